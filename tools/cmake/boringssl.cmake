@@ -10,6 +10,14 @@
 
 set(BORINGSSL_ROOT "" CACHE PATH "A BoringSSL installation, source tree or build directory; empty: Debian's")
 
+# What was found for another root must not be remembered.
+if(NOT "${BORINGSSL_ROOT}" STREQUAL "${BORINGSSL_FOUND_FOR}")
+  unset(BORINGSSL_INCLUDE_DIR CACHE)
+  unset(BORINGSSL_SSL_LIBRARY CACHE)
+  unset(BORINGSSL_CRYPTO_LIBRARY CACHE)
+endif()
+set(BORINGSSL_FOUND_FOR "${BORINGSSL_ROOT}" CACHE INTERNAL "The BORINGSSL_ROOT the paths below belong to")
+
 if(BORINGSSL_ROOT)
   set(roots ${BORINGSSL_ROOT} ${BORINGSSL_ROOT}/build)
   set(search NO_DEFAULT_PATH)

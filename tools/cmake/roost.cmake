@@ -17,6 +17,11 @@ include(CheckCXXCompilerFlag)
 set(ROOST_SANITIZE "" CACHE STRING "Sanitizers: address, undefined, thread, or address,undefined")
 option(ROOST_FUZZ "Build fuzz targets with libFuzzer (clang only)" OFF)
 option(ROOST_TESTS "Build tests, fuzz replays and benchmarks" ON)
+if(ROOST_SANITIZE OR ROOST_FUZZ)
+  option(ROOST_ALL_TESTS "Register integration tests, lint and benchmarks too, not only unit and sim" OFF)
+else()
+  option(ROOST_ALL_TESTS "Register integration tests, lint and benchmarks too, not only unit and sim" ON)
+endif()
 
 # Warnings are errors where we know which warnings to expect; a newer compiler must not break an operator's build.
 set(known_compiler OFF)
@@ -75,7 +80,8 @@ include(dependencies)
 
 if(ROOST_TESTS)
   enable_testing()
-  include(sanitizer_environment)
+  include(test_environment)
+  add_custom_target(unit_tests)  # the programs of all unit and sim tests
 endif()
 
 # What all of ours shares: the standard library's bounds checks stay on in release, parsers meet strangers.
@@ -126,8 +132,8 @@ function(roost_program name)
   install(TARGETS ${name} RUNTIME DESTINATION bin)
 endfunction()
 
-# Registers a test with its labels (default: unit), a bound on its time and the sanitizers' environment.
-# The programs of unit and sim tests are also built by the target unit_tests.
+# Registers a test with its labels (default: unit), a bound on its time and the environment of its build.
+# The bound is meant for a release build: sanitized ones get a multiple.
 function(roost_add_test name)
   roost_arguments("" "LABELS;TIMEOUT;LOCK;TARGET" "COMMAND" ${ARGN})
   if(NOT arg_LABELS)
@@ -136,6 +142,10 @@ function(roost_add_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
+  if(NOT ROOST_ALL_TESTS AND NOT arg_LABELS MATCHES "^(unit|sim)$")
+    return()
+  endif()
+  math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${ROOST_TEST_SLOWNESS}")
   add_test(NAME ${ROOST_TEST_PREFIX}${name} COMMAND ${ROOST_TEST_LAUNCHER} ${arg_COMMAND}
            WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${ROOST_TEST_PREFIX}${name} PROPERTIES
@@ -143,10 +153,7 @@ function(roost_add_test name)
   if(arg_LOCK)
     set_tests_properties(${ROOST_TEST_PREFIX}${name} PROPERTIES RESOURCE_LOCK ${arg_LOCK})
   endif()
-  if(arg_TARGET AND arg_LABELS MATCHES "unit|sim")
-    if(NOT TARGET unit_tests)
-      add_custom_target(unit_tests)
-    endif()
+  if(arg_TARGET AND arg_LABELS MATCHES "^(unit|sim)$")
     add_dependencies(unit_tests ${arg_TARGET})
   endif()
 endfunction()
@@ -209,18 +216,16 @@ function(roost_benchmark name)
   roost_add_test(${name} COMMAND $<TARGET_FILE:${name}> --benchmark_min_time=0.001 LABELS bench)
 endfunction()
 
-# A test that is a script. It finds the programs by ROOST_BIN in its environment. Not part of sanitized
-# builds unless ROOST_SCRIPT_TESTS is set: it may need servers installed by tools/setup --test.
+# A test that is a script. It finds the programs of its build by ROOST_BIN in its environment.
 function(roost_script_test name)
   roost_arguments("" "LABELS;TIMEOUT;LOCK" "COMMAND" ${ARGN})
-  if(NOT ROOST_TESTS OR (ROOST_SANITIZE AND NOT ROOST_SCRIPT_TESTS))
+  if(NOT ROOST_TESTS)
     return()
   endif()
   if(NOT arg_LABELS)
     set(arg_LABELS integration)
   endif()
-  set(ROOST_TEST_LAUNCHER ${CMAKE_COMMAND} -E env ROOST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}
-      ${ROOST_TEST_LAUNCHER})
+  list(APPEND ROOST_TEST_ENVIRONMENT "ROOST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   roost_add_test(${name} COMMAND ${arg_COMMAND} LABELS "${arg_LABELS}" TIMEOUT "${arg_TIMEOUT}"
                  LOCK "${arg_LOCK}")
 endfunction()
