@@ -58,6 +58,7 @@ void Loop::OnAccept(uint64_t listener, SocketId socket, const Address& peer) {
 }
 
 void Loop::OnConnect(Owner owner, SocketId socket, int error) {
+  if (StreamSet::Owns(owner)) return streams_.OnConnect(owner, error);
   next_.OnConnect(owner, socket, error);
 }
 

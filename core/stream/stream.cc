@@ -1,6 +1,8 @@
 #include "core/stream/stream.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "proto/check.h"
@@ -33,6 +35,24 @@ Stream::~Stream() {
   if (phase_ != Phase::kEnded && phase_ != Phase::kUnopened) Abort();
   Wipe(tls_);
   set_.Remove(slot_);
+}
+
+void Stream::Connect(const Address& to, const ConnectOptions& options) {
+  ROOST_CHECK(phase_ == Phase::kUnopened);
+  phase_ = Phase::kConnecting;
+  socket_ = set_.io().Connect(to, options, set_.OwnerOf(slot_));
+  if (!socket_) OnConnect(EMFILE);
+}
+
+void Stream::OnConnect(int error) {
+  if (phase_ != Phase::kConnecting) return;
+  if (error != 0) {
+    error_ = error == EMFILE ? "out of descriptors" : std::strerror(error);
+    return End(StreamEnd::kBroken);
+  }
+  phase_ = Phase::kPlain;
+  owner_.OnConnected(*this);
+  Arm();
 }
 
 void Stream::Open(SocketId socket) {
@@ -105,7 +125,7 @@ void Stream::SetReading(bool reading) {
 }
 
 void Stream::Arm() {
-  if (phase_ == Phase::kEnded || phase_ == Phase::kUnopened || !reading_) return;
+  if (phase_ == Phase::kEnded || phase_ <= Phase::kConnecting || !reading_) return;
   if (set_.io().ReceivePending(socket_)) return;
   if (quiet_ && cipher_in_.empty()) {
     set_.io().WaitReadable(socket_);
@@ -247,11 +267,11 @@ void Stream::End(StreamEnd end) {
     error_ = "the peer went away during the TLS handshake";
   }
   if (end == StreamEnd::kClosed) {
-    Close();
+    Close();  // says goodbye in kind
   } else {
     SocketId socket = std::exchange(socket_, {});
     phase_ = Phase::kEnded;
-    set_.io().Abort(socket);
+    if (socket) set_.io().Abort(socket);
   }
   owner_.OnEnd(*this, end);
 }
@@ -269,7 +289,7 @@ void Stream::Dirty() {
 }
 
 void Stream::Flush() {
-  if (phase_ == Phase::kEnded || phase_ == Phase::kUnopened) return;
+  if (phase_ == Phase::kEnded || phase_ <= Phase::kConnecting) return;
   if (set_.io().SendPending(socket_)) return;
   if (!out_.empty() && phase_ == Phase::kSecure) {
     if (!Seal(tls_, out_, &sealed_, context())) {
@@ -300,7 +320,7 @@ void Stream::Close() {
   if (phase_ == Phase::kSecure) {
     Seal(tls_, out_, &sealed_);
     SealCloseNotify(tls_, &sealed_);
-  } else if (phase_ == Phase::kPlain) {
+  } else if (phase_ == Phase::kPlain || phase_ == Phase::kConnecting) {
     sealed_.append(out_);
   } else {
     --set_.stats_.handshakes_in_progress;
@@ -370,6 +390,10 @@ Stream* StreamSet::Find(Owner owner) {
   if (handle.index() >= slots_.size()) return nullptr;
   const Slot& slot = slots_[handle.index()];
   return slot.generation == handle.generation() ? slot.stream : nullptr;
+}
+
+void StreamSet::OnConnect(Owner owner, int error) {
+  if (Stream* s = Find(owner)) s->OnConnect(error);
 }
 
 void StreamSet::OnReceive(Owner owner, std::span<uint8_t> data, int error) {

@@ -4,7 +4,8 @@
 // that are not parked, sessions to stores, the embedded store's and the load generator's connections. What it is
 // not: it knows no IMAP and has no deadlines; a parked client has no Stream (its socket and TlsState lie in its cell).
 //
-//   kPlain --StartTls--> kHandshaking --> kSecure          any --Close, Abort, peer--> kEnded (final)
+//   kUnopened --Open--> kPlain --StartTls--> kHandshaking --> kSecure      any --Close, Abort, peer--> kEnded (final)
+//   kUnopened --Connect--> kConnecting --> kPlain
 //
 // Place: Io -> Stream -> framer of the owner, and back.
 //
@@ -49,6 +50,8 @@ enum class StreamEnd : uint8_t {
 class StreamOwner {
  public:
   virtual ~StreamOwner() = default;
+  // The connection that Connect asked for stands. A failure comes as OnEnd(kBroken).
+  virtual void OnConnected(Stream& stream) { (void)stream; }
   // input() has grown. Consume what can be used.
   virtual void OnInput(Stream& stream) = 0;
   // The handshake that StartTls began is done.
@@ -60,7 +63,7 @@ class StreamOwner {
 
 class Stream {
  public:
-  enum class Phase : uint8_t { kUnopened, kPlain, kHandshaking, kSecure, kEnded };
+  enum class Phase : uint8_t { kUnopened, kConnecting, kPlain, kHandshaking, kSecure, kEnded };
 
   // What travels when a connection leaves this Stream: to a cell (parking) or to another shard.
   struct Detached {
@@ -75,6 +78,8 @@ class Stream {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
+  // Opens a connection; OnConnected or OnEnd tells.
+  void Connect(const Address& to, const ConnectOptions& options);
   // Takes a connected socket (its owner at the Io is set here) and starts to read.
   void Open(SocketId socket);
   // The same for a connection that was detached; input that it brought is delivered by DeliverPending.
@@ -119,6 +124,7 @@ class Stream {
 
  private:
   friend class StreamSet;
+  void OnConnect(int error);
   void OnReceive(std::span<uint8_t> data, int error);
   void OnReadable();
   void OnSent(int error);
@@ -172,6 +178,7 @@ class StreamSet {
   Io& io() { return io_; }
   static bool Owns(Owner owner) { return Handle::FromBits(owner).kind() == kOwnerKind; }
   // Called by the IoHandler for owners of this kind. Stale ones do nothing.
+  void OnConnect(Owner owner, int error);
   void OnReceive(Owner owner, std::span<uint8_t> data, int error);
   void OnReadable(Owner owner);
   void OnSent(Owner owner, int error);
