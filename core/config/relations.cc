@@ -1,0 +1,214 @@
+// Checks of several keys together: what each alone allows and the whole does not.
+
+#include <algorithm>
+#include <set>
+
+#include "core/config/report.h"
+
+namespace roost::config_detail {
+namespace {
+
+bool IsLoopback(const HostPort& address) {
+  return address.host == "localhost" || address.host == "::1" || address.host.starts_with("127.");
+}
+
+void CheckListeners(LoadedConfig* loaded) {
+  const Config& config = loaded->config;
+  std::set<std::string> addresses;
+  for (size_t i = 0; i < config.listeners.size(); ++i) {
+    const ListenerConfig& listener = config.listeners[i];
+    std::string address = listener.address.ToString();
+    if (!addresses.insert(address).second) {
+      AddError(loaded, KeyOf("listeners", i, "address"), address + " is listened on twice",
+               "remove one");
+    }
+    bool tls = listener.tls != ListenerConfig::Tls::kNone;
+    if (tls && config.certificates.empty()) {
+      AddError(loaded, KeyOf("listeners", i, "tls"), "needs a certificate",
+               "add one under certificates, or set tls: none");
+    }
+    if (!tls && !listener.allow_plaintext_login) {
+      AddError(loaded, KeyOf("listeners", i, "tls"), "without TLS nobody could log in",
+               "set allow_plaintext_login: true if passwords may cross this network in clear");
+    }
+    if (listener.tls == ListenerConfig::Tls::kImplicit && listener.allow_plaintext_login) {
+      AddError(loaded, KeyOf("listeners", i, "allow_plaintext_login"),
+               "has no effect with tls: implicit", "remove it");
+    }
+  }
+}
+
+void CheckMaster(LoadedConfig* loaded, const StoreConfig& store, size_t i) {
+  bool proxy = store.login != StoreConfig::Login::kClient;
+  bool inline_password = !store.master_password.empty();
+  bool file_password = !store.master_password_file.empty();
+  if (!proxy && (!store.master_user.empty() || inline_password || file_password)) {
+    AddError(loaded, KeyOf("stores", i, "master_user"), "a master user needs a proxy login",
+             "set login: proxy-authzid or proxy-separator, or remove the master_ keys");
+    return;
+  }
+  if (!proxy) return;
+  if (store.master_user.empty()) {
+    AddError(loaded, KeyOf("stores", i, "master_user"), "is missing",
+             "a proxy login needs the master user's name");
+  }
+  if (!inline_password && !file_password) {
+    AddError(loaded, KeyOf("stores", i, "master_password_file"), "is missing",
+             "a proxy login needs the master user's password, here or in master_password");
+  }
+  if (inline_password && file_password) {
+    AddError(loaded, KeyOf("stores", i, "master_password"), "is given twice",
+             "keep it in master_password_file");
+  }
+  if (store.login == StoreConfig::Login::kProxySeparator &&
+      store.master_user.find(store.master_separator) != std::string::npos) {
+    AddError(loaded, KeyOf("stores", i, "master_user"), "contains the master_separator",
+             "use another separator or login: proxy-authzid");
+  }
+}
+
+void CheckStoreTls(LoadedConfig* loaded, const StoreConfig& store, size_t i) {
+  bool tls = store.tls != StoreConfig::Tls::kNone;
+  if (!tls && !store.ca_file.empty()) {
+    AddError(loaded, KeyOf("stores", i, "ca_file"), "has no effect with tls: none",
+             "set tls: starttls or implicit");
+  }
+  if (!tls && !store.server_name.empty()) {
+    AddError(loaded, KeyOf("stores", i, "server_name"), "has no effect with tls: none",
+             "set tls: starttls or implicit");
+  }
+  if (tls && !store.verify && !store.ca_file.empty()) {
+    AddError(loaded, KeyOf("stores", i, "ca_file"), "has no effect with verify: false",
+             "remove verify: false");
+  }
+  if (tls && !store.verify) {
+    AddWarning(loaded, KeyOf("stores", i, "verify"), "anybody between could read along",
+               "give ca_file the store's own certificate instead");
+  }
+  if (!tls && !std::all_of(store.addresses.begin(), store.addresses.end(), IsLoopback)) {
+    AddWarning(loaded, KeyOf("stores", i, "tls"), "passwords go to the store in clear",
+               "set tls: starttls or implicit unless that network is trusted");
+  }
+}
+
+void CheckStores(LoadedConfig* loaded) {
+  std::set<std::string> names;
+  for (size_t i = 0; i < loaded->config.stores.size(); ++i) {
+    const StoreConfig& store = loaded->config.stores[i];
+    if (!names.insert(store.name).second) {
+      AddError(loaded, KeyOf("stores", i, "name"), "is the name of another store too",
+               "give each store a name of its own");
+    }
+    if (store.name.find_first_of(" \t#\"") != std::string::npos) {
+      AddError(loaded, KeyOf("stores", i, "name"), "contains a blank, '#' or a quote",
+               "use letters, digits and dashes");
+    }
+    CheckMaster(loaded, store, i);
+    CheckStoreTls(loaded, store, i);
+  }
+}
+
+void CheckStoreName(LoadedConfig* loaded, const std::string& key, const std::string& name) {
+  std::string known;
+  for (const StoreConfig& store : loaded->config.stores) {
+    if (store.name == name) return;
+    known += (known.empty() ? "" : ", ") + store.name;
+  }
+  AddError(loaded, key, "there is no store '" + name + "'", "one of: " + known);
+}
+
+void RefuseUnlessEmpty(LoadedConfig* loaded, const char* key, bool empty, const char* kind) {
+  if (empty) return;
+  AddError(loaded, key, std::string("has an effect with kind: ") + kind + " only", "remove it");
+}
+
+void CheckRoute(LoadedConfig* loaded) {
+  const RouteConfig& route = loaded->config.route;
+  bool is_static = route.kind == RouteConfig::Kind::kStatic;
+  bool is_map = route.kind == RouteConfig::Kind::kMap;
+  bool is_hash = route.kind == RouteConfig::Kind::kHash;
+  if (!is_static) RefuseUnlessEmpty(loaded, "route.store", route.store.empty(), "static");
+  if (!is_hash) RefuseUnlessEmpty(loaded, "route.stores", route.stores.empty(), "hash");
+  if (!is_map) RefuseUnlessEmpty(loaded, "route.map_file", route.map_file.empty(), "map");
+  if (!is_map) RefuseUnlessEmpty(loaded, "route.default_store", route.default_store.empty(), "map");
+  if (is_static && route.store.empty() && loaded->config.stores.size() > 1) {
+    AddError(loaded, "route.store", "is missing", "name the store, there are several");
+  }
+  if (is_map && route.map_file.empty()) {
+    AddError(loaded, "route.map_file", "is missing", "kind: map needs a file");
+  }
+  if (!route.store.empty()) CheckStoreName(loaded, "route.store", route.store);
+  if (!route.default_store.empty()) {
+    CheckStoreName(loaded, "route.default_store", route.default_store);
+  }
+  std::set<std::string> seen;
+  for (size_t i = 0; i < route.stores.size(); ++i) {
+    CheckStoreName(loaded, KeyOf("route.stores", i, ""), route.stores[i]);
+    if (!seen.insert(route.stores[i]).second) {
+      AddError(loaded, KeyOf("route.stores", i, ""), "is named twice",
+               "for a larger share give the store a weight");
+    }
+  }
+}
+
+// An IMAP atom without the characters that end a response code (RFC 3501, section 9).
+bool IsCapability(const std::string& text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return c > 0x20 && c < 0x7f && std::string_view("(){%*\"\\]").find(c) == std::string_view::npos;
+  });
+}
+
+void CheckPreLogin(LoadedConfig* loaded) {
+  const Config& config = loaded->config;
+  if (config.greeting.empty() || config.greeting.front() == '[') {
+    AddError(loaded, "greeting", "must not be empty nor begin with '['",
+             "a response code would be read into it");
+  }
+  if (config.greeting.size() > 500)
+    AddError(loaded, "greeting", "is too long", "at most 500 bytes");
+  bool has_imap = config.capabilities_before_login.empty();
+  for (size_t i = 0; i < config.capabilities_before_login.size(); ++i) {
+    const std::string& capability = config.capabilities_before_login[i];
+    has_imap = has_imap || capability == "IMAP4rev1" || capability == "IMAP4rev2";
+    if (!IsCapability(capability)) {
+      AddError(loaded, KeyOf("capabilities_before_login", i, ""), "is not a capability",
+               "one word each, such as SASL-IR");
+    }
+  }
+  if (!has_imap) {
+    AddError(loaded, "capabilities_before_login", "IMAP4rev1 is not among them",
+             "clients do not go on without it");
+  }
+}
+
+void CheckNumbers(LoadedConfig* loaded) {
+  const Config& config = loaded->config;
+  if (config.timeouts.handshake_s > config.timeouts.login_s) {
+    AddError(loaded, "timeouts.handshake_s", "is longer than login_s, which includes it",
+             "lower it or raise login_s");
+  }
+  if (config.parking.reconnect_min_ms > config.parking.reconnect_max_ms) {
+    AddError(loaded, "parking.reconnect_min_ms", "is longer than reconnect_max_ms",
+             "lower it or raise reconnect_max_ms");
+  }
+  if (config.limits.max_line_before_login > config.limits.max_line) {
+    AddError(loaded, "limits.max_line_before_login", "is larger than max_line",
+             "lower it or raise max_line");
+  }
+  if (config.limits.max_line > config.limits.relay_buffer) {
+    AddError(loaded, "limits.relay_buffer", "is smaller than max_line, which must fit in",
+             "raise it or lower max_line");
+  }
+}
+
+}  // namespace
+
+void CheckRelations(LoadedConfig* loaded) {
+  CheckListeners(loaded);
+  CheckStores(loaded);
+  CheckRoute(loaded);
+  CheckPreLogin(loaded);
+  CheckNumbers(loaded);
+}
+
+}  // namespace roost::config_detail

@@ -1,0 +1,280 @@
+// Every key of the configuration, once: its name, its member, its range and its reason.
+//
+// Visit(visitor, struct) calls for each member, in the order in which the reference shows them,
+//     visitor.Field(key, member, Spec)     for a value or a list of values
+//     visitor.Section(key, member, why)    for a struct
+//     visitor.List(key, member, why, required)  for a list of structs
+// The loader, the printer and the reference are visitors; so a key cannot be in one and not in
+// another. What concerns several keys together is checked in relations.cc.
+
+#ifndef ROOST_CORE_CONFIG_SCHEMA_H_
+#define ROOST_CORE_CONFIG_SCHEMA_H_
+
+#include "core/config/config.h"
+#include "core/config/value.h"
+
+namespace roost::config_detail {
+
+inline constexpr int kDay = 86'400;  // seconds
+
+template <class V>
+void Visit(V& v, ListenerConfig& c) {
+  v.Field("address", c.address,
+          {.why = "Where clients connect. `[::]:993` takes IPv4 as well, `*:993` IPv4 alone.",
+           .required = true});
+  v.Field("tls", c.tls, {.why = "`implicit` from the first byte, `starttls` on request."});
+  v.Field(
+      "allow_plaintext_login", c.allow_plaintext_login,
+      {.why = "Lets passwords cross the network in clear. Otherwise LOGIN before TLS is refused "
+              "with PRIVACYREQUIRED."});
+}
+
+template <class V>
+void Visit(V& v, CertificateConfig& c) {
+  v.Field("chain_file", c.chain_file,
+          {.why = "PEM, the server's certificate first, then the intermediate ones.",
+           .required = true,
+           .form = Form::kPath});
+  v.Field("key_file", c.key_file,
+          {.why = "PEM private key. ECDSA P-256 costs a tenth of what RSA does.",
+           .required = true,
+           .form = Form::kPath});
+}
+
+template <class V>
+void Visit(V& v, TlsConfig& c) {
+  v.Field("minimum_version", c.minimum_version, {.why = "Oldest version spoken with clients."});
+  v.Field("tickets", c.tickets,
+          {.why = "Session tickets: returning clients skip the certificate's signature."});
+  v.Field("ticket_rotation_s", c.ticket_rotation_s,
+          {.why = "A new ticket key after so many seconds; the one before still opens tickets.",
+           .minimum = 60,
+           .maximum = 7 * kDay});
+}
+
+template <class V>
+void Visit(V& v, StoreConfig& c) {
+  v.Field("name", c.name, {.why = "By which the route and the log call it.", .required = true});
+  v.Field("addresses", c.addresses,
+          {.why = "Literals or names, resolved at start-up. Several are the same store.",
+           .required = true});
+  v.Field("tls", c.tls, {.why = "Between Roost and the store."});
+  v.Field("ca_file", c.ca_file,
+          {.why = "PEM; only these authorities may have signed the store's certificate. Empty: the "
+                  "system's.",
+           .form = Form::kPath});
+  v.Field("verify", c.verify,
+          {.why = "Check the store's certificate and name. Without it TLS hides nothing from an "
+                  "active attacker."});
+  v.Field("server_name", c.server_name,
+          {.why = "The name expected in the certificate. Empty: the host of the address."});
+  v.Field("login", c.login,
+          {.why = "How Roost opens further sessions for a user whom the store has accepted: with "
+                  "the client's credentials, or as a master user by SASL PLAIN's authzid or by "
+                  "`user*master`."});
+  v.Field("master_user", c.master_user, {.why = "For the proxy logins."});
+  v.Field("master_password", c.master_password,
+          {.why = "Better kept in a file of its own.", .form = Form::kSecret});
+  v.Field("master_password_file", c.master_password_file,
+          {.why = "Its first line is the password.", .form = Form::kPath});
+  v.Field("master_separator", c.master_separator,
+          {.why = "Between user and master user with `proxy-separator`; user names that contain it "
+                  "are not proxied."});
+  v.Field("send_proxy_v2", c.send_proxy_v2,
+          {.why = "Announce the client's address by the PROXY protocol, version 2. The store must "
+                  "expect it."});
+  v.Field("send_id_originating_ip", c.send_id_originating_ip,
+          {.why = "Announce the client's address by ID x-originating-ip where the store offers ID. "
+                  "Dovecot heeds it from `login_trusted_networks`."});
+  v.Field("trust_token_names", c.trust_token_names,
+          {.why = "The store checks that the user name given beside an OAuth token is the token's; "
+                  "otherwise such clients share nothing."});
+  v.Field("max_sessions", c.max_sessions,
+          {.why = "Sessions open at once, all shards together; 0: no limit.",
+           .minimum = 1,
+           .maximum = 10'000'000,
+           .zero_too = true});
+  v.Field("max_logins_in_progress", c.max_logins_in_progress,
+          {.why = "Logins cost a store a password hash each; more wait in a queue.",
+           .minimum = 1,
+           .maximum = 100'000});
+  v.Field("connect_timeout_s", c.connect_timeout_s,
+          {.why = "Connection, TLS and greeting together.", .minimum = 1, .maximum = 300});
+  v.Field("command_timeout_s", c.command_timeout_s,
+          {.why = "An answer to one of Roost's own commands; past it the session is given up.",
+           .minimum = 1,
+           .maximum = 3600});
+  v.Field("source_addresses", c.source_addresses,
+          {.why = "Connect from these in turn: one address pair has about 28,000 ports.",
+           .form = Form::kHostOnly});
+  v.Field("weight", c.weight,
+          {.why = "Share of the users where the route is `hash`.", .minimum = 1, .maximum = 1000});
+}
+
+template <class V>
+void Visit(V& v, RouteConfig& c) {
+  v.Field("kind", c.kind,
+          {.why = "One store for all, a file of users and domains, or a hash over stores."});
+  v.Field("store", c.store, {.why = "With `static`. Empty: the only store."});
+  v.Field("stores", c.stores, {.why = "With `hash`. Empty: all stores."});
+  v.Field("map_file", c.map_file,
+          {.why = "With `map`: lines of `user store`, `@domain store` or `* store`.",
+           .form = Form::kPath});
+  v.Field("default_store", c.default_store,
+          {.why = "With `map`: for users it does not name. Empty: their login is refused."});
+}
+
+template <class V>
+void Visit(V& v, TimeoutsConfig& c) {
+  v.Field("handshake_s", c.handshake_s,
+          {.why = "From the connection to the end of the TLS handshake.",
+           .minimum = 1,
+           .maximum = 300});
+  v.Field("login_s", c.login_s,
+          {.why = "From the connection to a successful login, the handshake included.",
+           .minimum = 1,
+           .maximum = 3600});
+  v.Field("autologout_s", c.autologout_s,
+          {.why = "Silence after which a client is logged out; RFC 3501 asks for 30 minutes at "
+                  "least.",
+           .minimum = 1800,
+           .maximum = 7 * kDay});
+  v.Field("heartbeat_s", c.heartbeat_s,
+          {.why = "`* OK Still here` to clients in IDLE, so that NATs and balancers remember them. "
+                  "Must be shorter than their idle time (AWS NLB 350, Azure 240); 0: none.",
+           .minimum = 10,
+           .maximum = 1740,
+           .zero_too = true});
+  v.Field("tcp_user_timeout_s", c.tcp_user_timeout_s,
+          {.why = "Sent but unacknowledged for so long: the client is gone; 0: the kernel's own.",
+           .minimum = 5,
+           .maximum = 3600,
+           .zero_too = true});
+  v.Field("tcp_keepalive_s", c.tcp_keepalive_s,
+          {.why = "Keepalive probes for clients that may be told nothing; 0: none.",
+           .minimum = 30,
+           .maximum = 7200,
+           .zero_too = true});
+  v.Field("stop_s", c.stop_s,
+          {.why = "Time for telling clients good-bye when stopping; then they are cut off.",
+           .minimum = 1,
+           .maximum = 3600});
+}
+
+template <class V>
+void Visit(V& v, ParkingConfig& c) {
+  v.Field("enabled", c.enabled,
+          {.why = "Without it every client keeps its own session: a plain proxy."});
+  v.Field("quiet_park_s", c.quiet_park_s,
+          {.why = "Also park clients that do not IDLE, so long after their last command; 0: never.",
+           .minimum = 5,
+           .maximum = 1740,
+           .zero_too = true});
+  v.Field(
+      "driver_check_s", c.driver_check_s,
+      {.why = "A silent feed proves its session alive so often; below the store's own autologout.",
+       .minimum = 10,
+       .maximum = 1740});
+  v.Field("flush_max_age_ms", c.flush_max_age_ms,
+          {.why = "A parked client's NOOP is answered without asking the store within this time.",
+           .maximum = 60'000});
+  v.Field("pool_keep_s", c.pool_keep_s,
+          {.why = "How long a session nobody uses waits for the next wake; 0: not at all.",
+           .maximum = 600});
+  v.Field("pool_per_user", c.pool_per_user,
+          {.why = "Sessions of one user waiting so.", .maximum = 100});
+  v.Field("log_entries_max", c.log_entries_max,
+          {.why = "Events a feed keeps for slow clients; past it they are summed up.",
+           .minimum = 16,
+           .maximum = 1'000'000});
+  v.Field("view_bytes_max", c.view_bytes_max,
+          {.why = "A mailbox whose list of UIDs takes more is not shared.",
+           .minimum = 4096,
+           .maximum = 1 << 30});
+  v.Field("reconnect_min_ms", c.reconnect_min_ms,
+          {.why = "First pause before a feed's lost session is opened anew; it doubles.",
+           .minimum = 10,
+           .maximum = 600'000});
+  v.Field("reconnect_max_ms", c.reconnect_max_ms,
+          {.why = "Longest such pause.", .minimum = 10, .maximum = 3'600'000});
+}
+
+template <class V>
+void Visit(V& v, LimitsConfig& c) {
+  v.Field("max_clients", c.max_clients,
+          {.why = "Connections of clients, all shards together; 0: what descriptors allow.",
+           .minimum = 1,
+           .maximum = 100'000'000,
+           .zero_too = true});
+  v.Field(
+      "max_clients_per_address", c.max_clients_per_address,
+      {.why = "Of one IPv4 address or IPv6 /64. Carriers put thousands behind one; 0: no limit.",
+       .minimum = 1,
+       .maximum = 10'000'000,
+       .zero_too = true});
+  v.Field("max_handshakes_in_progress", c.max_handshakes_in_progress,
+          {.why = "Each takes about 8 KB; more connections wait their turn.",
+           .minimum = 1,
+           .maximum = 1'000'000});
+  v.Field("max_line", c.max_line,
+          {.why = "Bytes of a command, its literals apart.", .minimum = 1024, .maximum = 1 << 20});
+  v.Field("max_line_before_login", c.max_line_before_login,
+          {.why = "The same before login; OAuth tokens are the longest.",
+           .minimum = 512,
+           .maximum = 1 << 20});
+  v.Field("max_literal_before_login", c.max_literal_before_login,
+          {.why = "Bytes of a literal in LOGIN.", .minimum = 64, .maximum = 1 << 20});
+  v.Field("bad_commands_before_login", c.bad_commands_before_login,
+          {.why = "So many commands nobody understands close the connection.",
+           .minimum = 1,
+           .maximum = 1000});
+  v.Field("failed_logins", c.failed_logins,
+          {.why = "So many refused logins close the connection.", .minimum = 1, .maximum = 1000});
+  v.Field("commands_in_progress", c.commands_in_progress,
+          {.why = "Pipelined commands without an answer; the client is not read past it.",
+           .minimum = 1,
+           .maximum = 10'000});
+  v.Field("relay_buffer", c.relay_buffer,
+          {.why = "Bytes buffered for a client in each direction before the sender is slowed.",
+           .minimum = 16'384,
+           .maximum = 1 << 24});
+}
+
+template <class V>
+void Visit(V& v, LogConfig& c) {
+  v.Field("level", c.level, {.why = "The least important lines that are written."});
+  v.Field("file", c.file, {.why = "Empty: standard error.", .form = Form::kPath});
+}
+
+template <class V>
+void Visit(V& v, Config& c) {
+  v.List("listeners", c.listeners, "Where clients connect.", true);
+  v.List("certificates", c.certificates,
+         "Chosen by the name the client asks for (SNI); the first is used where none fits.", false);
+  v.Section("tls", c.tls, "TLS with clients.");
+  v.List("stores", c.stores, "The IMAP servers behind.", true);
+  v.Section("route", c.route, "Which user belongs to which store.");
+  v.Field("shards", c.shards,
+          {.why = "Threads; 0: one per core.", .minimum = 1, .maximum = 1024, .zero_too = true});
+  v.Field("descriptors", c.descriptors,
+          {.why = "`direct` keeps sockets in tables of io_uring, beyond the limit of open files; "
+                  "`auto` uses them where the kernel can."});
+  v.Field("greeting", c.greeting, {.why = "Text after `* OK [CAPABILITY ...]`."});
+  v.Field("capabilities_before_login", c.capabilities_before_login,
+          {.why = "What is advertised before login. Empty: what the reachable stores share."});
+  v.Section("timeouts", c.timeouts, "");
+  v.Section("parking", c.parking, "Idle clients without a session of their own.");
+  v.Section("limits", c.limits, "");
+  v.Section("log", c.log, "");
+  v.Field("control_socket", c.control_socket,
+          {.why = "Path of the socket for the control command. Empty: none.", .form = Form::kPath});
+  v.Field(
+      "user", c.user,
+      {.why = "Account to run as once the listeners are open. Empty: the one it was started by."});
+  v.Field("dumpable", c.dumpable,
+          {.why = "Allow core dumps, debuggers and memory statistics; they show secrets."});
+}
+
+}  // namespace roost::config_detail
+
+#endif  // ROOST_CORE_CONFIG_SCHEMA_H_
