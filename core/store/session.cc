@@ -1,0 +1,318 @@
+#include "core/store/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/clock.h"
+#include "core/store/session_listing.h"
+#include "proto/check.h"
+#include "proto/imap/writer.h"
+
+namespace roost {
+
+Session::Session(Loop& loop, const StoreTarget& target, SessionSink& sink)
+    : loop_(loop),
+      target_(target),
+      sink_(&sink),
+      stream_(loop.streams(), *this),
+      framer_(Direction::kResponses),
+      deadline_(loop) {}
+
+Session::~Session() = default;
+
+void Session::OnInput(Stream&) {
+  last_heard_ns_ = loop_.now_ns();
+  ProcessInput();
+}
+
+void Session::OnDrained(Stream&) {
+  if (phase_ == Phase::kReady) sink_->OnSessionDrained(*this);
+}
+
+void Session::OnEnd(Stream&, StreamEnd end) {
+  if (phase_ == Phase::kLost) return;
+  const bool early = phase_ < Phase::kLogin;
+  std::string text = early ? "cannot reach the store" : "the store closed the connection";
+  if (!stream_.error().empty()) text += ": " + stream_.error();
+  (void)end;
+  Lose(early ? SessionLoss::kUnreachable : SessionLoss::kClosed, std::move(text));
+}
+
+void Session::Lose(SessionLoss loss, std::string text) {
+  if (phase_ == Phase::kLost) return;
+  phase_ = Phase::kLost;
+  deadline_.Cancel();
+  listing_.reset();
+  login_place_.reset();
+  stream_.Abort();
+  // Not from within whoever made us find out: the sink may be in the middle of a call to us.
+  loop_.Post([this, loss, text = std::move(text)] {
+    if (sink_ != nullptr) sink_->OnSessionLost(*this, loss, text);
+  });
+}
+
+void Session::Close() {
+  if (phase_ == Phase::kLost) {
+    sink_ = nullptr;
+    return;
+  }
+  const bool polite = phase_ == Phase::kReady && state_.idle();
+  phase_ = Phase::kLost;
+  sink_ = nullptr;
+  deadline_.Cancel();
+  listing_.reset();
+  login_place_.reset();
+  if (polite) stream_.Write(NextTag() + " LOGOUT\r\n");
+  polite ? stream_.Close() : stream_.Abort();
+}
+
+std::string Session::NextTag() {
+  std::string tag = "R";
+  AppendNumber(&tag, ++tag_number_);
+  return tag;
+}
+
+void Session::PauseReading() {
+  paused_ = true;
+  stream_.SetReading(false);
+}
+
+void Session::ResumeReading() {
+  if (!paused_) return;
+  paused_ = false;
+  loop_.Post([this] {
+    if (phase_ == Phase::kLost || paused_) return;
+    ProcessInput();
+    if (phase_ != Phase::kLost && !paused_) stream_.SetReading(true);
+  });
+}
+
+void Session::ProcessInput() {
+  if (in_input_) return;
+  in_input_ = true;
+  while (phase_ != Phase::kLost && !paused_) {
+    const Piece piece = framer_.Next(stream_.input());
+    if (piece.kind == Piece::Kind::kNeedMore) break;
+    if (piece.kind == Piece::Kind::kError) {
+      Lose(SessionLoss::kProtocol, std::string("the store sent garbage: ") + piece.error);
+      break;
+    }
+    const size_t size = piece.bytes.size();
+    HandlePiece(piece);
+    stream_.Consume(size);
+  }
+  in_input_ = false;
+}
+
+void Session::HandlePiece(const Piece& piece) {
+  std::optional<Response> parsed;
+  if (piece.begins_message) parsed = ParseResponse(piece.bytes);
+  const Response* first = parsed ? &*parsed : nullptr;
+  if (first != nullptr && first->kind == ResponseKind::kMalformed) {
+    std::string text = "the store sent a malformed line: ";
+    AppendText(&text, piece.bytes, 80);
+    return Lose(phase_ < Phase::kLogin ? SessionLoss::kUnreachable : SessionLoss::kProtocol,
+                std::move(text));
+  }
+  if (phase_ == Phase::kReady) return HandleReady(piece, first);
+  if (first != nullptr) HandleLoginPhase(piece, *first);
+}
+
+void Session::HandleReady(const Piece& piece, const Response* first) {
+  if (first == nullptr) {
+    if (eating_) {
+      OfferToHidden(piece, nullptr);
+      if (piece.ends_message) eating_ = false;
+      return;
+    }
+    sink_->OnStoreData(*this, piece, nullptr);
+    return;
+  }
+  if (first->kind == ResponseKind::kTagged) return HandleTagged(piece, *first);
+  const bool own = !state_.idle() && state_.in_flight().front().hidden;
+  if (first->kind == ResponseKind::kContinuation && (own || state_.idle())) {
+    if (!own || hidden_.empty() || !hidden_.front().started) {
+      return Lose(SessionLoss::kProtocol, "the store sent a continuation that nobody awaits");
+    }
+    auto started = std::exchange(hidden_.front().started, nullptr);
+    idling_ = true;
+    eating_ = !piece.ends_message;
+    SetDeadline();
+    return started();
+  }
+  state_.Seen(*first);
+  UpdateView(*first);
+  if (own && OfferToHidden(piece, first)) {
+    eating_ = !piece.ends_message;
+    return;
+  }
+  sink_->OnStoreData(*this, piece, first);
+  if (first->kind == ResponseKind::kBye && phase_ != Phase::kLost) {
+    const auto& in_flight = state_.in_flight();
+    bool logout = std::any_of(in_flight.begin(), in_flight.end(), [](const SentCommand& c) {
+      return c.kind == CommandKind::kLogout;
+    });
+    if (!logout) Lose(SessionLoss::kBye, "the store said BYE: " + std::string(first->text));
+  }
+}
+
+void Session::HandleTagged(const Piece& piece, const Response& response) {
+  std::optional<SentCommand> ended = state_.Seen(response);
+  if (!ended) {
+    return Lose(SessionLoss::kProtocol, "the store answered a command that nobody sent");
+  }
+  if (Selects(ended->kind) || !state_.selected()) view_.reset();
+  if (!ended->hidden) {
+    sink_->OnAnswered(*this, *ended, response);
+    if (phase_ != Phase::kLost) sink_->OnStoreData(*this, piece, &response);
+    return;
+  }
+  auto it = std::find_if(hidden_.begin(), hidden_.end(),
+                         [&](const Hidden& h) { return h.tag == ended->tag; });
+  ROOST_CHECK(it != hidden_.end());
+  Hidden hidden = std::move(*it);
+  hidden_.erase(it);
+  if (ended->kind == CommandKind::kIdle) idling_ = false;
+  eating_ = !piece.ends_message;
+  SetDeadline();
+  if (hidden.done) hidden.done(response);
+}
+
+bool Session::OfferToHidden(const Piece& piece, const Response* first) {
+  if (hidden_.empty()) return true;
+  if (!hidden_.front().untagged) return first == nullptr;
+  return hidden_.front().untagged(piece, first);
+}
+
+// Applies what the store announced to the view, and remembers what that removed.
+void Session::UpdateView(const Response& response) {
+  last_expunged_ = {};
+  last_vanished_ = {};
+  if (listing_ != nullptr && (response.kind == ResponseKind::kExists ||
+                              response.kind == ResponseKind::kExpunge ||
+                              (response.kind == ResponseKind::kVanished && !response.earlier))) {
+    listing_->clean = false;
+  }
+  if (!view_) return;
+  if (!state_.idle() && Selects(state_.in_flight().front().kind)) return;
+  switch (response.kind) {
+    case ResponseKind::kExists:
+      view_->Exists(response.number);
+      break;
+    case ResponseKind::kExpunge:
+      last_expunged_ = view_->Expunge(response.number);
+      break;
+    case ResponseKind::kVanished:
+      if (!response.earlier) {
+        UidSet gone;
+        if (ParseUidSet(response.rest, &gone) == SetParse::kOk) {
+          last_vanished_ = view_->Vanished(gone);
+          // Only the view knows which of the UIDs named were messages of the mailbox.
+          state_.CorrectExists(view_->size());
+        }
+      }
+      break;
+    case ResponseKind::kFetch: {
+      const FetchInfo info = ParseFetch(response.rest);
+      if (info.uid) view_->FetchedUid(response.number, *info.uid);
+      break;
+    }
+    default:
+      break;
+  }
+}
+
+uint32_t Session::horizon() const {
+  if (!view_ || !state_.selected()) return 0;
+  return std::max(view_->horizon(), state_.selected()->uid_next);
+}
+
+void Session::RunHidden(SentCommand command, std::string_view text, Hidden hidden) {
+  if (phase_ != Phase::kReady) return;
+  const auto& in_flight = state_.in_flight();
+  ROOST_CHECK(in_flight.empty() || in_flight.back().hidden);
+  command.tag = NextTag();
+  command.hidden = true;
+  hidden.tag = command.tag;
+  std::string line = command.tag;
+  line.append(" ").append(text).append("\r\n");
+  stream_.Write(line);
+  state_.Sent(std::move(command));
+  hidden_.push_back(std::move(hidden));
+  SetDeadline();
+}
+
+void Session::SetDeadline() {
+  if (phase_ != Phase::kReady) return;
+  const bool resting = hidden_.empty() || (hidden_.size() == 1 && idling_);
+  if (resting) return deadline_.Cancel();
+  Expect(static_cast<uint64_t>(target_.config->command_timeout_s), "an answer");
+}
+
+void Session::Expect(uint64_t seconds, const char* what) {
+  awaited_ = what;
+  deadline_.SetIn(SecondsToNs(seconds), [this] {
+    const bool early = phase_ < Phase::kReady;
+    Lose(early ? SessionLoss::kUnreachable : SessionLoss::kTimeout,
+         std::string("the store let us wait too long for ") + awaited_);
+  });
+}
+
+void Session::Run(CommandKind kind, std::string_view text, Done done, Untagged untagged) {
+  SentCommand command;
+  command.kind = kind;
+  Hidden hidden;
+  hidden.done = std::move(done);
+  hidden.untagged = std::move(untagged);
+  RunHidden(std::move(command), text, std::move(hidden));
+}
+
+void Session::RunSelect(std::string_view mailbox, bool examine, Done done) {
+  SentCommand command;
+  command.kind = examine ? CommandKind::kExamine : CommandKind::kSelect;
+  command.mailbox = mailbox;
+  std::string text = examine ? "EXAMINE " : "SELECT ";
+  // Mailbox names that need a literal are only carried where it needs no `+` (LITERAL+, LITERAL-).
+  const bool non_sync = state_.capabilities().Has("LITERAL+") ||
+                        (state_.capabilities().Has("LITERAL-") && mailbox.size() <= 4096);
+  if (AstringFormOf(mailbox) == StringForm::kLiteral && !non_sync) {
+    if (state_.enabled().utf8()) {
+      text.append("\"").append(mailbox).append("\"");
+    } else {
+      return Lose(SessionLoss::kProtocol, "the mailbox name needs a literal; the store has no LITERAL+");
+    }
+  } else {
+    AppendAstring(&text, mailbox, LiteralStyle::kNonSync);
+  }
+  Hidden hidden;
+  hidden.done = std::move(done);
+  // All that a SELECT says is its own: nobody else is told of it.
+  hidden.untagged = [](const Piece&, const Response*) { return true; };
+  RunHidden(std::move(command), text, std::move(hidden));
+}
+
+void Session::RunIdle(std::function<void()> started, Done done) {
+  SentCommand command;
+  command.kind = CommandKind::kIdle;
+  Hidden hidden;
+  hidden.done = std::move(done);
+  hidden.started = std::move(started);
+  RunHidden(std::move(command), "IDLE", std::move(hidden));
+}
+
+void Session::EndIdle() {
+  ROOST_CHECK(idling_ || phase_ != Phase::kReady);
+  idling_ = false;
+  stream_.Write("DONE\r\n");
+  SetDeadline();
+}
+
+void Session::Forward(SentCommand command, std::string_view bytes) {
+  ROOST_DCHECK(hidden_.empty());
+  state_.Sent(std::move(command));
+  stream_.Write(bytes);
+}
+
+void Session::ForwardMore(std::string_view bytes) { stream_.Write(bytes); }
+
+}  // namespace roost

@@ -1,0 +1,239 @@
+// One backend connection to a store, authenticated as one user.
+//
+// What it is: connecting, TLS, greeting, login; then a command channel for Roost's own (hidden) commands and for the
+// relayed ones of a client, with the store's stream cut into pieces and handed to whoever owns the session at the
+// moment: a client's relay, a feed's driver, a park or wake under way, or the user's pool. What it is not: it decides
+// nothing about views, parking or sharing.
+//
+//   kConnecting -> kHandshaking -> kGreeting -> (kStartTls -> kHandshaking) -> kCapability -> kId -> kLogin -> kCapabilityAfter
+//        -> kReady                  any -> kLost (final)
+//
+// Place: store -> Stream -> Session -> SessionSink; hidden commands' answers are eaten on the way.
+//
+// Lifetime: owned by its sink (unique_ptr handed around), retired through the Loop, never destroyed in a callback.
+// After OnSessionLost or Close it says nothing more. Thread rule: its shard. Bounds: one receive buffer plus one line.
+//
+// Invariants
+//  1. A hidden command runs only while no client's command is unanswered, so tags never meet (RFC 3501, 2.2.1).
+//  2. A tagged answer or `+` that nobody awaits ends the session.
+//  3. With a view, the view's size is what the store announced, at every point of the stream.
+#ifndef ROOST_CORE_STORE_SESSION_H_
+#define ROOST_CORE_STORE_SESSION_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/config/config.h"
+#include "core/route/route.h"
+#include "core/store/credentials.h"
+#include "core/store/session_state.h"
+#include "core/stream/loop.h"
+#include "proto/imap/framer.h"
+#include "proto/imap/mailbox_view.h"
+#include "proto/imap/response.h"
+
+namespace roost {
+
+class LoginPlace;
+class Session;
+
+// Why a session was lost, by whose doing.
+enum class SessionLoss : uint8_t {
+  kUnreachable,  // no connection, TLS or greeting
+  kRefused,      // the store said NO or BAD to the login; see LoginAnswer
+  kBye,          // the store said BYE
+  kClosed,       // the connection ended
+  kProtocol,     // the store broke the protocol
+  kTimeout,      // no answer in time
+};
+
+class SessionSink {
+ public:
+  virtual ~SessionSink() = default;
+  // Logged in.
+  virtual void OnSessionReady(Session& session) { (void)session; }
+  // A piece of the store's stream that is not the answer to a hidden command. `first` is set for the first piece of
+  // a response and lives as long as the call. State and view of the session include it already.
+  virtual void OnStoreData(Session& session, const Piece& piece, const Response* first) = 0;
+  // A client's command was answered; called before OnStoreData gets the line.
+  virtual void OnAnswered(Session& session, const SentCommand& command, const Response& response) {
+    (void)session, (void)command, (void)response;
+  }
+  virtual void OnSessionDrained(Session& session) { (void)session; }
+  // Once; `text` for people. The session is still owned by the sink and must be retired by it.
+  virtual void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) = 0;
+};
+
+// What all sessions to one store share, in one shard.
+struct StoreTarget {
+  StoreIndex index = 0;
+  const StoreConfig* config = nullptr;
+  std::vector<Address> addresses;
+  std::shared_ptr<const TlsClientContext> tls;  // null: none
+};
+
+// Who the session is opened for.
+struct SessionClient {
+  Address peer;                                 // the client's address; family 0: nobody in particular
+  Address local;                                // where it connected to
+  std::vector<std::pair<std::string, std::string>> id;  // its own ID fields, cleaned
+};
+
+class Session final : public Retirable, private StreamOwner {
+ public:
+  enum class Phase : uint8_t {
+    kConnecting, kHandshaking, kGreeting, kStartTls, kCapability, kId, kLogin, kCapabilityAfter, kReady, kLost,
+  };
+  // First piece of a response, or nullptr for the pieces that follow. True: eaten.
+  using Untagged = std::function<bool(const Piece& piece, const Response* first)>;
+  using Done = std::function<void(const Response& response)>;
+
+  Session(Loop& loop, const StoreTarget& target, SessionSink& sink);
+  ~Session() override;
+
+  // Connects to the store's address number `attempt` (modulo) and logs in. Once.
+  void Start(const Credentials& credentials, const SessionClient& client, size_t attempt);
+
+  // Kept until the login is over, however it ends (see dialer.h).
+  void set_login_place(std::shared_ptr<LoginPlace> place) { login_place_ = std::move(place); }
+
+  void set_sink(SessionSink& sink) { sink_ = &sink; }
+
+  // ---- After OnSessionReady ------------------------------------------------------------------------------------
+  // Sends a hidden command: `text` without tag and CRLF. `done` gets the tagged answer (never called if the
+  // session is lost first). `untagged` sees what arrives while it is the oldest unanswered.
+  // Precondition: no client's command is unanswered.
+  void Run(CommandKind kind, std::string_view text, Done done, Untagged untagged = {});
+  void RunSelect(std::string_view mailbox, bool examine, Done done);
+  // IDLE as a hidden command; `started` at `+`. EndIdle writes DONE; precondition: started was called.
+  void RunIdle(std::function<void()> started, Done done);
+  void EndIdle();
+
+  // Lists the selected mailbox's UIDs, so that view() is exact from then on: NOOP and UID SEARCH, checked against
+  // EXISTS, repeated, by number as the last resort. `done(true)`: view() is there.
+  void List(std::function<void(bool)> done);
+  // Null until listed, and after another mailbox was selected.
+  const MailboxView* view() const { return view_ ? &*view_ : nullptr; }
+  MailboxView* mutable_view() { return view_ ? &*view_ : nullptr; }
+  void DropView() { view_.reset(); }
+  // What the response that is being delivered removed from the view. Valid inside OnStoreData only.
+  const MailboxView::Expunged& last_expunged() const { return last_expunged_; }
+  const MailboxView::VanishedResult& last_vanished() const { return last_vanished_; }
+  // Every UID of the selected mailbox below is decided in view(). 0 without one.
+  uint32_t horizon() const;
+
+  // Relays the beginning of a client's command (and registers it), or more bytes of it.
+  void Forward(SentCommand command, std::string_view bytes);
+  void ForwardMore(std::string_view bytes);
+
+  // Backpressure towards the store.
+  void PauseReading();
+  void ResumeReading();
+  size_t unsent() const { return stream_.unsent(); }
+
+  // Orderly when nothing is in flight (LOGOUT), else at once. Nothing is said to the sink.
+  void Close();
+
+  const SessionState& state() const { return state_; }
+  // Nothing in flight and no response half received.
+  bool Settled() const { return state_.idle() && framer_.AtMessageStart(); }
+  Phase phase() const { return phase_; }
+  bool ready() const { return phase_ == Phase::kReady; }
+  const StoreTarget& target() const { return target_; }
+  const Credentials& credentials() const { return credentials_; }
+  // The credentials' secret is needed no longer.
+  void ForgetSecret() { CleanseString(credentials_.secret); }
+  // kRefused: the store's words, "NO [AUTHENTICATIONFAILED] …". After login: the tagged OK.
+  const std::string& login_answer() const { return login_answer_; }
+  // Monotonic time of the last byte from the store.
+  uint64_t last_heard_ns() const { return last_heard_ns_; }
+  uint64_t commands_sent() const { return tag_number_; }
+
+ private:
+  struct Hidden {
+    std::string tag;
+    Done done;
+    Untagged untagged;
+    std::function<void()> started;  // IDLE's `+`
+  };
+  struct Listing;
+
+  void OnConnected(Stream& stream) override;
+  void OnInput(Stream& stream) override;
+  void OnSecure(Stream& stream) override;
+  void OnDrained(Stream& stream) override;
+  void OnEnd(Stream& stream, StreamEnd end) override;
+
+  void ProcessInput();
+  void HandlePiece(const Piece& piece);
+  void HandleReady(const Piece& piece, const Response* first);
+  void HandleTagged(const Piece& piece, const Response& response);
+  bool OfferToHidden(const Piece& piece, const Response* first);
+  void UpdateView(const Response& response);
+  void RunHidden(SentCommand command, std::string_view text, Hidden hidden);
+  void SetDeadline();
+
+  // session_login.cc
+  void HandleLoginPhase(const Piece& piece, const Response& response);
+  void Greeted(const Response& response);
+  void AfterCapability();
+  void SendId();
+  void SendLogin();
+  void SendLoginParts();
+  void LoginContinuation();
+  void LoginAnswered(const Response& response);
+  void LoggedIn();
+  void Secured();
+  std::string SaslMessage() const;
+  void AskCapability(Phase phase);
+
+  // session_list.cc
+  void ListStep();
+  void ListAll();
+  void ListByNumber();
+  bool ListedPiece(const Piece& piece, const Response* first);
+  void ListEnd(bool ok);
+  void Lose(SessionLoss loss, std::string text);
+  void Expect(uint64_t seconds, const char* what);
+  std::string NextTag();
+
+  Loop& loop_;
+  const StoreTarget& target_;
+  SessionSink* sink_;
+  Stream stream_;
+  Framer framer_;
+  SessionState state_;
+  Phase phase_ = Phase::kConnecting;
+  bool in_input_ = false;
+  bool paused_ = false;
+  bool idling_ = false;           // IDLE's `+` has come and DONE has not been sent
+  bool eating_ = false;           // the response under way belongs to a hidden command
+  bool secured_ = false;
+  bool capabilities_known_ = false;
+  uint64_t tag_number_ = 0;
+  uint64_t last_heard_ns_ = 0;
+  std::deque<Hidden> hidden_;
+  std::optional<MailboxView> view_;
+  MailboxView::Expunged last_expunged_;
+  MailboxView::VanishedResult last_vanished_;
+  std::unique_ptr<Listing> listing_;
+  Credentials credentials_;
+  SessionClient client_;
+  std::string server_name_;
+  std::string login_tag_;
+  std::deque<std::string> login_parts_;  // what follows each `+` of the login
+  std::string login_answer_;
+  const char* awaited_ = "";
+  std::shared_ptr<LoginPlace> login_place_;
+  Alarm deadline_;
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_STORE_SESSION_H_

@@ -1,0 +1,101 @@
+// Session::List: which UIDs the selected mailbox has, so that numbers and UIDs can be told apart from then on.
+//
+// A list counts only if its size equals what the store has announced at that point of the stream, and if nothing
+// changed between the command and the list: an EXPUNGE before the list names no UID. What comes after it is applied.
+#include <utility>
+
+#include "core/store/session.h"
+#include "core/store/session_listing.h"
+#include "proto/check.h"
+
+namespace roost {
+
+void Session::List(std::function<void(bool)> done) {
+  ROOST_CHECK(listing_ == nullptr);
+  view_.reset();
+  listing_ = std::make_unique<Listing>();
+  listing_->done = std::move(done);
+  ListStep();
+}
+
+void Session::ListStep() {
+  if (!state_.selected() || state_.selected()->out_of_step) return ListEnd(false);
+  if (listing_->tries >= Listing::kTries) return ListByNumber();
+  ++listing_->tries;
+  Run(CommandKind::kNoop, "NOOP", [this](const Response& response) {
+    if (response.status != Status::kOk) return ListEnd(false);
+    if (listing_ != nullptr) listing_->clean = true;
+  });
+  ListAll();
+}
+
+void Session::ListAll() {
+  listing_->uids.Clear();
+  listing_->parser = std::make_unique<SearchListParser>(&listing_->uids);
+  const bool esearch = state_.capabilities().Has("ESEARCH") || state_.enabled().rev2();
+  Run(CommandKind::kSearch, esearch ? "UID SEARCH RETURN (ALL) ALL" : "UID SEARCH ALL",
+      [this](const Response& response) {
+        if (listing_ == nullptr) return;
+        if (response.status != Status::kOk) return ListEnd(false);
+        listing_->accepted ? ListEnd(true) : ListStep();
+      },
+      [this](const Piece& piece, const Response* first) { return ListedPiece(piece, first); });
+}
+
+// True for the pieces of the list itself.
+bool Session::ListedPiece(const Piece& piece, const Response* first) {
+  if (listing_ == nullptr) return false;
+  if (first != nullptr && first->kind != ResponseKind::kSearch &&
+      first->kind != ResponseKind::kEsearch) {
+    return false;
+  }
+  listing_->parser->Feed(piece.bytes);
+  if (!piece.ends_message) return true;
+  if (!listing_->parser->Finish() || !state_.selected()) return true;
+  if (listing_->clean && listing_->uids.size() == state_.selected()->exists) {
+    listing_->accepted = true;
+    view_.emplace(std::move(listing_->uids));
+  }
+  return true;
+}
+
+void Session::ListByNumber() {
+  if (state_.selected()->exists == 0) {
+    view_.emplace();
+    return ListEnd(true);
+  }
+  listing_->expected = state_.selected()->exists;
+  Run(CommandKind::kFetch, "FETCH 1:* (UID)",
+      [this](const Response& response) {
+        if (listing_ == nullptr) return;
+        UidSet uids;
+        uint32_t last_number = 0;
+        bool whole = response.status == Status::kOk;
+        for (const auto& [number, uid] : listing_->numbered) {
+          whole = whole && number == last_number + 1 && uid > uids.Last() && uids.Insert(uid);
+          last_number = number;
+        }
+        const uint32_t exists = state_.selected() ? state_.selected()->exists : 0;
+        if (!whole || last_number != exists) return ListEnd(false);
+        view_.emplace(std::move(uids));
+        ListEnd(true);
+      },
+      [this](const Piece& piece, const Response* first) {
+        if (first == nullptr || first->kind != ResponseKind::kFetch || !piece.ends_message) {
+          return false;
+        }
+        const FetchInfo info = ParseFetch(first->rest);
+        if (!info.uid || listing_ == nullptr) return false;
+        listing_->numbered[first->number] = *info.uid;
+        return !info.flags && !info.other_items;  // with flags it is news as well
+      });
+}
+
+void Session::ListEnd(bool ok) {
+  std::unique_ptr<Listing> listing = std::move(listing_);
+  if (listing == nullptr) return;
+  if (!ok) view_.reset();
+  listing->done(ok);
+}
+
+}  // namespace roost

@@ -1,0 +1,296 @@
+// The way of a session from connect to logged in. See the drawing in session.h.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "core/base/clock.h"
+#include "core/store/session.h"
+#include "proto/check.h"
+#include "proto/imap/sasl.h"
+#include "proto/imap/writer.h"
+#include "proto/net/proxy_header.h"
+
+namespace roost {
+namespace {
+
+void ToEndpoint(const Address& address, ProxyEndpoint* endpoint) {
+  endpoint->family = address.family;
+  endpoint->port = address.port;
+  std::copy(std::begin(address.bytes), std::end(address.bytes), std::begin(endpoint->bytes));
+}
+
+std::string ProxyHeaderFor(const SessionClient& client) {
+  ProxyHeader header;
+  header.local = client.peer.family == 0 || client.peer.family != client.local.family;
+  ToEndpoint(client.peer, &header.source);
+  ToEndpoint(client.local, &header.destination);
+  std::string out;
+  AppendProxyV2(&out, header);
+  return out;
+}
+
+}  // namespace
+
+void Session::Start(const Credentials& credentials, const SessionClient& client, size_t attempt) {
+  ROOST_CHECK(phase_ == Phase::kConnecting && !target_.addresses.empty());
+  credentials_ = credentials;
+  client_ = client;
+  const StoreConfig& config = *target_.config;
+  const size_t index = attempt % target_.addresses.size();
+  server_name_ = config.server_name;
+  if (server_name_.empty()) {
+    server_name_ = index < config.addresses.size() ? config.addresses[index].host
+                                                   : target_.addresses[index].HostString();
+  }
+  ConnectOptions options;
+  if (!config.source_addresses.empty()) {
+    options.source = config.source_addresses[attempt % config.source_addresses.size()];
+  }
+  Expect(static_cast<uint64_t>(config.connect_timeout_s), "a connection");
+  stream_.Connect(target_.addresses[index], options);
+}
+
+void Session::OnConnected(Stream&) {
+  if (target_.config->send_proxy_v2) {
+    stream_.Write(ProxyHeaderFor(client_));
+  }
+  if (target_.config->tls == StoreConfig::Tls::kImplicit) {
+    phase_ = Phase::kHandshaking;
+    stream_.StartTls(*target_.tls, server_name_);
+  } else {
+    phase_ = Phase::kGreeting;
+    Expect(static_cast<uint64_t>(target_.config->connect_timeout_s), "a greeting");
+  }
+}
+
+void Session::OnSecure(Stream&) { Secured(); }
+
+void Session::Secured() {
+  secured_ = true;
+  if (target_.config->tls == StoreConfig::Tls::kImplicit) {
+    phase_ = Phase::kGreeting;
+  } else {
+    capabilities_known_ = false;  // what was said in clear counts no longer (RFC 3501, 6.2.1)
+    AskCapability(Phase::kCapability);
+  }
+  Expect(static_cast<uint64_t>(target_.config->connect_timeout_s), "a greeting");
+}
+
+void Session::AskCapability(Phase phase) {
+  phase_ = phase;
+  login_tag_ = NextTag();
+  stream_.Write(login_tag_ + " CAPABILITY\r\n");
+}
+
+void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
+  (void)piece;
+  if (response.kind == ResponseKind::kCapability ||
+      (response.code_name.size() != 0 && response.CodeIs("CAPABILITY"))) {
+    state_.set_capabilities(CapabilitySet::Parse(
+        response.kind == ResponseKind::kCapability ? response.rest : response.code_args));
+    capabilities_known_ = true;
+  }
+  if (response.kind == ResponseKind::kBye) {
+    const bool early = phase_ < Phase::kLogin;
+    return Lose(early ? SessionLoss::kUnreachable : SessionLoss::kBye,
+                "the store said BYE: " + std::string(response.text));
+  }
+  if (phase_ == Phase::kGreeting) return Greeted(response);
+  if (response.kind == ResponseKind::kContinuation) {
+    if (phase_ == Phase::kLogin) return LoginContinuation();
+    return Lose(SessionLoss::kUnreachable, "the store sent a continuation that nobody awaits");
+  }
+  if (response.kind != ResponseKind::kTagged) return;
+  if (response.tag != login_tag_) {
+    return Lose(SessionLoss::kUnreachable, "the store answered a command that nobody sent");
+  }
+  const bool ok = response.status == Status::kOk;
+  switch (phase_) {
+    case Phase::kStartTls:
+      if (!ok) return Lose(SessionLoss::kUnreachable, "the store refused STARTTLS");
+      if (stream_.input().size() > piece.bytes.size()) {
+        return Lose(SessionLoss::kUnreachable, "the store sent plaintext behind its answer to STARTTLS");
+      }
+      phase_ = Phase::kHandshaking;
+      // The rest of this line must be consumed first, and nothing of it may reach the handshake.
+      loop_.Post([this] {
+        if (phase_ == Phase::kHandshaking) stream_.StartTls(*target_.tls, server_name_);
+      });
+      return;
+    case Phase::kCapability:
+      if (!ok) return Lose(SessionLoss::kUnreachable, "the store refused CAPABILITY");
+      return AfterCapability();
+    case Phase::kId:
+      return SendLogin();  // an ID refused is no reason to stop
+    case Phase::kLogin:
+      return LoginAnswered(response);
+    case Phase::kCapabilityAfter:
+      return LoggedIn();
+    default:
+      return;
+  }
+}
+
+void Session::Greeted(const Response& response) {
+  if (response.kind == ResponseKind::kPreauth) {
+    return Lose(SessionLoss::kUnreachable, "the store greeted with PREAUTH: users would share its login");
+  }
+  if (response.kind != ResponseKind::kOk) {
+    return Lose(SessionLoss::kUnreachable, "the store did not greet with OK");
+  }
+  if (target_.config->tls == StoreConfig::Tls::kStartTls && !secured_) {
+    phase_ = Phase::kStartTls;
+    login_tag_ = NextTag();
+    stream_.Write(login_tag_ + " STARTTLS\r\n");
+    return;
+  }
+  capabilities_known_ ? AfterCapability() : AskCapability(Phase::kCapability);
+}
+
+void Session::AfterCapability() {
+  if (credentials_.kind == Credentials::Kind::kNone) return LoggedIn();  // only asked what it can do
+  const bool wants_id = target_.config->send_id_originating_ip || !client_.id.empty();
+  wants_id && state_.capabilities().Has("ID") ? SendId() : SendLogin();
+}
+
+void Session::SendId() {
+  phase_ = Phase::kId;
+  login_tag_ = NextTag();
+  std::string line = login_tag_ + " ID (";
+  auto field = [&line](std::string_view name, std::string_view value) {
+    if (line.back() != '(') line += ' ';
+    AppendQuoted(&line, name);
+    line += ' ';
+    AppendQuoted(&line, value);
+  };
+  if (client_.id.empty()) field("name", "Roost");
+  for (const auto& [name, value] : client_.id) {
+    if (AstringFormOf(name) <= StringForm::kQuoted && AstringFormOf(value) <= StringForm::kQuoted) {
+      field(name, value);
+    }
+  }
+  if (target_.config->send_id_originating_ip && client_.peer.family != 0) {
+    field("x-originating-ip", client_.peer.HostString());
+    field("x-originating-port", std::to_string(client_.peer.port));
+    if (client_.local.family != 0) {
+      field("x-connected-ip", client_.local.HostString());
+      field("x-connected-port", std::to_string(client_.local.port));
+    }
+  }
+  line += ")\r\n";
+  stream_.Write(line);
+}
+
+// The SASL message, not yet base64.
+std::string Session::SaslMessage() const {
+  if (credentials_.kind == Credentials::Kind::kToken) return credentials_.secret;
+  std::string message;
+  if (credentials_.kind == Credentials::Kind::kProxyAuthzid) {
+    FormatSaslPlain(credentials_.user, credentials_.master, credentials_.secret, &message);
+  } else {
+    FormatSaslPlain(credentials_.authzid, credentials_.user, credentials_.secret, &message);
+  }
+  return message;
+}
+
+void Session::SendLogin() {
+  phase_ = Phase::kLogin;
+  login_tag_ = NextTag();
+  login_parts_.clear();
+  Expect(static_cast<uint64_t>(target_.config->command_timeout_s), "the answer to the login");
+  const CapabilitySet& can = state_.capabilities();
+  const bool token = credentials_.kind == Credentials::Kind::kToken;
+  const bool sasl = token || credentials_.kind == Credentials::Kind::kProxyAuthzid ||
+                    (credentials_.kind == Credentials::Kind::kPassword &&
+                     (can.Has("AUTH=PLAIN") || !credentials_.authzid.empty()));
+  std::string line = login_tag_;
+  if (sasl) {
+    const std::string_view mechanism =
+        token ? SaslMechanismName(credentials_.mechanism) : std::string_view("PLAIN");
+    std::string message = SaslMessage();
+    if (message.empty() || !can.Has("AUTH=" + std::string(mechanism))) {
+      return Lose(SessionLoss::kUnreachable,
+                  "the store does not offer AUTH=" + std::string(mechanism) + ", which this login needs");
+    }
+    line.append(" AUTHENTICATE ").append(mechanism);
+    std::string encoded = Base64Encode(message);
+    CleanseString(message);
+    if (can.Has("SASL-IR")) {
+      line.append(" ").append(encoded);
+    } else {
+      login_parts_.push_back(encoded + "\r\n");
+    }
+    CleanseString(encoded);
+    line.append("\r\n");
+    stream_.Write(line);
+    CleanseString(line);
+    return;
+  }
+  if (can.Has("LOGINDISABLED")) {
+    return Lose(SessionLoss::kUnreachable, "the store offers neither AUTH=PLAIN nor LOGIN (LOGINDISABLED)");
+  }
+  std::string user = credentials_.user;
+  if (credentials_.kind == Credentials::Kind::kProxySeparator) {
+    user += credentials_.separator;
+    user += credentials_.master;
+  }
+  const bool non_sync = can.Has("LITERAL+") || can.Has("LITERAL-");
+  line.append(" LOGIN");
+  for (std::string_view argument : {std::string_view(user), std::string_view(credentials_.secret)}) {
+    line += ' ';
+    const StringForm form = AstringFormOf(argument);
+    if (form == StringForm::kImpossible) {
+      return Lose(SessionLoss::kUnreachable, "the name or password cannot be carried by LOGIN");
+    }
+    if (form == StringForm::kLiteral && !non_sync) {
+      line.append("{").append(std::to_string(argument.size())).append("}\r\n");
+      login_parts_.push_back(std::exchange(line, std::string(argument)));
+    } else {
+      AppendAstring(&line, argument, LiteralStyle::kNonSync);
+    }
+  }
+  login_parts_.push_back(line + "\r\n");
+  CleanseString(line);
+  SendLoginParts();
+}
+
+void Session::SendLoginParts() {
+  std::string part = std::move(login_parts_.front());
+  login_parts_.pop_front();
+  stream_.Write(part);
+  CleanseString(part);
+}
+
+void Session::LoginContinuation() {
+  if (!login_parts_.empty()) return SendLoginParts();
+  // OAuth's error challenge: an empty answer lets the store say NO (RFC 7628, 3.2.3: ^A).
+  if (credentials_.kind == Credentials::Kind::kToken) {
+    stream_.Write(credentials_.mechanism == SaslMechanism::kOAuthBearer ? "AQ==\r\n" : "\r\n");
+    return;
+  }
+  Lose(SessionLoss::kProtocol, "the store sent a continuation that nobody awaits");
+}
+
+void Session::LoginAnswered(const Response& response) {
+  login_answer_ = response.status == Status::kOk ? "OK" : response.status == Status::kNo ? "NO" : "BAD";
+  login_answer_ += ' ';
+  if (!response.code.empty() && !response.CodeIs("CAPABILITY")) {
+    login_answer_.append("[").append(response.code).append("] ");
+  }
+  AppendText(&login_answer_, response.text);
+  if (response.status != Status::kOk) {
+    return Lose(SessionLoss::kRefused, login_answer_);
+  }
+  if (!response.CodeIs("CAPABILITY")) return AskCapability(Phase::kCapabilityAfter);
+  LoggedIn();
+}
+
+void Session::LoggedIn() {
+  phase_ = Phase::kReady;
+  deadline_.Cancel();
+  login_place_.reset();
+  login_parts_.clear();
+  sink_->OnSessionReady(*this);
+}
+
+}  // namespace roost

@@ -1,0 +1,142 @@
+#include "core/store/session_state.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "proto/imap/uid_set.h"
+
+namespace roost {
+namespace {
+
+uint64_t Number(std::string_view text) {
+  uint64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? value : 0;
+}
+
+uint32_t Number32(std::string_view text) {
+  uint64_t value = Number(text);
+  return value <= UINT32_MAX ? static_cast<uint32_t>(value) : 0;
+}
+
+}  // namespace
+
+void SessionState::Sent(SentCommand command) {
+  in_flight_.push_back(std::move(command));
+}
+
+SelectedMailbox* SessionState::Current() {
+  if (!in_flight_.empty() && Selects(in_flight_.front().kind)) {
+    if (!pending_) {
+      pending_.emplace();
+      pending_->name = in_flight_.front().mailbox;
+      pending_->examine = in_flight_.front().kind == CommandKind::kExamine;
+    }
+    return &*pending_;
+  }
+  return selected_ ? &*selected_ : nullptr;
+}
+
+void SessionState::SeenCode(const Response& response) {
+  if (response.code_name.empty()) return;
+  if (response.CodeIs("CAPABILITY")) {
+    capabilities_ = CapabilitySet::Parse(response.code_args);
+    return;
+  }
+  if (response.CodeIs("CLOSED")) {  // from here on data is about the new mailbox (RFC 7162, 3.2.11)
+    pending_.reset();
+    return;
+  }
+  SelectedMailbox* m = Current();
+  if (m == nullptr) return;
+  if (response.CodeIs("UIDVALIDITY")) m->uid_validity = Number32(response.code_args);
+  if (response.CodeIs("UIDNEXT")) m->uid_next = std::max(m->uid_next, Number32(response.code_args));
+  if (response.CodeIs("HIGHESTMODSEQ")) m->highest_modseq = Number(response.code_args);
+  if (response.CodeIs("NOMODSEQ")) m->no_modseq = true;
+  if (response.CodeIs("UIDNOTSTICKY")) m->uid_not_sticky = true;
+  if (response.CodeIs("READ-ONLY")) m->read_only = true;
+  if (response.CodeIs("READ-WRITE")) m->read_only = false;
+  if (response.CodeIs("PERMANENTFLAGS")) m->permanent_flags = response.code_args;
+  if (response.CodeIs("MAILBOXID")) m->mailbox_id = response.code_args;
+}
+
+std::optional<SentCommand> SessionState::Seen(const Response& response) {
+  switch (response.kind) {
+    case ResponseKind::kOk:
+    case ResponseKind::kNo:
+    case ResponseKind::kPreauth:
+      SeenCode(response);
+      break;
+    case ResponseKind::kCapability:
+      capabilities_ = CapabilitySet::Parse(response.rest);
+      break;
+    case ResponseKind::kEnabled:
+      enabled_.AddAll(EnabledSet::Parse(response.rest));
+      break;
+    case ResponseKind::kFlags:
+      if (SelectedMailbox* m = Current()) m->flags = response.rest;
+      break;
+    case ResponseKind::kExists:
+      if (SelectedMailbox* m = Current()) {
+        if (response.number < m->exists) m->out_of_step = true;
+        if (m == (selected_ ? &*selected_ : nullptr) && m->uid_next != 0 &&
+            response.number > m->exists) {
+          m->uid_next += std::min(response.number - m->exists, UINT32_MAX - m->uid_next);
+        }
+        m->exists = response.number;
+      }
+      break;
+    case ResponseKind::kExpunge:
+      if (SelectedMailbox* m = Current()) {
+        if (response.number == 0 || response.number > m->exists) {
+          m->out_of_step = true;
+        } else {
+          --m->exists;
+        }
+      }
+      break;
+    case ResponseKind::kVanished:
+      if (SelectedMailbox* m = Current(); m != nullptr && !response.earlier) {
+        UidSet gone;
+        if (ParseUidSet(response.rest, &gone) != SetParse::kOk || gone.size() > m->exists) {
+          m->out_of_step = true;  // the list that follows will tell, or nothing will
+        } else {
+          m->exists -= gone.size();
+        }
+      }
+      break;
+    case ResponseKind::kTagged: {
+      auto it = std::find_if(in_flight_.begin(), in_flight_.end(),
+                             [&](const SentCommand& c) { return c.tag == response.tag; });
+      if (it == in_flight_.end()) return std::nullopt;
+      if (it == in_flight_.begin()) SeenCode(response);
+      SentCommand ended = std::move(*it);
+      SeenTagged(ended, response);
+      in_flight_.erase(it);
+      return ended;
+    }
+    default:
+      break;
+  }
+  return std::nullopt;
+}
+
+void SessionState::SeenTagged(const SentCommand& command, const Response& response) {
+  const bool ok = response.status == Status::kOk;
+  if (Selects(command.kind)) {
+    if (ok) {
+      Current();  // also when the store said nothing about it
+      selected_ = std::move(pending_);
+    } else {
+      selected_.reset();
+      if (response.status == Status::kBad) uncertain_ = true;
+    }
+    pending_.reset();
+  } else if (command.kind == CommandKind::kClose || command.kind == CommandKind::kUnselect) {
+    if (ok) selected_.reset();
+  }
+  if (ok && command.condstore) enabled_.Add(EnabledSet::kCondstore);
+}
+
+}  // namespace roost

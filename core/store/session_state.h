@@ -1,0 +1,97 @@
+// What one backend session has selected, enabled and in flight, read off the commands sent and the responses seen.
+//
+// What it is: pure bookkeeping, the same for commands that a client sent and for Roost's own. What it is not: it
+// sends nothing and holds no UIDs (see Session::view for those).
+//
+// State changes at the answer, never at the command (RFC 3501, 6.3.1): while a SELECT is the oldest unanswered
+// command, what the store says is about the mailbox to come; on OK that becomes current, on NO nothing is selected.
+//
+// Invariants
+//  1. in_flight() is in the order of sending; a tagged response ends the oldest command with that tag.
+//  2. selected() is what the store's last answered SELECT, EXAMINE, CLOSE or UNSELECT made it.
+//  3. exists() is what the store announced last, less what it expunged since.
+#ifndef ROOST_CORE_STORE_SESSION_STATE_H_
+#define ROOST_CORE_STORE_SESSION_STATE_H_
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proto/imap/capability.h"
+#include "proto/imap/command.h"
+#include "proto/imap/enabled.h"
+#include "proto/imap/response.h"
+
+namespace roost {
+
+// A selected mailbox as the store described it.
+struct SelectedMailbox {
+  std::string name;              // decoded, INBOX normalized
+  bool examine = false;          // opened by EXAMINE
+  bool read_only = false;        // [READ-ONLY], also after SELECT
+  bool uid_not_sticky = false;
+  bool no_modseq = false;
+  bool out_of_step = false;      // counts contradicted themselves: never park on it
+  uint32_t uid_validity = 0;     // 0: the store gave none
+  uint32_t uid_next = 0;         // 0: not given; a lower bound: raised by growth of EXISTS since
+  uint32_t exists = 0;
+  uint64_t highest_modseq = 0;   // as given by SELECT; 0: none
+  std::string flags;             // "(\Seen …)" of `* FLAGS`
+  std::string permanent_flags;   // of [PERMANENTFLAGS]
+  std::string mailbox_id;        // RFC 8474
+};
+
+struct SentCommand {
+  std::string tag;
+  CommandKind kind = CommandKind::kUnknown;
+  std::string mailbox;           // SELECT, EXAMINE
+  bool hidden = false;           // Roost's own: its answer is eaten
+  bool condstore = false;        // a CONDSTORE enabling command (RFC 7162, 3.1)
+};
+
+class SessionState {
+ public:
+  void Sent(SentCommand command);
+  // A complete or first text piece's response. For kTagged returns the command that it ends; nothing if no
+  // command has that tag (then the store broke the protocol).
+  std::optional<SentCommand> Seen(const Response& response);
+
+  // Whoever keeps the UIDs knows better than the arithmetic of VANISHED how many are left.
+  void CorrectExists(uint32_t exists) {
+    if (selected_) selected_->exists = exists;
+  }
+
+  const std::deque<SentCommand>& in_flight() const { return in_flight_; }
+  bool idle() const { return in_flight_.empty(); }
+
+  const std::optional<SelectedMailbox>& selected() const { return selected_; }
+  EnabledSet enabled() const { return enabled_; }
+  // The store answered so that what is selected cannot be told (BAD to a SELECT): never park on this session.
+  bool uncertain() const { return uncertain_; }
+  const CapabilitySet& capabilities() const { return capabilities_; }
+  void set_capabilities(CapabilitySet capabilities) { capabilities_ = std::move(capabilities); }
+
+ private:
+  // The mailbox that unsolicited data is about right now.
+  SelectedMailbox* Current();
+  void SeenCode(const Response& response);
+  void SeenTagged(const SentCommand& command, const Response& response);
+
+  std::deque<SentCommand> in_flight_;
+  std::optional<SelectedMailbox> selected_;
+  std::optional<SelectedMailbox> pending_;  // of the SELECT that is the oldest in flight
+  EnabledSet enabled_;
+  bool uncertain_ = false;
+  CapabilitySet capabilities_;
+};
+
+// SELECT or EXAMINE.
+inline bool Selects(CommandKind kind) {
+  return kind == CommandKind::kSelect || kind == CommandKind::kExamine;
+}
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_STORE_SESSION_STATE_H_

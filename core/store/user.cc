@@ -1,0 +1,187 @@
+#include "core/store/user.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/clock.h"
+
+namespace roost {
+
+Credentials LaterCredentials(const StoreConfig& config, const Credentials& own) {
+  if (config.login == StoreConfig::Login::kClient) return own;
+  Credentials later;
+  later.kind = config.login == StoreConfig::Login::kProxyAuthzid ? Credentials::Kind::kProxyAuthzid
+                                                                 : Credentials::Kind::kProxySeparator;
+  later.user = own.user;
+  later.master = config.master_user;
+  later.separator = config.master_separator;
+  later.secret = config.master_password;
+  return later;
+}
+
+bool RefusedForGood(std::string_view login_answer) {
+  const Response r = ParseResponse("x " + std::string(login_answer) + "\r\n");
+  for (std::string_view code : {"UNAVAILABLE", "LIMIT", "INUSE", "SERVERBUG", "CONTACTADMIN"}) {
+    if (r.code_name == code) return false;
+  }
+  return true;
+}
+
+User::User(Loop& loop, const Config& config, Dialer& dialer, std::string key, const Credentials& own)
+    : loop_(loop),
+      config_(config),
+      dialer_(dialer),
+      key_(std::move(key)),
+      login_(own.user),
+      later_(LaterCredentials(*dialer.target().config, own)),
+      expiry_(loop) {}
+
+User::~User() {
+  for (Pooled& p : pool_) {
+    p.session->Close();
+    loop_.Retire(std::move(p.session));
+  }
+}
+
+void User::NoteCapabilities(const CapabilitySet& offered) {
+  capabilities_ = offered;
+  StripUncarried(&capabilities_);
+  capabilities_.RemovePrefix("AUTH=");
+  capabilities_.Remove("SASL-IR");
+}
+
+std::unique_ptr<Session> User::Open(const SessionClient& client, Dialer::Urgency urgency,
+                                    SessionSink& sink) {
+  return dialer_.Open(later_, client, attempt_, urgency, sink);
+}
+
+void User::Release(std::unique_ptr<Session> session) {
+  const auto most = static_cast<size_t>(std::max(0, config_.parking.pool_per_user));
+  const bool fit = session->ready() && session->Settled() && !session->state().uncertain() &&
+                   !session->state().enabled().unknown();
+  if (!fit || pool_.size() >= most || config_.parking.pool_keep_s == 0) {
+    session->Close();
+    loop_.Retire(std::move(session));
+    return;
+  }
+  session->set_sink(*this);
+  session->DropView();
+  const uint64_t keep = SecondsToNs(static_cast<uint64_t>(config_.parking.pool_keep_s));
+  pool_.push_back({std::move(session), loop_.now_ns() + keep});
+  if (!expiry_.armed()) expiry_.SetIn(keep, [this] { Expire(); });
+}
+
+std::unique_ptr<Session> User::Take(EnabledSet enabled, SessionSink& sink) {
+  for (auto it = pool_.begin(); it != pool_.end(); ++it) {
+    if (it->session->state().enabled() != enabled || !it->session->Settled()) continue;
+    std::unique_ptr<Session> session = std::move(it->session);
+    pool_.erase(it);
+    session->set_sink(sink);
+    return session;
+  }
+  return nullptr;
+}
+
+void User::OnSessionLost(Session& session, SessionLoss, const std::string&) {
+  auto it = std::find_if(pool_.begin(), pool_.end(),
+                         [&](const Pooled& p) { return p.session.get() == &session; });
+  if (it == pool_.end()) return;
+  loop_.Retire(std::move(it->session));
+  pool_.erase(it);
+}
+
+void User::Expire() {
+  const uint64_t now = loop_.now_ns();
+  uint64_t next = kNever;
+  for (auto it = pool_.begin(); it != pool_.end();) {
+    if (it->until_ns > now) {
+      next = std::min(next, it->until_ns);
+      ++it;
+      continue;
+    }
+    it->session->Close();
+    loop_.Retire(std::move(it->session));
+    it = pool_.erase(it);
+  }
+  if (next != kNever) expiry_.Set(next, [this] { Expire(); });
+}
+
+Opener::Opener(Loop& loop, User& user, Wish wish, Done done)
+    : loop_(loop), user_(user), wish_(std::move(wish)), done_(std::move(done)) {}
+
+Opener::~Opener() {
+  if (session_ == nullptr) return;
+  session_->Close();
+  loop_.Retire(std::move(session_));
+}
+
+void Opener::Start() {
+  if (!wish_.fresh) session_ = user_.Take(wish_.enabled, *this);
+  if (session_ != nullptr) return Select();
+  session_ = user_.Open(wish_.client, wish_.urgency, *this);
+}
+
+void Opener::OnSessionReady(Session& session) {
+  user_.NoteCapabilities(session.state().capabilities());
+  if (wish_.enabled == session.state().enabled()) return Select();
+  if (!session.state().capabilities().Has("ENABLE")) {
+    return Finish(Failure::kClass, "the store no longer offers ENABLE");
+  }
+  session.Run(CommandKind::kEnable, "ENABLE " + wish_.enabled.Names(),
+              [this](const Response&) { Enabled(); });
+}
+
+void Opener::Enabled() {
+  if (session_->state().enabled() != wish_.enabled) {
+    return Finish(Failure::kClass, "the store would not enable what this connection has");
+  }
+  Select();
+}
+
+void Opener::Select() {
+  if (wish_.mailbox.empty()) {
+    if (!session_->state().selected()) return loop_.Post([this] { Finish(Failure::kNone, {}); });
+    // Never CLOSE: it deletes mail. Without UNSELECT only a new session has nothing selected.
+    if (!session_->state().capabilities().Has("UNSELECT")) {
+      session_->Close();
+      loop_.Retire(std::move(session_));
+      session_ = user_.Open(wish_.client, wish_.urgency, *this);
+      return;
+    }
+    session_->Run(CommandKind::kUnselect, "UNSELECT", [this](const Response& r) {
+      r.status == Status::kOk ? Finish(Failure::kNone, {})
+                              : Finish(Failure::kUnavailable, "the store refused UNSELECT");
+    });
+    return;
+  }
+  session_->RunSelect(wish_.mailbox, wish_.examine, [this](const Response& response) {
+    if (response.status == Status::kOk) return Finish(Failure::kNone, {});
+    const bool passing = response.CodeIs("UNAVAILABLE") || response.CodeIs("INUSE") ||
+                         response.CodeIs("SERVERBUG") || response.CodeIs("LIMIT");
+    Finish(passing ? Failure::kUnavailable : Failure::kMailbox, std::string(response.text));
+  });
+}
+
+void Opener::OnSessionLost(Session& session, SessionLoss loss, const std::string& text) {
+  if (loss == SessionLoss::kUnreachable) user_.NoteUnreachable();
+  const bool refused = loss == SessionLoss::kRefused && RefusedForGood(session.login_answer());
+  loop_.Retire(std::move(session_));
+  Finish(refused ? Failure::kCredentials : Failure::kUnavailable, text);
+}
+
+void Opener::Finish(Failure failure, std::string text) {
+  Result result;
+  result.failure = failure;
+  result.text = std::move(text);
+  if (failure == Failure::kNone) {
+    result.session = std::move(session_);
+  } else if (session_ != nullptr) {
+    session_->Close();
+    loop_.Retire(std::move(session_));
+  }
+  Done done = std::move(done_);
+  done_ = nullptr;
+  if (done) done(std::move(result));
+}
+
+}  // namespace roost

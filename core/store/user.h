@@ -1,0 +1,125 @@
+// One user of one store, as long as any client is connected: how to log in again, and sessions kept for a moment.
+//
+// What it is: what all clients of one proven login name share besides feeds. What it is not: it holds no feed (see
+// core/feed) and proves no name. A user is the exact bytes of the name that the store accepted, plus the store, plus, in
+// client mode, the credential: nothing crosses from one user to another.
+//
+// Lifetime: refcounted by its clients and feeds through the UserTable. Thread rule: the shard that owns the name.
+// Bounds: pool_per_user sessions for pool_keep_s each.
+#ifndef ROOST_CORE_STORE_USER_H_
+#define ROOST_CORE_STORE_USER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config/config.h"
+#include "core/store/dialer.h"
+#include "core/store/session.h"
+
+namespace roost {
+
+// How later sessions of a user log in.
+Credentials LaterCredentials(const StoreConfig& config, const Credentials& own);
+
+class User final : public SessionSink, public Retirable {
+ public:
+  User(Loop& loop, const Config& config, Dialer& dialer, std::string key, const Credentials& own);
+  ~User() override;
+
+  const std::string& key() const { return key_; }
+  const std::string& login() const { return login_; }
+  Dialer& dialer() { return dialer_; }
+  const StoreConfig& store() const { return *dialer_.target().config; }
+
+  // What the store offers this user, as clients are told (less what Roost cannot carry).
+  const CapabilitySet& capabilities() const { return capabilities_; }
+  void NoteCapabilities(const CapabilitySet& offered);
+
+  // A later session of this user, logging in. All of them go to the address of the first while any is open.
+  std::unique_ptr<Session> Open(const SessionClient& client, Dialer::Urgency urgency, SessionSink& sink);
+  void NoteUnreachable() { ++attempt_; }
+
+  // Keeps a settled session for the next wake, or closes it. Its sink becomes this.
+  void Release(std::unique_ptr<Session> session);
+  // A kept session with exactly this set enabled, or null.
+  std::unique_ptr<Session> Take(EnabledSet enabled, SessionSink& sink);
+  size_t pooled() const { return pool_.size(); }
+
+  // Sessions that were opened for this user since it came (login included).
+  uint32_t references = 0;
+
+ private:
+  struct Pooled {
+    std::unique_ptr<Session> session;
+    uint64_t until_ns;
+  };
+  void OnStoreData(Session&, const Piece&, const Response*) override {}
+  void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
+  void Expire();
+
+  Loop& loop_;
+  const Config& config_;
+  Dialer& dialer_;
+  const std::string key_;
+  const std::string login_;
+  Credentials later_;
+  CapabilitySet capabilities_;
+  size_t attempt_ = 0;
+  std::vector<Pooled> pool_;
+  Alarm expiry_;
+};
+
+// Opens (or takes from the pool) a session of a user and brings it to where a client wants it: the set enabled, a
+// mailbox selected. One use; a member of whoever waits.
+class Opener final : private SessionSink {
+ public:
+  struct Wish {
+    EnabledSet enabled;
+    std::string mailbox;   // empty: none is selected
+    bool examine = false;
+    bool fresh = false;    // not from the pool
+    Dialer::Urgency urgency = Dialer::Urgency::kClient;
+    SessionClient client;
+  };
+  enum class Failure : uint8_t {
+    kNone,
+    kUnavailable,   // unreachable, out of places, lost on the way: later perhaps
+    kCredentials,   // the store refuses the login for good
+    kMailbox,       // SELECT was answered NO: `text` has the store's words
+    kClass,         // the store would not enable what the client has
+  };
+  struct Result {
+    Failure failure = Failure::kNone;
+    std::unique_ptr<Session> session;   // selected and settled when kNone
+    std::string text;
+  };
+  using Done = std::function<void(Result)>;
+
+  Opener(Loop& loop, User& user, Wish wish, Done done);
+  ~Opener() override;
+  void Start();
+
+ private:
+  void OnSessionReady(Session& session) override;
+  void OnStoreData(Session&, const Piece&, const Response*) override {}
+  void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
+  void Enabled();
+  void Select();
+  void Finish(Failure failure, std::string text);
+
+  Loop& loop_;
+  User& user_;
+  Wish wish_;
+  Done done_;
+  std::unique_ptr<Session> session_;
+};
+
+// NO or BAD to a login that more tries will not mend (RFC 5530): not UNAVAILABLE, LIMIT, INUSE, SERVERBUG.
+bool RefusedForGood(std::string_view login_answer);
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_STORE_USER_H_
