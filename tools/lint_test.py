@@ -1,0 +1,109 @@
+#!/usr/bin/python3
+"""What tools/lint finds, shown on a small tree of its own."""
+
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+LINT = Path(__file__).resolve().parent / "lint"
+
+HEADER = """// A thing.
+#ifndef ROOST_{0}_
+#define ROOST_{0}_
+{1}
+#endif  // ROOST_{0}_
+"""
+
+
+class LintTest(unittest.TestCase):
+    def setUp(self):
+        self.root = Path(tempfile.mkdtemp(prefix="roost-lint-"))
+        self.addCleanup(shutil.rmtree, self.root)
+        (self.root / "tools").mkdir()
+        shutil.copy(LINT, self.root / "tools/lint")
+        self.write("proto/a/CMakeLists.txt", "roost_library(proto_a SRCS a.cc)\n")
+        self.write("proto/a/a.h", HEADER.format("PROTO_A_A_H", ""))
+        self.write("proto/a/a.cc", '#include "proto/a/a.h"\n')
+        self.write("core/b/CMakeLists.txt", "roost_library(core_b SRCS b.cc DEPS proto_a)\n")
+        self.write("core/b/b.cc", '#include "proto/a/a.h"\n')
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def lint(self, check):
+        result = subprocess.run(["/usr/bin/python3", self.root / "tools/lint", check], text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return result.returncode, result.stdout
+
+    def assert_found(self, check, words):
+        status, output = self.lint(check)
+        self.assertEqual(1, status, output)
+        self.assertIn(words, output)
+
+    def test_a_clean_tree_passes(self):
+        for check in ("layers", "text", "scripts"):
+            status, output = self.lint(check)
+            self.assertEqual(0, status, output)
+
+    def test_proto_includes_nothing_above_it(self):
+        self.write("core/b/b.h", HEADER.format("CORE_B_B_H", ""))
+        self.write("proto/a/a.cc", '#include "core/b/b.h"\n')
+        self.assert_found("layers", "proto/ includes nothing above it")
+
+    def test_a_folder_includes_only_what_it_links(self):
+        self.write("core/b/CMakeLists.txt", "roost_library(core_b SRCS b.cc)\n")
+        self.assert_found("layers", "proto/a is not among the DEPS")
+
+    def test_a_library_that_is_linked_indirectly_may_be_included(self):
+        self.write("core/c/CMakeLists.txt", "roost_library(core_c SRCS c.cc DEPS core_b)\n")
+        self.write("core/c/c.cc", '#include "proto/a/a.h"\n')
+        self.assertEqual(0, self.lint("layers")[0])
+
+    def test_a_comment_in_a_list_is_no_dependency(self):
+        self.write("core/b/CMakeLists.txt", "roost_library(core_b SRCS b.cc DEPS  # proto_a\n)\n")
+        self.assert_found("layers", "proto/a is not among the DEPS")
+
+    def test_only_one_file_includes_liburing(self):
+        self.write("core/b/b.cc", "#include <liburing.h>\n")
+        self.assert_found("layers", "liburing is used in")
+
+    def test_only_proto_tls_includes_boringssl(self):
+        self.write("core/b/b.cc", "#include <openssl/ssl.h>\n")
+        self.assert_found("layers", "BoringSSL is used in")
+
+    def test_proto_has_no_sockets_and_no_clock(self):
+        self.write("proto/a/a.cc", "#include <sys/socket.h>\n#include <chrono>\n")
+        self.assert_found("layers", "<sys/socket.h>: proto/ is pure")
+        self.assert_found("layers", "<chrono>: proto/ is pure")
+
+    def test_a_file_has_a_bound(self):
+        self.write("proto/a/a.cc", "// x\n" * 801)
+        self.assert_found("text", "more than 800")
+
+    def test_a_header_guard_is_the_path(self):
+        self.write("proto/a/a.h", HEADER.format("PROTO_B_A_H", ""))
+        self.assert_found("text", "header guard is not ROOST_PROTO_A_A_H_")
+
+    def test_no_source_is_left_out_of_the_build(self):
+        self.write("proto/a/forgotten.cc", "")
+        self.assert_found("text", "proto/a/forgotten.cc: no CMakeLists.txt names it")
+
+    def test_white_space_at_the_end_is_found(self):
+        self.write("tools/x.sh", "#!/bin/sh \n")
+        self.assert_found("text", "white space at the end")
+
+    def test_a_script_must_be_executable(self):
+        self.write("tools/x.sh", "#!/bin/sh\n")
+        self.assert_found("scripts", "not executable")
+
+    def test_python_must_compile(self):
+        self.write("tools/x.py", "def f(:\n")
+        self.assert_found("scripts", "tools/x.py:1")
+
+
+if __name__ == "__main__":
+    unittest.main()
