@@ -1,15 +1,12 @@
 #include "core/config/config.h"
 
 #include <algorithm>
-#include <exception>
-#include <optional>
 #include <utility>
-
-#include <yaml-cpp/yaml.h>
 
 #include "core/config/report.h"
 #include "core/config/schema.h"
 #include "core/config/value.h"
+#include "core/config/yaml_tree.h"
 
 namespace roost {
 namespace {
@@ -21,8 +18,7 @@ using config_detail::RangeName;
 using config_detail::Spec;
 using config_detail::TypeName;
 using config_detail::Visit;
-
-constexpr size_t kMaxYaml = 1 << 20;  // bytes
+using config_detail::YamlNode;
 
 // Collects key names only, to tell where an unknown key belongs.
 class KeyCollector {
@@ -53,8 +49,6 @@ class KeyCollector {
   std::string section_;
 };
 
-int LineOf(const YAML::Node& node) { return node.Mark().is_null() ? 0 : node.Mark().line + 1; }
-
 std::string JoinPath(std::string_view prefix, std::string_view key) {
   std::string path(prefix);
   if (!path.empty()) path += '.';
@@ -68,7 +62,7 @@ class Loader {
       : loaded_(loaded), prefix_(std::move(prefix)), section_(std::move(section)) {}
 
   template <class T>
-  void Load(const YAML::Node& node, T& target) {
+  void Load(const YamlNode& node, T& target) {
     if (!TakeEntries(node)) return;
     Visit(*this, target);
     ReportUnknown();
@@ -76,7 +70,7 @@ class Loader {
 
   template <class T>
   void Field(std::string_view key, T& member, const Spec& spec) {
-    const YAML::Node* node = Take(key);
+    const YamlNode* node = Take(key);
     if (node == nullptr) {
       if (spec.required) Missing(key, TypeName(&member, spec));
       return;
@@ -87,13 +81,14 @@ class Loader {
   template <class T>
   void Field(std::string_view key, std::vector<T>& member, const Spec& spec) {
     std::string path = JoinPath(prefix_, key);
-    const YAML::Node* node = Take(key);
-    if (node != nullptr && node->IsScalar()) {  // a list of one may be written as one
+    const YamlNode* node = Take(key);
+    if (node != nullptr &&
+        node->kind == YamlNode::Kind::kScalar) {  // a list of one may be written as one
       member.resize(1);
       Scalar(path, *node, &member[0], spec);
-    } else if (node != nullptr && node->IsSequence()) {
+    } else if (node != nullptr && node->kind == YamlNode::Kind::kSequence) {
       LoadScalars(path, *node, &member, spec);
-    } else if (node != nullptr && !node->IsNull()) {
+    } else if (node != nullptr && node->kind != YamlNode::Kind::kNull) {
       AddError(loaded_, path, "is not a list",
                "write [value, value] or one '- value' per line: " +
                    TypeName(static_cast<T*>(nullptr), spec));
@@ -104,18 +99,18 @@ class Loader {
 
   template <class T>
   void Section(std::string_view key, T& member, std::string_view) {
-    const YAML::Node* node = Take(key);
+    const YamlNode* node = Take(key);
     Loader inner(loaded_, JoinPath(prefix_, key), std::string(key));
-    inner.Load(node == nullptr ? YAML::Node() : *node, member);
+    inner.Load(node == nullptr ? YamlNode() : *node, member);
   }
 
   template <class T>
   void List(std::string_view key, std::vector<T>& member, std::string_view, bool required) {
     std::string path = JoinPath(prefix_, key);
-    const YAML::Node* node = Take(key);
-    if (node != nullptr && node->IsSequence()) {
+    const YamlNode* node = Take(key);
+    if (node != nullptr && node->kind == YamlNode::Kind::kSequence) {
       LoadStructs(path, std::string(key), *node, &member);
-    } else if (node != nullptr && !node->IsNull()) {
+    } else if (node != nullptr && node->kind != YamlNode::Kind::kNull) {
       AddError(loaded_, path, "is not a list", "begin each entry with '- ' on a line of its own");
       return;
     }
@@ -125,59 +120,61 @@ class Loader {
  private:
   struct Entry {
     std::string key;
-    YAML::Node value;
+    const YamlNode* value = nullptr;
     int line = 0;
     bool taken = false;
   };
 
   // Whether there is a mapping, be it an empty one.
-  bool TakeEntries(const YAML::Node& node) {
-    if (!node.IsDefined() || node.IsNull()) return true;
-    if (!node.IsMap()) {
+  bool TakeEntries(const YamlNode& node) {
+    if (node.kind == YamlNode::Kind::kNull) return true;
+    if (node.kind != YamlNode::Kind::kMap) {
       AddError(loaded_, prefix_, "is not made of 'key: value' lines",
                "see the configuration reference");
       return false;
     }
-    for (const auto& pair : node) {
-      Entry entry;
-      if (!pair.first.IsScalar()) {
-        Report(LineOf(pair.first), prefix_, "has a key that is not text", "remove it");
-        continue;
-      }
-      entry.key = pair.first.Scalar();
-      entry.value = pair.second;
-      entry.line = LineOf(pair.first);
-      if (std::find_if(entries_.begin(), entries_.end(), [&](const Entry& other) {
-            return other.key == entry.key;
-          }) != entries_.end()) {
-        Report(entry.line, JoinPath(prefix_, Shown(entry.key)), "is given twice", "keep one");
-        continue;
-      }
-      entries_.push_back(std::move(entry));
-      if (entries_.size() > kMaxEntries) break;
+    if (node.items.size() > 2 * kMaxEntries) {
+      AddError(loaded_, prefix_, "has more keys than there are", "is it the right file?");
+      return false;
+    }
+    for (size_t i = 0; i + 1 < node.items.size(); i += 2) {
+      AddEntry(node.items[i], node.items[i + 1]);
     }
     return true;
   }
 
-  const YAML::Node* Take(std::string_view key) {
+  void AddEntry(const YamlNode& key, const YamlNode& value) {
+    if (key.kind != YamlNode::Kind::kScalar) {
+      return Report(key.line, prefix_, "has a key that is not text", "remove it");
+    }
+    auto is_same = [&](const Entry& other) { return other.key == key.scalar; };
+    if (std::any_of(entries_.begin(), entries_.end(), is_same)) {
+      return Report(key.line, JoinPath(prefix_, Shown(key.scalar)), "is given twice", "keep one");
+    }
+    entries_.push_back({key.scalar, &value, key.line, false});
+  }
+
+  const YamlNode* Take(std::string_view key) {
     known_.emplace_back(key);
     for (Entry& entry : entries_) {
       if (entry.key != key) continue;
       entry.taken = true;
       loaded_->lines[JoinPath(prefix_, key)] = entry.line;
-      return &entry.value;
+      return entry.value;
     }
     return nullptr;
   }
 
   template <class T>
-  void Scalar(const std::string& path, const YAML::Node& node, T* member, const Spec& spec) {
+  void Scalar(const std::string& path, const YamlNode& node, T* member, const Spec& spec) {
     std::string wanted = "expected: " + TypeName(static_cast<T*>(nullptr), spec);
     if (std::string range = RangeName(spec); !range.empty()) wanted += ", " + range;
-    if (node.IsNull()) return AddError(loaded_, path, "has no value", wanted + "; or remove it");
-    if (!node.IsScalar()) return AddError(loaded_, path, "is not a single value", wanted);
+    if (node.kind == YamlNode::Kind::kNull)
+      return AddError(loaded_, path, "has no value", wanted + "; or remove it");
+    if (node.kind != YamlNode::Kind::kScalar)
+      return AddError(loaded_, path, "is not a single value", wanted);
     T value{};
-    std::string problem = ParseValue(node.Scalar(), spec, &value);
+    std::string problem = ParseValue(node.scalar, spec, &value);
     if (!problem.empty()) return AddError(loaded_, path, problem, wanted);
     if constexpr (std::is_same_v<T, std::string>) {
       if (spec.required && value.empty()) return AddError(loaded_, path, "is empty", wanted);
@@ -187,24 +184,24 @@ class Loader {
   }
 
   template <class T>
-  void LoadScalars(const std::string& path, const YAML::Node& list, std::vector<T>* member,
+  void LoadScalars(const std::string& path, const YamlNode& list, std::vector<T>* member,
                    const Spec& spec) {
-    for (size_t i = 0; i < list.size() && !Full(); ++i) {
+    for (size_t i = 0; i < list.items.size() && !Full(); ++i) {
       std::string key = config_detail::KeyOf(path, i, "");
-      loaded_->lines[key] = LineOf(list[i]);
+      loaded_->lines[key] = list.items[i].line;
       member->emplace_back();
-      Scalar(key, list[i], &member->back(), spec);
+      Scalar(key, list.items[i], &member->back(), spec);
     }
   }
 
   template <class T>
-  void LoadStructs(const std::string& path, const std::string& section, const YAML::Node& list,
+  void LoadStructs(const std::string& path, const std::string& section, const YamlNode& list,
                    std::vector<T>* member) {
-    for (size_t i = 0; i < list.size() && !Full(); ++i) {
+    for (size_t i = 0; i < list.items.size() && !Full(); ++i) {
       std::string key = config_detail::KeyOf(path, i, "");
-      loaded_->lines[key] = LineOf(list[i]);
+      loaded_->lines[key] = list.items[i].line;
       member->emplace_back();
-      Loader(loaded_, key, section).Load(list[i], member->back());
+      Loader(loaded_, key, section).Load(list.items[i], member->back());
     }
   }
 
@@ -263,40 +260,18 @@ class Loader {
   std::vector<std::string> known_;
 };
 
-// The one document of the text, or an error.
-std::optional<YAML::Node> ParseYaml(std::string_view yaml, LoadedConfig* loaded) {
-  auto fail = [&](int line, std::string problem, std::string advice) {
-    loaded->errors.push_back({loaded->file, line, "", std::move(problem), std::move(advice)});
-    return std::nullopt;
-  };
-  if (yaml.size() > kMaxYaml) return fail(0, "is larger than 1 MiB", "is it the right file?");
-  try {
-    std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
-    if (documents.empty()) return fail(0, "is empty", "begin with the one shown in README");
-    if (documents.size() > 1) {
-      return fail(LineOf(documents[1]), "holds more than one document", "remove the '---' lines");
-    }
-    return documents[0];
-  } catch (const YAML::Exception& e) {
-    int line = e.mark.is_null() ? 0 : e.mark.line + 1;
-    return fail(line, "is not YAML: " + e.msg, "see the line and the one before");
-  } catch (const std::exception& e) {
-    return fail(0, "cannot be read as YAML: " + std::string(e.what()), "");
-  }
-}
-
 }  // namespace
 
 LoadedConfig LoadConfig(std::string_view yaml, std::string_view file_name) {
   LoadedConfig loaded;
   loaded.file = file_name;
-  std::optional<YAML::Node> node = ParseYaml(yaml, &loaded);
-  if (!node) return loaded;
-  try {
-    Loader(&loaded, "", "").Load(*node, loaded.config);
-  } catch (const std::exception& e) {  // yaml-cpp may throw on access
-    AddError(&loaded, "", "cannot be read as YAML: " + std::string(e.what()), "");
+  YamlNode tree;
+  config_detail::YamlProblem problem = config_detail::ParseYaml(yaml, &tree);
+  if (!problem.what.empty()) {
+    loaded.errors.push_back({loaded.file, problem.line, "", problem.what, problem.advice});
+    return loaded;
   }
+  Loader(&loaded, "", "").Load(tree, loaded.config);
   if (loaded.ok()) config_detail::CheckRelations(&loaded);
   config_detail::SortByLine(&loaded);
   return loaded;

@@ -2,7 +2,7 @@
 //
 // What it is not: it opens no socket and looks no name up. LoadConfig is pure (text in, values or
 // errors out); only LoadConfigFile and CheckConfigFiles touch the file system. yaml-cpp and its
-// exceptions stay inside config.cc.
+// exceptions stay inside yaml_tree.cc.
 //
 // The defaults stand here, at the members. Key, type, range and reason of each member stand once,
 // in schema.h, from which the loader, PrintConfig and the printed reference all come.

@@ -229,10 +229,33 @@ TEST(Config, WhatIsNotYamlIsAnErrorWithItsLine) {
   std::string errors = Errors("a: b\nc: [\n");
   EXPECT_TRUE(errors.starts_with("f:3: is not YAML: ")) << errors;
   EXPECT_TRUE(Errors("").starts_with("f: is empty")) << Errors("");
-  EXPECT_TRUE(Errors("a: 1\n---\nb: 2\n").find("more than one document") != std::string::npos);
+  EXPECT_TRUE(Errors("a: 1\n---\nb: 2\n").starts_with("f:2: goes on after the end"));
+  EXPECT_EQ(Errors("a: &x 1\nb: *x\n"), "f:2: uses an alias (*); write the values out\n");
   EXPECT_TRUE(Errors(std::string(2 << 20, ' ')).starts_with("f: is larger than 1 MiB"));
   EXPECT_FALSE(Errors(std::string(100'000, '[')).empty());
   EXPECT_FALSE(Errors(std::string("a: \0b\n", 6)).empty());
+}
+
+TEST(Config, WhatIsNotUtf8IsAnErrorWithItsLine) {
+  for (std::string wrong :
+       {std::string("a\0b", 3), std::string(",i\1\xed\0\0\0sten", 11),
+        std::string("\xff\xfe"
+                    "a\0",
+                    4),
+        std::string("\xc0\x80"), std::string("\xed\xa0\x80"), std::string("\xf4\x90\x80\x80"),
+        std::string("\xe2\x82"), std::string("\x80"), std::string("\x1b[m")}) {
+    EXPECT_EQ(Errors("#\n" + wrong + "\n"),
+              "f:2: holds a byte that is not text in UTF-8; is it the right file?\n");
+  }
+  EXPECT_EQ(ErrorsAfterSmallest("greeting: \"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x90\x93\"\n"), "");
+}
+
+// A comma at the start kept the YAML library busy for ever.
+TEST(Config, AStrayCommaIsAnError) {
+  EXPECT_TRUE(Errors(",listeners: []\n").starts_with("f:1: goes on after the end"));
+  EXPECT_NE(ErrorsAfterSmallest(",shards: 1\n"), "");
+  EXPECT_NE(ErrorsAfterSmallest("]\nshards: 1\n"), "");
+  EXPECT_NE(ErrorsAfterSmallest("shards: 1\n}\n"), "");
 }
 
 TEST(Config, ErrorsAreBounded) {

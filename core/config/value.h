@@ -1,6 +1,6 @@
 // How one value of a Config is written and read: the text of a YAML scalar, without YAML.
 //
-// What it is not: it knows no keys and no structure (schema.h), no YAML (config.cc). Pure.
+// What it is not: it knows no keys and no structure (schema.h), no YAML (yaml_tree.h). Pure.
 //
 // Each type has a FormatValue and a ParseValue that are inverse to each other, and a TypeName for
 // the reference. ParseValue returns what is wrong with the text, empty when nothing is; `out` is
