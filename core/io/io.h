@@ -1,25 +1,28 @@
 // What all of Roost sees of the outside world: sockets, a clock, a bell between shards.
 //
-// What it is not: it knows no TLS, no IMAP, no client. It is the seam at which the same code runs on io_uring
-// (uring.h), on an epoll reactor later, and in a deterministic simulation (simulated.h). contract_test.cc runs
-// against every implementation.
+// What it is not: it knows no TLS, no IMAP, no client. It is the seam at which the same code runs
+// on io_uring (uring_io.h), on an epoll reactor later, and in a deterministic simulation
+// (simulated.h). contract_test.cc runs against every implementation.
 //
-// Thread rule: an Io belongs to one thread, which created it or called Bind(). Everything is called from there,
-// except RingBell of *another* Io, which is reached through IoSet (shard code never holds a foreign Io).
+// Thread rule: an Io belongs to one thread, which created it or called Bind(). Everything is called
+// from there, the other Ios of its set are reached by their number only, through Move and RingBell.
 //
-// Shape of use: one request of each sort per socket at a time (receive | wait-readable, send). Requests complete
-// by exactly one call of the IoHandler, never from inside the call that made them, always from RunOnce. After
-// Close or Abort the owner never hears of that socket again and its SocketId is stale at once; the
-// implementation finishes the teardown by itself and frees nothing that the kernel still holds.
+// Shape of use: one request of each sort per socket at a time (receive | wait-readable, send).
+// Requests complete by exactly one call of the IoHandler, never from inside the call that made
+// them, always from RunOnce. After Close or Abort the owner never hears of that socket again and
+// its SocketId is stale at once; the implementation finishes the teardown by itself and frees
+// nothing that the kernel still holds.
 //
 // Invariants
 //  1. A stale SocketId (generation differs) does nothing in any call and is never delivered.
 //  2. At most one receive-or-wait and one send are outstanding per socket (CHECKed: more is a bug).
-//  3. Bytes arrive in order, each once; a receive that loses to a move or close loses no byte that the
-//     successor of the stream would need: Move requires that nothing is outstanding.
-//  4. The bytes given to Send leave in order and whole, or the send fails and the connection is of no more use.
-//  5. Idle sockets own no buffer: a receive picks one only when data is there, and OnReceive's span is given
-//     back when the call returns.
+//  3. Bytes arrive in order, each once. A receive that loses to a close may drop bytes; none is
+//  lost
+//     to a move, which requires that no receive is outstanding.
+//  4. The bytes given to Send leave in order and whole, or the send fails and the connection is of
+//     no more use.
+//  5. Idle sockets own no buffer: a receive picks one only when data is there, and OnReceive's span
+//     is given back when the call returns.
 //  6. Work per RunOnce is bounded (IoLimits::events_per_turn).
 #ifndef ROOST_CORE_IO_IO_H_
 #define ROOST_CORE_IO_IO_H_
@@ -42,7 +45,8 @@ struct SocketId {
   friend bool operator==(const SocketId&, const SocketId&) = default;
 };
 
-// Who is told of a socket's events: opaque to Io, chosen by its user (kind, slot and generation of an object).
+// Who is told of a socket's events: opaque to Io, chosen by its user (kind, slot and generation of
+// an object).
 using Owner = uint64_t;
 
 // An IP address and port, or nothing.
@@ -55,25 +59,26 @@ struct Address {
   std::string ToString() const;
   // The address alone, as ID and PROXY fields want it.
   std::string HostString() const;
-  // Parses a literal "127.0.0.1:143", "[::1]:993", ":993" (any IPv6, which takes IPv4 too) or "*:993". No look-ups.
+  // Parses a literal "127.0.0.1:143", "[::1]:993", ":993" (any IPv6, which takes IPv4 too) or
+  // "*:993". No look-ups.
   static bool Parse(std::string_view text, Address* out);
   friend bool operator==(const Address&, const Address&) = default;
 };
 
 struct ListenOptions {
   int backlog = 4096;
-  bool reuse_port = true;      // one listener per shard on one address
+  bool reuse_port = true;  // one listener per shard on one address
   bool v6_only = false;
-  int user_timeout_ms = 0;     // TCP_USER_TIMEOUT, inherited by accepted sockets; 0 = kernel's default
-  int keepalive_s = 0;         // SO_KEEPALIVE idle time; 0 = off
-  int send_buffer = 0;         // SO_SNDBUF; 0 = kernel's default
+  int user_timeout_ms = 0;  // TCP_USER_TIMEOUT, inherited by accepted sockets; 0 = kernel's default
+  int keepalive_s = 0;      // SO_KEEPALIVE idle time; 0 = off
+  int send_buffer = 0;      // SO_SNDBUF; 0 = kernel's default
   int receive_buffer = 0;
 };
 
 struct ConnectOptions {
-  Address source;              // family 0: the kernel chooses (IP_BIND_ADDRESS_NO_PORT is set otherwise)
+  Address source;  // family 0: the kernel chooses (IP_BIND_ADDRESS_NO_PORT is set otherwise)
   int user_timeout_ms = 0;
-  bool reset_on_close = false; // SO_LINGER {1,0}: leaves no TIME_WAIT; load generators only
+  bool reset_on_close = false;  // SO_LINGER {1,0}: leaves no TIME_WAIT; load generators only
 };
 
 // A listening socket that may be made before shards exist or privileges are dropped, on any thread.
@@ -83,15 +88,18 @@ struct ListenerDescriptor {
   Address bound;
 };
 
-// Which buffers a receive picks from: two groups, so that one upload cannot starve everyone (see IoLimits).
+// Which buffers a receive picks from: two groups, so that one upload cannot starve everyone (see
+// IoLimits).
 enum class BufferGroup : uint8_t { kSmall, kLarge };
 
 // All calls come from RunOnce. `error` is 0 or a positive errno.
 class IoHandler {
  public:
   virtual ~IoHandler() = default;
-  // A connection came in on the listener that was opened with `listener`. Adopt it with SetOwner or close it.
+  // A connection came in on the listener that was opened with `listener`. Adopt it with SetOwner or
+  // close it.
   virtual void OnAccept(uint64_t listener, SocketId socket, const Address& peer) = 0;
+  // After an error the socket is gone: its id is stale already, nothing is to be closed.
   virtual void OnConnect(Owner owner, SocketId socket, int error) = 0;
   // Completion of Receive. data is mutable (opened in place) and valid during the call only.
   // Empty data and error 0: the peer has closed its side (FIN).
@@ -108,10 +116,10 @@ class IoHandler {
 
 struct IoStats {
   uint64_t sockets_open = 0;
-  uint64_t sockets_closing = 0;    // closed by their owner, kernel not finished
+  uint64_t sockets_closing = 0;  // closed by their owner, kernel not finished
   uint64_t accepted = 0, connected = 0, received_bytes = 0, sent_bytes = 0;
-  uint64_t buffers_dry = 0;        // receives that had to wait for a buffer
-  uint64_t queue_overflows = 0;    // completion queue overflows seen
+  uint64_t buffers_dry = 0;      // receives that had to wait for a buffer
+  uint64_t queue_overflows = 0;  // completion queue overflows seen
   uint64_t short_sends = 0, blocked_sends = 0;
   uint64_t turns = 0;
 };
@@ -138,7 +146,8 @@ class Io {
   // Stops accepting for good and closes the listener of this shard.
   virtual void CloseListener(uint64_t listener) = 0;
 
-  // Opens a connection; OnConnect tells. Returns an id at once (never none unless out of slots: {0,0}).
+  // Opens a connection; OnConnect tells. Returns an id at once (never none unless out of slots:
+  // {0,0}).
   virtual SocketId Connect(const Address& to, const ConnectOptions& options, Owner owner) = 0;
 
   virtual void SetOwner(SocketId socket, Owner owner) = 0;
@@ -146,49 +155,57 @@ class Io {
 
   // One receive of at most one buffer (kSmall: IoLimits::small_buffer bytes).
   virtual void Receive(SocketId socket, BufferGroup group) = 0;
-  // One shot: tells when a Receive would find something. Costs the kernel less than a pending Receive.
+  // One shot: tells when a Receive would find something. Costs the kernel less than a pending
+  // Receive.
   virtual void WaitReadable(SocketId socket) = 0;
-  // Withdraws an outstanding WaitReadable or Receive. The completion may still come (with its bytes): the
-  // owner must be ready for it; otherwise nothing comes. Returns at once.
+  // Withdraws an outstanding WaitReadable or Receive. The completion of a Receive may still come
+  // (with its bytes), even after another Receive or WaitReadable was asked for, which it then
+  // satisfies or precedes: the owner must be ready for it. Otherwise nothing comes. Returns at
+  // once.
   virtual void CancelReceive(SocketId socket) = 0;
   virtual bool ReceivePending(SocketId socket) const = 0;
 
-  // Takes the bytes; sends all of them (partial sends and a full socket are handled inside). One at a time.
+  // Takes the bytes; sends all of them (partial sends and a full socket are handled inside). One at
+  // a time.
   virtual void Send(SocketId socket, std::string&& bytes) = 0;
   virtual bool SendPending(SocketId socket) const = 0;
 
   // Graceful: what Send has taken still leaves, then shutdown(WR), input is read away for a moment
-  // (IoLimits::linger_ms) so that no RST destroys the last words, then closed. `last_words` leave behind what a
-  // Send still has in flight.
+  // (IoLimits::linger_ms) so that no RST destroys the last words, then closed. `last_words` leave
+  // behind what a Send still has in flight.
   virtual void Close(SocketId socket, std::string&& last_words = {}) = 0;
   // At once, unsent bytes are dropped.
   virtual void Abort(SocketId socket) = 0;
 
-  // Hands the socket to shard `target` of the same IoSet, whose handler gets OnMoved(token). Precondition: nothing is
-  // outstanding on it. Stale here at once. If the target cannot take it the connection is closed and
-  // OnMoved(token, {}, error) is called there all the same, so that what waits for it is released.
+  // Hands the socket to shard `target` of the same set, whose handler gets OnMoved(token).
+  // Precondition: no send and no Receive is outstanding, not even one that was withdrawn (it may
+  // carry bytes); a WaitReadable is withdrawn here. Stale here at once. If the target cannot take
+  // it the connection is closed and OnMoved(token, {}, error) is called there all the same, so that
+  // what waits for it is released.
   virtual void Move(SocketId socket, uint32_t target, uint64_t token) = 0;
   // Makes OnBell be called on shard `target`.
   virtual void RingBell(uint32_t target) = 0;
 
-  // One turn: submits what is queued, waits until an event or deadline_ns (NowNs scale; 0: do not wait;
-  // UINT64_MAX: no deadline), then calls the handler for at most IoLimits::events_per_turn events.
-  // Returns the number of events handled.
+  // One turn: submits what is queued, waits until an event or deadline_ns (NowNs scale; 0: do not
+  // wait; UINT64_MAX: no deadline), then calls the handler for at most IoLimits::events_per_turn
+  // events. Returns the number of events handled.
   virtual int RunOnce(uint64_t deadline_ns) = 0;
 
   virtual const IoStats& stats() const = 0;
 };
 
-// Bounds of one Io. Relations: small_buffer >= 5 + 2^11 would be too small for a TLS record, so fragments are put
-// together by the stream above; the groups only bound memory.
+// Bounds of one Io. Relations: small_buffer >= 5 + 2^11 would be too small for a TLS record, so
+// fragments are put together by the stream above; the groups only bound memory.
 struct IoLimits {
-  uint32_t queue_entries = 1024;       // submission queue
-  uint32_t completion_entries = 8192;  // completion queue: the worst burst (a store's death ends all its sessions)
-  uint32_t max_sockets = 16384;        // slots, all kinds together
+  uint32_t queue_entries = 1024;  // submission queue
+  uint32_t completion_entries =
+      8192;  // completion queue: the worst burst (a store's death ends all its sessions)
+  uint32_t max_sockets = 16384;  // slots, all kinds together
   uint32_t small_buffers = 256, small_buffer = 2048;
   uint32_t large_buffers = 64, large_buffer = 16384 + 512;
   uint32_t events_per_turn = 512;
-  uint32_t linger_ms = 1000;
+  uint32_t linger_ms = 1000;   // how long a closed socket's input is read away
+  uint32_t drain_ms = 30'000;  // how long a closed socket may take to send what it was given
 };
 
 enum class DescriptorMode : uint8_t { kAuto, kOrdinary, kDirect };
