@@ -6,7 +6,7 @@
 #   roost_benchmark(proto_imap_benchmark SRCS framer_benchmark.cc DEPS proto_imap)
 #   roost_program(roostd SRCS main.cc DEPS core_shard ... [SYSTEM_MALLOC])
 #   roost_script_test(integration_park COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/park_test.py
-#                     [LABELS integration] [TIMEOUT seconds] [LOCK name])
+#                     [LABELS integration] [TIMEOUT seconds] [LOCK name] [PROCESSORS n])
 #
 # A library without SRCS is headers only. Third-party code is reached by these targets and no others:
 # roost::boringssl, roost::liburing, roost::jemalloc, absl::*, yaml-cpp, Threads::Threads.
@@ -135,7 +135,7 @@ endfunction()
 # Registers a test with its labels (default: unit), a bound on its time and the environment of its build.
 # The bound is meant for a release build: sanitized ones get a multiple.
 function(roost_add_test name)
-  roost_arguments("" "LABELS;TIMEOUT;LOCK;TARGET" "COMMAND" ${ARGN})
+  roost_arguments("" "LABELS;TIMEOUT;LOCK;PROCESSORS;TARGET" "COMMAND" ${ARGN})
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
   endif()
@@ -152,6 +152,9 @@ function(roost_add_test name)
       LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${ROOST_TEST_ENVIRONMENT}")
   if(arg_LOCK)
     set_tests_properties(${ROOST_TEST_PREFIX}${name} PROPERTIES RESOURCE_LOCK ${arg_LOCK})
+  endif()
+  if(arg_PROCESSORS)
+    set_tests_properties(${ROOST_TEST_PREFIX}${name} PROPERTIES PROCESSORS ${arg_PROCESSORS})
   endif()
   if(arg_TARGET AND arg_LABELS MATCHES "^(unit|sim)$")
     add_dependencies(unit_tests ${arg_TARGET})
@@ -217,8 +220,9 @@ function(roost_benchmark name)
 endfunction()
 
 # A test that is a script. It finds the programs of its build by ROOST_BIN in its environment.
+# Tests with the same LOCK, and those that need all PROCESSORS, do not run beside each other.
 function(roost_script_test name)
-  roost_arguments("" "LABELS;TIMEOUT;LOCK" "COMMAND" ${ARGN})
+  roost_arguments("" "LABELS;TIMEOUT;LOCK;PROCESSORS" "COMMAND" ${ARGN})
   if(NOT ROOST_TESTS)
     return()
   endif()
@@ -227,5 +231,5 @@ function(roost_script_test name)
   endif()
   list(APPEND ROOST_TEST_ENVIRONMENT "ROOST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   roost_add_test(${name} COMMAND ${arg_COMMAND} LABELS "${arg_LABELS}" TIMEOUT "${arg_TIMEOUT}"
-                 LOCK "${arg_LOCK}")
+                 LOCK "${arg_LOCK}" PROCESSORS "${arg_PROCESSORS}")
 endfunction()
