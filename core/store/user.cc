@@ -140,7 +140,12 @@ void Opener::Enabled() {
 
 void Opener::Select() {
   if (wish_.mailbox.empty()) {
-    if (!session_->state().selected()) return loop_.Post([this] { Finish(Failure::kNone, {}); });
+    if (!session_->state().selected()) {
+      loop_.Post([this, life = std::weak_ptr<int>(life_)] {
+        if (!life.expired()) Finish(Failure::kNone, {});
+      });
+      return;
+    }
     // Never CLOSE: it deletes mail. Without UNSELECT only a new session has nothing selected.
     if (!session_->state().capabilities().Has("UNSELECT")) {
       session_->Close();

@@ -115,6 +115,7 @@ class Opener final : private SessionSink {
   Wish wish_;
   Done done_;
   std::unique_ptr<Session> session_;
+  std::shared_ptr<int> life_ = std::make_shared<int>(0);  // for a posted task: still there?
 };
 
 // NO or BAD to a login that more tries will not mend (RFC 5530): not UNAVAILABLE, LIMIT, INUSE, SERVERBUG.

@@ -1,0 +1,148 @@
+// One watched mailbox of one user: its view, its log of events, its driver, its subscribers.
+//
+// What it is: the source of truth for every client parked on the mailbox. A subscriber is a cursor into the log; the
+// view at a cursor is what that client believes. What it is not: it knows no client and no TLS; who subscribes and how
+// they are told is the FeedHost's business, how sessions are opened the recovery's (core/park).
+//
+//   kNew --Adopt--> kLive --driver lost, StopDriver--> kDriverless --Adopt--> kLive       any --Kill--> kDead (final)
+//
+// Place: IdleDriver -> Feed (canonical, logged) -> FeedHost (rendered once for each class, sealed, sent).
+//
+// Lifetime: owned by the shard's FeedTable as long as there is a subscriber or somebody is joining or waking (Hold).
+// Bounds: the view by UidSet's, the log by log_entries_max; past it the host must let laggards go.
+//
+// Invariants
+//  1. view() is the result of all logged events; each event's numbers are those of the view at its place in the log.
+//  2. Every UID below horizon() is decided in view(); horizon() never goes back.
+//  3. view() is the feed's own; the driver's numbers are resolved in the driver's view only.
+#ifndef ROOST_CORE_FEED_FEED_H_
+#define ROOST_CORE_FEED_FEED_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/base/event_log.h"
+#include "core/base/list.h"
+#include "core/feed/event.h"
+#include "core/feed/idle_driver.h"
+#include "core/store/user.h"
+
+namespace roost {
+
+class Feed;
+
+class FeedHost {
+ public:
+  virtual ~FeedHost() = default;
+  // The log has grown: tell the subscribers that may be told.
+  virtual void OnFeedNews(Feed& feed) = 0;
+  // The log is full: let go of laggards (TrimLog) until it is not.
+  virtual void OnFeedLogFull(Feed& feed) = 0;
+  // The driver was lost: find another (core/park/recovery.h).
+  virtual void OnFeedDriverLost(Feed& feed, const std::string& text) = 0;
+  // Nothing true can be told any more: every subscriber gets BYE with the reason.
+  virtual void OnFeedDead(Feed& feed, const std::string& reason) = 0;
+};
+
+class Feed final : public Retirable, private DriverListener {
+ public:
+  enum class State : uint8_t { kNew, kLive, kDriverless, kDead };
+  enum class Adoption : uint8_t {
+    kAdopted,
+    kBehind,        // the session has not heard what the feed has: let it catch up and list again
+    kOtherMailbox,  // another UIDVALIDITY, or UIDs went back: not the mailbox that was watched
+  };
+
+  Feed(Loop& loop, const Config& config, FeedHost& host, User& user, std::string mailbox);
+  ~Feed() override;
+
+  // Makes a listed, settled session the driver: compared with the view, differences logged, then IDLE. The one way
+  // for first park, raise of class and recovery. On kAdopted the session is taken, else it is left.
+  Adoption Adopt(std::unique_ptr<Session>& session);
+
+  // See IdleDriver::Flush. false at once without a driver.
+  void Flush(std::function<void(bool)> done);
+  uint64_t flushed_ns() const { return driver_ ? driver_->flushed_ns() : 0; }
+  // Takes the session out, idle no more, everything it said logged. Null when it was lost.
+  void StopDriver(std::function<void(std::unique_ptr<Session>)> done);
+
+  // A flag change found by recovery rather than told by the driver.
+  void LogFlags(uint32_t uid, std::string_view flags, uint64_t modseq) {
+    OnDriverFlags(uid, flags, modseq);
+  }
+  void Kill(const std::string& reason);
+  // Tells the host of what was logged outside of the driver's batches.
+  void TellNews() { host_.OnFeedNews(*this); }
+
+  State state() const { return state_; }
+  bool live() const { return state_ == State::kLive; }
+  // The driver's session has what clients of this class must be told (MODSEQ).
+  bool Serves(EnabledSet enabled) const;
+  // Null without a driver.
+  const Session* session() const { return driver_ ? &driver_->session() : nullptr; }
+
+  User& user() { return user_; }
+  const std::string& mailbox() const { return mailbox_; }
+  uint32_t uid_validity() const { return uid_validity_; }
+  const std::string& mailbox_id() const { return mailbox_id_; }
+  bool no_modseq() const { return no_modseq_; }
+  // What a recovery asks changes since: set by SELECT only, never by FETCH lines.
+  uint64_t confirmed_modseq() const { return confirmed_modseq_; }
+  void set_confirmed_modseq(uint64_t modseq) { confirmed_modseq_ = modseq; }
+  const std::string& flags() const { return flags_; }
+  const std::string& permanent_flags() const { return permanent_flags_; }
+
+  const UidSet& view() const { return view_; }
+  uint32_t horizon() const { return horizon_; }
+  uint64_t head() const { return log_.next_seq(); }
+  const EventLog<FeedEvent>& log() const { return log_; }
+  void TrimLog(uint64_t below) { log_.TrimBelow(below); }
+  // What a subscriber whose cursor is there believes. Precondition: the log still reaches back to it.
+  UidSet ViewAt(uint64_t cursor) const;
+  uint32_t CountAt(uint64_t cursor) const;
+  // Highest UID that it may know of, plus one.
+  uint32_t HorizonAt(uint64_t cursor) const;
+  bool ExpungesBetween(uint64_t from, uint64_t to) const;
+  // Appends what a client of this class is told for [from, to).
+  void Render(uint64_t from, uint64_t to, EnabledSet enabled, std::string* out) const;
+
+  // Subscribers, linked through the cells of whoever hosts them.
+  IndexList subscribers;
+  uint32_t subscriber_count = 0;
+  // Joins, wakes and recoveries under way, which need the feed to stay.
+  uint32_t holds = 0;
+
+ private:
+  void OnDriverExpunged(const UidSet& uids) override;
+  void OnDriverArrived(const UidSet& uids) override;
+  void OnDriverFlags(uint32_t uid, std::string_view flags, uint64_t modseq) override;
+  void OnDriverLine(std::string_view line) override;
+  void OnDriverBatchEnd() override;
+  void OnDriverLost(SessionLoss loss, const std::string& text) override;
+
+  void Log(FeedEvent event);
+  void Describe(const SelectedMailbox& selected);
+
+  Loop& loop_;
+  const Config& config_;
+  FeedHost& host_;
+  User& user_;
+  const std::string mailbox_;
+  State state_ = State::kNew;
+  bool no_modseq_ = false;
+  uint32_t uid_validity_ = 0;
+  uint32_t horizon_ = 1;
+  uint64_t confirmed_modseq_ = 0;
+  std::string mailbox_id_;
+  std::string flags_;
+  std::string permanent_flags_;
+  UidSet view_;
+  EventLog<FeedEvent> log_;
+  std::unique_ptr<IdleDriver> driver_;
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_FEED_FEED_H_

@@ -1,0 +1,108 @@
+#include "core/feed/render.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "proto/imap/writer.h"
+
+namespace roost {
+namespace {
+
+bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+    return lower(x) == lower(y);
+  });
+}
+
+// A VANISHED line is kept below what any client must be able to read.
+constexpr size_t kMaxSetBytes = 8000;
+
+}  // namespace
+
+void RenderExpunges(const UidSet& uids, const UidSet& numbers, EnabledSet enabled, bool no_modseq,
+                    std::string* out) {
+  if (enabled.qresync() && !no_modseq) {
+    uint32_t from = 1;
+    do {
+      *out += "* VANISHED ";
+      from = AppendUidSetPart(out, uids, from, kMaxSetBytes);
+      *out += "\r\n";
+    } while (from != 0);
+    return;
+  }
+  std::vector<UidRange> ranges;
+  numbers.ForEachRange([&](uint32_t first, uint32_t last) { ranges.push_back({first, last}); });
+  for (auto range = ranges.rbegin(); range != ranges.rend(); ++range) {
+    for (uint32_t n = range->last; n >= range->first; --n) {
+      *out += "* ";
+      AppendNumber(out, n);
+      *out += " EXPUNGE\r\n";
+    }
+  }
+}
+
+void RenderExists(uint32_t count, std::string* out) {
+  *out += "* ";
+  AppendNumber(out, count);
+  *out += " EXISTS\r\n";
+}
+
+void RenderFlags(uint32_t number, uint32_t uid, uint64_t modseq, std::string_view flags,
+                 EnabledSet enabled, bool no_modseq, std::string* out) {
+  *out += "* ";
+  AppendNumber(out, number);
+  *out += " FETCH (";
+  if (enabled.condstore() && !no_modseq) {
+    *out += "UID ";
+    AppendNumber(out, uid);
+    if (modseq != 0) {
+      *out += " MODSEQ (";
+      AppendNumber(out, modseq);
+      *out += ")";
+    }
+    *out += " ";
+  }
+  out->append("FLAGS (").append(flags).append("))\r\n");
+}
+
+void RenderEvent(const FeedEvent& event, EnabledSet enabled, bool no_modseq, std::string* out) {
+  switch (event.kind) {
+    case FeedEvent::Kind::kExpunge:
+      return RenderExpunges(event.uids, event.numbers, enabled, no_modseq, out);
+    case FeedEvent::Kind::kExists:
+      return RenderExists(event.number, out);
+    case FeedEvent::Kind::kFlags:
+      return RenderFlags(event.number, event.uid, event.modseq, event.text, enabled, no_modseq, out);
+    case FeedEvent::Kind::kLine:
+      out->append(event.text);
+      return;
+  }
+}
+
+UidSet NumbersOf(const UidSet& gone, const UidSet& view) {
+  UidSet numbers;
+  gone.ForEachRange([&](uint32_t first, uint32_t last) {
+    for (uint64_t uid = first; uid <= last; ++uid) {
+      if (uint32_t n = view.PositionOf(static_cast<uint32_t>(uid)); n != 0) numbers.Insert(n);
+    }
+  });
+  return numbers;
+}
+
+std::string CanonicalFlags(std::string_view flags) {
+  std::string out;
+  while (!flags.empty()) {
+    const size_t end = flags.find(' ');
+    const std::string_view flag = flags.substr(0, end);
+    if (!flag.empty() && !EqualsIgnoreCase(flag, "\\Recent")) {
+      if (!out.empty()) out += ' ';
+      out += flag;
+    }
+    if (end == std::string_view::npos) break;
+    flags.remove_prefix(end + 1);
+  }
+  return out;
+}
+
+}  // namespace roost

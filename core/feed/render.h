@@ -1,0 +1,36 @@
+// Canonical events into what a client of a class is told: pure.
+//
+// Plain clients get `n EXPUNGE` and FETCH without MODSEQ; with CONDSTORE FETCH carries UID and MODSEQ (RFC 7162, 3.1);
+// with QRESYNC expunges are `VANISHED` (3.2.10) unless the mailbox has no MODSEQ (NOMODSEQ).
+#ifndef ROOST_CORE_FEED_RENDER_H_
+#define ROOST_CORE_FEED_RENDER_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/feed/event.h"
+#include "proto/imap/enabled.h"
+
+namespace roost {
+
+// Appends the lines that tell `event`.
+void RenderEvent(const FeedEvent& event, EnabledSet enabled, bool no_modseq, std::string* out);
+
+// The parts of it, for differences that are told without a log.
+// `numbers` before any of them left; told in descending order, so that each number is right when it comes.
+void RenderExpunges(const UidSet& uids, const UidSet& numbers, EnabledSet enabled, bool no_modseq,
+                    std::string* out);
+void RenderExists(uint32_t count, std::string* out);
+void RenderFlags(uint32_t number, uint32_t uid, uint64_t modseq, std::string_view flags,
+                 EnabledSet enabled, bool no_modseq, std::string* out);
+
+// The sequence numbers that `gone` (a subset) has in `view`.
+UidSet NumbersOf(const UidSet& gone, const UidSet& view);
+
+// "\Seen \Recent $x" -> "\Seen $x": \Recent belongs to one session only (RFC 3501, 2.3.2).
+std::string CanonicalFlags(std::string_view flags);
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_FEED_RENDER_H_
