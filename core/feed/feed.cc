@@ -50,7 +50,7 @@ Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session) {
   Describe(selected);
   state_ = State::kLive;
   const uint64_t check = SecondsToNs(static_cast<uint64_t>(config_.parking.driver_check_s));
-  driver_ = std::make_unique<IdleDriver>(loop_, std::move(session), *this, check);
+  driver_.reset(new IdleDriver(loop_, std::move(session), *this, check));
   driver_->Start();
   return Adoption::kAdopted;
 }
