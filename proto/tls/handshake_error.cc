@@ -40,6 +40,17 @@ constexpr Known kKnown[] = {
     {SSL_R_INAPPROPRIATE_FALLBACK, Fault::kPeer, "fell back to an older TLS without need"},
 };
 
+// Empties the error queue. The first entry of the TLS code tells most; those of the arithmetic below
+// it come before, and say less.
+uint32_t TakeCause() {
+  uint32_t cause = 0;
+  while (const uint32_t code = ERR_get_error()) {
+    const bool tls = ERR_GET_LIB(code) == ERR_LIB_SSL;
+    if (cause == 0 || (tls && ERR_GET_LIB(cause) != ERR_LIB_SSL)) cause = code;
+  }
+  return cause;
+}
+
 std::string AlertText(int alert) {
   const char* const name = SSL_alert_desc_string_long(alert);
   return std::string(name == nullptr ? "unknown" : name) + " (alert " + std::to_string(alert) + ")";
@@ -49,8 +60,7 @@ std::string AlertText(int alert) {
 
 HandshakeFailure DescribeFailure(const SSL* ssl, std::string_view peer,
                                  std::string_view server_name) {
-  const uint32_t code = ERR_get_error();  // the first is the cause
-  ERR_clear_error();
+  const uint32_t code = TakeCause();
   const int reason = ERR_GET_REASON(code);
   const std::string who = "the " + std::string(peer);
   if (code == 0) return {Fault::kPeer, who + " broke off the handshake"};
@@ -68,8 +78,7 @@ HandshakeFailure DescribeFailure(const SSL* ssl, std::string_view peer,
     }
   }
   const char* const text = ERR_reason_error_string(code);
-  const bool ours =
-      ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE || ERR_GET_REASON(code) == ERR_R_INTERNAL_ERROR;
+  const bool ours = reason == ERR_R_MALLOC_FAILURE || reason == ERR_R_INTERNAL_ERROR;
   return {ours ? Fault::kOurs : Fault::kPeer,
           (ours ? std::string("TLS failed here: ") : who + " broke the TLS protocol: ") +
               (text == nullptr ? "unknown reason" : text)};

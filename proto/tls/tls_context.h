@@ -35,17 +35,17 @@ struct TicketKeys {
 
 // One certificate chain with its key. Either PEM text or the path of a file, for each of the two.
 struct TlsCertificate {
-  std::string chain_pem;   // leaf first, then intermediates
-  std::string chain_file;  // read if chain_pem is empty
-  std::string key_pem;
-  std::string key_file;
+  std::string chain_pem{};   // leaf first, then intermediates
+  std::string chain_file{};  // read if chain_pem is empty
+  std::string key_pem{};
+  std::string key_file{};
 };
 
 struct TlsServerOptions {
   // The first is the default. A certificate serves the DNS names in its subjectAltName, one level
   // of wildcard included; an exact match goes before a wildcard, an earlier one before a later.
-  std::vector<TlsCertificate> certificates;
-  TicketKeys ticket_keys;  // current all zero: random ones, so tickets end with the process
+  std::vector<TlsCertificate> certificates{};
+  TicketKeys ticket_keys{};  // current all zero: random ones, so tickets end with the process
 };
 
 class TlsServerContext {
@@ -74,9 +74,9 @@ class TlsServerContext {
 };
 
 struct TlsClientOptions {
-  bool verify = true;   // false: any certificate is accepted; only for tests and local sockets
-  std::string ca_pem;   // trust exactly these (a CA, or the store's own certificate: pinned)
-  std::string ca_file;  // likewise, from a file; read if ca_pem is empty
+  bool verify = true;     // false: any certificate is accepted; only for tests and local sockets
+  std::string ca_pem{};   // trust exactly these (a CA, or the store's own certificate: pinned)
+  std::string ca_file{};  // likewise, from a file; read if ca_pem is empty
   // Used when neither is given.
   std::string system_ca_file = "/etc/ssl/certs/ca-certificates.crt";
 };
