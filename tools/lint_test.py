@@ -67,6 +67,14 @@ class LintTest(unittest.TestCase):
         self.write("core/b/CMakeLists.txt", "roost_library(core_b SRCS b.cc DEPS  # proto_a\n)\n")
         self.assert_found("layers", "proto/a is not among the DEPS")
 
+    def test_a_library_that_does_not_exist_is_no_dependency(self):
+        self.write("core/b/CMakeLists.txt", "roost_library(core_b SRCS b.cc DEPS proto_a core_x)\n")
+        self.assert_found("layers", "core_b links core_x, which no folder defines")
+
+    def test_a_source_that_does_not_exist_is_not_named(self):
+        self.write("proto/a/CMakeLists.txt", "roost_library(proto_a SRCS a.cc c.cc)\n")
+        self.assert_found("text", "proto/a/c.cc: named in CMakeLists.txt, but not there")
+
     def test_only_one_file_includes_liburing(self):
         self.write("core/b/b.cc", "#include <liburing.h>\n")
         self.assert_found("layers", "liburing is used in")

@@ -52,8 +52,9 @@ if(ROOST_SANITIZE)
   set(CMAKE_CXX_FLAGS_RELEASE "-O1 -g1")  # without NDEBUG: ROOST_DCHECK is on
 endif()
 
-set(ROOST_FLAGS -Wall -Wextra -Wno-missing-field-initializers -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
-    -fno-omit-frame-pointer -fstack-protector-strong)
+# Designated initializers may leave members out.
+set(ROOST_FLAGS -Wall -Wextra -Wno-missing-field-initializers -Wnon-virtual-dtor -Woverloaded-virtual
+    -Wimplicit-fallthrough -fno-omit-frame-pointer -fstack-protector-strong)
 set(ROOST_LINK_FLAGS -Wl,--as-needed -Wl,-z,relro -Wl,-z,now)
 if(ROOST_WERROR)
   list(APPEND ROOST_FLAGS -Werror)
