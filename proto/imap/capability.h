@@ -12,6 +12,9 @@
 
 namespace roost {
 
+class CapabilitySet;
+void StripUncarried(CapabilitySet* set);
+
 class CapabilitySet {
  public:
   static constexpr size_t kMaxBytes = 8192;
@@ -49,6 +52,7 @@ class CapabilitySet {
 
   // As sets: order does not matter.
   friend bool operator==(const CapabilitySet& a, const CapabilitySet& b);
+  friend void StripUncarried(CapabilitySet* set);
 
  private:
   template <typename Predicate>

@@ -146,8 +146,7 @@ bool SwitchesOnCondstore(const Command& command);
 // UNAUTHENTICATE, PROXYAUTH, STARTTLS, COMPRESS.
 bool NeverAfterLogin(const Command& command);
 
-// May be in progress when numbers are mapped or views compared: reads only, so repeating or
-// refusing it harms nothing. What a SEARCH-like command holds, as far as it was understood.
+// What a SEARCH-like command holds, as far as it was understood.
 struct SearchTraits {
   bool whole = false;         // every key was understood; else the others are cautious guesses
   bool numbers = false;       // a sequence set is among its keys
@@ -210,8 +209,8 @@ struct IdField {
 };
 bool ParseId(const Command& command, std::vector<IdField>* out);
 
-// The first argument of CREATE, DELETE, STATUS, APPEND, …: a mailbox, decoded and normalized. Works
-// on prefixes.
+// The mailbox argument of CREATE, DELETE, STATUS, APPEND, … (the first), COPY, MOVE, REPLACE (the
+// second): decoded and normalized. Works on prefixes.
 bool ParseMailboxArg(const Command& command, std::string* mailbox);
 
 }  // namespace roost

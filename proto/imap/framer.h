@@ -95,7 +95,7 @@ class Framer {
     bool open = false;     // inside a quoted string
     bool escaped = false;  // behind its backslash
     bool odd = false;      // a quote where no string may begin or end
-    char last = ' ';       // the byte before, outside of quotes
+    char last = 'x';       // the byte before, outside of quotes: no string begins a line
   };
 
   Piece Fail(const char* error);

@@ -99,8 +99,9 @@ class MailboxView {
 
   bool Fail();
   Tail& tail();
-  void DropEmptyTail();
   void AdvanceHorizon();
+  bool NamesUnknown(const UidSet& uids) const;
+  uint32_t VanishFromTail(const UidSet& uids);
 
   UidSet known_;
   std::unique_ptr<Tail> tail_;  // null while nothing is in it but a count

@@ -130,22 +130,27 @@ class SearchListParser {
 
  private:
   enum class Where : uint8_t {
-    kStart,
-    kKeyword,
-    kSearchList,
-    kSearchModseq,
-    kEsearchGap,
-    kEsearchCorrelator,
-    kEsearchTag,
-    kEsearchWord,
-    kEsearchSet,
-    kEsearchValue,
+    kKeyword,     // "* SEARCH"
+    kList,        // numbers of SEARCH
+    kListModseq,  // "(MODSEQ 9"
+    kItems,       // between the items of ESEARCH, or in an item's name
+    kCorrelator,  // "(TAG "a""
+    kSet,         // behind ALL
+    kValue,       // behind any other item
+    kLineEnd,
     kDone,
   };
   bool Byte(char c);
-  bool EndNumber();
-  bool EndWord();
-  bool Fail();
+  bool KeywordByte(char c);
+  bool ListByte(char c);
+  bool ItemByte(char c);
+  bool CorrelatorByte(char c);
+  bool SetByte(char c);
+  bool ValueByte(char c);
+  bool EndOfLine(char c);
+  bool Digit(char c);
+  bool EndElement();
+  bool Fail(SetParse why);
 
   UidSet* set_;
   std::string tag_;
@@ -154,13 +159,12 @@ class SearchListParser {
   uint64_t number_ = 0;
   uint32_t range_first_ = 0;
   int depth_ = 0;  // of parentheses in an ESEARCH value that is skipped
-  Where where_ = Where::kStart;
+  Where where_ = Where::kKeyword;
   SetParse state_ = SetParse::kOk;
   bool in_number_ = false;
   bool in_range_ = false;
   bool in_quotes_ = false;
   bool escaped_ = false;
-  bool need_number_ = false;
   bool esearch_ = false;
   bool uid_ = false;
 };

@@ -81,11 +81,10 @@ class UidSet {
     bool Raw(UidRange* range);
 
     const UidSet& set_;
-    size_t block_ = 0;
-    size_t offset_ = 0;
+    uint32_t from_;
     uint32_t previous_last_ = 0;
-    UidRange pending_;
-    bool has_pending_ = false;
+    size_t block_ = 0;
+    size_t offset_ = 0;  // of the next run in the block
   };
 
   template <typename Fn>
@@ -103,6 +102,8 @@ class UidSet {
 
   // What is in a and not in b.
   static UidSet Difference(const UidSet& a, const UidSet& b);
+  // What is in both. Quick when one of them is small.
+  static UidSet Intersection(const UidSet& a, const UidSet& b);
   friend bool operator==(const UidSet& a, const UidSet& b);
   // The same for equal sets, however they came about. Not against malice.
   uint64_t Hash() const;
@@ -114,12 +115,16 @@ class UidSet {
   void CheckInvariants() const;
 
  private:
-  friend class Reader;
   struct Block;
   struct Rep;
+  class RunList;
 
   bool Append(uint32_t first, uint32_t last);
   void MakeRep();
+  void InsertIntoBlocks(uint32_t first, uint32_t last);
+  void RemoveFromBlocks(uint32_t first, uint32_t last);
+  void Splice(uint32_t begin, uint32_t end, const RunList& runs);
+  void FindTail();
   void Refresh();
 
   uint32_t first_ = 0;
