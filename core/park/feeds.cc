@@ -1,0 +1,84 @@
+#include "core/park/feeds.h"
+
+#include "core/park/recovery.h"
+#include "proto/check.h"
+
+namespace roost {
+
+Feeds::Feeds(Loop& loop, const Config& config, Subscribers& subscribers)
+    : loop_(loop), config_(config), subscribers_(subscribers) {}
+
+Feeds::~Feeds() {
+  recoveries_.clear();
+  feeds_.clear();
+}
+
+Feed* Feeds::Find(const User& user, std::string_view mailbox) {
+  auto it = feeds_.find(std::pair<const User*, std::string>(&user, mailbox));
+  return it == feeds_.end() ? nullptr : it->second.get();
+}
+
+Feed* Feeds::Create(User& user, std::string_view mailbox) {
+  auto feed = std::make_unique<Feed>(loop_, config_, *this, user, std::string(mailbox));
+  Feed* created = feed.get();
+  auto [it, fresh] = feeds_.emplace(std::pair<const User*, std::string>(&user, mailbox), std::move(feed));
+  ROOST_CHECK(fresh);
+  ++user.references;
+  stats_.feeds = feeds_.size();
+  return created;
+}
+
+void Feeds::DropIfUnused(Feed* feed) {
+  if (feed->subscriber_count != 0 || feed->holds != 0) return;
+  auto it = feeds_.find(std::pair<const User*, std::string>(&feed->user(), feed->mailbox()));
+  if (it == feeds_.end() || it->second.get() != feed) return;
+  if (auto recovery = recoveries_.find(feed); recovery != recoveries_.end()) {
+    loop_.Retire(std::move(recovery->second));
+    recoveries_.erase(recovery);
+  }
+  --feed->user().references;
+  loop_.Retire(std::move(it->second));
+  feeds_.erase(it);
+  stats_.feeds = feeds_.size();
+  stats_.recovering = recoveries_.size();
+}
+
+void Feeds::Recheck(Feed& feed) {
+  feed.StopDriver([this, &feed, hold = std::make_shared<FeedHold>(*this, feed)](
+                      std::unique_ptr<Session> session) {
+    if (session != nullptr) {
+      session->Close();
+      loop_.Retire(std::move(session));
+    }
+    Recover(feed);
+  });
+}
+
+void Feeds::OnFeedDriverLost(Feed& feed, const std::string&) { Recover(feed); }
+
+void Feeds::Recover(Feed& feed) {
+  if (feed.state() != Feed::State::kDriverless || recovering(feed)) return;
+  auto recovery = std::make_unique<Recovery>(loop_, config_, *this, feed);
+  Recovery* started = recovery.get();
+  recoveries_.emplace(&feed, std::move(recovery));
+  stats_.recovering = recoveries_.size();
+  started->Start();
+}
+
+void Feeds::RecoveryOver(Feed& feed) {
+  auto it = recoveries_.find(&feed);
+  if (it == recoveries_.end()) return;
+  loop_.Retire(std::move(it->second));
+  recoveries_.erase(it);
+  stats_.recovering = recoveries_.size();
+}
+
+void Feeds::OnFeedDead(Feed& feed, const std::string& reason) {
+  RecoveryOver(feed);
+  ++feed.holds;
+  subscribers_.OnDead(feed, reason);
+  --feed.holds;
+  DropIfUnused(&feed);
+}
+
+}  // namespace roost

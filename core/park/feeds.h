@@ -1,0 +1,101 @@
+// All feeds of a shard: found by user and mailbox, recovered when their driver is lost, dropped when nobody needs them.
+//
+// What it is not: it tells no client; news go on to the Subscribers.
+#ifndef ROOST_CORE_PARK_FEEDS_H_
+#define ROOST_CORE_PARK_FEEDS_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "core/feed/feed.h"
+
+namespace roost {
+
+class Recovery;
+
+// Who tells the clients (core/client/parked_clients.h).
+class Subscribers {
+ public:
+  virtual ~Subscribers() = default;
+  virtual void OnNews(Feed& feed) = 0;
+  // Lets go of the subscribers that keep the log from shrinking, and trims it.
+  virtual void OnLogFull(Feed& feed) = 0;
+  virtual void OnDead(Feed& feed, const std::string& reason) = 0;
+};
+
+struct FeedStats {
+  uint64_t feeds = 0, recovering = 0;
+  uint64_t adopted = 0, joined = 0, handed_over = 0, woken = 0, recovered = 0, refused_wakes = 0;
+};
+
+class Feeds final : public FeedHost {
+ public:
+  Feeds(Loop& loop, const Config& config, Subscribers& subscribers);
+  ~Feeds() override;
+
+  // Null when nobody watches it.
+  Feed* Find(const User& user, std::string_view mailbox);
+  // Precondition: there is none.
+  Feed* Create(User& user, std::string_view mailbox);
+  // Retires the feed if it has no subscribers and no holds. Call after either has fallen.
+  void DropIfUnused(Feed* feed);
+  // Doubt about the feed's session or identity: drops its driver and lets recovery look anew.
+  void Recheck(Feed& feed);
+  // A recovery is under way: nobody else may adopt.
+  bool recovering(const Feed& feed) const { return recoveries_.count(&feed) != 0; }
+  // Makes sure that a feed without driver gets one.
+  void Recover(Feed& feed);
+
+  const std::map<std::pair<const User*, std::string>, std::unique_ptr<Feed>, std::less<>>& all() const {
+    return feeds_;
+  }
+  FeedStats& stats() { return stats_; }
+
+ private:
+  friend class Recovery;
+  void OnFeedNews(Feed& feed) override { subscribers_.OnNews(feed); }
+  void OnFeedLogFull(Feed& feed) override { subscribers_.OnLogFull(feed); }
+  void OnFeedDriverLost(Feed& feed, const std::string& text) override;
+  void OnFeedDead(Feed& feed, const std::string& reason) override;
+  void RecoveryOver(Feed& feed);
+
+  Loop& loop_;
+  const Config& config_;
+  Subscribers& subscribers_;
+  std::map<std::pair<const User*, std::string>, std::unique_ptr<Feed>, std::less<>> feeds_;
+  std::map<const Feed*, std::unique_ptr<Recovery>> recoveries_;
+  FeedStats stats_;
+};
+
+// Keeps a feed from being dropped while somebody joins, wakes or recovers.
+class FeedHold {
+ public:
+  FeedHold() = default;
+  FeedHold(Feeds& feeds, Feed& feed) : feeds_(&feeds), feed_(&feed) { ++feed.holds; }
+  FeedHold(FeedHold&& other) noexcept
+      : feeds_(std::exchange(other.feeds_, nullptr)), feed_(std::exchange(other.feed_, nullptr)) {}
+  FeedHold& operator=(FeedHold&& other) noexcept {
+    std::swap(feeds_, other.feeds_);
+    std::swap(feed_, other.feed_);
+    return *this;
+  }
+  ~FeedHold() { Release(); }
+  void Release() {
+    if (feed_ == nullptr) return;
+    Feed* feed = std::exchange(feed_, nullptr);
+    --feed->holds;
+    feeds_->DropIfUnused(feed);
+  }
+
+ private:
+  Feeds* feeds_ = nullptr;
+  Feed* feed_ = nullptr;
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_PARK_FEEDS_H_

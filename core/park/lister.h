@@ -1,0 +1,35 @@
+// Brings a session to an exact and fully known view: lists it, then learns the UIDs of what came meanwhile.
+//
+// One use; a member of whoever parks, wakes or recovers. The session must stay alive or the Lister go first.
+#ifndef ROOST_CORE_PARK_LISTER_H_
+#define ROOST_CORE_PARK_LISTER_H_
+
+#include <functional>
+#include <memory>
+
+#include "core/store/session.h"
+
+namespace roost {
+
+class Lister final : public Retirable {
+ public:
+  explicit Lister(Session& session) : session_(session) {}
+  // `done(true)`: the session's view is exact, all UIDs are known, nothing is in flight.
+  void Start(std::function<void(bool)> done);
+  // The same for a session that has a view already: only what came since is asked for.
+  void Complete(std::function<void(bool)> done);
+
+ private:
+  static constexpr int kMaxFetches = 5;
+  void Resolve();
+  void Finish(bool ok);
+
+  Session& session_;
+  int fetches_ = 0;
+  std::function<void(bool)> done_;
+  std::shared_ptr<int> life_ = std::make_shared<int>(0);
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_PARK_LISTER_H_

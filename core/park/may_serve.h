@@ -1,0 +1,32 @@
+// The one predicate for giving a session to a client: hand-over, pool and swap. Pure.
+//
+// Same store, user and credential rule hold by construction: sessions and clients meet only within one User. Views are
+// compared apart (core/feed/difference.h); here is all the rest.
+#ifndef ROOST_CORE_PARK_MAY_SERVE_H_
+#define ROOST_CORE_PARK_MAY_SERVE_H_
+
+#include <cstdint>
+#include <string>
+
+#include "core/store/session_state.h"
+
+namespace roost {
+
+// What a client has been told it has.
+struct ClientMailbox {
+  EnabledSet enabled;       // its class, exactly
+  std::string mailbox;      // empty: nothing selected
+  uint32_t uid_validity = 0;
+  std::string mailbox_id;   // empty: not known
+  bool examine = false;     // opened by EXAMINE
+};
+
+// The session is in the very state, numbers apart, that the client believes to be in.
+bool MayServe(const SessionState& session, const ClientMailbox& client);
+
+// The session's mailbox can be watched by a feed at all: UIDs are lasting and counts have added up.
+bool MayBeWatched(const SelectedMailbox& selected);
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_PARK_MAY_SERVE_H_

@@ -1,0 +1,140 @@
+#include "core/park/recovery.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/clock.h"
+#include "core/park/feeds.h"
+#include "core/park/may_serve.h"
+
+namespace roost {
+
+Recovery::Recovery(Loop& loop, const Config& config, Feeds& feeds, Feed& feed)
+    : loop_(loop),
+      config_(config),
+      feeds_(feeds),
+      feed_(feed),
+      pause_ms_(static_cast<uint64_t>(config.parking.reconnect_min_ms)),
+      alarm_(loop) {}
+
+Recovery::~Recovery() { DropSession(); }
+
+void Recovery::DropSession() {
+  if (lister_ != nullptr) loop_.Retire(std::move(lister_));
+  opener_.reset();
+  if (session_ == nullptr) return;
+  session_->Close();
+  loop_.Retire(std::move(session_));
+}
+
+void Recovery::Start() { Pause(); }
+
+// The first pause is short, since often only one session was cut; the spread keeps thousands of feeds apart.
+void Recovery::Pause() {
+  DropSession();
+  uint8_t random[2];
+  loop_.io().Random(random);
+  const uint64_t spread = pause_ms_ * (random[0] | random[1] << 8) / 65536;
+  alarm_.SetIn(MsToNs(pause_ms_ / 2 + spread), [this] { Open(); });
+  pause_ms_ = std::min<uint64_t>(pause_ms_ * 2, static_cast<uint64_t>(config_.parking.reconnect_max_ms));
+}
+
+void Recovery::Open() {
+  Opener::Wish wish;
+  // With MODSEQ the driver serves clients of every class, and the next recovery finds flags at once.
+  const CapabilitySet& can = feed_.user().capabilities();
+  if (can.Has("ENABLE") && can.Has("CONDSTORE")) wish.enabled.Add(EnabledSet::kCondstore);
+  wish.mailbox = feed_.mailbox();
+  wish.examine = true;  // so as not to eat \Recent
+  wish.fresh = true;
+  wish.urgency = Dialer::Urgency::kRecovery;
+  opener_ = std::make_unique<Opener>(loop_, feed_.user(), std::move(wish),
+                                     [this](Opener::Result r) { Opened(std::move(r)); });
+  opener_->Start();
+}
+
+void Recovery::Opened(Opener::Result result) {
+  switch (result.failure) {
+    case Opener::Failure::kNone:
+      break;
+    case Opener::Failure::kCredentials:
+      return feed_.Kill("[UNAVAILABLE] The mail store no longer accepts this login");
+    case Opener::Failure::kMailbox:
+      return feed_.Kill("[NONEXISTENT] The selected mailbox cannot be opened any more");
+    default:
+      return Pause();
+  }
+  session_ = std::move(result.session);
+  session_->set_sink(*this);
+  const SelectedMailbox& m = *session_->state().selected();
+  if (m.uid_validity != feed_.uid_validity() || !MayBeWatched(m) || m.mailbox_id != feed_.mailbox_id()) {
+    return feed_.Kill("[UNAVAILABLE] The mailbox was replaced; please select it again");
+  }
+  ListNow();
+}
+
+void Recovery::ListNow() {
+  if (lister_ != nullptr) loop_.Retire(std::move(lister_));
+  lister_ = std::make_unique<Lister>(*session_);
+  lister_->Start([this](bool ok) { Listed(ok); });
+}
+
+void Recovery::Listed(bool ok) {
+  if (!ok) return Pause();
+  FetchFlags();
+}
+
+void Recovery::FetchFlags() {
+  flags_.clear();
+  std::string fetch = "UID FETCH 1:* (FLAGS)";
+  const bool condstore = session_->state().enabled().condstore() && feed_.confirmed_modseq() != 0 &&
+                         !session_->state().selected()->no_modseq;
+  if (condstore) fetch += " (CHANGEDSINCE " + std::to_string(feed_.confirmed_modseq()) + ")";
+  if (session_->state().selected()->exists == 0) return Adopt();
+  session_->Run(CommandKind::kFetch, fetch,
+                [this](const Response& response) {
+                  response.status == Status::kOk ? Adopt() : Pause();
+                },
+                [this](const Piece&, const Response* first) {
+                  if (first == nullptr || first->kind != ResponseKind::kFetch) return false;
+                  const FetchInfo info = ParseFetch(first->rest);
+                  if (info.uid && info.flags) {
+                    flags_.push_back({*info.uid, info.modseq.value_or(0), std::string(*info.flags)});
+                  }
+                  return true;
+                });
+}
+
+void Recovery::Adopt() {
+  // What came while flags were fetched must be known too.
+  if (session_->view() == nullptr || session_->view()->tail_size() != 0) return ListNow();
+  const uint32_t told_below = feed_.horizon();
+  if (flags_.size() > static_cast<size_t>(config_.parking.log_entries_max) / 2) {
+    return feed_.Kill("[UNAVAILABLE] Too much has changed; please select the mailbox again");
+  }
+  const uint64_t modseq = session_->state().selected()->highest_modseq;
+  switch (feed_.Adopt(session_)) {
+    case Feed::Adoption::kBehind:
+      if (++behind_ >= kMaxBehind) {
+        return feed_.Kill("[UNAVAILABLE] The mailbox went back in time; please select it again");
+      }
+      return Pause();
+    case Feed::Adoption::kOtherMailbox:
+      return feed_.Kill("[UNAVAILABLE] The mailbox was replaced; please select it again");
+    case Feed::Adoption::kAdopted:
+      break;
+  }
+  std::sort(flags_.begin(), flags_.end(),
+            [](const FlagChange& a, const FlagChange& b) { return a.modseq < b.modseq; });
+  for (const FlagChange& change : flags_) {
+    if (change.uid < told_below) feed_.LogFlags(change.uid, change.flags, change.modseq);
+  }
+  feed_.set_confirmed_modseq(modseq);
+  ++feeds_.stats().recovered;
+  feed_.TellNews();
+  feeds_.RecoveryOver(feed_);
+}
+
+void Recovery::OnSessionLost(Session&, SessionLoss, const std::string&) { Pause(); }
+
+}  // namespace roost

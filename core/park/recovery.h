@@ -1,0 +1,67 @@
+// Finds a new driver for a feed whose session was lost: later and later, with jitter, as long as anybody subscribes.
+//
+//   kPausing -> kOpening -> kListing -> kFlags -> adopted        any failure -> kPausing (twice as long)
+//
+// Subscribers stay connected and hear nothing meanwhile; afterwards the difference is logged as ordinary events:
+// messages by comparing lists, flags by CHANGEDSINCE the confirmed MODSEQ, or all of them where the store has no
+// CONDSTORE. Where nothing true can be told (another UIDVALIDITY, mailbox gone, credentials refused) the feed dies
+// and its subscribers get BYE.
+#ifndef ROOST_CORE_PARK_RECOVERY_H_
+#define ROOST_CORE_PARK_RECOVERY_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/feed/feed.h"
+#include "core/park/lister.h"
+#include "core/store/user.h"
+
+namespace roost {
+
+class Feeds;
+
+class Recovery final : public Retirable, private SessionSink {
+ public:
+  Recovery(Loop& loop, const Config& config, Feeds& feeds, Feed& feed);
+  ~Recovery() override;
+  void Start();
+
+ private:
+  struct FlagChange {
+    uint32_t uid;
+    uint64_t modseq;
+    std::string flags;
+  };
+  // A session that is behind this often has not lost messages by delay.
+  static constexpr int kMaxBehind = 5;
+
+  void OnStoreData(Session&, const Piece&, const Response*) override {}
+  void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
+
+  void Pause();
+  void Open();
+  void Opened(Opener::Result result);
+  void ListNow();
+  void Listed(bool ok);
+  void FetchFlags();
+  void Adopt();
+  void DropSession();
+
+  Loop& loop_;
+  const Config& config_;
+  Feeds& feeds_;
+  Feed& feed_;
+  uint64_t pause_ms_;
+  int behind_ = 0;
+  std::unique_ptr<Opener> opener_;
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<Lister> lister_;
+  std::vector<FlagChange> flags_;
+  Alarm alarm_;
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_PARK_RECOVERY_H_

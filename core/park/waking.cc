@@ -1,0 +1,233 @@
+#include "core/park/waking.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/clock.h"
+#include "core/feed/difference.h"
+#include "core/feed/render.h"
+
+namespace roost {
+
+Waking::Waking(Loop& loop, Feeds& feeds, User& user, Wish wish, Done done)
+    : loop_(loop), feeds_(feeds), user_(user), wish_(std::move(wish)), done_(std::move(done)), retry_(loop) {
+  if (wish_.feed != nullptr) hold_ = FeedHold(feeds_, *wish_.feed);
+}
+
+Waking::~Waking() {
+  if (lister_ != nullptr) loop_.Retire(std::move(lister_));
+  if (session_ == nullptr) return;
+  session_->Close();
+  loop_.Retire(std::move(session_));
+}
+
+void Waking::Start() {
+  Feed* feed = wish_.feed;
+  // Only we hold it and only we subscribe: nobody loses the driver but us.
+  const bool sole = feed != nullptr && feed->live() && feed->subscriber_count == 1 && feed->holds == 1;
+  if (sole && MayServe(feed->session()->state(), wish_.client)) return TakeDriver();
+  OpenSession();
+}
+
+void Waking::TakeDriver() {
+  wish_.feed->StopDriver([this, life = std::weak_ptr<int>(life_), feed = wish_.feed,
+                          feeds = &feeds_](std::unique_ptr<Session> session) {
+    if (life.expired() || !done_) {
+      // The client left meanwhile. Others may have come, so the session goes back to work.
+      if (session != nullptr && feed->Adopt(session) == Feed::Adoption::kAdopted) return;
+      if (session != nullptr) feed->user().Release(std::move(session));
+      return feeds->Recover(*feed);
+    }
+    DriverStopped(std::move(session));
+  });
+}
+
+void Waking::DriverStopped(std::unique_ptr<Session> session) {
+  Feed& feed = *wish_.feed;
+  if (session == nullptr || session->view() == nullptr || !session->view()->ok()) {
+    if (session != nullptr) user_.Release(std::move(session));
+    feeds_.Recover(feed);
+    return OpenSession();
+  }
+  session_ = std::move(session);
+  session_->set_sink(*this);
+  const uint64_t head = feed.head();
+  const bool alone = feed.subscriber_count == 1 && feed.holds == 1;
+  const bool owed = feed.ExpungesBetween(wish_.cursor, head) && wish_.uses_numbers;
+  if (!alone || owed) {
+    // Somebody joins in this moment, or the client cannot be told now: the feed goes on as it was.
+    if (session_->view()->tail_size() != 0 || feed.Adopt(session_) != Feed::Adoption::kAdopted) {
+      user_.Release(std::move(session_));
+      feeds_.Recover(feed);
+    }
+    return owed ? Finish(Outcome::kExpungeIssued, {}) : OpenSession();
+  }
+  feed.Render(wish_.cursor, head, wish_.client.enabled, &tell_);
+  if (session_->state().selected()->exists > feed.view().size()) {
+    RenderExists(session_->state().selected()->exists, &tell_);  // announced, UID not asked for yet
+  }
+  ++feeds_.stats().handed_over;
+  Finish(Outcome::kAttached, {});
+}
+
+void Waking::OpenSession() {
+  Opener::Wish wish;
+  wish.enabled = wish_.client.enabled;
+  wish.mailbox = wish_.client.mailbox;
+  wish.examine = wish_.client.examine;
+  wish.client = wish_.peer;
+  opener_ = std::make_unique<Opener>(loop_, user_, std::move(wish),
+                                     [this](Opener::Result r) { Opened(std::move(r)); });
+  opener_->Start();
+}
+
+void Waking::Opened(Opener::Result result) {
+  switch (result.failure) {
+    case Opener::Failure::kNone:
+      break;
+    case Opener::Failure::kCredentials:
+      return Finish(Outcome::kEnded, "[UNAVAILABLE] The mail store no longer accepts this login");
+    case Opener::Failure::kMailbox: {
+      std::string text = "[NONEXISTENT] The selected mailbox cannot be opened: ";
+      text += result.text;
+      return Finish(Outcome::kEnded, std::move(text));
+    }
+    default:
+      return Finish(Outcome::kUnavailable, result.text);
+  }
+  session_ = std::move(result.session);
+  session_->set_sink(*this);
+  if (wish_.feed == nullptr) {
+    ++feeds_.stats().woken;
+    return Finish(Outcome::kAttached, {});
+  }
+  const SelectedMailbox& m = *session_->state().selected();
+  if (!MayServe(session_->state(), wish_.client) || !MayBeWatched(m)) {
+    return Finish(Outcome::kEnded, "[UNAVAILABLE] The mailbox was replaced; please select it again");
+  }
+  Equalize();
+}
+
+// A session just selected with the same UIDVALIDITY, with the UIDNEXT that is where the client's knowledge ends, and with
+// as many messages: what it has is below that, and below it messages only go.
+bool Waking::EqualByProof() const {
+  const SelectedMailbox& m = *session_->state().selected();
+  return m.uid_next != 0 && m.uid_next == wish_.feed->HorizonAt(wish_.cursor) &&
+         m.exists == wish_.feed->CountAt(wish_.cursor);
+}
+
+void Waking::Equalize() {
+  proven_ = EqualByProof();
+  proven_ ? FlushFeed() : ListSession();
+}
+
+void Waking::ListSession() {
+  proven_ = false;
+  if (lister_ != nullptr) loop_.Retire(std::move(lister_));
+  lister_ = std::make_unique<Lister>(*session_);
+  lister_->Start([this, life = std::weak_ptr<int>(life_)](bool ok) {
+    if (life.expired() || !done_) return;
+    ok ? FlushFeed() : Finish(Outcome::kUnavailable, "the store's list of messages does not add up");
+  });
+}
+
+void Waking::FlushFeed() {
+  wish_.feed->Flush([this, life = std::weak_ptr<int>(life_)](bool ok) {
+    if (!life.expired() && done_) Flushed(ok);
+  });
+}
+
+void Waking::Again() {
+  if (++tries_ > kMaxTries) {
+    return Finish(Outcome::kUnavailable, "the store's sessions do not agree yet");
+  }
+  retry_.SetIn(MsToNs(kRetryMs), [this] {
+    if (session_ != nullptr) ListSession();
+  });
+}
+
+void Waking::Flushed(bool ok) {
+  if (session_ == nullptr) return;
+  if (!ok) return Again();  // the feed is finding a new driver
+  if (!proven_) {
+    const MailboxView* view = session_->view();
+    if (view == nullptr || !view->ok() || view->tail_size() != 0) return ListSession();
+  }
+  TellDifference();
+}
+
+// FLAGS, PERMANENTFLAGS and READ-ONLY, where this session's differ from what the client was told.
+void Waking::TellSelected(std::string* tell) const {
+  const SelectedMailbox& m = *session_->state().selected();
+  if (m.flags != wish_.feed->flags() && !m.flags.empty()) *tell += "* FLAGS " + m.flags + "\r\n";
+  if (m.permanent_flags != wish_.feed->permanent_flags() && !m.permanent_flags.empty()) {
+    *tell += "* OK [PERMANENTFLAGS " + m.permanent_flags + "] Flags permitted.\r\n";
+  }
+  if (m.read_only && !wish_.read_only_told && !wish_.client.examine) {
+    *tell += "* OK [READ-ONLY] The mailbox is read-only now.\r\n";
+  }
+}
+
+void Waking::TellDifference() {
+  Feed& feed = *wish_.feed;
+  const EnabledSet enabled = wish_.client.enabled;
+  const UidSet frozen = feed.ViewAt(wish_.cursor);
+  const UidSet& now = proven_ ? frozen : session_->view()->known();
+  std::string tell;
+  if (!proven_) {
+    const Difference d = Compare(frozen, feed.HorizonAt(wish_.cursor), now, session_->horizon());
+    if (d.destination_behind) return Again();
+    if (!d.gone.empty()) {
+      if (wish_.uses_numbers || wish_.forbids_expunge) return Finish(Outcome::kExpungeIssued, {});
+      RenderExpunges(d.gone, d.numbers, enabled, feed.no_modseq(), &tell);
+    }
+    if (!d.came.empty()) RenderExists(d.count, &tell);
+  }
+  TellSelected(&tell);
+  for (uint64_t seq = wish_.cursor; seq < feed.head(); ++seq) {
+    const FeedEvent& event = feed.log().At(seq);
+    // Its expunges and arrivals may be younger than our SELECT: the session will tell those itself.
+    if (event.kind != FeedEvent::Kind::kFlags) continue;
+    const uint32_t number = now.PositionOf(event.uid);
+    if (number == 0) continue;
+    RenderFlags(number, event.uid, event.modseq, event.text, enabled, feed.no_modseq(), &tell);
+  }
+  tell_ = std::move(tell);
+  ++feeds_.stats().woken;
+  Finish(Outcome::kAttached, {});
+}
+
+void Waking::OnStoreData(Session&, const Piece&, const Response* first) {
+  // Flags that come here also come to the feed, which flushes after. Counts do not add up any more, though.
+  if (first == nullptr || !proven_) return;
+  if (first->kind == ResponseKind::kExists || first->kind == ResponseKind::kExpunge ||
+      first->kind == ResponseKind::kVanished) {
+    proven_ = false;  // then Flushed finds no view and lists
+  }
+}
+
+void Waking::OnSessionLost(Session&, SessionLoss, const std::string& text) {
+  retry_.Cancel();
+  Finish(Outcome::kUnavailable, text);
+}
+
+void Waking::Finish(Outcome outcome, std::string text) {
+  if (!done_) return;
+  retry_.Cancel();
+  Result result;
+  result.outcome = outcome;
+  result.text = std::move(text);
+  if (session_ != nullptr && outcome == Outcome::kAttached) {
+    session_->DropView();
+    result.session = std::move(session_);
+    result.tell = std::move(tell_);
+  } else if (session_ != nullptr) {
+    user_.Release(std::move(session_));
+  }
+  if (outcome != Outcome::kAttached) ++feeds_.stats().refused_wakes;
+  Done done = std::exchange(done_, nullptr);
+  FeedHold hold = std::move(hold_);
+  done(std::move(result));
+}
+
+}  // namespace roost

@@ -1,0 +1,95 @@
+// Gives a parked client a session whose view is exactly the one it has, told the difference first.
+//
+//   nothing selected:                  pooled or new session ----------------------------------> attached
+//   sole subscriber, MayServe:         the feed's own: stop its driver, tell the log's rest ----> attached
+//   else:    pooled or new session, SELECT as the client had it -> equal by proof, or listed
+//            -> the feed flushes -> compare with the frozen view; flags from the log -----------> attached
+//   any: refused (NO, the client stays parked, told nothing) or ended (BYE with the reason)
+//
+// The client's cursor is frozen while it runs: nothing is sent to it, and the feed's log keeps what it is owed.
+//
+// One use; the client's command waits and is sent once or refused, never both.
+#ifndef ROOST_CORE_PARK_WAKING_H_
+#define ROOST_CORE_PARK_WAKING_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/park/feeds.h"
+#include "core/park/lister.h"
+#include "core/park/may_serve.h"
+
+namespace roost {
+
+class Waking final : public Retirable, private SessionSink {
+ public:
+  struct Wish {
+    ClientMailbox client;
+    SessionClient peer;
+    Feed* feed = nullptr;          // null: nothing selected
+    uint64_t cursor = 0;
+    uint32_t count = 0;            // messages that the client was told of
+    bool read_only_told = false;
+    bool uses_numbers = false;     // the waiting command's numbers must mean what the client thinks
+    bool forbids_expunge = false;  // EXPUNGE must not be told while it is in progress
+  };
+  enum class Outcome : uint8_t {
+    kAttached,
+    kExpungeIssued,  // expunges are owed that the command does not allow to be told
+    kUnavailable,
+    kEnded,
+  };
+  struct Result {
+    Outcome outcome = Outcome::kUnavailable;
+    std::unique_ptr<Session> session;  // kAttached: settled
+    std::string tell;                  // kAttached: before the command goes
+    std::string text;                  // kEnded, kUnavailable: for people; kEnded with its code
+  };
+  using Done = std::function<void(Result)>;
+
+  Waking(Loop& loop, Feeds& feeds, User& user, Wish wish, Done done);
+  ~Waking() override;
+  void Start();
+
+ private:
+  static constexpr int kMaxTries = 5;
+  static constexpr uint64_t kRetryMs = 200;
+
+  void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
+  void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
+
+  void TakeDriver();
+  void DriverStopped(std::unique_ptr<Session> session);
+  void OpenSession();
+  void Opened(Opener::Result result);
+  void Equalize();
+  bool EqualByProof() const;
+  void ListSession();
+  void FlushFeed();
+  void Flushed(bool ok);
+  void TellDifference();
+  void TellSelected(std::string* tell) const;
+  void Again();
+  void Finish(Outcome outcome, std::string text);
+
+  Loop& loop_;
+  Feeds& feeds_;
+  User& user_;
+  Wish wish_;
+  Done done_;
+  FeedHold hold_;
+  int tries_ = 0;
+  bool proven_ = false;  // the session's view is the client's frozen one
+  std::string tell_;
+  std::unique_ptr<Opener> opener_;
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<Lister> lister_;
+  std::shared_ptr<int> life_ = std::make_shared<int>(0);
+  Alarm retry_;
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_PARK_WAKING_H_
