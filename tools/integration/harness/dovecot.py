@@ -1,0 +1,198 @@
+"""A real Dovecot 2.3 in a temporary directory, as root or as an ordinary user."""
+
+import grp
+import itertools
+import os
+import pwd
+import shutil
+import smtplib
+import subprocess
+from pathlib import Path
+
+from .process import Process, accepts, free_port, wait_until
+
+PASSWORD = "secret"
+MASTER_USER = "roost"
+MASTER_PASSWORD = "master secret"
+USERS = 400  # names in the password file; each test takes fresh ones
+
+
+def installed():
+    return shutil.which("dovecot", path=os.environ.get("PATH", "") + ":/usr/sbin") is not None
+
+
+class Dovecot:
+    """`imap_port` speaks STARTTLS and plain, `imaps_port` TLS, `lmtp_port` takes mail."""
+
+    def __init__(self, directory, certificate, extra=""):
+        self.directory = Path(directory)
+        self.host = "127.0.0.1"
+        self.imap_port, self.imaps_port, self.lmtp_port = free_port(), free_port(), free_port()
+        self.directory.mkdir(parents=True)
+        self.config = self.directory / "dovecot.conf"
+        self._process = None
+        self._write_users()
+        self.config.write_text(self._settings(certificate, extra))
+        self.start()
+
+    def start(self):
+        dovecot = shutil.which("dovecot", path=os.environ.get("PATH", "") + ":/usr/sbin")
+        self._process = Process("dovecot", [dovecot, "-F", "-c", self.config],
+                                self.directory / "dovecot.out")
+        ports = (self.imap_port, self.imaps_port, self.lmtp_port)
+        self._process.wait_ready(lambda: all(accepts(self.host, port) for port in ports))
+
+    def stop(self):
+        """Ends it and all its sessions."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+        wait_until(lambda: not accepts(self.host, self.imap_port), "dovecot has gone")
+
+    def logins(self, user):
+        """How many sessions of the user have ever been opened."""
+        return self.log().count(f"imap-login: Info: Login: user=<{user}>")
+
+    def log(self):
+        log = self.directory / "dovecot.log"
+        return log.read_text(errors="replace") if log.exists() else ""
+
+    # --- what tests look at ---
+
+    def sessions(self, user=None):
+        """The pids of the imap sessions that are logged in (of one user)."""
+        run = subprocess.run(["doveadm", "-c", str(self.config), "who", "-1"],
+                             check=True, capture_output=True, text=True)
+        pids = []
+        for line in run.stdout.splitlines():
+            words = line.split()  # username, proto, pid, ip
+            if len(words) >= 3 and words[1] == "imap" and user in (None, words[0]):
+                pids.append(int(words[2]))
+        return pids
+
+    def wait_sessions(self, user, count):
+        wait_until(lambda: len(self.sessions(user)) == count,
+                   lambda: f"{user} has {count} sessions, but {len(self.sessions(user))}")
+
+    def deliver(self, user, subject="mail", body="Hello.\r\n", count=1):
+        """Delivers by LMTP, as a mail server would. Returns when Dovecot has it."""
+        with smtplib.LMTP(self.host, self.lmtp_port) as lmtp:
+            for _ in range(count):
+                lmtp.sendmail("sender@example.org", [user],
+                              f"From: sender@example.org\r\nTo: {user}\r\n"
+                              f"Subject: {subject}\r\n\r\n{body}")
+
+    def maildir(self, user):
+        """The user's mail as files, to change it while Dovecot is down."""
+        return self.directory / "mail" / user / "Maildir"
+
+    # --- configuration ---
+
+    def _write_users(self):
+        """Two password files, and the directory of mail with an owner other than root."""
+        mail = self.directory / "mail"
+        mail.mkdir()
+        account = self._account()
+        if os.geteuid() == 0:
+            os.chown(mail, account.pw_uid, account.pw_gid)
+            # The mail user must reach the directory; nobody else need see what is in it.
+            for parent in itertools.takewhile(lambda p: p != Path("/tmp"), mail.parents):
+                os.chmod(parent, 0o711)
+        lines = [f"u{i:03d}:{{PLAIN}}{PASSWORD}:{account.pw_uid}:{account.pw_gid}::{mail}/u{i:03d}::"
+                 for i in range(USERS)]
+        (self.directory / "users").write_text("\n".join(lines) + "\n")
+        (self.directory / "masters").write_text(f"{MASTER_USER}:{{PLAIN}}{MASTER_PASSWORD}\n")
+
+    @staticmethod
+    def _account():
+        return pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+
+    def _settings(self, certificate, extra):
+        account = self._account()
+        group = grp.getgrgid(account.pw_gid).gr_name
+        internal = "" if os.geteuid() == 0 else f"""
+default_internal_user = {account.pw_name}
+default_internal_group = {group}
+default_login_user = {account.pw_name}
+service anvil {{
+  chroot =
+}}
+service imap-login {{
+  chroot =
+}}
+"""
+        chain, key = certificate
+        return f"""
+base_dir = {self.directory}/run
+state_dir = {self.directory}/state
+log_path = {self.directory}/dovecot.log
+auth_verbose = yes
+protocols = imap lmtp
+listen = 127.0.0.1, ::1
+{internal}
+ssl = yes
+ssl_cert = <{chain}
+ssl_key = <{key}
+ssl_dh =
+ssl_min_protocol = TLSv1.2
+disable_plaintext_auth = no
+login_trusted_networks = 127.0.0.0/8 ::1
+
+auth_mechanisms = plain login
+auth_master_user_separator = *
+auth_failure_delay = 0
+auth_cache_size = 0
+passdb {{
+  driver = passwd-file
+  args = {self.directory}/masters
+  master = yes
+  result_success = continue
+}}
+passdb {{
+  driver = passwd-file
+  args = {self.directory}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = {self.directory}/users
+}}
+first_valid_uid = 1
+first_valid_gid = 1
+last_valid_uid = 0
+mail_location = maildir:~/Maildir
+mail_max_userip_connections = 0
+mailbox_idle_check_interval = 2 s
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
+
+service imap-login {{
+  inet_listener imap {{
+    port = {self.imap_port}
+  }}
+  inet_listener imaps {{
+    port = {self.imaps_port}
+    ssl = yes
+  }}
+  service_count = 0
+  client_limit = 2000
+}}
+service imap {{
+  process_limit = 1000
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    port = {self.lmtp_port}
+  }}
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service stats {{
+  client_limit = 4000
+}}
+{extra}
+"""

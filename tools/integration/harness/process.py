@@ -1,0 +1,127 @@
+"""Waiting for conditions, ports on loopback, and programs that are ended by their own pid."""
+
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import time
+
+# Seconds after which a condition that should come true soon counts as never. Generous, because the
+# machine may be building something else; a passing test never waits for it.
+DEADLINE = 30.0
+
+
+class Timeout(AssertionError):
+    """A condition did not come true in time."""
+
+
+def wait_until(condition, what, deadline=DEADLINE):
+    """Returns the first true value of condition(), which is asked again and again until the deadline."""
+    end = time.monotonic() + deadline
+    pause = 0.005
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() >= end:
+            raise Timeout(f"not within {deadline:.0f} s: {what() if callable(what) else what}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
+
+
+# Below the range from which the kernel takes the ports of outgoing connections, so that none of those
+# can be in the way between our choice and the server's bind.
+_ports = itertools.cycle(range(20_000, 32_000))
+_skip = os.getpid() * 97 % 12_000  # two runs at once begin at different places
+
+
+def free_port():
+    """A TCP port that is free on 127.0.0.1 and ::1 alike; never the same twice soon."""
+    global _skip
+    for port in itertools.islice(_ports, _skip, _skip + 12_000):
+        _skip = 0
+        with socket.socket(socket.AF_INET) as four, socket.socket(socket.AF_INET6) as six:
+            try:
+                four.bind(("127.0.0.1", port))
+                six.bind(("::1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port on loopback")
+
+
+def accepts(host, port):
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+class Process:
+    """A program with its output in a file. Ended by its own pid, never by name."""
+
+    def __init__(self, name, command, log_path, environment=None, cwd=None):
+        self.name = name
+        self.command = [str(part) for part in command]
+        self.log_path = str(log_path)
+        self._log = open(self.log_path, "ab")
+        self.popen = subprocess.Popen(
+            self.command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
+            env={**os.environ, **(environment or {})}, cwd=cwd)
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    def running(self):
+        return self.popen.poll() is None
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def wait_ready(self, condition, deadline=DEADLINE):
+        """Waits until condition() is true; fails at once if the program has ended."""
+        def ready():
+            if not self.running():
+                raise AssertionError(
+                    f"{self.name} ended with {self.popen.returncode} before it was ready:\n"
+                    f"{' '.join(self.command)}\n{self.log()[-4000:]}")
+            return condition()
+        wait_until(ready, lambda: f"{self.name} is ready\n{self.log()[-4000:]}", deadline)
+
+    def signal(self, number):
+        self.popen.send_signal(number)
+
+    def stop(self, deadline=15.0):
+        """Asks it to end, then insists. Returns its exit status (negative: the signal)."""
+        if self.running():
+            self.popen.send_signal(signal.SIGTERM)
+            try:
+                self.popen.wait(deadline)
+            except subprocess.TimeoutExpired:
+                self.popen.kill()
+        status = self.popen.wait()
+        self._log.close()
+        return status
+
+    def kill(self):
+        """Ends it as a crash would."""
+        if self.running():
+            self.popen.kill()
+        self.popen.wait()
+        self._log.close()
+
+    def memory_kb(self):
+        """Resident memory in KB."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("VmRSS:"):
+                    return int(line.split()[1])
+        raise AssertionError(f"{self.name} has no memory any more")
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.pid}/task"))

@@ -1,0 +1,136 @@
+"""What a client believes of a mailbox, kept only by what it is told, as RFC 3501 says it should.
+
+Any impossible response (a number beyond the end, an EXISTS that shrinks) is an assertion. At the end
+`equals` compares the belief with what the store says.
+"""
+
+import re
+import time
+
+from .process import DEADLINE, Timeout
+
+_FETCH = re.compile(rb"^\* (\d+) FETCH \((.*)\)$", re.I | re.S)
+_FLAGS = re.compile(rb"FLAGS \(([^)]*)\)", re.I)
+_UID = re.compile(rb"\bUID (\d+)", re.I)
+
+
+class Message:
+    """uid and flags are None until told."""
+
+    def __init__(self, uid=None, flags=None):
+        self.uid, self.flags = uid, flags
+
+    def __repr__(self):
+        return f"({self.uid} {'?' if self.flags is None else ' '.join(sorted(self.flags))})"
+
+
+def _flags(text):
+    return {flag.decode() for flag in text.split()} - {"\\Recent"}
+
+
+def truth(client):
+    """The mailbox as `client`, with it selected, is told by the store: a list of (uid, flags)."""
+    view = View(client)
+    return [(m.uid, m.flags) for m in view.messages]
+
+
+class View:
+    """The view of a client that has just selected a mailbox. Feed it with responses, or wait_for."""
+
+    def __init__(self, client):
+        self.client = client
+        self.messages = []
+        self.told = []  # everything, for messages of failures
+        answer = client.ok("FETCH 1:* (UID FLAGS)") if self._exists() else None
+        for response in answer.untagged if answer else ():
+            self.take(response)
+
+    def _exists(self):
+        # A NOOP is legal at any time; the number itself comes from a search that cannot fail on an
+        # empty mailbox, unlike FETCH 1:*.
+        answer = self.client.ok("UID SEARCH ALL")
+        self.messages = [Message(uid) for uid in answer.search_result()]
+        return len(self.messages)
+
+    def take(self, response):
+        """Applies one untagged response."""
+        self.told.append(response)
+        number = re.match(rb"^\* (\d+) (EXISTS|EXPUNGE)$", response, re.I)
+        fetch = _FETCH.match(response)
+        vanished = re.match(rb"^\* VANISHED ([\d:,]+)$", response, re.I)
+        if number and number.group(2).upper() == b"EXISTS":
+            self._take_exists(int(number.group(1)))
+        elif number:
+            self._take_expunge(int(number.group(1)))
+        elif fetch:
+            self._take_fetch(int(fetch.group(1)), fetch.group(2))
+        elif vanished:
+            self._take_vanished(vanished.group(1).decode())
+
+    def _take_exists(self, count):
+        assert count >= len(self.messages), f"EXISTS shrinks to {count}: {self}"
+        self.messages += [Message() for _ in range(count - len(self.messages))]
+
+    def _take_expunge(self, number):
+        assert 1 <= number <= len(self.messages), f"EXPUNGE of {number}: {self}"
+        del self.messages[number - 1]
+
+    def _take_fetch(self, number, items):
+        assert 1 <= number <= len(self.messages), f"FETCH of {number}: {self}"
+        message = self.messages[number - 1]
+        uid, flags = _UID.search(items), _FLAGS.search(items)
+        if uid:
+            assert message.uid in (None, int(uid.group(1))), f"UID of {number} changes: {self}"
+            message.uid = int(uid.group(1))
+        if flags:
+            message.flags = _flags(flags.group(1))
+
+    def _take_vanished(self, uids):
+        gone = set()
+        for part in uids.split(","):
+            first, _, last = part.partition(":")
+            gone.update(range(int(first), int(last or first) + 1))
+        self.messages = [m for m in self.messages if m.uid not in gone]
+
+    def equals(self, expected):
+        """Whether the belief, as far as it goes, is the list of (uid, flags)."""
+        if len(self.messages) != len(expected):
+            return False
+        for message, (uid, flags) in zip(self.messages, expected):
+            if message.uid not in (None, uid):
+                return False
+            if message.flags is not None and message.flags != flags:
+                return False
+        return True
+
+    def wait_for(self, expected, deadline=DEADLINE):
+        """Reads untagged responses until the view equals the list of (uid, flags)."""
+        end = time.monotonic() + deadline
+        while not self.equals(expected):
+            try:
+                self.take(self.client.read_untagged(end - time.monotonic()))
+            except Timeout as error:
+                raise Timeout(f"the view does not become {expected}: {self}") from error
+
+    def wait_exists(self, count, deadline=DEADLINE):
+        end = time.monotonic() + deadline
+        while len(self.messages) != count:
+            try:
+                self.take(self.client.read_untagged(end - time.monotonic()))
+            except Timeout as error:
+                raise Timeout(f"not {count} messages: {self}") from error
+
+    def run(self, command):
+        """Runs a command and applies what is told before its answer."""
+        return self.apply(self.client.ok(command))
+
+    def done(self):
+        return self.apply(self.client.done())
+
+    def apply(self, answer):
+        for response in answer.untagged:
+            self.take(response)
+        return answer
+
+    def __repr__(self):
+        return f"View({self.messages}, told {self.told[-30:]})"
