@@ -1,0 +1,154 @@
+// Users, their mailboxes, and who may log in.
+//
+// What it is not: no protocol, no I/O. Nothing is ever written to disk: this is a store for
+// demonstrations, tests and load tests, and everything in it is gone when the process ends.
+//
+// Lifetime: the registry outlives every session; accounts live as long as the registry.
+// Thread rule: one thread.
+// Bounds: kMaxMailboxes a user; message bytes are bounded by the caller.
+//
+// Invariants
+//  1. Every account has INBOX, under exactly that name; only INBOX ignores case.
+//  2. A UIDVALIDITY is never given twice by one registry, so a name that comes back has a new one.
+#ifndef ROOST_TOOLS_STORE_ACCOUNT_H_
+#define ROOST_TOOLS_STORE_ACCOUNT_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "tools/store/mailbox.h"
+
+namespace roost::embedded {
+
+inline constexpr char kHierarchySeparator = '/';
+inline constexpr std::string_view kInbox = "INBOX";
+
+// How many sessions there are, in all or of one user.
+struct SessionCounts {
+  uint32_t open = 0;  // of a user: logged in; in all: connected
+  uint32_t selected = 0;
+  uint32_t idling = 0;
+  uint64_t logins = 0;  // so far
+};
+
+enum class MailboxError : uint8_t {
+  kNone,
+  kNonexistent,
+  kAlreadyExists,
+  kInvalidName,
+  kInbox,
+  kLimit
+};
+
+class Account {
+ public:
+  static constexpr size_t kMaxMailboxes = 4096;
+  static constexpr size_t kMaxNameBytes = 512;
+
+  Account(std::string name, class Registry* registry);
+
+  const std::string& name() const { return name_; }
+
+  // nullptr when there is none. "inbox" in any case is INBOX.
+  std::shared_ptr<Mailbox> Find(std::string_view mailbox) const;
+  // All of them, sorted by name.
+  const std::map<std::string, std::shared_ptr<Mailbox>, std::less<>>& mailboxes() const {
+    return mailboxes_;
+  }
+  bool HasChildren(std::string_view mailbox) const;
+
+  MailboxError Create(std::string_view mailbox);
+  // Sessions that have it selected are told (MailboxWatcher::OnMailboxDeleted).
+  MailboxError Delete(std::string_view mailbox);
+  // With everything below it. Renaming INBOX moves its messages and leaves it empty (RFC
+  // 3501, 6.3.5).
+  MailboxError Rename(std::string_view from, std::string_view to);
+
+  void Subscribe(std::string_view mailbox) { subscriptions_.insert(Canonical(mailbox)); }
+  bool Unsubscribe(std::string_view mailbox) {
+    return subscriptions_.erase(Canonical(mailbox)) > 0;
+  }
+  const std::set<std::string, std::less<>>& subscriptions() const { return subscriptions_; }
+  bool IsSubscribed(std::string_view mailbox) const;
+
+  SessionCounts& counts() { return counts_; }
+
+  // INBOX for any spelling of it, the name itself otherwise.
+  static std::string Canonical(std::string_view mailbox);
+
+ private:
+  std::shared_ptr<Mailbox> NewMailbox();
+  void MoveInbox(std::string_view to);
+
+  const std::string name_;
+  Registry* const registry_;
+  std::map<std::string, std::shared_ptr<Mailbox>, std::less<>> mailboxes_;
+  std::set<std::string, std::less<>> subscriptions_;
+  SessionCounts counts_;
+};
+
+// Who may log in. Empty optionals: anything goes.
+struct Credentials {
+  std::optional<std::string> password;  // of every user not in users
+  // When not empty only these users exist.
+  std::unordered_map<std::string, std::string> users;
+  std::string master_user;  // may log in as anybody: PLAIN authzid, or "user*master"
+  std::string master_password;
+};
+
+class Registry {
+ public:
+  // uid_validity: the first to be given. A wall clock makes a restarted store's mailboxes new ones.
+  explicit Registry(Credentials credentials, uint32_t uid_validity = 1)
+      : credentials_(std::move(credentials)), next_uid_validity_(uid_validity) {}
+
+  // The user who is logged in by this, or nothing when it is refused. authorize_as is empty or SASL
+  // PLAIN's authzid; login may be "user*master".
+  std::optional<std::string> Verify(std::string_view authorize_as, std::string_view login,
+                                    std::string_view password) const;
+
+  // Whether mail for this user is accepted.
+  bool UserExists(std::string_view user) const;
+  // Whether an account by this very name was configured or used before.
+  bool KnowsAddress(std::string_view user) const;
+  // Mail for a user's INBOX. Watchers hear of it with the next NotifyDirty.
+  void Deliver(std::string_view user, Body body, int64_t internal_date);
+  // Made at first sight. Valid as long as the registry.
+  Account* Get(std::string_view user);
+
+  DirtyList* dirty() { return &dirty_; }
+  SessionCounts& counts() { return counts_; }
+  std::map<std::string, uint64_t, std::less<>>& command_counts() { return command_counts_; }
+  const std::unordered_map<std::string, std::unique_ptr<Account>>& accounts() const {
+    return accounts_;
+  }
+  // What the latest ID command said, for tests: "name=Roost x-originating-ip=…".
+  void set_last_id(std::string text) { last_id_ = std::move(text); }
+  uint32_t NextUidValidity() { return next_uid_validity_++; }
+
+  // Tells the watchers of everything that changed since the last call.
+  void NotifyDirty();
+
+  // The counts as lines of text, for tests and people: "sessions 3", "user alice sessions 1
+  // selected 1 idling 1", "command FETCH 12".
+  std::string Report() const;
+
+ private:
+  const Credentials credentials_;
+  uint32_t next_uid_validity_;
+  DirtyList dirty_;
+  std::unordered_map<std::string, std::unique_ptr<Account>> accounts_;
+  SessionCounts counts_;
+  std::map<std::string, uint64_t, std::less<>> command_counts_;
+  std::string last_id_;
+};
+
+}  // namespace roost::embedded
+
+#endif  // ROOST_TOOLS_STORE_ACCOUNT_H_
