@@ -223,7 +223,7 @@ void Session::Finish(Status status, std::string_view text) {
   Tell(tells_);
   std::string line;
   std::string withheld;
-  if (phase_ == Phase::kSelected && condstore_ && view_ != mailbox_->view()) {
+  if (tells_ == Tells::kAllButExpunges && condstore_ && view_ != mailbox_->view()) {
     // An expunge is owed: what was told of later changes must not be taken for all of them.
     if (const auto first = mailbox_->FirstExpungeAfter(expunges_told_)) {
       withheld = "[HIGHESTMODSEQ " + std::to_string(*first - 1) + "] ";
