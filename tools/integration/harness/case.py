@@ -143,7 +143,7 @@ class RoostCase(unittest.TestCase):
         client = self.connect(tls, front, **options)
         client.login(user, PASSWORD)
         if mailbox is not None:
-            client.ok(f"SELECT {mailbox}")
+            client.select(mailbox)
         return client
 
     def direct(self, user, mailbox="INBOX") -> Client:
@@ -151,7 +151,7 @@ class RoostCase(unittest.TestCase):
         client = self.direct_connection()
         client.login(user, PASSWORD)
         if mailbox is not None:
-            client.ok(f"SELECT {mailbox}")
+            client.select(mailbox)
         return client
 
     def direct_connection(self, **options) -> Client:

@@ -43,6 +43,11 @@ class Answer:
         return [int(word) for word in self.find(rb"^\* SEARCH(.*)").group(1).split()]
 
 
+def flag_set(text):
+    """The flags of b"\\\\Seen Word" as text, without \\\\Recent, which belongs to a session."""
+    return {flag.decode() for flag in text.split()} - {"\\Recent"}
+
+
 def trusting(ca_file):
     """A TLS context that trusts one authority."""
     context = ssl.create_default_context(cafile=str(ca_file))
@@ -58,6 +63,8 @@ class Client:
         self._buffer = bytearray()
         self._tags = 0
         self._idle_tag = None
+        self.selected_flags = set()  # as told last
+        self.uid_validity = 0
         self.unheard = []  # untagged responses nobody has asked for yet
         self.socket = socket.create_connection((host, port), timeout=deadline)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -129,7 +136,10 @@ class Client:
         while True:
             literal = _LITERAL.search(parts[-1])
             if not literal:
-                return b"".join(parts)
+                response = b"".join(parts)
+                if response.upper().startswith(b"* FLAGS ("):
+                    self.selected_flags = flag_set(response[9:-1])
+                return response
             parts.append(b"\r\n")
             parts.append(self._take_bytes(int(literal.group(1)), end))
             parts.append(self._take_line(end))
@@ -175,6 +185,22 @@ class Client:
                 return Answer(response, untagged)
             assert response.startswith(b"* "), f"neither untagged nor {tag}: {response!r} after {untagged}"
             untagged.append(response)
+
+    def finish_all(self, tags):
+        """Reads up to the answers of several commands: ({tag: status}, untagged in order).
+
+        A store may answer commands in one go; what is untagged belongs to no command in particular.
+        """
+        answers, untagged = {}, []
+        while len(answers) < len(tags):
+            response = self.read()
+            if response.startswith(b"* "):
+                untagged.append(response)
+                continue
+            tag, status = response.decode().split(" ")[:2]
+            assert tag in tags and tag not in answers, f"unexpected {response!r}"
+            answers[tag] = status
+        return answers, untagged
 
     def command(self, command, deadline=None):
         return self.finish(self.start(command), deadline)
@@ -231,8 +257,16 @@ class Client:
         assert answer.status == "OK", answer
         return answer
 
-    def uids(self):
-        return self.ok("UID SEARCH ALL").search_result()
+    def select(self, mailbox="INBOX", command="SELECT"):
+        """SELECT or EXAMINE; keeps the UIDVALIDITY."""
+        answer = self.ok(f"{command} {quoted(mailbox)}")
+        self.uid_validity = int(answer.find(rb"UIDVALIDITY (\d+)").group(1))
+        return answer
+
+    def uids(self, keys="ALL"):
+        """The UIDs a search finds in the mailbox as it is now (Dovecot's SEARCH alone may look back)."""
+        self.ok("NOOP")
+        return self.ok(f"UID SEARCH {keys}").search_result()
 
     def logout(self):
         answer = self.command("LOGOUT")

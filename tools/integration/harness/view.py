@@ -7,6 +7,7 @@ Any impossible response (a number beyond the end, an EXISTS that shrinks) is an 
 import re
 import time
 
+from .imap import flag_set
 from .process import DEADLINE, Timeout
 
 _FETCH = re.compile(rb"^\* (\d+) FETCH \((.*)\)$", re.I | re.S)
@@ -24,10 +25,6 @@ class Message:
         return f"({self.uid} {'?' if self.flags is None else ' '.join(sorted(self.flags))})"
 
 
-def _flags(text):
-    return {flag.decode() for flag in text.split()} - {"\\Recent"}
-
-
 def truth(client):
     """The mailbox as `client`, with it selected, is told by the store: a list of (uid, flags)."""
     view = View(client)
@@ -41,16 +38,21 @@ class View:
         self.client = client
         self.messages = []
         self.told = []  # everything, for messages of failures
-        answer = client.ok("FETCH 1:* (UID FLAGS)") if self._exists() else None
-        for response in answer.untagged if answer else ():
-            self.take(response)
+        self.known_flags = set(client.selected_flags)
+        self._list()
+        if self.messages:  # FETCH 1:* is an error in an empty mailbox
+            self.run("FETCH 1:* (UID FLAGS)")
 
-    def _exists(self):
-        # A NOOP is legal at any time; the number itself comes from a search that cannot fail on an
-        # empty mailbox, unlike FETCH 1:*.
-        answer = self.client.ok("UID SEARCH ALL")
-        self.messages = [Message(uid) for uid in answer.search_result()]
-        return len(self.messages)
+    def _list(self):
+        self.client.ok("NOOP")
+        listed = False
+        for response in self.client.ok("UID SEARCH ALL").untagged:
+            if response.startswith(b"* SEARCH"):
+                self.messages = [Message(int(uid)) for uid in response.split()[2:]]
+                listed = True
+            # What comes before the list is in it already; only keywords must not be missed.
+            elif listed or response.startswith(b"* FLAGS"):
+                self.take(response)
 
     def take(self, response):
         """Applies one untagged response."""
@@ -58,7 +60,10 @@ class View:
         number = re.match(rb"^\* (\d+) (EXISTS|EXPUNGE)$", response, re.I)
         fetch = _FETCH.match(response)
         vanished = re.match(rb"^\* VANISHED ([\d:,]+)$", response, re.I)
-        if number and number.group(2).upper() == b"EXISTS":
+        keywords = re.match(rb"^\* FLAGS \((.*)\)$", response, re.I)
+        if keywords:
+            self.known_flags = flag_set(keywords.group(1))
+        elif number and number.group(2).upper() == b"EXISTS":
             self._take_exists(int(number.group(1)))
         elif number:
             self._take_expunge(int(number.group(1)))
@@ -83,7 +88,9 @@ class View:
             assert message.uid in (None, int(uid.group(1))), f"UID of {number} changes: {self}"
             message.uid = int(uid.group(1))
         if flags:
-            message.flags = _flags(flags.group(1))
+            message.flags = flag_set(flags.group(1))
+            unknown = message.flags - self.known_flags
+            assert not unknown, f"flags {unknown} were never announced: {self}"
 
     def _take_vanished(self, uids):
         gone = set()
@@ -119,6 +126,13 @@ class View:
                 self.take(self.client.read_untagged(end - time.monotonic()))
             except Timeout as error:
                 raise Timeout(f"not {count} messages: {self}") from error
+
+    def check(self, expected):
+        """After DONE: asks for everything by number and compares it with the list of (uid, flags)."""
+        self.run("NOOP")
+        if self.messages:
+            self.run("FETCH 1:* (UID FLAGS)")
+        assert self.equals(expected), f"not {expected}: {self}"
 
     def run(self, command):
         """Runs a command and applies what is told before its answer."""
