@@ -117,7 +117,8 @@ void ReadUntagged(std::string_view text, Response* response) {
   TokenCursor cursor(text);
   response->has_number = cursor.Number(&response->number);
   if (response->has_number && !cursor.Space()) return;
-  if (!cursor.Atom(&response->name)) return;
+  bool number_too_large = !response->has_number && cursor.Peek() >= '0' && cursor.Peek() <= '9';
+  if (number_too_large || !cursor.Atom(&response->name)) return;
   if (cursor.Space()) {
     response->rest = cursor.Rest();
   } else if (!cursor.AtEnd()) {

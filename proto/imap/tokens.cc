@@ -121,6 +121,7 @@ bool SequenceSetReader::Next(SequenceRange* range) {
   last_star = first_star;
   if (i < rest_.size() && rest_[i] == ':') {
     ++i;
+    last_star = false;
     if (!element(&last, &last_star)) return false;
   }
   if (i < rest_.size()) {

@@ -188,6 +188,13 @@ uint32_t UidSet::Rep::Below(uint32_t block) {
 // The runs of one or two blocks while they are edited. Bounded: a run takes a byte at least.
 class UidSet::RunList {
  public:
+  struct Run {
+    uint32_t first;
+    uint32_t last;
+  };
+
+  RunList() {}  // leaves the runs as they are: 12 KiB that are not worth clearing
+
   void Add(uint32_t first, uint32_t last) {
     ROOST_CHECK(size_ < std::size(runs_));
     runs_[size_++] = {first, last};
@@ -206,8 +213,7 @@ class UidSet::RunList {
   }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  UidRange& operator[](size_t i) { return runs_[i]; }
-  const UidRange& operator[](size_t i) const { return runs_[i]; }
+  const Run& operator[](size_t i) const { return runs_[i]; }
   void Clear() { size_ = 0; }
 
   // Bytes to encode run i when it is the first of a block, or not.
@@ -223,7 +229,7 @@ class UidSet::RunList {
 
  private:
   // Two blocks that are edited, a neighbour to join with, and what a split adds.
-  UidRange runs_[3 * kMaxBlockBytes + 2];
+  Run runs_[3 * kMaxBlockBytes + 2];
   size_t size_ = 0;
 };
 
@@ -463,7 +469,7 @@ void UidSet::InsertIntoBlocks(uint32_t first, uint32_t last) {
   }
   bool placed = false;
   for (size_t i = 0; i < old.size(); ++i) {
-    const UidRange& run = old[i];
+    const RunList::Run& run = old[i];
     if (uint64_t{run.last} + 1 < merged.first) {
       runs.Add(run.first, run.last);
     } else if (run.first > uint64_t{merged.last} + 1) {
@@ -523,7 +529,7 @@ void UidSet::RemoveFromBlocks(uint32_t first, uint32_t last) {
     after += to - from + 1;
   };
   for (size_t i = 0; i < old.size(); ++i) {
-    const UidRange& run = old[i];
+    const RunList::Run& run = old[i];
     if (run.first < first) keep(run.first, std::min(run.last, first - 1));
     if (run.last > last) keep(std::max(run.first, last + 1), run.last);
   }
