@@ -23,7 +23,7 @@ Feed* Feeds::Create(User& user, std::string_view mailbox) {
   Feed* created = feed.get();
   auto [it, fresh] = feeds_.emplace(std::pair<const User*, std::string>(&user, mailbox), std::move(feed));
   ROOST_CHECK(fresh);
-  ++user.references;
+  user.Ref();
   stats_.feeds = feeds_.size();
   return created;
 }
@@ -36,9 +36,10 @@ void Feeds::DropIfUnused(Feed* feed) {
     loop_.Retire(std::move(recovery->second));
     recoveries_.erase(recovery);
   }
-  --feed->user().references;
+  User& user = feed->user();
   loop_.Retire(std::move(it->second));
   feeds_.erase(it);
+  user.Unref();
   stats_.feeds = feeds_.size();
   stats_.recovering = recoveries_.size();
 }

@@ -148,11 +148,7 @@ void Session::HandleReady(const Piece& piece, const Response* first) {
   }
   sink_->OnStoreData(*this, piece, first);
   if (first->kind == ResponseKind::kBye && phase_ != Phase::kLost) {
-    const auto& in_flight = state_.in_flight();
-    bool logout = std::any_of(in_flight.begin(), in_flight.end(), [](const SentCommand& c) {
-      return c.kind == CommandKind::kLogout;
-    });
-    if (!logout) Lose(SessionLoss::kBye, "the store said BYE: " + std::string(first->text));
+    if (!saw_logout_) Lose(SessionLoss::kBye, "the store said BYE: " + std::string(first->text));
   }
 }
 
@@ -309,6 +305,7 @@ void Session::EndIdle() {
 
 void Session::Forward(SentCommand command, std::string_view bytes) {
   ROOST_DCHECK(hidden_.empty());
+  if (command.kind == CommandKind::kLogout) saw_logout_ = true;
   state_.Sent(std::move(command));
   stream_.Write(bytes);
 }

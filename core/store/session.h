@@ -143,6 +143,9 @@ class Session final : public Retirable, private StreamOwner {
   const SessionState& state() const { return state_; }
   // Nothing in flight and no response half received.
   bool Settled() const { return state_.idle() && framer_.AtMessageStart(); }
+  bool AtResponseStart() const { return framer_.AtMessageStart(); }
+  // A client's LOGOUT was sent: the end that follows is wanted.
+  bool saw_logout() const { return saw_logout_; }
   Phase phase() const { return phase_; }
   bool ready() const { return phase_ == Phase::kReady; }
   const StoreTarget& target() const { return target_; }
@@ -215,6 +218,7 @@ class Session final : public Retirable, private StreamOwner {
   bool idling_ = false;           // IDLE's `+` has come and DONE has not been sent
   bool eating_ = false;           // the response under way belongs to a hidden command
   bool secured_ = false;
+  bool saw_logout_ = false;
   bool capabilities_known_ = false;
   uint64_t tag_number_ = 0;
   uint64_t last_heard_ns_ = 0;

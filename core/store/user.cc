@@ -27,10 +27,36 @@ bool RefusedForGood(std::string_view login_answer) {
   return true;
 }
 
-User::User(Loop& loop, const Config& config, Dialer& dialer, std::string key, const Credentials& own)
+User* UserTable::Enter(const Config& config, Dialer& dialer, const Credentials& own,
+                       uint64_t credential_hash) {
+  std::string key = std::to_string(dialer.target().index);
+  // In client mode sessions go only to holders of the same credential.
+  if (dialer.target().config->login == StoreConfig::Login::kClient) {
+    key += ':' + std::to_string(credential_hash);
+  }
+  key.append(" ").append(own.user);
+  auto it = users_.find(key);
+  if (it == users_.end()) {
+    auto user = std::make_unique<User>(loop_, config, dialer, *this, key, own);
+    it = users_.emplace(key, std::move(user)).first;
+  }
+  it->second->Ref();
+  return it->second.get();
+}
+
+void UserTable::Drop(User& user) {
+  auto it = users_.find(user.key());
+  if (it == users_.end()) return;
+  loop_.Retire(std::move(it->second));
+  users_.erase(it);
+}
+
+User::User(Loop& loop, const Config& config, Dialer& dialer, UserTable& table, std::string key,
+           const Credentials& own)
     : loop_(loop),
       config_(config),
       dialer_(dialer),
+      table_(table),
       key_(std::move(key)),
       login_(own.user),
       later_(LaterCredentials(*dialer.target().config, own)),

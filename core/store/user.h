@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,9 +25,27 @@ namespace roost {
 // How later sessions of a user log in.
 Credentials LaterCredentials(const StoreConfig& config, const Credentials& own);
 
+class User;
+
+// All users of a shard, by key.
+class UserTable {
+ public:
+  explicit UserTable(Loop& loop) : loop_(loop) {}
+  // Finds or makes the user and takes a reference. `own` has just been accepted by the store.
+  User* Enter(const Config& config, Dialer& dialer, const Credentials& own, uint64_t credential_hash);
+  size_t size() const { return users_.size(); }
+
+ private:
+  friend class User;
+  void Drop(User& user);
+  Loop& loop_;
+  std::map<std::string, std::unique_ptr<User>, std::less<>> users_;
+};
+
 class User final : public SessionSink, public Retirable {
  public:
-  User(Loop& loop, const Config& config, Dialer& dialer, std::string key, const Credentials& own);
+  User(Loop& loop, const Config& config, Dialer& dialer, UserTable& table, std::string key,
+       const Credentials& own);
   ~User() override;
 
   const std::string& key() const { return key_; }
@@ -48,8 +67,11 @@ class User final : public SessionSink, public Retirable {
   std::unique_ptr<Session> Take(EnabledSet enabled, SessionSink& sink);
   size_t pooled() const { return pool_.size(); }
 
-  // Sessions that were opened for this user since it came (login included).
-  uint32_t references = 0;
+  // One for each client and each feed; without any the user is forgotten.
+  void Ref() { ++references_; }
+  void Unref() {
+    if (--references_ == 0) table_.Drop(*this);
+  }
 
  private:
   struct Pooled {
@@ -63,6 +85,8 @@ class User final : public SessionSink, public Retirable {
   Loop& loop_;
   const Config& config_;
   Dialer& dialer_;
+  UserTable& table_;
+  uint32_t references_ = 0;
   const std::string key_;
   const std::string login_;
   Credentials later_;

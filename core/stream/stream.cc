@@ -130,6 +130,7 @@ void Stream::Arm() {
   if (quiet_ && cipher_in_.empty()) {
     set_.io().WaitReadable(socket_);
   } else {
+    receive_armed_ = true;
     bool bulk = phase_ == Phase::kSecure || phase_ == Phase::kPlain;
     set_.io().Receive(socket_, bulk && records_ > kRecordsBeforeContext ? BufferGroup::kLarge
                                                                         : BufferGroup::kSmall);
@@ -142,10 +143,12 @@ RecordContext* Stream::context() {
 
 void Stream::OnReadable() {
   if (phase_ == Phase::kEnded || !reading_) return;
+  receive_armed_ = true;
   set_.io().Receive(socket_, BufferGroup::kSmall);
 }
 
 void Stream::OnReceive(std::span<uint8_t> data, int error) {
+  receive_armed_ = false;
   if (phase_ == Phase::kEnded) return;
   if (error != 0) return End(StreamEnd::kBroken);
   if (data.empty()) {
@@ -346,7 +349,7 @@ void Stream::Abort() {
 
 bool Stream::Quiet() const {
   bool settled = phase_ == Phase::kPlain || phase_ == Phase::kSecure;
-  return settled && unsent() == 0 && cipher_in_.empty() && input().empty();
+  return settled && unsent() == 0 && !receive_armed_ && cipher_in_.empty() && input().empty();
 }
 
 Stream::Detached Stream::Detach() {

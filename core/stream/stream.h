@@ -113,6 +113,7 @@ class Stream {
 
   // True when nothing is unsent, unopened or unconsumed and at most a WaitReadable is outstanding.
   bool Quiet() const;
+  bool waiting_for_receive() const { return receive_armed_; }
   // Gives the connection away. Precondition: unsent() == 0 and no receive is outstanding; a WaitReadable may be.
   Detached Detach();
 
@@ -145,6 +146,7 @@ class Stream {
   Phase phase_ = Phase::kUnopened;
   bool reading_ = true;
   bool quiet_ = false;
+  bool receive_armed_ = false;   // a receive rather than a poll is outstanding
   bool dirty_ = false;           // on the set's list for this turn
   bool queued_handshake_ = false;
   bool peer_done_ = false;       // close_notify has been read

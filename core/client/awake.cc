@@ -1,0 +1,262 @@
+#include "core/client/awake.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/clock.h"
+#include "core/client/relay.h"
+
+namespace roost {
+
+Awake::Awake(Client& client) : Talk(client) {
+  client.stream().SetQuiet(true);
+  if (client.cell().idling && client.framer().AtMessageStart()) client.framer().ExpectRawLine();
+}
+
+Awake::~Awake() { OnEnd(); }
+
+void Awake::OnEnd() {
+  if (waking_ != nullptr) client_.services().loop.Retire(std::move(waking_));
+}
+
+void Awake::SetIdleTag(std::string_view tag) {
+  ClientCell& cell = client_.cell();
+  cell.idling = true;
+  cell.tag_bytes = 0;
+  long_tag_.clear();
+  if (tag.size() <= ClientCell::kMaxTag) {
+    cell.tag_bytes = static_cast<uint8_t>(tag.size());
+    std::copy(tag.begin(), tag.end(), cell.tag);
+  } else {
+    long_tag_ = tag;
+  }
+}
+
+std::string_view Awake::idle_tag() {
+  return long_tag_.empty() ? client_.cell().idle_tag() : std::string_view(long_tag_);
+}
+
+void Awake::OnInput() {
+  while (!client_.closed() && &client_.talk() == this && state_ == State::kListening) {
+    const Piece piece = client_.NextPiece();
+    if (piece.kind == Piece::Kind::kNeedMore) break;
+    if (piece.kind == Piece::Kind::kError) {
+      return client_.Bye("[UNAVAILABLE] " + std::string(piece.error));
+    }
+    const size_t size = piece.bytes.size();
+    TakePiece(piece);
+    if (client_.closed()) return;
+    client_.stream().Consume(size);
+  }
+  if (client_.closed() || &client_.talk() != this) return;
+  client_.stream().SetReading(state_ == State::kListening);
+  TrySleep();
+}
+
+void Awake::OnDrained() {
+  client_.services().clients.CatchUp(client_.index());
+  TrySleep();
+}
+
+// Quiet for good: what is left of the client is its cell.
+void Awake::TrySleep() {
+  if (sleeping_posted_) return;
+  sleeping_posted_ = true;
+  // At the end of the turn, when what was written has left if it could.
+  client_.services().loop.Post([this, life = std::weak_ptr<int>(life_)] {
+    if (life.expired()) return;
+    sleeping_posted_ = false;
+    if (client_.closed() || &client_.talk() != this) return;
+    if (state_ != State::kListening || !long_tag_.empty() || swallowing_ || !client_.MaySleep()) return;
+    client_.SleepIntoCell();
+    client_.services().clients.CatchUp(client_.index());
+    client_.services().loop.Retire(std::unique_ptr<Retirable>(&client_));
+  });
+}
+
+void Awake::TakePiece(const Piece& piece) {
+  if (swallowing_) return Swallow(piece);
+  if (client_.cell().idling) return IdleLine(piece.bytes);
+  const std::string text(piece.bytes);
+  Execute(ParseCommand(text), piece);
+}
+
+void Awake::Swallow(const Piece& piece) {
+  if (piece.literal.present && !piece.literal.non_sync) {
+    client_.framer().CancelLiteral();
+    swallowing_ = false;
+  }
+  if (piece.ends_message) swallowing_ = false;
+}
+
+void Awake::TellOwed() { client_.Write(client_.services().clients.TakeOwed(client_.index())); }
+
+void Awake::IdleLine(std::string_view line) {
+  ClientCell& cell = client_.cell();
+  // Still in IDLE until the answer: what is known by now is told.
+  TellOwed();
+  client_.Answer(idle_tag(), IsDoneLine(line) ? "OK Idle completed." : "BAD Expected DONE.");
+  cell.idling = false;
+  long_tag_.clear();
+  client_.services().clients.SetParkedTimer(client_.index());
+}
+
+void Awake::StartIdle(std::string_view tag) {
+  SetIdleTag(tag);
+  client_.framer().ExpectRawLine();
+  client_.Write("+ idling\r\n");
+  TellOwed();
+  client_.services().clients.SetParkedTimer(client_.index());
+}
+
+void Awake::Execute(const Command& command, const Piece& piece) {
+  const bool plain = !piece.literal.present && piece.ends_message;
+  switch (command.kind) {
+    case CommandKind::kIdle:
+      if (!plain || !command.args.empty()) break;
+      return StartIdle(command.tag);
+    case CommandKind::kNoop:
+    case CommandKind::kCheck:
+      if (!plain || !command.args.empty()) break;
+      return Noop(command);
+    case CommandKind::kCapability:
+      if (!plain) break;
+      client_.Write("* CAPABILITY " + client_.cell().user->capabilities().ToString() + "\r\n");
+      return client_.Answer(command.tag, "OK Capability completed.");
+    case CommandKind::kId:
+      if (!plain) break;
+      client_.Write(OwnIdLine());
+      return client_.Answer(command.tag, "OK ID completed.");
+    case CommandKind::kLogout:
+      if (!plain) break;
+      client_.Write("* BYE Logging out\r\n");
+      client_.Answer(command.tag, "OK Logout completed.");
+      return client_.Close();
+    default:
+      break;
+  }
+  WakeFor(command, piece);
+}
+
+void Awake::Noop(const Command& command) {
+  ClientCell& cell = client_.cell();
+  tag_ = command.tag;
+  name_ = CommandName(command.kind);
+  Feed* feed = cell.feed;
+  const Services& services = client_.services();
+  const uint64_t age = MsToNs(static_cast<uint64_t>(services.config.parking.flush_max_age_ms));
+  // While the store is away: with what is known.
+  const bool fresh = feed == nullptr || !feed->live() ||
+                     feed->flushed_ns() + age > services.loop.now_ns();
+  if (fresh) return NoopDone();
+  state_ = State::kFlushing;
+  feed->Flush([this, life = std::weak_ptr<int>(life_)](bool) {
+    if (life.expired() || client_.closed() || &client_.talk() != this) return;
+    state_ = State::kListening;
+    NoopDone();
+    client_.ResumeInput();
+  });
+}
+
+void Awake::NoopDone() {
+  TellOwed();
+  client_.Answer(tag_, "OK " + name_ + " completed.");
+  if (client_.cell().phase == ClientPhase::kParked) {
+    client_.services().clients.SetParkedTimer(client_.index());
+  }
+}
+
+void Awake::WakeFor(const Command& command, const Piece& piece) {
+  Services& services = client_.services();
+  ClientCell& cell = client_.cell();
+  const bool never = command.kind == CommandKind::kMalformed || NeverAfterLogin(command) ||
+                     command.kind == CommandKind::kNotify ||
+                     (command.kind == CommandKind::kUnknown && piece.literal.present);
+  tag_ = command.tag;
+  waiting_piece_ = piece;
+  if (never) {
+    const bool known = command.kind != CommandKind::kMalformed && command.kind != CommandKind::kUnknown;
+    return RefuseWaiting(known ? "NO [CANNOT] Not possible here" : "BAD Unknown or malformed command");
+  }
+  state_ = State::kWaking;
+  waiting_ = piece.bytes;
+  cell.waking = true;
+  Waking::Wish wish;
+  wish.client.enabled = cell.enabled;
+  wish.peer = client_.session_client();
+  wish.feed = cell.feed;
+  wish.cursor = cell.cursor;
+  wish.count = cell.count;
+  wish.read_only_told = cell.read_only;
+  wish.uses_numbers = UsesSequenceNumbers(command);
+  wish.forbids_expunge = ForbidsExpunge(command);
+  if (cell.feed != nullptr) {
+    wish.client.mailbox = cell.feed->mailbox();
+    wish.client.uid_validity = cell.feed->uid_validity();
+    wish.client.mailbox_id = cell.feed->mailbox_id();
+    wish.client.examine = cell.examine;
+  }
+  waking_ = std::make_unique<Waking>(services.loop, services.feeds, *cell.user, std::move(wish),
+                                     [this](Waking::Result r) { Woken(std::move(r)); });
+  waking_->Start();
+}
+
+void Awake::Woken(Waking::Result result) {
+  Services& services = client_.services();
+  services.loop.Retire(std::move(waking_));
+  if (client_.closed()) {
+    if (result.session == nullptr) return;
+    result.session->Close();
+    services.loop.Retire(std::move(result.session));
+    return;
+  }
+  client_.cell().waking = false;
+  switch (result.outcome) {
+    case Waking::Outcome::kAttached:
+      return Attach(std::move(result));
+    case Waking::Outcome::kExpungeIssued:
+      RefuseWaiting("NO [EXPUNGEISSUED] Messages were expunged; NOOP tells which");
+      break;
+    case Waking::Outcome::kUnavailable:
+      RefuseWaiting("NO [UNAVAILABLE] The mail store cannot be reached now; please try again");
+      break;
+    case Waking::Outcome::kEnded:
+      return client_.Bye(result.text);
+  }
+  state_ = State::kListening;
+  client_.ResumeInput();
+}
+
+// `tag NO …` in place of sending the command; what else comes of it is swallowed.
+void Awake::RefuseWaiting(std::string_view answer) {
+  client_.Answer(tag_.empty() ? "*" : tag_, answer);
+  waiting_.clear();
+  if (waiting_piece_.literal.present && !waiting_piece_.literal.non_sync) {
+    client_.framer().CancelLiteral();
+  } else {
+    swallowing_ = !waiting_piece_.ends_message;
+  }
+}
+
+void Awake::Attach(Waking::Result result) {
+  Services& services = client_.services();
+  ClientCell& cell = client_.cell();
+  client_.Write(result.tell);
+  services.clients.Unsubscribe(client_.index());
+  services.clients.SetTimer(client_.index(), kNever);
+  cell.phase = ClientPhase::kAttached;
+  ++services.stats.woken;
+  client_.stream().SetQuiet(false);
+  auto relay = std::make_unique<Relay>(client_, std::move(result.session), cell.user->capabilities());
+  Relay* talk = relay.get();
+  Piece first = waiting_piece_;
+  const std::string bytes = std::move(waiting_);
+  first.bytes = bytes;
+  client_.Become(std::move(relay));
+  talk->Begin(first);
+  if (client_.closed()) return;
+  client_.stream().SetReading(true);
+  client_.ResumeInput();
+}
+
+}  // namespace roost

@@ -1,0 +1,67 @@
+// What remains of a client while it is parked: one fixed cell, no heap behind it.
+//
+// What it is: everything that must be remembered of an idle connection: its TLS state, its place in a feed's log, the tag of
+// its IDLE. What it is not: it has no buffer and no code; while bytes of the client are being handled, a Client (client.h)
+// stands beside the cell and holds the connection, and `tls` is wiped here.
+//
+//   kEntering --login--> kAttached --Parking--> kParked --Waking--> kAttached       any --> kClosing, freed
+//
+// Lifetime: from accept to close, in the slab of the shard that owns the client. Thread rule: that shard.
+#ifndef ROOST_CORE_CLIENT_CELL_H_
+#define ROOST_CORE_CLIENT_CELL_H_
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/base/list.h"
+#include "core/base/timer_wheel.h"
+#include "core/io/io.h"
+#include "proto/imap/enabled.h"
+#include "proto/tls/tls_state.h"
+
+namespace roost {
+
+class Client;
+class Feed;
+class User;
+
+enum class ClientPhase : uint8_t {
+  kEntering,  // handshake, pre-auth, login under way
+  kAttached,  // owns a session
+  kParked,    // owns none
+};
+
+struct ClientCell {
+  static constexpr uint8_t kMaxTag = 23;
+
+  uint32_t generation = 0;
+  SocketId socket;                        // kParked and asleep: ours
+  ClientPhase phase = ClientPhase::kEntering;
+  EnabledSet enabled;                     // class
+  bool idling : 1 = false;                // kParked: in IDLE
+  bool examine : 1 = false;
+  bool read_only : 1 = false;             // was told so
+  bool queued : 1 = false;                // on the list of those with news to be told
+  bool waking : 1 = false;                // cursor frozen
+  uint8_t tag_bytes = 0;
+  char tag[kMaxTag] = {};                 // of the IDLE
+  uint8_t listener = 0;
+  uint64_t cursor = 0;                    // next event of the feed's log to be told
+  Feed* feed = nullptr;                   // kParked: null when nothing is selected
+  User* user = nullptr;
+  Client* awake = nullptr;                // holds the connection; null while asleep
+  ListLinks subscribers;                  // of the feed
+  TimerLinks timer;
+  uint32_t count = 0;                     // messages that it was told of
+  uint32_t heard_s = 0;                   // when it said something last (monotonic)
+  Address peer;
+  TlsState tls{};
+
+  std::string_view idle_tag() const { return {tag, tag_bytes}; }
+};
+
+static_assert(sizeof(ClientCell) <= 256, "exists a million times");
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_CLIENT_CELL_H_

@@ -1,0 +1,133 @@
+#include "core/client/client.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace roost {
+namespace {
+
+bool HasPrefix(std::string_view text, std::string_view prefix) {
+  if (text.size() < prefix.size()) return false;
+  return std::equal(prefix.begin(), prefix.end(), text.begin(),
+                    [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? b + 32 : b); });
+}
+
+}  // namespace
+
+Client::Client(Services& services, uint32_t index)
+    : services_(services),
+      index_(index),
+      stream_(services.loop.streams(), *this),
+      framer_(Direction::kCommands, {static_cast<size_t>(services.config.limits.max_line)}) {}
+
+Client::~Client() = default;
+
+void Client::Become(std::unique_ptr<Talk> talk) {
+  services_.loop.Retire(std::move(talk_));
+  talk_ = std::move(talk);
+}
+
+void Client::ResumeInput() {
+  if (closed_ || resuming_) return;
+  resuming_ = true;
+  services_.loop.Post([this, life = std::weak_ptr<int>(life_)] {
+    if (life.expired()) return;
+    resuming_ = false;
+    if (!closed_) talk_->OnInput();
+  });
+}
+
+void Client::OnInput(Stream&) {
+  if (closed_) return;
+  cell().heard_s = static_cast<uint32_t>(NsToSeconds(services_.loop.now_ns()));
+  talk_->OnInput();
+}
+
+void Client::OnSecure(Stream&) {
+  if (!closed_) talk_->OnSecure();
+}
+
+void Client::OnDrained(Stream&) {
+  if (!closed_) talk_->OnDrained();
+}
+
+void Client::OnEnd(Stream&, StreamEnd) {
+  if (closed_) return;
+  Finish();
+}
+
+void Client::Answer(std::string_view tag, std::string_view status_and_text) {
+  std::string line(tag);
+  line.append(" ").append(status_and_text).append("\r\n");
+  Write(line);
+}
+
+void Client::Bye(std::string_view text) {
+  if (closed_) return;
+  std::string line = "* BYE ";
+  line.append(text).append("\r\n");
+  Write(line);
+  Close();
+}
+
+void Client::Close() {
+  if (closed_) return;
+  stream_.Close();
+  Finish();
+}
+
+void Client::Abort() {
+  if (closed_) return;
+  stream_.Abort();
+  Finish();
+}
+
+void Client::Finish() {
+  closed_ = true;
+  talk_->OnEnd();
+  services_.clients.Remove(index_);
+}
+
+void Client::KeepId(const Command& command) {
+  std::vector<IdField> fields;
+  if (!ParseId(command, &fields)) return;
+  id_.clear();
+  for (IdField& field : fields) {
+    // Only Roost says where a client comes from.
+    const bool ours = HasPrefix(field.name, "x-") ||
+                      HasPrefix(field.name, "forward");
+    if (ours || !field.value || id_.size() >= 10 || field.value->size() > 256) continue;
+    id_.emplace_back(std::move(field.name), std::move(*field.value));
+  }
+}
+
+SessionClient Client::session_client() { return {cell().peer, local_, id_}; }
+
+void Client::OpenFromCell() {
+  ClientCell& c = cell();
+  c.awake = this;
+  Stream::Detached connection;
+  connection.socket = std::exchange(c.socket, {});
+  connection.tls = c.tls;
+  Wipe(c.tls);
+  stream_.Open(std::move(connection));
+}
+
+void Client::SleepIntoCell() {
+  ClientCell& c = cell();
+  Stream::Detached connection = stream_.Detach();
+  c.socket = connection.socket;
+  c.tls = connection.tls;
+  Wipe(connection.tls);
+  c.awake = nullptr;
+  closed_ = true;
+  Io& io = services_.loop.io();
+  io.SetOwner(c.socket, services_.clients.OwnerOf(index_));
+  if (!io.ReceivePending(c.socket)) io.WaitReadable(c.socket);
+}
+
+std::string OwnIdLine() {
+  return "* ID (\"name\" \"Roost\" \"support-url\" NIL)\r\n";
+}
+
+}  // namespace roost

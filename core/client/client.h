@@ -1,0 +1,116 @@
+// A client while bytes of it are being handled: its stream, its command framer, and the talk it is in.
+//
+// What it is: the frame that the phases of a connection share. One file per phase holds what is done in it:
+//   entering.h   TLS, greeting, capabilities, LOGIN and AUTHENTICATE, until the store has said OK
+//   relay.h      attached: bytes pass between client and session, IDLE leads to parking
+//   awake.h      parked: what is answered without a session, and waking
+// What it is not: it exists for no idle client (see cell.h).
+//
+// Lifetime: from accept or from the moment a parked client is readable, to parked and quiet again, or closed. Retired
+// through the Loop, never destroyed in a callback. Thread rule: its shard.
+#ifndef ROOST_CORE_CLIENT_CLIENT_H_
+#define ROOST_CORE_CLIENT_CLIENT_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/client/cell.h"
+#include "core/client/clients.h"
+#include "core/client/services.h"
+#include "core/stream/loop.h"
+#include "proto/imap/command.h"
+#include "proto/imap/framer.h"
+
+namespace roost {
+
+class Client;
+
+// One phase of a connection. Replaced by Client::Become; the old one is retired.
+class Talk : public Retirable {
+ public:
+  explicit Talk(Client& client) : client_(client) {}
+  // stream().input() has grown, or what held it up is over.
+  virtual void OnInput() = 0;
+  virtual void OnSecure() {}
+  virtual void OnDrained() {}
+  // The client is gone; the cell is freed right after.
+  virtual void OnEnd() {}
+
+ protected:
+  Client& client_;
+};
+
+class Client final : public Retirable, private StreamOwner {
+ public:
+  Client(Services& services, uint32_t index);
+  ~Client() override;
+
+  Services& services() { return services_; }
+  Stream& stream() { return stream_; }
+  ClientCell& cell() { return services_.clients.cell(index_); }
+  uint32_t index() const { return index_; }
+  Framer& framer() { return framer_; }
+  void ResetFramer(size_t max_line) { framer_ = Framer(Direction::kCommands, {max_line}); }
+
+  // The next piece of the client's input, nothing consumed yet.
+  Piece NextPiece() { return framer_.Next(stream_.input()); }
+
+  void Become(std::unique_ptr<Talk> talk);
+  Talk& talk() { return *talk_; }
+  // Has the talk look at the input again, later in this turn.
+  void ResumeInput();
+
+  void Write(std::string_view bytes) { stream_.Write(bytes); }
+  // "tag OK text"
+  void Answer(std::string_view tag, std::string_view status_and_text);
+
+  // `* BYE text` and an orderly close.
+  void Bye(std::string_view text);
+  void Close();
+  // At once, without close_notify: the client must not take what it got for whole.
+  void Abort();
+  bool closed() const { return closed_; }
+
+  // Fields of the client's ID command, cleaned of what only Roost may claim; sent on with its sessions.
+  std::vector<std::pair<std::string, std::string>>& id() { return id_; }
+  void KeepId(const Command& command);
+  SessionClient session_client();
+  const Address& local() const { return local_; }
+  void set_local(const Address& local) { local_ = local; }
+
+  // For a cell that wakes: hands over the connection. For one that sleeps: takes it away.
+  void OpenFromCell();
+  bool MaySleep() const { return !closed_ && stream_.Quiet() && framer_.AtMessageStart(); }
+  void SleepIntoCell();
+  // After the talk let go of the connection (it moves to another shard).
+  void Leave() { closed_ = true; }
+
+ private:
+  void OnInput(Stream&) override;
+  void OnSecure(Stream&) override;
+  void OnDrained(Stream&) override;
+  void OnEnd(Stream& stream, StreamEnd end) override;
+  void Finish();
+
+  Services& services_;
+  const uint32_t index_;
+  Stream stream_;
+  Framer framer_;
+  std::unique_ptr<Talk> talk_;
+  bool closed_ = false;
+  bool resuming_ = false;
+  Address local_;
+  std::vector<std::pair<std::string, std::string>> id_;
+  std::shared_ptr<int> life_ = std::make_shared<int>(0);
+};
+
+// `* ID ("name" "Roost" …)`, CRLF included.
+std::string OwnIdLine();
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_CLIENT_CLIENT_H_

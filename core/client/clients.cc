@@ -1,0 +1,304 @@
+#include "core/client/clients.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/client/awake.h"
+#include "core/client/client.h"
+#include "proto/check.h"
+#include "proto/tls/record_layer.h"
+
+namespace roost {
+namespace {
+
+// An awake client with more than this unsent is told of events when it has drained.
+constexpr size_t kMaxUnsentForNews = 64 * 1024;
+
+}  // namespace
+
+Clients::Clients(Loop& loop, const Config& config)
+    : loop_(loop), config_(config), timers_(loop.now_ns()) {}
+
+Clients::~Clients() {
+  std::vector<uint32_t> all;
+  cells_.ForEach([&](uint32_t index, ClientCell&) { all.push_back(index); });
+  for (uint32_t index : all) Remove(index);
+}
+
+Owner Clients::OwnerOf(uint32_t index) {
+  return Handle(kOwnerKind, index, cells_[index].generation).bits();
+}
+
+uint32_t Clients::Find(Owner owner) {
+  const Handle handle = Handle::FromBits(owner);
+  return cells_.Find(handle.index(), handle.generation()) != nullptr ? handle.index() : kNoIndex;
+}
+
+uint32_t Clients::Add(const Address& peer, uint8_t listener) {
+  auto ref = cells_.New();
+  if (!ref) return kNoIndex;
+  ref->generation = ref.generation;
+  ref->peer = peer;
+  ref->listener = listener;
+  ref->heard_s = static_cast<uint32_t>(NsToSeconds(loop_.now_ns()));
+  return ref.index;
+}
+
+void Clients::Remove(uint32_t index) {
+  ClientCell& c = cells_[index];
+  timers_.Cancel(links(), index);
+  Unsubscribe(index);
+  if (c.awake != nullptr) {
+    loop_.Retire(std::unique_ptr<Retirable>(std::exchange(c.awake, nullptr)));
+  } else if (c.socket) {
+    loop_.io().Abort(c.socket);
+  }
+  Wipe(c.tls);
+  User* user = std::exchange(c.user, nullptr);
+  cells_.Free(index);
+  if (services_ != nullptr) ++services_->stats.closed;
+  if (user != nullptr) user->Unref();
+}
+
+void Clients::Subscribe(uint32_t index) {
+  ClientCell& c = cells_[index];
+  c.phase = ClientPhase::kParked;
+  if (c.feed != nullptr) {
+    c.feed->subscribers.PushBack(subscriber_links(), index);
+    ++c.feed->subscriber_count;
+  }
+  SetParkedTimer(index);
+}
+
+void Clients::Unsubscribe(uint32_t index) {
+  ClientCell& c = cells_[index];
+  Feed* feed = std::exchange(c.feed, nullptr);
+  if (feed == nullptr || !c.subscribers.linked()) return;
+  feed->subscribers.Remove(subscriber_links(), index);
+  --feed->subscriber_count;
+  if (services_ != nullptr) {
+    ++feed->holds;
+    Trim(*feed);
+    --feed->holds;
+    services_->feeds.DropIfUnused(feed);
+  }
+}
+
+// Subscribers of one feed at one cursor and of one class are told the same bytes.
+const std::string& Clients::Rendered(const Feed& feed, uint64_t cursor, EnabledSet enabled) {
+  if (rendered_feed_ != &feed || rendered_from_ != cursor || rendered_to_ != feed.head() ||
+      rendered_for_ != enabled) {
+    rendered_.clear();
+    feed.Render(cursor, feed.head(), enabled, &rendered_);
+    rendered_feed_ = &feed;
+    rendered_from_ = cursor;
+    rendered_to_ = feed.head();
+    rendered_for_ = enabled;
+  }
+  return rendered_;
+}
+
+std::string Clients::TakeOwed(uint32_t index) {
+  ClientCell& c = cells_[index];
+  if (c.feed == nullptr || c.cursor == c.feed->head()) return {};
+  std::string owed = Rendered(*c.feed, c.cursor, c.enabled);
+  c.cursor = c.feed->head();
+  c.count = c.feed->view().size();
+  return owed;
+}
+
+void Clients::CatchUp(uint32_t index) {
+  ClientCell& c = cells_[index];
+  if (c.phase != ClientPhase::kParked || !c.idling || c.waking || c.feed == nullptr) return;
+  if (c.cursor == c.feed->head()) return;
+  if (c.awake != nullptr) {
+    if (c.awake->stream().unsent() > kMaxUnsentForNews) return;  // OnDrained comes back to it
+    c.awake->Write(TakeOwed(index));
+  } else {
+    if (loop_.io().SendPending(c.socket)) return;  // OnSent comes back to it
+    const std::string& owed = Rendered(*c.feed, c.cursor, c.enabled);
+    c.cursor = c.feed->head();
+    c.count = c.feed->view().size();
+    SendAsleep(c, owed);
+  }
+  ++services_->stats.events_sent;
+  SetParkedTimer(index);
+}
+
+void Clients::SendAsleep(ClientCell& c, std::string_view plaintext) {
+  if (plaintext.empty()) return;
+  if (c.tls.suite == TlsSuite::kNone) {
+    loop_.io().Send(c.socket, std::string(plaintext));
+    return;
+  }
+  sealed_.clear();
+  Seal(c.tls, plaintext, &sealed_);
+  loop_.io().Send(c.socket, std::string(sealed_));
+}
+
+void Clients::OnNews(Feed& feed) {
+  feed.subscribers.ForEach(subscriber_links(), [&](uint32_t index) {
+    ClientCell& c = cells_[index];
+    if (!c.idling || c.queued || c.cursor == feed.head()) return;
+    c.queued = true;
+    news_.push_back(Handle(kOwnerKind, index, c.generation));
+  });
+  if (feed.subscriber_count == 0) Trim(feed);
+}
+
+bool Clients::Work() {
+  int budget = kSendsPerTurn;
+  Feed* last = nullptr;
+  while (!news_.empty() && budget > 0) {
+    const Handle handle = news_.front();
+    news_.pop_front();
+    if (cells_.Find(handle.index(), handle.generation()) == nullptr) continue;
+    ClientCell& c = cells_[handle.index()];
+    c.queued = false;
+    Feed* feed = c.feed;
+    CatchUp(handle.index());
+    --budget;
+    if (last != nullptr && last != feed) Trim(*last);
+    last = feed;
+  }
+  if (last != nullptr) Trim(*last);
+  timers_.Advance(links(), loop_.now_ns(), kTimersPerTurn, [this](uint32_t index) { Fire(index); });
+  return !news_.empty();
+}
+
+void Clients::Trim(Feed& feed) {
+  if (feed.log().empty()) return;
+  uint64_t low = feed.head();
+  feed.subscribers.ForEach(subscriber_links(), [&](uint32_t index) {
+    low = std::min(low, cells_[index].cursor);
+  });
+  // Whoever joins has noted a head that it will read from.
+  if (feed.holds != 0 && low == feed.head() && feed.subscriber_count == 0) return;
+  feed.TrimLog(low);
+}
+
+void Clients::OnLogFull(Feed& feed) {
+  // Those furthest behind go: they would be told something incomplete otherwise.
+  const uint64_t keep = feed.log().first_seq() + feed.log().size() / 2;
+  std::vector<uint32_t> laggards;
+  feed.subscribers.ForEach(subscriber_links(), [&](uint32_t index) {
+    if (cells_[index].cursor < keep) laggards.push_back(index);
+  });
+  ++feed.holds;
+  for (uint32_t index : laggards) {
+    ++services_->stats.laggards_dropped;
+    Bye(index, "[UNAVAILABLE] Too far behind with this mailbox; please connect again");
+  }
+  --feed.holds;
+  feed.TrimLog(keep);
+}
+
+void Clients::OnDead(Feed& feed, const std::string& reason) {
+  std::vector<uint32_t> all;
+  feed.subscribers.ForEach(subscriber_links(), [&](uint32_t index) { all.push_back(index); });
+  for (uint32_t index : all) Bye(index, reason);
+}
+
+void Clients::Bye(uint32_t index, std::string_view text) {
+  ClientCell& c = cells_[index];
+  if (c.awake != nullptr) return c.awake->Bye(text);
+  ByeAsleep(index, text);
+}
+
+void Clients::ByeAsleep(uint32_t index, std::string_view text) {
+  ClientCell& c = cells_[index];
+  std::string line = "* BYE ";
+  line.append(text).append("\r\n");
+  std::string last;
+  if (c.tls.suite == TlsSuite::kNone) {
+    last = std::move(line);
+  } else {
+    Seal(c.tls, line, &last);
+    SealCloseNotify(c.tls, &last);
+  }
+  loop_.io().Close(std::exchange(c.socket, {}), std::move(last));
+  Remove(index);
+}
+
+void Clients::ByeAll(std::string_view text) {
+  std::vector<uint32_t> all;
+  cells_.ForEach([&](uint32_t index, ClientCell&) { all.push_back(index); });
+  for (uint32_t index : all) Bye(index, text);
+}
+
+void Clients::Wake(uint32_t index) {
+  auto client = std::make_unique<Client>(*services_, index);
+  Client* awake = client.release();  // owned by the cell until it sleeps or is removed
+  awake->Become(std::make_unique<Awake>(*awake));
+  awake->OpenFromCell();
+}
+
+void Clients::OnReadable(Owner owner) {
+  const uint32_t index = Find(owner);
+  if (index == kNoIndex || cells_[index].awake != nullptr) return;
+  Wake(index);
+}
+
+void Clients::OnReceive(Owner owner, std::span<uint8_t>, int) {
+  // A sleeping client has only ever a poll outstanding.
+  ROOST_CHECK(Find(owner) == kNoIndex);
+}
+
+void Clients::OnSent(Owner owner, int error) {
+  const uint32_t index = Find(owner);
+  if (index == kNoIndex) return;
+  if (error != 0) return Remove(index);
+  ClientCell& c = cells_[index];
+  if (c.awake == nullptr) CatchUp(index);
+}
+
+void Clients::SetTimer(uint32_t index, uint64_t at_ns) { timers_.Arm(links(), index, at_ns); }
+
+// In IDLE: the next heartbeat, at instants that clients of one user and address share, so that a radio wakes once.
+// Else the autologout.
+void Clients::SetParkedTimer(uint32_t index) {
+  const ClientCell& c = cells_[index];
+  const uint64_t now = loop_.now_ns();
+  if (!c.idling) {
+    const auto limit = static_cast<uint64_t>(config_.timeouts.autologout_s);
+    return SetTimer(index, SecondsToNs(c.heard_s + limit));
+  }
+  const uint64_t period = SecondsToNs(static_cast<uint64_t>(config_.timeouts.heartbeat_s));
+  if (period == 0) return SetTimer(index, kNever);
+  std::string_view address(reinterpret_cast<const char*>(c.peer.bytes), sizeof c.peer.bytes);
+  const HashKey key{reinterpret_cast<uintptr_t>(c.user), services_->hash_key.k1};
+  const uint64_t offset = SipHash13(key, address) % period;
+  const uint64_t earliest = now + period / 2;
+  const uint64_t beats = (earliest + period - offset) / period;
+  SetTimer(index, beats * period + offset);
+}
+
+void Clients::Fire(uint32_t index) {
+  ClientCell& c = cells_[index];
+  if (c.phase != ClientPhase::kParked) {
+    if (c.phase == ClientPhase::kEntering && c.awake != nullptr) {
+      c.awake->Bye("Autologout; not logged in in time");
+    }
+    return;
+  }
+  const uint64_t now = loop_.now_ns();
+  if (!c.idling) {
+    const auto limit = static_cast<uint64_t>(config_.timeouts.autologout_s);
+    if (now >= SecondsToNs(c.heard_s + limit) && !c.waking) {
+      return Bye(index, "Autologout; idle for too long");
+    }
+    return SetParkedTimer(index);
+  }
+  static constexpr std::string_view kBeat = "* OK Still here\r\n";
+  if (c.awake != nullptr) {
+    if (c.awake->stream().unsent() == 0) c.awake->Write(kBeat);
+  } else if (!loop_.io().SendPending(c.socket)) {
+    SendAsleep(c, kBeat);
+  }
+  ++services_->stats.heartbeats;
+  SetParkedTimer(index);
+}
+
+}  // namespace roost

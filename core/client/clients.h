@@ -1,0 +1,116 @@
+// All clients of a shard: their cells, their timers, and the way of an event to those that are parked.
+//
+// What it is: the slab, the subscription lists, fan-out, heartbeats. An event is rendered once for each class and cursor
+// in use, then sealed and sent for each subscriber; at most kSendsPerTurn of them in one turn. What it is not: it
+// reads nothing from clients; a cell that becomes readable gets a Client (client.h).
+//
+// Invariants
+//  1. A parked client in IDLE is told the log in order, all or nothing: its cursor moves when the bytes are sealed.
+//  2. While a send of it is under way, or its cursor is frozen (waking), nothing is sent; it is caught up afterwards.
+//  3. A client that is not in IDLE is told nothing.
+#ifndef ROOST_CORE_CLIENT_CLIENTS_H_
+#define ROOST_CORE_CLIENT_CLIENTS_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/base/handle.h"
+#include "core/base/slab.h"
+#include "core/base/timer_wheel.h"
+#include "core/client/cell.h"
+#include "core/park/feeds.h"
+#include "core/stream/loop.h"
+
+namespace roost {
+
+struct Services;
+
+class Clients final : public Subscribers {
+ public:
+  static constexpr uint8_t kOwnerKind = 2;
+  static constexpr int kSendsPerTurn = 256;
+  static constexpr int kTimersPerTurn = 1024;
+
+  Clients(Loop& loop, const Config& config);
+  ~Clients() override;
+  void set_services(Services* services) { services_ = services; }
+
+  // kNoIndex when full.
+  uint32_t Add(const Address& peer, uint8_t listener);
+  ClientCell& cell(uint32_t index) { return cells_[index]; }
+  // Unsubscribes, lets go of the user, frees the cell and retires its Client. The connection is closed already, or
+  // the cell's own is closed here.
+  void Remove(uint32_t index);
+  uint32_t size() const { return cells_.size(); }
+  bool IsLive(uint32_t index, uint32_t generation) { return cells_.Find(index, generation) != nullptr; }
+
+  // Parked with `feed` (null: nothing selected) and cursor set in the cell.
+  void Subscribe(uint32_t index);
+  void Unsubscribe(uint32_t index);
+  // Tells an idling client what it is owed, as far as it can be sent now.
+  void CatchUp(uint32_t index);
+  // What a client is owed, rendered; its cursor and count move: the caller sends it.
+  std::string TakeOwed(uint32_t index);
+
+  // Deadlines: one per client, for whatever it waits for in its phase.
+  void SetTimer(uint32_t index, uint64_t at_ns);
+  void SetParkedTimer(uint32_t index);
+
+  // Part of a turn: continues fan-out and fires timers. True: more waits.
+  bool Work();
+  uint64_t NextDeadlineNs() const { return timers_.NextDeadlineNs(); }
+
+  // From the Io, for owners of our kind.
+  static bool Owns(Owner owner) { return Handle::FromBits(owner).kind() == kOwnerKind; }
+  void OnReadable(Owner owner);
+  void OnReceive(Owner owner, std::span<uint8_t> data, int error);
+  void OnSent(Owner owner, int error);
+  Owner OwnerOf(uint32_t index);
+
+  // `* BYE text` to everybody, and no more.
+  void ByeAll(std::string_view text);
+  template <typename Fn>
+  void ForEach(Fn&& fn) {
+    cells_.ForEach(std::forward<Fn>(fn));
+  }
+
+ private:
+  void OnNews(Feed& feed) override;
+  void OnLogFull(Feed& feed) override;
+  void OnDead(Feed& feed, const std::string& reason) override;
+
+  uint32_t Find(Owner owner);
+  void Wake(uint32_t index);
+  void SendAsleep(ClientCell& cell, std::string_view plaintext);
+  void ByeAsleep(uint32_t index, std::string_view text);
+  void Bye(uint32_t index, std::string_view text);
+  void Fire(uint32_t index);
+  void Trim(Feed& feed);
+  const std::string& Rendered(const Feed& feed, uint64_t cursor, EnabledSet enabled);
+  auto links() {
+    return [this](uint32_t index) -> TimerLinks& { return cells_[index].timer; };
+  }
+  auto subscriber_links() {
+    return [this](uint32_t index) -> ListLinks& { return cells_[index].subscribers; };
+  }
+
+  Loop& loop_;
+  const Config& config_;
+  Services* services_ = nullptr;
+  Slab<ClientCell> cells_;
+  TimerWheel timers_;
+  std::deque<Handle> news_;  // cells with something to be told, in order
+  // The last rendering: subscribers of one feed mostly share it.
+  const Feed* rendered_feed_ = nullptr;
+  uint64_t rendered_from_ = 0, rendered_to_ = 0;
+  EnabledSet rendered_for_;
+  std::string rendered_;
+  std::string sealed_;
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_CLIENT_CLIENTS_H_

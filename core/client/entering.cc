@@ -1,0 +1,415 @@
+#include "core/client/entering.h"
+
+#include <utility>
+
+#include "core/base/clock.h"
+#include "core/client/relay.h"
+#include "proto/imap/sasl.h"
+#include "proto/imap/writer.h"
+
+namespace roost {
+namespace {
+
+constexpr std::string_view kContinue = "+ OK\r\n";
+
+// A name that a master login or a log line could be confused by.
+bool IsSaneName(std::string_view user, const StoreConfig& store) {
+  if (user.empty() || user.size() > 1000) return false;
+  for (char c : user) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
+    if (store.login == StoreConfig::Login::kProxySeparator && c == store.master_separator) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Entering::Entering(Client& client) : Talk(client), since_ns_(client.services().loop.now_ns()) {
+  client.ResetFramer(static_cast<size_t>(client.services().config.limits.max_line_before_login));
+}
+
+Entering::~Entering() {
+  if (session_ == nullptr) return;
+  session_->Close();
+  client_.services().loop.Retire(std::move(session_));
+}
+
+const ListenerConfig& Entering::listener() const {
+  return client_.services().config.listeners[client_.cell().listener];
+}
+
+bool Entering::MayLogIn() const {
+  return client_.stream().secure() || listener().allow_plaintext_login;
+}
+
+void Entering::Armed() {
+  const TimeoutsConfig& t = client_.services().config.timeouts;
+  const bool secure = client_.stream().phase() != Stream::Phase::kHandshaking;
+  const uint64_t limit = static_cast<uint64_t>(secure ? t.login_s : t.handshake_s);
+  client_.services().clients.SetTimer(client_.index(), since_ns_ + SecondsToNs(limit));
+}
+
+void Entering::Begin() {
+  if (listener().tls == ListenerConfig::Tls::kImplicit) {
+    client_.stream().StartTls(*client_.services().tls);
+  } else {
+    Greet();
+  }
+  Armed();
+}
+
+void Entering::OnSecure() {
+  Armed();
+  if (listener().tls == ListenerConfig::Tls::kImplicit) Greet();
+}
+
+CapabilitySet Entering::Capabilities() const {
+  const Services& services = client_.services();
+  CapabilitySet set;
+  set.Add("IMAP4rev1");
+  if (!services.config.capabilities_before_login.empty()) {
+    for (const std::string& name : services.config.capabilities_before_login) set.Add(name);
+  } else {
+    CapabilitySet shared = services.shared_capabilities;
+    StripUncarried(&shared);
+    shared.RemovePrefix("AUTH=");
+    shared.ForEach([&](std::string_view name) { set.Add(name); });
+  }
+  // What is answered here does not depend on the store.
+  set.Add("SASL-IR");
+  set.Add("LITERAL+");
+  set.Remove("LITERAL-");
+  set.Add("ID");
+  set.Add("ENABLE");
+  set.Add("IDLE");
+  const bool can_start = listener().tls == ListenerConfig::Tls::kStartTls && !client_.stream().secure();
+  if (can_start && services.tls != nullptr) set.Add("STARTTLS");
+  if (!MayLogIn()) {
+    set.Add("LOGINDISABLED");
+    return set;
+  }
+  set.Add("AUTH=PLAIN");
+  set.Add("AUTH=LOGIN");
+  for (std::string_view token : {"AUTH=OAUTHBEARER", "AUTH=XOAUTH2"}) {
+    if (services.shared_capabilities.Has(token)) set.Add(token);
+  }
+  return set;
+}
+
+void Entering::Greet() {
+  client_.Write("* OK [CAPABILITY " + Capabilities().ToString() + "] " +
+                client_.services().config.greeting + "\r\n");
+}
+
+void Entering::OnInput() {
+  while (!client_.closed() && (state_ == State::kTalking || state_ == State::kSasl)) {
+    const Piece piece = client_.NextPiece();
+    if (piece.kind == Piece::Kind::kNeedMore) return;
+    if (piece.kind == Piece::Kind::kError) return client_.Bye(piece.error);
+    const size_t size = piece.bytes.size();
+    const bool whole = TakePiece(piece);
+    if (client_.closed()) return;
+    client_.stream().Consume(size);
+    if (!whole) continue;
+    std::string text = std::exchange(command_, {});
+    if (state_ == State::kSasl) {
+      SaslLine(text);
+    } else {
+      Execute(text);
+    }
+    CleanseString(text);
+  }
+}
+
+// Adds to the command under way; true when it is whole.
+bool Entering::TakePiece(const Piece& piece) {
+  command_.append(piece.bytes);
+  if (piece.literal.present && !TakeLiteralMark(piece)) return false;
+  return piece.ends_message;
+}
+
+bool Entering::TakeLiteralMark(const Piece& piece) {
+  const LimitsConfig& limits = client_.services().config.limits;
+  const bool fits = piece.literal.size <= static_cast<uint64_t>(limits.max_literal_before_login) &&
+                    command_.size() < static_cast<size_t>(limits.max_line);
+  if (fits) {
+    if (!piece.literal.non_sync) client_.Write(kContinue);
+    return true;
+  }
+  const Command command = ParseCommand(command_);
+  client_.Answer(command.tag.empty() ? "*" : command.tag, "BAD [TOOBIG] The literal is too long here");
+  client_.Bye("Too long a literal before login");
+  return false;
+}
+
+void Entering::BadCommand(std::string_view tag, std::string_view text) {
+  client_.Answer(tag.empty() ? "*" : tag, text);
+  if (++bad_commands_ >= client_.services().config.limits.bad_commands_before_login) {
+    client_.Bye("Too many bad commands");
+  }
+}
+
+void Entering::Execute(std::string text) {
+  const Command command = ParseCommand(text);
+  switch (command.kind) {
+    case CommandKind::kCapability:
+      client_.Write("* CAPABILITY " + Capabilities().ToString() + "\r\n");
+      return client_.Answer(command.tag, "OK Capability completed.");
+    case CommandKind::kNoop:
+      return client_.Answer(command.tag, "OK NOOP completed.");
+    case CommandKind::kId:
+      client_.KeepId(command);
+      client_.Write(OwnIdLine());
+      return client_.Answer(command.tag, "OK ID completed.");
+    case CommandKind::kLogout:
+      client_.Write("* BYE Logging out\r\n");
+      client_.Answer(command.tag, "OK Logout completed.");
+      return client_.Close();
+    case CommandKind::kStartTls:
+      if (listener().tls != ListenerConfig::Tls::kStartTls || client_.stream().secure()) {
+        return BadCommand(command.tag, "BAD STARTTLS is not possible here");
+      }
+      // Bytes behind STARTTLS came in clear: whoever sent them, they are not executed.
+      if (!client_.stream().input().empty()) {
+        return client_.Bye("Nothing may follow STARTTLS before its answer");
+      }
+      client_.Answer(command.tag, "OK Begin TLS negotiation now.");
+      client_.id().clear();
+      client_.stream().StartTls(*client_.services().tls);
+      return Armed();
+    case CommandKind::kLogin:
+      return Login(command);
+    case CommandKind::kAuthenticate:
+      return Authenticate(command);
+    default:
+      return BadCommand(command.tag, "BAD Unknown command, or not possible before login");
+  }
+}
+
+void Entering::Login(const Command& command) {
+  if (!MayLogIn()) {
+    return client_.Answer(command.tag, "NO [PRIVACYREQUIRED] Log in over TLS only");
+  }
+  LoginArgs args;
+  if (!ParseLogin(command, &args)) return BadCommand(command.tag, "BAD LOGIN needs a name and a password");
+  tag_ = command.tag;
+  Credentials credentials;
+  credentials.kind = Credentials::Kind::kPassword;
+  credentials.user = std::move(args.user);
+  credentials.secret = std::move(args.password);
+  Proceed(std::move(credentials));
+}
+
+void Entering::Authenticate(const Command& command) {
+  if (!MayLogIn()) {
+    return client_.Answer(command.tag, "NO [PRIVACYREQUIRED] Log in over TLS only");
+  }
+  AuthenticateArgs args;
+  if (!ParseAuthenticate(command, &args)) {
+    return BadCommand(command.tag, "BAD AUTHENTICATE needs a mechanism");
+  }
+  mechanism_ = ParseSaslMechanism(args.mechanism);
+  const bool token = mechanism_ == SaslMechanism::kOAuthBearer || mechanism_ == SaslMechanism::kXOAuth2;
+  const bool offered = !token || client_.services().shared_capabilities.Has(
+                                     "AUTH=" + std::string(SaslMechanismName(mechanism_)));
+  if (mechanism_ == SaslMechanism::kUnknown || !offered) {
+    return client_.Answer(command.tag, "NO [CANNOT] Unsupported authentication mechanism");
+  }
+  tag_ = command.tag;
+  sasl_user_.clear();
+  state_ = State::kSasl;
+  if (args.initial) {
+    std::string line(*args.initial == "=" ? std::string_view() : *args.initial);
+    SaslLine(line);
+    CleanseString(line);
+    return;
+  }
+  client_.Write(mechanism_ == SaslMechanism::kLogin
+                    ? "+ " + std::string(kLoginUserChallenge) + "\r\n" : "+ \r\n");
+  client_.framer().ExpectRawLine();
+}
+
+void Entering::SaslLine(std::string_view line) {
+  while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
+  std::string message;
+  if (line == "*" || !Base64Decode(line, &message)) {
+    state_ = State::kTalking;
+    return BadCommand(tag_, line == "*" ? "BAD Authentication cancelled" : "BAD Invalid base64");
+  }
+  if (mechanism_ == SaslMechanism::kLogin && sasl_user_.empty()) {
+    if (!IsValidLoginAnswer(message)) {
+      state_ = State::kTalking;
+      return BadCommand(tag_, "BAD Invalid user name");
+    }
+    sasl_user_ = std::move(message);
+    client_.Write("+ " + std::string(kLoginPasswordChallenge) + "\r\n");
+    client_.framer().ExpectRawLine();
+    return;
+  }
+  state_ = State::kTalking;
+  SaslMessage(std::move(message));
+}
+
+void Entering::SaslMessage(std::string message) {
+  Credentials credentials;
+  credentials.mechanism = mechanism_;
+  bool good = false;
+  SaslPlain plain;
+  SaslToken token;
+  switch (mechanism_) {
+    case SaslMechanism::kPlain:
+      good = ParseSaslPlain(message, &plain);
+      credentials.kind = Credentials::Kind::kPassword;
+      credentials.user = plain.authcid;
+      credentials.authzid = plain.authzid == plain.authcid ? "" : plain.authzid;
+      credentials.secret = std::move(plain.password);
+      break;
+    case SaslMechanism::kLogin:
+      good = IsValidLoginAnswer(message);
+      credentials.kind = Credentials::Kind::kPassword;
+      credentials.user = sasl_user_;
+      credentials.secret = message;
+      break;
+    case SaslMechanism::kXOAuth2:
+    case SaslMechanism::kOAuthBearer:
+      good = mechanism_ == SaslMechanism::kXOAuth2 ? ParseXOAuth2(message, &token)
+                                                   : ParseOAuthBearer(message, &token);
+      credentials.kind = Credentials::Kind::kToken;
+      credentials.user = token.user;
+      credentials.secret = message;
+      CleanseString(token.token);
+      break;
+    default:
+      break;
+  }
+  CleanseString(message);
+  if (!good) return BadCommand(tag_, "BAD Invalid authentication message");
+  if (!credentials.authzid.empty()) {
+    return client_.Answer(tag_, "NO [AUTHORIZATIONFAILED] Acting for another user is not possible here");
+  }
+  Proceed(std::move(credentials));
+}
+
+// The name is known: the connection goes to the shard that owns it, before its session is opened.
+void Entering::Proceed(Credentials credentials) {
+  credentials_ = std::move(credentials);
+  client_.stream().SetReading(false);
+  Mover& mover = client_.services().mover;
+  target_shard_ = mover.ShardOf(credentials_.user);
+  if (target_shard_ == mover.ThisShard()) return OpenSession();
+  state_ = State::kMoving;
+  MoveWhenDrained();
+}
+
+void Entering::OnDrained() {
+  if (state_ == State::kMoving) MoveWhenDrained();
+}
+
+void Entering::MoveWhenDrained() {
+  // In the next tasks, so that no receive is outstanding: we may be inside one's delivery.
+  if (client_.stream().unsent() != 0) return;
+  client_.services().loop.Post([this, &services = client_.services(), index = client_.index(),
+                                generation = client_.cell().generation] {
+    if (!services.clients.IsLive(index, generation) || client_.closed()) return;
+    if (state_ != State::kMoving || client_.stream().unsent() != 0) return;
+    state_ = State::kLoggingIn;
+    auto moving = std::make_unique<MovingClient>();
+    moving->connection = client_.stream().Detach();
+    moving->peer = client_.cell().peer;
+    moving->local = client_.local();
+    moving->listener = client_.cell().listener;
+    moving->since_ns = since_ns_;
+    moving->failed_logins = failed_logins_;
+    moving->tag = tag_;
+    moving->credentials = std::move(credentials_);
+    moving->id = client_.id();
+    ++services.stats.moved_out;
+    client_.Leave();
+    services.clients.Remove(index);
+    services.mover.Move(target_shard_, std::move(moving));
+  });
+}
+
+void Entering::Continue(std::unique_ptr<MovingClient> moved) {
+  since_ns_ = moved->since_ns;
+  failed_logins_ = moved->failed_logins;
+  tag_ = moved->tag;
+  credentials_ = std::move(moved->credentials);
+  client_.id() = std::move(moved->id);
+  client_.set_local(moved->local);
+  client_.stream().SetReading(false);
+  client_.stream().Open(std::move(moved->connection));
+  Armed();
+  OpenSession();
+}
+
+void Entering::OpenSession() {
+  state_ = State::kLoggingIn;
+  Services& services = client_.services();
+  const std::optional<StoreIndex> store = services.router.Route(credentials_.user);
+  if (!store || !IsSaneName(credentials_.user, services.config.stores[*store])) {
+    // As a wrong password would be, so that nobody learns who exists.
+    return LoginFailed("NO [AUTHENTICATIONFAILED] Authentication failed.");
+  }
+  Dialer& dialer = *services.dialers[*store];
+  session_ = dialer.Open(credentials_, client_.session_client(), services.mover.ThisShard(),
+                         Dialer::Urgency::kClient, *this);
+}
+
+void Entering::OnSessionReady(Session& session) {
+  Services& services = client_.services();
+  ++services.stats.logins;
+  ClientCell& cell = client_.cell();
+  const StoreConfig& store = *session.target().config;
+  const bool shareable = credentials_.ProvesName() || (store.trust_token_names && !credentials_.user.empty() &&
+                                                       store.login != StoreConfig::Login::kClient);
+  CapabilitySet offered = session.state().capabilities();
+  if (shareable) {
+    const uint64_t hash = SipHash24(services.hash_key, credentials_.secret);
+    Dialer& dialer = *services.dialers[session.target().index];
+    cell.user = services.users.Enter(services.config, dialer, credentials_, hash);
+    cell.user->NoteCapabilities(offered);
+  }
+  StripUncarried(&offered);
+  offered.RemovePrefix("AUTH=");
+  offered.Remove("SASL-IR");
+  session.ForgetSecret();
+  std::string_view text = session.login_answer();
+  text.remove_prefix(std::min<size_t>(text.size(), 3));  // "OK "
+  client_.Answer(tag_, "OK [CAPABILITY " + offered.ToString() + "] " + std::string(text));
+  services.clients.SetTimer(client_.index(), kNever);
+  cell.phase = ClientPhase::kAttached;
+  auto relay = std::make_unique<Relay>(client_, std::move(session_), std::move(offered));
+  client_.ResetFramer(static_cast<size_t>(services.config.limits.max_line));
+  client_.Become(std::move(relay));
+  client_.stream().SetReading(true);
+  client_.ResumeInput();
+}
+
+void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::string& text) {
+  std::string answer;
+  if (loss == SessionLoss::kRefused) {
+    answer = session.login_answer();
+  } else {
+    // The reason is the operator's business; it goes to the log.
+    (void)text;
+    answer = "NO [UNAVAILABLE] The mail store cannot be reached now; please try again later";
+    ++client_.services().stats.unavailable_logins;
+  }
+  client_.services().loop.Retire(std::move(session_));
+  LoginFailed(answer);
+}
+
+void Entering::LoginFailed(std::string_view answer) {
+  CleanseString(credentials_.secret);
+  ++client_.services().stats.failed_logins;
+  client_.Answer(tag_, answer);
+  if (++failed_logins_ >= client_.services().config.limits.failed_logins) {
+    return client_.Bye("Too many failed logins");
+  }
+  state_ = State::kTalking;
+  client_.stream().SetReading(true);
+  client_.ResumeInput();
+}
+
+}  // namespace roost

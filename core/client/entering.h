@@ -1,0 +1,75 @@
+// A client that is not logged in: greeting, CAPABILITY, ID, STARTTLS, LOGIN, AUTHENTICATE, answered here.
+//
+//   kTalking --LOGIN or AUTHENTICATE read--> kMoving (to the owner's shard) | kLoggingIn --store's OK--> Relay
+//                                            kLoggingIn --store's NO--> kTalking
+//   kSasl: the next line answers a challenge
+//
+// The client's own credentials are always checked by the store, on a session opened for it. Nothing is executed that
+// came in clear before STARTTLS; LOGIN without TLS is refused unless the listener allows it (RFC 3501, 6.2; RFC 8314).
+// Bounds: line, literal, bad commands and failed logins, each by configuration; the deadline is the cell's timer.
+#ifndef ROOST_CORE_CLIENT_ENTERING_H_
+#define ROOST_CORE_CLIENT_ENTERING_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/client/client.h"
+
+namespace roost {
+
+class Entering final : public Talk, private SessionSink {
+ public:
+  explicit Entering(Client& client);
+  ~Entering() override;
+
+  // A new connection: TLS or greeting.
+  void Begin();
+  // A connection that came from another shard, with credentials to be checked.
+  void Continue(std::unique_ptr<MovingClient> moved);
+
+  void OnInput() override;
+  void OnSecure() override;
+  void OnDrained() override;
+
+ private:
+  enum class State : uint8_t { kTalking, kSasl, kMoving, kLoggingIn };
+
+  void OnSessionReady(Session& session) override;
+  void OnStoreData(Session&, const Piece&, const Response*) override {}
+  void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
+
+  const ListenerConfig& listener() const;
+  bool MayLogIn() const;
+  CapabilitySet Capabilities() const;
+  void Greet();
+  bool TakePiece(const Piece& piece);
+  bool TakeLiteralMark(const Piece& piece);
+  void Execute(std::string text);
+  void BadCommand(std::string_view tag, std::string_view text);
+  void Login(const Command& command);
+  void Authenticate(const Command& command);
+  void SaslLine(std::string_view line);
+  void SaslMessage(std::string message);
+  void Proceed(Credentials credentials);
+  void MoveWhenDrained();
+  void OpenSession();
+  void LoginFailed(std::string_view answer);
+  void Armed();
+
+  State state_ = State::kTalking;
+  SaslMechanism mechanism_ = SaslMechanism::kUnknown;
+  std::string sasl_user_;          // LOGIN mechanism: the first answer
+  std::string command_;            // pieces of the command under way, small literals included
+  std::string tag_;                // of the LOGIN or AUTHENTICATE under way
+  Credentials credentials_;
+  int bad_commands_ = 0;
+  int failed_logins_ = 0;
+  uint64_t since_ns_ = 0;
+  uint32_t target_shard_ = 0;
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_CLIENT_ENTERING_H_

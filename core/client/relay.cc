@@ -1,0 +1,253 @@
+#include "core/client/relay.h"
+
+#include <utility>
+
+#include "core/client/awake.h"
+#include "proto/check.h"
+
+namespace roost {
+
+Relay::Relay(Client& client, std::unique_ptr<Session> session, CapabilitySet capabilities)
+    : Talk(client),
+      session_(std::move(session)),
+      capabilities_(std::move(capabilities)),
+      retry_(client.services().loop) {
+  session_->set_sink(*this);
+}
+
+Relay::~Relay() { OnEnd(); }
+
+void Relay::OnEnd() {
+  retry_.Cancel();
+  Loop& loop = client_.services().loop;
+  if (parking_ != nullptr) loop.Retire(std::move(parking_));
+  if (session_ == nullptr) return;
+  session_->Close();
+  loop.Retire(std::move(session_));
+}
+
+// Input waits: for `+`, for an own answer's turn, or because too much is unanswered.
+bool Relay::Held() const {
+  const auto most = static_cast<size_t>(client_.services().config.limits.commands_in_progress);
+  const auto buffer = static_cast<size_t>(client_.services().config.limits.relay_buffer);
+  return awaits_plus_ || local_ready_ || state_ == State::kEnding || session_ == nullptr ||
+         session_->state().in_flight().size() >= most || session_->unsent() > buffer;
+}
+
+void Relay::OnInput() {
+  while (!client_.closed() && &client_.talk() == this && !Held()) {
+    const Piece piece = client_.NextPiece();
+    if (piece.kind == Piece::Kind::kNeedMore) break;
+    if (piece.kind == Piece::Kind::kError) {
+      return client_.Bye("[UNAVAILABLE] " + std::string(piece.error));
+    }
+    const size_t size = piece.bytes.size();
+    TakePiece(piece);
+    if (client_.closed()) return;
+    client_.stream().Consume(size);
+  }
+  if (!client_.closed() && &client_.talk() == this) client_.stream().SetReading(!Held());
+}
+
+void Relay::Begin(const Piece& piece) { TakePiece(piece); }
+
+void Relay::TakePiece(const Piece& piece) {
+  if (state_ != State::kRelaying) return IdleLine(piece.bytes);
+  const bool keep = command_.size() + piece.bytes.size() <= kKeptCommandBytes;
+  if (piece.begins_message) {
+    command_.clear();
+    command_.append(piece.bytes);
+    BeginCommand(piece);
+  } else {
+    if (keep && !mailbox_is_prefix_) command_.append(piece.bytes);
+    if (!keep) mailbox_is_prefix_ = true;
+    if (route_ == Route::kForward) session_->ForwardMore(piece.bytes);
+  }
+  if (piece.literal.present && !piece.literal.non_sync) {
+    if (route_ == Route::kForward) {
+      awaits_plus_ = true;  // until `+`, or a tagged answer that refuses it
+    } else if (route_ == Route::kLocal && piece.literal.size <= kKeptCommandBytes / 8) {
+      client_.Write("+ OK\r\n");
+    } else {
+      client_.framer().CancelLiteral();
+      return EndCommand();
+    }
+  }
+  if (piece.ends_message) EndCommand();
+}
+
+Relay::Route Relay::RouteOf(const Command& command, const Piece& piece) const {
+  switch (command.kind) {
+    case CommandKind::kMalformed:
+    case CommandKind::kNotify:
+    case CommandKind::kCompress:
+      return Route::kRefuse;
+    case CommandKind::kId:
+    case CommandKind::kCapability:
+    case CommandKind::kIdle:
+      return Route::kLocal;
+    case CommandKind::kUnknown:
+      // Stores differ in whether they take the bytes of an unknown command's literal, or run them as commands.
+      return piece.literal.present ? Route::kRefuse : Route::kForward;
+    default:
+      return NeverAfterLogin(command) ? Route::kRefuse : Route::kForward;
+  }
+}
+
+void Relay::BeginCommand(const Piece& piece) {
+  mailbox_is_prefix_ = false;
+  const Command command = ParseCommand(command_);
+  route_ = RouteOf(command, piece);
+  // What the store does not take without being asked must not be sent so.
+  const bool non_sync = piece.literal.present && piece.literal.non_sync;
+  const bool carried = session_->state().capabilities().Has("LITERAL+") ||
+                       (session_->state().capabilities().Has("LITERAL-") && piece.literal.size <= 4096);
+  if (non_sync && !carried) route_ = Route::kRefuse;
+  if (route_ == Route::kForward) ForwardFirst(command, piece);
+}
+
+void Relay::ForwardFirst(const Command& command, const Piece& piece) {
+  SentCommand sent;
+  sent.tag = command.tag;
+  sent.kind = command.kind;
+  sent.condstore = SwitchesOnCondstore(command);
+  if (Selects(command.kind)) {
+    SelectArgs args;
+    if (ParseSelect(command, &args)) {
+      sent.mailbox = std::move(args.mailbox);
+    } else {
+      pinned_ = true;  // also a name that comes as literal: rare enough to keep its session
+    }
+  }
+  forwarded_tag_ = sent.tag;
+  session_->Forward(std::move(sent), piece.bytes);
+}
+
+void Relay::EndCommand() {
+  if (route_ == Route::kForward) {
+    const Command command = ParseCommand(command_);
+    if (mailbox_is_prefix_ || !IsStateless(command)) {
+      // A body is no state: APPEND's message was left out of what is kept.
+      if (command.kind != CommandKind::kAppend) pinned_ = true;
+    }
+    command_.clear();
+    return;
+  }
+  local_ = std::exchange(command_, {});
+  local_ready_ = true;
+  RunLocal();
+}
+
+void Relay::RunLocal() {
+  if (!local_ready_ || session_ == nullptr || !session_->Settled()) return;
+  local_ready_ = false;
+  ExecuteLocal(std::exchange(local_, {}));
+}
+
+void Relay::ExecuteLocal(const std::string& text) {
+  const Command command = ParseCommand(text);
+  if (route_ == Route::kRefuse) {
+    const bool known = command.kind != CommandKind::kMalformed && command.kind != CommandKind::kUnknown;
+    return client_.Answer(command.tag.empty() ? "*" : command.tag,
+                          known ? "NO [CANNOT] Not possible here" : "BAD Unknown or malformed command");
+  }
+  switch (command.kind) {
+    case CommandKind::kCapability:
+      client_.Write("* CAPABILITY " + capabilities_.ToString() + "\r\n");
+      return client_.Answer(command.tag, "OK Capability completed.");
+    case CommandKind::kId:
+      client_.KeepId(command);
+      client_.Write(OwnIdLine());
+      return client_.Answer(command.tag, "OK ID completed.");
+    case CommandKind::kIdle:
+      if (!command.args.empty()) return client_.Answer(command.tag, "BAD IDLE takes no arguments");
+      return StartIdle(command.tag);
+    default:
+      ROOST_CHECK(false);
+  }
+}
+
+void Relay::IdleLine(std::string_view line) {
+  if (IsDoneLine(line)) return EndIdle("OK Idle completed.");
+  EndIdle("BAD Expected DONE.");
+}
+
+void Relay::OnStoreData(Session& session, const Piece& piece, const Response* first) {
+  if (client_.closed()) return;
+  if (first != nullptr && first->kind == ResponseKind::kContinuation) {
+    if (!awaits_plus_) {
+      return client_.Bye("[UNAVAILABLE] The mail store broke the protocol");
+    }
+    awaits_plus_ = false;
+    client_.ResumeInput();
+  }
+  if (first == nullptr || !RewriteCapabilities(piece, *first)) client_.Write(piece.bytes);
+  const auto buffer = static_cast<size_t>(client_.services().config.limits.relay_buffer);
+  if (client_.stream().unsent() > buffer && !store_paused_) {
+    store_paused_ = true;
+    session.PauseReading();
+  }
+  if (local_ready_) CheckSettled();
+}
+
+// The piece that is being delivered counts as relayed only after this call: look again then.
+void Relay::CheckSettled() {
+  client_.services().loop.Post([this, &client = client_, index = client_.index(),
+                                generation = client_.cell().generation] {
+    if (!client.services().clients.IsLive(index, generation)) return;
+    if (client.cell().awake != &client || &client.talk() != this) return;
+    RunLocal();
+    OnInput();
+  });
+}
+
+// A list of capabilities on its way to the client says what Roost carries.
+bool Relay::RewriteCapabilities(const Piece& piece, const Response& first) {
+  if (!piece.ends_message) return false;
+  const bool untagged = first.kind == ResponseKind::kCapability;
+  if (!untagged && !first.CodeIs("CAPABILITY")) return false;
+  CapabilitySet set = CapabilitySet::Parse(untagged ? first.rest : first.code_args);
+  StripUncarried(&set);
+  set.RemovePrefix("AUTH=");
+  capabilities_ = set;
+  const std::string_view old = untagged ? first.rest : first.code_args;
+  std::string line(piece.bytes);
+  line.replace(static_cast<size_t>(old.data() - piece.bytes.data()), old.size(), set.ToString());
+  client_.Write(line);
+  return true;
+}
+
+void Relay::OnAnswered(Session&, const SentCommand& command, const Response&) {
+  if (awaits_plus_ && command.tag == forwarded_tag_) {
+    awaits_plus_ = false;  // refused instead of `+`: the command is over
+    client_.framer().CancelLiteral();
+    command_.clear();
+  }
+  CheckSettled();
+}
+
+void Relay::OnDrained() {
+  if (!store_paused_ || session_ == nullptr) return;
+  const auto buffer = static_cast<size_t>(client_.services().config.limits.relay_buffer);
+  if (client_.stream().unsent() > buffer / 2) return;
+  store_paused_ = false;
+  session_->ResumeReading();
+}
+
+void Relay::OnSessionDrained(Session&) {
+  if (!client_.closed() && !client_.stream().reading()) client_.ResumeInput();
+}
+
+void Relay::OnSessionLost(Session& session, SessionLoss loss, const std::string&) {
+  const bool half = !session.Settled() && !session.AtResponseStart();
+  if (parking_ != nullptr) client_.services().loop.Retire(std::move(parking_));
+  client_.services().loop.Retire(std::move(session_));
+  if (client_.closed()) return;
+  // Half a response was relayed: the client must not take it for whole.
+  if (half) return client_.Abort();
+  // The store's own BYE has been relayed already, and so has the answer to LOGOUT.
+  if (loss == SessionLoss::kBye || session.saw_logout()) return client_.Close();
+  client_.Bye("[UNAVAILABLE] The connection to the mail store was lost");
+}
+
+}  // namespace roost

@@ -1,0 +1,99 @@
+// An attached client: its commands go to its session, the session's responses to it, byte for byte.
+//
+// What it is: the relay, which reads along just enough to know what is in progress, what is selected and which class the
+// client is of (the session's state says so), and which turns IDLE into parking. What it is not: it answers nothing that
+// the store can answer, except what must not reach a store (see Refusal) and ID and CAPABILITY, which Roost speaks for.
+//
+//   kRelaying --IDLE, all answered--> kParking --parked--> Awake (talk over)
+//                                     kParking --kept--> kOwnIdle (the session idles for this client alone)
+//   kParking, kOwnIdle --DONE--> kEnding --hidden commands answered--> kRelaying
+//
+// Invariants
+//  1. A command line is forwarded whole or not at all; literals stream. Bytes of `{n}` wait for the store's `+`.
+//  2. Own answers are written only when every forwarded command is answered and no response is half relayed.
+//  3. Hidden commands run only in kParking, kOwnIdle, kEnding: no client command is unanswered then.
+//  4. A client that used a command outside the whitelist of stateless ones is pinned: it never parks.
+#ifndef ROOST_CORE_CLIENT_RELAY_H_
+#define ROOST_CORE_CLIENT_RELAY_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/client/client.h"
+#include "core/park/parking.h"
+
+namespace roost {
+
+class Relay final : public Talk, private SessionSink {
+ public:
+  // `capabilities`: what the client is told that the session can do.
+  Relay(Client& client, std::unique_ptr<Session> session, CapabilitySet capabilities);
+  ~Relay() override;
+
+  // Takes over from Awake with the first piece of a command that waited for the session; its bytes are consumed.
+  void Begin(const Piece& piece);
+
+  void OnInput() override;
+  void OnDrained() override;
+  void OnEnd() override;
+
+ private:
+  enum class State : uint8_t { kRelaying, kParking, kOwnIdle, kEnding };
+  // What is done with the command under way.
+  enum class Route : uint8_t { kForward, kLocal, kRefuse };
+
+  static constexpr size_t kKeptCommandBytes = 64 * 1024;
+  static constexpr uint64_t kFirstRetryMs = 2000, kLastRetryMs = 120'000;
+
+  void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
+  void OnAnswered(Session& session, const SentCommand& command, const Response& response) override;
+  void OnSessionDrained(Session& session) override;
+  void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
+
+  bool Held() const;
+  void TakePiece(const Piece& piece);
+  void BeginCommand(const Piece& piece);
+  void ForwardFirst(const Command& command, const Piece& piece);
+  Route RouteOf(const Command& command, const Piece& piece) const;
+  void EndCommand();
+  void RunLocal();
+  void ExecuteLocal(const std::string& text);
+  void IdleLine(std::string_view line);
+  bool RewriteCapabilities(const Piece& piece, const Response& first);
+  void CheckSettled();
+
+  // relay_idle.cc
+  void StartIdle(std::string_view tag);
+  bool MayPark() const;
+  void StartParking();
+  void ParkingDone(Parking::Result result);
+  void Park(Parking::Result result);
+  void ParkUnselected();
+  void StartOwnIdle();
+  void EndIdle(std::string_view answer);
+  void IdleEnded();
+
+  std::unique_ptr<Session> session_;
+  CapabilitySet capabilities_;
+  State state_ = State::kRelaying;
+  Route route_ = Route::kForward;
+  bool pinned_ = false;
+  bool mailbox_is_prefix_ = false;
+  bool awaits_plus_ = false;      // a `{n}` was forwarded; its bytes wait for `+`
+  bool local_ready_ = false;      // an own answer waits until the session is settled
+  bool store_paused_ = false;
+  bool own_idle_started_ = false;
+  std::string command_;           // text and small literals of the command under way
+  std::string forwarded_tag_;     // of the command under way
+  std::string local_;             // command that is answered here
+  std::string idle_tag_;
+  std::string idle_answer_;
+  uint64_t retry_ms_ = kFirstRetryMs;
+  std::unique_ptr<Parking> parking_;
+  Alarm retry_;
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_CLIENT_RELAY_H_

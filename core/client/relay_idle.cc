@@ -1,0 +1,138 @@
+// Relay: what IDLE leads to.
+#include <algorithm>
+#include <utility>
+
+#include "core/base/clock.h"
+#include "core/client/awake.h"
+#include "core/client/relay.h"
+
+namespace roost {
+
+void Relay::StartIdle(std::string_view tag) {
+  idle_tag_ = tag;
+  client_.Write("+ idling\r\n");
+  client_.framer().ExpectRawLine();
+  client_.stream().SetQuiet(true);  // it will be silent for long
+  StartParking();
+}
+
+bool Relay::MayPark() const {
+  const Services& services = client_.services();
+  const SessionState& state = session_->state();
+  const User* user = client_.cell().user;
+  if (user == nullptr || pinned_ || !services.config.parking.enabled) return false;
+  if (state.uncertain() || state.enabled().unknown() || !state.capabilities().Has("IDLE")) return false;
+  if (!state.enabled().empty() && !state.capabilities().Has("ENABLE")) return false;
+  return !state.selected() || MayBeWatched(*state.selected());
+}
+
+void Relay::StartParking() {
+  if (!MayPark()) return StartOwnIdle();
+  if (!session_->state().selected()) return ParkUnselected();
+  state_ = State::kParking;
+  Services& services = client_.services();
+  parking_ = std::make_unique<Parking>(services.loop, services.feeds, *client_.cell().user, session_,
+                                       [this](Parking::Result r) { ParkingDone(std::move(r)); });
+  parking_->Start();
+}
+
+void Relay::ParkingDone(Parking::Result result) {
+  client_.services().loop.Retire(std::move(parking_));
+  if (client_.closed()) return;
+  if (state_ == State::kEnding) {
+    // The client went on before: it keeps its session. A session that went to the feed is the feed's, though.
+    if (!result.took_session) return IdleEnded();
+  }
+  if (result.parked) return Park(std::move(result));
+  if (result.try_again) {
+    retry_.SetIn(MsToNs(retry_ms_), [this] {
+      if (state_ != State::kOwnIdle || !own_idle_started_) return;
+      own_idle_started_ = false;
+      session_->EndIdle();  // its answer starts parking anew
+      state_ = State::kParking;
+    });
+    retry_ms_ = std::min(retry_ms_ * 2, kLastRetryMs);
+  }
+  StartOwnIdle();
+}
+
+void Relay::ParkUnselected() {
+  Parking::Result result;
+  result.parked = true;
+  Park(std::move(result));
+}
+
+// From here on the client owns no session. Its talk goes on as Awake, until it is quiet.
+void Relay::Park(Parking::Result result) {
+  Services& services = client_.services();
+  ClientCell& cell = client_.cell();
+  client_.Write(result.tell);
+  if (!result.took_session) {
+    const SessionState& state = session_->state();
+    cell.enabled = state.enabled();
+    cell.examine = state.selected() && state.selected()->examine;
+    cell.read_only = state.selected() && state.selected()->read_only;
+    cell.user->Release(std::move(session_));
+  } else {
+    const SessionState& state = result.feed->session()->state();
+    cell.enabled = state.enabled();
+    cell.examine = state.selected()->examine;
+    cell.read_only = state.selected()->read_only;
+  }
+  cell.feed = result.feed;
+  cell.cursor = result.cursor;
+  cell.count = result.count;
+  cell.idling = state_ != State::kEnding;
+  services.clients.Subscribe(client_.index());
+  ++services.stats.parked;
+  const bool ended = state_ == State::kEnding;
+  if (ended) client_.Answer(idle_tag_, idle_answer_);
+  auto awake = std::make_unique<Awake>(client_);
+  if (!ended) awake->SetIdleTag(idle_tag_);
+  client_.Become(std::move(awake));
+  client_.stream().SetReading(true);
+  client_.ResumeInput();
+}
+
+// The session idles for this client alone, as a hidden command; its news are relayed.
+void Relay::StartOwnIdle() {
+  ++client_.services().stats.kept_idle;
+  state_ = State::kOwnIdle;
+  own_idle_started_ = false;
+  if (!session_->state().capabilities().Has("IDLE")) return;
+  session_->RunIdle(
+      [this] {
+        own_idle_started_ = true;
+        if (state_ != State::kEnding) return;
+        own_idle_started_ = false;
+        session_->EndIdle();
+      },
+      [this](const Response&) {
+        own_idle_started_ = false;
+        if (state_ == State::kEnding) return IdleEnded();
+        StartParking();  // a retry, or the store ended it by itself
+      });
+}
+
+void Relay::EndIdle(std::string_view answer) {
+  idle_answer_ = answer;
+  const State was = std::exchange(state_, State::kEnding);
+  retry_.Cancel();
+  if (was == State::kParking && parking_ != nullptr) return parking_->Cancel();
+  if (was == State::kParking) return;  // IDLE is being ended for a retry: its answer goes on
+  if (session_->state().idle()) return IdleEnded();  // the store has no IDLE
+  if (own_idle_started_) {
+    own_idle_started_ = false;
+    session_->EndIdle();
+  }
+}
+
+void Relay::IdleEnded() {
+  state_ = State::kRelaying;
+  retry_ms_ = kFirstRetryMs;
+  client_.stream().SetQuiet(false);
+  client_.Answer(idle_tag_, idle_answer_);
+  client_.ResumeInput();
+}
+
+}  // namespace roost

@@ -1,0 +1,69 @@
+// What the phases of a client need of their shard. Plain references, constant after the shard was built.
+#ifndef ROOST_CORE_CLIENT_SERVICES_H_
+#define ROOST_CORE_CLIENT_SERVICES_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/hash.h"
+#include "core/config/config.h"
+#include "core/park/feeds.h"
+#include "core/route/route.h"
+#include "core/store/dialer.h"
+#include "core/store/user.h"
+#include "core/stream/loop.h"
+#include "proto/tls/tls_context.h"
+
+namespace roost {
+
+class Clients;
+
+struct ClientStats {
+  uint64_t accepted = 0, closed = 0, refused = 0, moved_in = 0, moved_out = 0;
+  uint64_t logins = 0, failed_logins = 0, unavailable_logins = 0;
+  uint64_t parked = 0, woken = 0, kept_idle = 0;
+  uint64_t events_sent = 0, heartbeats = 0, laggards_dropped = 0;
+};
+
+// A client on its way to the shard that owns its user: all that it is.
+struct MovingClient {
+  Stream::Detached connection;
+  Address peer;
+  Address local;
+  uint8_t listener = 0;
+  uint64_t since_ns = 0;
+  int failed_logins = 0;
+  std::string tag;            // of the LOGIN or AUTHENTICATE to be answered
+  Credentials credentials;
+  std::vector<std::pair<std::string, std::string>> id;
+};
+
+class Mover {
+ public:
+  virtual ~Mover() = default;
+  virtual uint32_t ShardOf(std::string_view user) const = 0;
+  virtual uint32_t ThisShard() const = 0;
+  virtual void Move(uint32_t shard, std::unique_ptr<MovingClient> client) = 0;
+};
+
+struct Services {
+  Loop& loop;
+  const Config& config;
+  const Router& router;
+  HashKey hash_key;                       // of this process
+  std::vector<std::unique_ptr<Dialer>>& dialers;  // by StoreIndex
+  UserTable& users;
+  Feeds& feeds;
+  Clients& clients;
+  Mover& mover;
+  ClientStats& stats;
+  std::shared_ptr<const TlsServerContext> tls;  // null: no listener has TLS
+  // What all stores share, as far as they have been asked; for clients that are not logged in.
+  CapabilitySet shared_capabilities;
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_CLIENT_SERVICES_H_
