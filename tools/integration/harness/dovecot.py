@@ -1,5 +1,6 @@
 """A real Dovecot 2.3 in a temporary directory, as root or as an ordinary user."""
 
+import base64
 import grp
 import itertools
 import os
@@ -12,6 +13,8 @@ from pathlib import Path
 from .process import Process, accepts, free_port, wait_until
 
 PASSWORD = "secret"
+SPECIAL_USER = 'odd \\ "name"'  # must be quoted or a literal
+SPECIAL_PASSWORD = 'pass "word\\ {5}'
 MASTER_USER = "roost"
 MASTER_PASSWORD = "master secret"
 USERS = 400  # names in the password file; each test takes fresh ones
@@ -28,6 +31,7 @@ class Dovecot:
         self.directory = Path(directory)
         self.host = "127.0.0.1"
         self.imap_port, self.imaps_port, self.lmtp_port = free_port(), free_port(), free_port()
+        self.proxy_port = free_port()  # expects the PROXY protocol before IMAP
         self.directory.mkdir(parents=True)
         self.config = self.directory / "dovecot.conf"
         self._process = None
@@ -39,7 +43,7 @@ class Dovecot:
         dovecot = shutil.which("dovecot", path=os.environ.get("PATH", "") + ":/usr/sbin")
         self._process = Process("dovecot", [dovecot, "-F", "-c", self.config],
                                 self.directory / "dovecot.out")
-        ports = (self.imap_port, self.imaps_port, self.lmtp_port)
+        ports = (self.imap_port, self.imaps_port, self.lmtp_port, self.proxy_port)
         self._process.wait_ready(lambda: all(accepts(self.host, port) for port in ports))
 
     def stop(self):
@@ -100,6 +104,11 @@ class Dovecot:
                 os.chmod(parent, 0o711)
         lines = [f"u{i:03d}:{{PLAIN}}{PASSWORD}:{account.pw_uid}:{account.pw_gid}::{mail}/u{i:03d}::"
                  for i in range(USERS)]
+        password = base64.b64encode(SPECIAL_PASSWORD.encode()).decode()
+        # Dovecot looks names up in the form in which they would stand in quotes.
+        name = SPECIAL_USER.replace("\\", "\\\\").replace('"', '\\"')
+        lines.append(f"{name}:{{PLAIN.b64}}{password}:{account.pw_uid}:{account.pw_gid}"
+                     f"::{mail}/special::")
         (self.directory / "users").write_text("\n".join(lines) + "\n")
         (self.directory / "masters").write_text(f"{MASTER_USER}:{{PLAIN}}{MASTER_PASSWORD}\n")
 
@@ -136,6 +145,9 @@ ssl_key = <{key}
 ssl_dh =
 ssl_min_protocol = TLSv1.2
 disable_plaintext_auth = no
+haproxy_trusted_networks = 127.0.0.0/8 ::1
+haproxy_timeout = 3 s
+auth_username_chars =
 login_trusted_networks = 127.0.0.0/8 ::1
 
 auth_mechanisms = plain login
@@ -174,6 +186,10 @@ service imap-login {{
   inet_listener imaps {{
     port = {self.imaps_port}
     ssl = yes
+  }}
+  inet_listener proxied {{
+    port = {self.proxy_port}
+    haproxy = yes
   }}
   service_count = 0
   client_limit = 2000

@@ -58,7 +58,7 @@ class Client:
     """One connection. tls: None, "implicit" or "starttls" with a context."""
 
     def __init__(self, host, port, tls=None, context=None, deadline=DEADLINE, greeting=True,
-                 server_hostname="localhost"):
+                 server_hostname="localhost", source=None):
         self.deadline = deadline
         self._buffer = bytearray()
         self._tags = 0
@@ -66,7 +66,8 @@ class Client:
         self.selected_flags = set()  # as told last
         self.uid_validity = 0
         self.unheard = []  # untagged responses nobody has asked for yet
-        self.socket = socket.create_connection((host, port), timeout=deadline)
+        self.socket = socket.create_connection(
+            (host, port), timeout=deadline, source_address=(source, 0) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._context, self._hostname = context, server_hostname
         if tls == "implicit":
