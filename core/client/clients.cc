@@ -21,7 +21,9 @@ constexpr size_t kMaxUnsentForNews = 64 * 1024;
 Clients::Clients(Loop& loop, const Config& config)
     : loop_(loop), config_(config), timers_(loop.now_ns()) {}
 
-Clients::~Clients() {
+Clients::~Clients() { RemoveAll(); }
+
+void Clients::RemoveAll() {
   std::vector<uint32_t> all;
   cells_.ForEach([&](uint32_t index, ClientCell&) { all.push_back(index); });
   for (uint32_t index : all) Remove(index);

@@ -70,6 +70,8 @@ class Clients final : public Subscribers {
   void OnSent(Owner owner, int error);
   Owner OwnerOf(uint32_t index);
 
+  // Without a word; before the loop ends.
+  void RemoveAll();
   // `* BYE text` to everybody, and no more.
   void ByeAll(std::string_view text);
   template <typename Fn>

@@ -1,0 +1,157 @@
+#include "core/shard/shard.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/client/client.h"
+#include "core/client/entering.h"
+
+namespace roost {
+
+Shard::Shard(uint32_t index, ShardCommon& common, Io& io)
+    : index_(index),
+      common_(common),
+      loop_(io, *this),
+      dialers_(MakeDialers(loop_, common)),
+      users_(loop_),
+      clients_(loop_, *common.config),
+      feeds_(loop_, *common.config, clients_),
+      services_{loop_, *common.config, *common.router, common.hash_key, dialers_, users_, feeds_,
+                clients_, *this, stats_, common.tls, {}},
+      probe_(loop_, dialers_,
+             [this](const CapabilitySet& shared) { services_.shared_capabilities = shared; }) {
+  clients_.set_services(&services_);
+}
+
+std::vector<std::unique_ptr<Dialer>> Shard::MakeDialers(Loop& loop, const ShardCommon& common) {
+  std::vector<std::unique_ptr<Dialer>> dialers;
+  for (const StoreTarget& target : common.targets) {
+    dialers.push_back(std::make_unique<Dialer>(loop, target));
+  }
+  return dialers;
+}
+
+Shard::~Shard() { clients_.RemoveAll(); }
+
+void Shard::Start(const std::vector<ListenerDescriptor>& listeners) {
+  listeners_ = listeners;
+  probe_.Start();
+  for (size_t i = 0; i < listeners_.size(); ++i) loop_.io().Listen(listeners_[i], i);
+}
+
+int Shard::Turn(uint64_t deadline_ns) {
+  const uint64_t deadline = more_work_ ? 0 : std::min(deadline_ns, clients_.NextDeadlineNs());
+  int done = loop_.Turn(deadline);
+  more_work_ = clients_.Work();
+  PaceAccepts();
+  return done + (more_work_ ? 1 : 0);
+}
+
+uint64_t Shard::ShareOf(int limit) const {
+  if (limit == 0) return UINT64_MAX;
+  return std::max<uint64_t>(1, (static_cast<uint64_t>(limit) + common_.shards - 1) / common_.shards);
+}
+
+// A storm of connections becomes a queue in the backlog instead of a collapse.
+void Shard::PaceAccepts() {
+  const uint64_t handshakes = loop_.streams().stats().handshakes_in_progress;
+  const bool room = handshakes < ShareOf(common_.config->limits.max_handshakes_in_progress);
+  if (room == accepting_) return;
+  accepting_ = room;
+  for (size_t i = 0; i < listeners_.size(); ++i) {
+    room ? loop_.io().ResumeAccept(i) : loop_.io().PauseAccept(i);
+  }
+}
+
+void Shard::OnAccept(uint64_t listener, SocketId socket, const Address& peer) {
+  ++stats_.accepted;
+  const bool full = clients_.size() >= ShareOf(common_.config->limits.max_clients);
+  const uint32_t index = full ? kNoIndex : clients_.Add(peer, static_cast<uint8_t>(listener));
+  if (index == kNoIndex) {
+    ++stats_.refused;
+    const bool clear = common_.config->listeners[listener].tls != ListenerConfig::Tls::kImplicit;
+    return loop_.io().Close(socket, clear ? "* BYE [UNAVAILABLE] Too many connections\r\n" : "");
+  }
+  auto* client = new Client(services_, index);  // owned by its cell
+  clients_.cell(index).awake = client;
+  client->set_local(listeners_[listener].bound);
+  auto entering = std::make_unique<Entering>(*client);
+  Entering* talk = entering.get();
+  client->Become(std::move(entering));
+  client->stream().Open(socket);
+  talk->Begin();
+  PaceAccepts();
+}
+
+void Shard::OnMoved(uint64_t token, SocketId socket, int error) {
+  std::unique_ptr<MovingClient> moved = common_.moves.Take(token);
+  if (moved == nullptr || error != 0) {
+    if (socket) loop_.io().Abort(socket);
+    return;
+  }
+  const uint32_t index = clients_.Add(moved->peer, moved->listener);
+  if (index == kNoIndex) {
+    ++stats_.refused;
+    return loop_.io().Abort(socket);
+  }
+  ++stats_.moved_in;
+  moved->connection.socket = socket;
+  auto* client = new Client(services_, index);  // owned by its cell
+  clients_.cell(index).awake = client;
+  auto entering = std::make_unique<Entering>(*client);
+  Entering* talk = entering.get();
+  client->Become(std::move(entering));
+  talk->Continue(std::move(moved));
+}
+
+void Shard::Move(uint32_t shard, std::unique_ptr<MovingClient> client) {
+  const SocketId socket = client->connection.socket;
+  const uint64_t token = common_.moves.Put(std::move(client));
+  loop_.io().Move(socket, shard, token);
+}
+
+uint32_t Shard::ShardOf(std::string_view user) const {
+  return static_cast<uint32_t>(SipHash13(common_.hash_key, user) % common_.shards);
+}
+
+void Shard::OnReceive(Owner owner, SocketId, std::span<uint8_t> data, int error) {
+  if (Clients::Owns(owner)) clients_.OnReceive(owner, data, error);
+}
+
+void Shard::OnReadable(Owner owner, SocketId) {
+  if (Clients::Owns(owner)) clients_.OnReadable(owner);
+}
+
+void Shard::OnSent(Owner owner, SocketId, int error) {
+  if (Clients::Owns(owner)) clients_.OnSent(owner, error);
+}
+
+void Shard::Stop(std::string_view reason) {
+  for (size_t i = 0; i < listeners_.size(); ++i) loop_.io().CloseListener(i);
+  listeners_.clear();
+  clients_.ByeAll(reason);
+}
+
+ShardFigures Shard::Figures() {
+  ShardFigures f;
+  f.clients = clients_.size();
+  clients_.ForEach([&](uint32_t, const ClientCell& cell) {
+    switch (cell.phase) {
+      case ClientPhase::kEntering: ++f.entering; break;
+      case ClientPhase::kAttached: ++f.attached; break;
+      case ClientPhase::kParked: ++f.parked; break;
+    }
+    if (cell.awake == nullptr) ++f.asleep;
+    if (cell.phase == ClientPhase::kParked && cell.idling) ++f.idling;
+  });
+  f.users = users_.size();
+  f.feeds = feeds_.stats();
+  f.feeds.feeds = feeds_.all().size();
+  for (const auto& [key, feed] : feeds_.all()) f.log_events += feed->log().size();
+  f.client_stats = stats_;
+  f.streams = loop_.streams().stats();
+  f.io = loop_.io().stats();
+  return f;
+}
+
+}  // namespace roost

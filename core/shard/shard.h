@@ -1,0 +1,98 @@
+// One shard: one thread's worth of clients, sessions and feeds on one Io. Shares nothing with others.
+//
+// What it is: the place where the parts meet: accepts, gives each connection its cell, owns dialers, users, feeds, clients.
+// What it is not: it makes no thread and no Io (server.h for roostd, core/sim for the simulation).
+//
+// A client enters on the shard that accepted it and moves to the one that owns its user as soon as the login name is known:
+// a keyed hash of the name as presented. Everything of one user therefore lives on one thread.
+//
+// Thread rule: constructed anywhere; Start and Turn on the thread of the Io. Work per turn is bounded by its parts.
+#ifndef ROOST_CORE_SHARD_SHARD_H_
+#define ROOST_CORE_SHARD_SHARD_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/client/clients.h"
+#include "core/client/services.h"
+#include "core/shard/capability_probe.h"
+#include "core/shard/moves.h"
+
+namespace roost {
+
+// What all shards share; constant, but for Moves, which locks.
+struct ShardCommon {
+  const Config* config = nullptr;
+  const Router* router = nullptr;
+  std::vector<StoreTarget> targets;             // by StoreIndex, resolved
+  std::shared_ptr<const TlsServerContext> tls;  // null when no listener has TLS
+  HashKey hash_key;
+  uint32_t shards = 1;
+  Moves moves;
+};
+
+// A moment's figures of one shard.
+struct ShardFigures {
+  uint64_t clients = 0, entering = 0, attached = 0, parked = 0, asleep = 0, idling = 0;
+  uint64_t users = 0, pooled_sessions = 0, log_events = 0;
+  FeedStats feeds;
+  ClientStats client_stats;
+  StreamStats streams;
+  IoStats io;
+};
+
+class Shard final : private IoHandler, private Mover {
+ public:
+  Shard(uint32_t index, ShardCommon& common, Io& io);
+  ~Shard() override;
+
+  // Starts to accept on `listeners`, in the order of Config::listeners.
+  void Start(const std::vector<ListenerDescriptor>& listeners);
+  // Sleeps until there is work or until deadline_ns at most. Returns the number of things done.
+  int Turn(uint64_t deadline_ns);
+
+  // Stops to accept and says BYE to every client. Done when clients() is 0 and a few turns have passed.
+  void Stop(std::string_view reason);
+  uint32_t clients() const { return clients_.size(); }
+  ShardFigures Figures();
+
+  Feeds& feeds() { return feeds_; }
+  Clients& client_table() { return clients_; }
+
+ private:
+  void OnAccept(uint64_t listener, SocketId socket, const Address& peer) override;
+  void OnConnect(Owner, SocketId, int) override {}
+  void OnReceive(Owner owner, SocketId socket, std::span<uint8_t> data, int error) override;
+  void OnReadable(Owner owner, SocketId socket) override;
+  void OnSent(Owner owner, SocketId socket, int error) override;
+  void OnMoved(uint64_t token, SocketId socket, int error) override;
+  void OnBell() override {}
+
+  uint32_t ShardOf(std::string_view user) const override;
+  uint32_t ThisShard() const override { return index_; }
+  void Move(uint32_t shard, std::unique_ptr<MovingClient> client) override;
+
+  static std::vector<std::unique_ptr<Dialer>> MakeDialers(Loop& loop, const ShardCommon& common);
+  void PaceAccepts();
+  uint64_t ShareOf(int limit) const;
+
+  const uint32_t index_;
+  ShardCommon& common_;
+  Loop loop_;
+  std::vector<std::unique_ptr<Dialer>> dialers_;  // by StoreIndex
+  UserTable users_;
+  Clients clients_;
+  Feeds feeds_;
+  ClientStats stats_;
+  Services services_;
+  CapabilityProbe probe_;
+  std::vector<ListenerDescriptor> listeners_;
+  bool accepting_ = true;
+  bool more_work_ = false;
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_SHARD_SHARD_H_
