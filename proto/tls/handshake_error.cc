@@ -40,8 +40,8 @@ constexpr Known kKnown[] = {
     {SSL_R_INAPPROPRIATE_FALLBACK, Fault::kPeer, "fell back to an older TLS without need"},
 };
 
-// Empties the error queue. The first entry of the TLS code tells most; those of the arithmetic below
-// it come before, and say less.
+// Empties the error queue. The first entry of the TLS code tells most; those of the arithmetic
+// below it come before, and say less.
 uint32_t TakeCause() {
   uint32_t cause = 0;
   while (const uint32_t code = ERR_get_error()) {
