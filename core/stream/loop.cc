@@ -11,7 +11,9 @@ Loop::Loop(Io& io, IoHandler& next) : io_(io), next_(next), streams_(io), timers
 
 Loop::~Loop() {
   tasks_.clear();
-  retired_.clear();
+  while (!retired_.empty()) {  // destructors may retire others
+    std::vector<std::unique_ptr<Retirable>> retired = std::exchange(retired_, {});
+  }
 }
 
 void Loop::Retire(std::unique_ptr<Retirable> object) {

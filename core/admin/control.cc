@@ -1,0 +1,201 @@
+#include "core/admin/control.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace roost {
+namespace {
+
+constexpr int kTickMs = 200;
+constexpr int kRequestMs = 2000;
+constexpr size_t kMaxRequest = 256;
+
+bool FillAddress(const std::string& path, sockaddr_un* address) {
+  *address = {};
+  address->sun_family = AF_UNIX;
+  if (path.size() >= sizeof address->sun_path) return false;
+  std::memcpy(address->sun_path, path.data(), path.size());
+  return true;
+}
+
+bool SomebodyListens(const sockaddr_un& address) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  const bool alive = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  close(fd);
+  return alive;
+}
+
+class JsonObject {
+ public:
+  explicit JsonObject(std::string* out) : out_(out) { *out_ += '{'; }
+  void Number(const char* name, uint64_t value) { Key(name) += std::to_string(value); }
+  std::string& Key(const char* name) {
+    if (!first_) *out_ += ", ";
+    first_ = false;
+    return out_->append("\"").append(name).append("\": ");
+  }
+  void End() { *out_ += '}'; }
+
+ private:
+  std::string* out_;
+  bool first_ = true;
+};
+
+void AppendFigures(const ShardFigures& f, std::string* out) {
+  JsonObject o(out);
+  o.Number("clients", f.clients);
+  o.Number("entering", f.entering);
+  o.Number("attached", f.attached);
+  o.Number("parked", f.parked);
+  o.Number("asleep", f.asleep);
+  o.Number("idling", f.idling);
+  o.Number("users", f.users);
+  o.Number("feeds", f.feeds.feeds);
+  o.Number("feeds_recovering", f.feeds.recovering);
+  o.Number("log_events", f.log_events);
+  o.Number("adopted", f.feeds.adopted);
+  o.Number("joined", f.feeds.joined);
+  o.Number("handed_over", f.feeds.handed_over);
+  o.Number("woken", f.feeds.woken);
+  o.Number("refused_wakes", f.feeds.refused_wakes);
+  o.Number("recovered", f.feeds.recovered);
+  o.Number("accepted", f.client_stats.accepted);
+  o.Number("moved_in", f.client_stats.moved_in);
+  o.Number("moved_out", f.client_stats.moved_out);
+  o.Number("logins", f.client_stats.logins);
+  o.Number("failed_logins", f.client_stats.failed_logins);
+  o.Number("unavailable_logins", f.client_stats.unavailable_logins);
+  o.Number("parks", f.client_stats.parked);
+  o.Number("kept_idle", f.client_stats.kept_idle);
+  o.Number("events_sent", f.client_stats.events_sent);
+  o.Number("heartbeats", f.client_stats.heartbeats);
+  o.Number("laggards_dropped", f.client_stats.laggards_dropped);
+  o.Number("handshakes_done", f.streams.handshakes_done);
+  o.Number("handshakes_resumed", f.streams.handshakes_resumed);
+  o.Number("handshakes_failed", f.streams.handshakes_failed);
+  o.Number("handshakes_in_progress", f.streams.handshakes_in_progress);
+  o.Number("sockets_open", f.io.sockets_open);
+  o.Number("sockets_closing", f.io.sockets_closing);
+  o.Number("buffers_dry", f.io.buffers_dry);
+  o.Number("queue_overflows", f.io.queue_overflows);
+  o.End();
+}
+
+void Add(const ShardFigures& f, ShardFigures* t) {
+  t->clients += f.clients, t->entering += f.entering, t->attached += f.attached;
+  t->parked += f.parked, t->asleep += f.asleep, t->idling += f.idling, t->users += f.users;
+  t->log_events += f.log_events;
+  t->feeds.feeds += f.feeds.feeds, t->feeds.recovering += f.feeds.recovering;
+  t->feeds.adopted += f.feeds.adopted, t->feeds.joined += f.feeds.joined;
+  t->feeds.handed_over += f.feeds.handed_over, t->feeds.woken += f.feeds.woken;
+  t->feeds.recovered += f.feeds.recovered, t->feeds.refused_wakes += f.feeds.refused_wakes;
+  const ClientStats& c = f.client_stats;
+  ClientStats& s = t->client_stats;
+  s.accepted += c.accepted, s.moved_in += c.moved_in, s.moved_out += c.moved_out, s.logins += c.logins;
+  s.failed_logins += c.failed_logins, s.unavailable_logins += c.unavailable_logins;
+  s.parked += c.parked, s.kept_idle += c.kept_idle, s.events_sent += c.events_sent;
+  s.heartbeats += c.heartbeats, s.laggards_dropped += c.laggards_dropped;
+  t->streams.handshakes_done += f.streams.handshakes_done;
+  t->streams.handshakes_resumed += f.streams.handshakes_resumed;
+  t->streams.handshakes_failed += f.streams.handshakes_failed;
+  t->streams.handshakes_in_progress += f.streams.handshakes_in_progress;
+  t->io.sockets_open += f.io.sockets_open, t->io.sockets_closing += f.io.sockets_closing;
+  t->io.buffers_dry += f.io.buffers_dry, t->io.queue_overflows += f.io.queue_overflows;
+}
+
+}  // namespace
+
+std::string StatusJson(const std::vector<ShardFigures>& shards) {
+  ShardFigures total;
+  for (const ShardFigures& f : shards) Add(f, &total);
+  std::string out = "{\"total\": ";
+  AppendFigures(total, &out);
+  out += ", \"shards\": [";
+  for (size_t i = 0; i < shards.size(); ++i) {
+    if (i != 0) out += ", ";
+    AppendFigures(shards[i], &out);
+  }
+  out += "]}\n";
+  return out;
+}
+
+std::unique_ptr<ControlSocket> ControlSocket::Open(const std::string& path, Answer answer,
+                                                   std::string* error) {
+  sockaddr_un address;
+  if (!FillAddress(path, &address)) {
+    *error = "control_socket: " + path + " is too long a path; choose a shorter one";
+    return nullptr;
+  }
+  if (SomebodyListens(address)) {
+    *error = "control_socket: another process answers on " + path + "; stop it or choose another path";
+    return nullptr;
+  }
+  unlink(path.c_str());
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const mode_t old = umask(0177);
+  const bool bound = fd >= 0 && bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+                     listen(fd, 16) == 0;
+  umask(old);
+  if (!bound) {
+    *error = "control_socket: cannot listen on " + path + ": " + std::strerror(errno) +
+             "; its directory must exist and be writable";
+    if (fd >= 0) close(fd);
+    return nullptr;
+  }
+  return std::unique_ptr<ControlSocket>(new ControlSocket(fd, path, std::move(answer)));
+}
+
+ControlSocket::ControlSocket(int fd, std::string path, Answer answer)
+    : fd_(fd), path_(std::move(path)), answer_(std::move(answer)), thread_([this] { Serve(); }) {}
+
+ControlSocket::~ControlSocket() {
+  ending_ = true;
+  thread_.join();
+  close(fd_);
+  unlink(path_.c_str());
+}
+
+void ControlSocket::Serve() {
+  while (!ending_) {
+    pollfd waiting{fd_, POLLIN, 0};
+    if (poll(&waiting, 1, kTickMs) <= 0) continue;
+    const int connection = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (connection < 0) continue;
+    ServeOne(connection);
+    close(connection);
+  }
+}
+
+void ControlSocket::ServeOne(int connection) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  const bool known = getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+  if (!known || (peer.uid != 0 && peer.uid != geteuid())) return;
+  const timeval limit{kRequestMs / 1000, 0};
+  setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  std::string request;
+  char buffer[kMaxRequest];
+  while (request.find('\n') == std::string::npos) {
+    const ssize_t n = read(connection, buffer, sizeof buffer);
+    if (n <= 0 || request.size() > kMaxRequest) return;
+    request.append(buffer, static_cast<size_t>(n));
+  }
+  request.resize(request.find('\n'));
+  std::string answer = answer_(request);
+  for (size_t sent = 0; sent < answer.size();) {
+    const ssize_t n = send(connection, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
+    if (n <= 0) return;
+    sent += static_cast<size_t>(n);
+  }
+}
+
+}  // namespace roost

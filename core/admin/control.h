@@ -1,0 +1,44 @@
+// The control socket: a Unix socket on which roostctl asks a running roostd.
+//
+// One request per connection: a line, answered by one JSON document and the end of the connection. Only root and the user that
+// roostd runs as are answered (SO_PEERCRED). Blocking, on a thread of its own; it asks the shards through Server::Figures.
+// Bounds: one connection at a time, one line of 256 bytes, two seconds.
+#ifndef ROOST_CORE_ADMIN_CONTROL_H_
+#define ROOST_CORE_ADMIN_CONTROL_H_
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "core/shard/server.h"
+
+namespace roost {
+
+// The answer to "status": totals, then one entry for each shard.
+std::string StatusJson(const std::vector<ShardFigures>& shards);
+
+class ControlSocket {
+ public:
+  using Answer = std::function<std::string(const std::string& request)>;
+
+  // Null with *error when the path cannot be bound. A socket file left by a dead process is replaced, a live one is not.
+  static std::unique_ptr<ControlSocket> Open(const std::string& path, Answer answer, std::string* error);
+  ~ControlSocket();
+
+ private:
+  ControlSocket(int fd, std::string path, Answer answer);
+  void Serve();
+  void ServeOne(int connection);
+
+  const int fd_;
+  const std::string path_;
+  const Answer answer_;
+  std::atomic<bool> ending_{false};
+  std::thread thread_;
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_ADMIN_CONTROL_H_

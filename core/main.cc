@@ -1,0 +1,138 @@
+// roostd: reads its configuration, starts a server, waits for signals.
+#include <grp.h>
+#include <pwd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/admin/control.h"
+#include "core/config/config.h"
+#include "core/shard/server.h"
+
+namespace roost {
+namespace {
+
+constexpr char kUsage[] =
+    "roostd: push connection concentrator for IMAP\n"
+    "\n"
+    "  roostd --config FILE                 run\n"
+    "  roostd --config FILE --check-config  say what is wrong with the configuration, and exit\n"
+    "  roostd --config FILE --print-config  print it with all defaults filled in, and exit\n"
+    "  roostd --config-reference            print every key as Markdown, and exit\n";
+
+Server* running_server = nullptr;
+
+void OnSignal(int) {
+  if (running_server != nullptr) running_server->RequestStop();
+}
+
+// As many descriptors as the hard limit allows: every client and session is one.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+bool BecomeUser(const std::string& name, std::string* error) {
+  if (name.empty()) return true;
+  const passwd* user = getpwnam(name.c_str());
+  if (user == nullptr) {
+    *error = "user: there is no user " + name + "; create it or change the key";
+    return false;
+  }
+  if (geteuid() == user->pw_uid) return true;
+  if (initgroups(name.c_str(), user->pw_gid) != 0 || setgid(user->pw_gid) != 0 ||
+      setuid(user->pw_uid) != 0) {
+    *error = "user: cannot become " + name + ": " + std::strerror(errno) + "; start as root, or leave the key out";
+    return false;
+  }
+  return true;
+}
+
+int Run(const Config& config) {
+  RaiseDescriptorLimit();
+  std::string error;
+  std::unique_ptr<Server> server = Server::Create(config, &error);
+  if (server == nullptr) {
+    std::fprintf(stderr, "roostd: %s\n", error.c_str());
+    return 1;
+  }
+  if (!BecomeUser(config.user, &error)) {
+    std::fprintf(stderr, "roostd: %s\n", error.c_str());
+    return 1;
+  }
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  prctl(PR_SET_DUMPABLE, config.dumpable ? 1 : 0, 0, 0, 0);
+  running_server = server.get();
+  struct sigaction action {};
+  action.sa_handler = OnSignal;
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  std::unique_ptr<ControlSocket> control;
+  if (!config.control_socket.empty()) {
+    control = ControlSocket::Open(config.control_socket, [&](const std::string& request) {
+      if (request == "status") return StatusJson(server->Figures());
+      return std::string("{\"error\": \"unknown request; known: status\"}\n");
+    }, &error);
+    if (control == nullptr) {
+      std::fprintf(stderr, "roostd: %s\n", error.c_str());
+      return 1;
+    }
+  }
+  for (const std::string& address : server->bound()) {
+    std::fprintf(stderr, "roostd: listening on %s\n", address.c_str());
+  }
+  std::fprintf(stderr, "roostd: ready: %s\n", server->description().c_str());
+  server->Run();
+  std::fprintf(stderr, "roostd: stopped\n");
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  std::string path;
+  bool check = false, print = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view arg = argv[i];
+    if (arg == "--config" && i + 1 < argc) {
+      path = argv[++i];
+    } else if (arg.starts_with("--config=")) {
+      path = arg.substr(9);
+    } else if (arg == "--check-config") {
+      check = true;
+    } else if (arg == "--print-config") {
+      print = true;
+    } else if (arg == "--config-reference") {
+      std::fputs(PrintConfigReference().c_str(), stdout);
+      return 0;
+    } else {
+      std::fputs(kUsage, arg == "--help" ? stdout : stderr);
+      return arg == "--help" ? 0 : 2;
+    }
+  }
+  if (path.empty()) {
+    std::fputs(kUsage, stderr);
+    return 2;
+  }
+  const LoadedConfig loaded = LoadConfigFile(path);
+  std::fputs(loaded.Describe().c_str(), stderr);
+  if (!loaded.ok()) return 1;
+  if (print) std::fputs(PrintConfig(loaded.config).c_str(), stdout);
+  if (check) std::fprintf(stderr, "%s: ok\n", path.c_str());
+  if (print || check) return 0;
+  return Run(loaded.config);
+}
+
+}  // namespace
+}  // namespace roost
+
+int main(int argc, char** argv) { return roost::Main(argc, argv); }
