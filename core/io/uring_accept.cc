@@ -1,0 +1,209 @@
+// Accepting: how many connections are let in, and what is known of them when the owner hears.
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/io/sockaddr.h"
+#include "core/io/uring_io.h"
+
+namespace roost {
+namespace {
+
+// What a multishot accept may bring at once: a whole backlog (net.core.somaxconn, 4,096 by
+// default).
+constexpr uint32_t kBurst = 4096;
+// Accepting stops when this much of the slots is taken: the rest is for moves and backend
+// connections.
+constexpr uint64_t kAcceptPercent = 95;
+// Out of descriptors though not of slots: others hold them. Tried again after this.
+constexpr uint64_t kRetryNs = MsToNs(100);
+
+uint32_t AcceptBound(const IoLimits& limits) {
+  return std::max<uint32_t>(
+      1, static_cast<uint32_t>(uint64_t{limits.max_sockets} * kAcceptPercent / 100));
+}
+
+bool ConcernsOneConnection(int error) {
+  return error == ECONNABORTED || error == EINTR || error == EAGAIN || error == EPROTO ||
+         error == EPERM || error == ETIMEDOUT || error == ENETDOWN || error == EHOSTUNREACH ||
+         error == ENETUNREACH;
+}
+
+}  // namespace
+
+UringIo::Listener* UringIo::FindListener(uint64_t id, uint32_t* index) {
+  Listener* found = nullptr;
+  listeners_.ForEach([&](uint32_t at, Listener& listener) {
+    if (listener.id != id || listener.closing) return;
+    found = &listener;
+    *index = at;
+  });
+  return found;
+}
+
+int UringIo::Listen(ListenerDescriptor descriptor, uint64_t id) {
+  uint32_t index = 0;
+  if (descriptor.fd < 0) return EBADF;
+  if (FindListener(id, &index) != nullptr) return EEXIST;
+  const auto ref = listeners_.New();
+  if (!ref) return ENOMEM;
+  ref->id = id;
+  ref->fd = descriptor.fd;
+  ref->family = descriptor.bound.family == 6 ? AF_INET6 : AF_INET;
+  ArmAccept(ref.index);
+  return 0;
+}
+
+void UringIo::PauseAccept(uint64_t id) {
+  uint32_t index = 0;
+  Listener* listener = FindListener(id, &index);
+  if (listener == nullptr) return;
+  listener->paused = true;
+  CancelAccept(index);
+}
+
+void UringIo::ResumeAccept(uint64_t id) {
+  uint32_t index = 0;
+  Listener* listener = FindListener(id, &index);
+  if (listener == nullptr) return;
+  listener->paused = false;
+  ArmAccept(index);
+}
+
+void UringIo::CloseListener(uint64_t id) {
+  uint32_t index = 0;
+  Listener* listener = FindListener(id, &index);
+  if (listener == nullptr) return;
+  listener->closing = true;
+  if (listener->full) --full_listeners_;
+  listener->full = false;
+  CancelAccept(index);
+  FinishListener(index);
+}
+
+void UringIo::FinishListener(uint32_t index) {
+  const Listener& listener = listeners_[index];
+  if (!listener.closing || listener.in_flight != 0) return;
+  close(listener.fd);
+  listeners_.Free(index);
+}
+
+void UringIo::CancelAccept(uint32_t index) {
+  Listener& listener = listeners_[index];
+  if (!listener.armed || listener.cancelling) return;
+  listener.cancelling = true;
+  ++listener.in_flight;
+  const uint32_t generation = listeners_.GenerationOf(index);
+  ring_->Cancel(Handle(static_cast<uint8_t>(Op::kAccept), index, generation).bits(),
+                Handle(static_cast<uint8_t>(Op::kCancelAccept), index, generation).bits());
+}
+
+void UringIo::ArmAccept(uint32_t index) {
+  Listener& listener = listeners_[index];
+  if (listener.armed || listener.paused || listener.full || listener.closing) return;
+  const uint32_t bound = AcceptBound(limits_);
+  if (sockets_.size() >= bound) return StopAccepting(index, kNever);
+  listener.armed = true;
+  listener.cancelling = false;
+  listener.multishot = sockets_.size() + kBurst <= bound;
+  ++listener.in_flight;
+  ring_->Accept(
+      listener.fd, direct_, listener.multishot,
+      Handle(static_cast<uint8_t>(Op::kAccept), index, listeners_.GenerationOf(index)).bits());
+}
+
+void UringIo::StopAccepting(uint32_t index, uint64_t retry_ns) {
+  Listener& listener = listeners_[index];
+  if (!listener.full) ++full_listeners_;
+  listener.full = true;
+  if (retry_ns == kNever) return;
+  const Handle timer(static_cast<uint8_t>(Op::kListenerTimer), index,
+                     listeners_.GenerationOf(index));
+  // Without a timer it goes on when a slot is freed.
+  static_cast<void>(timers_.Arm(now_ns_ + retry_ns, timer.bits()));
+}
+
+// A cell was freed: listeners that had stopped go on, with some distance so as not to flap.
+void UringIo::SlotFreed() {
+  if (full_listeners_ == 0) return;
+  const uint32_t bound = AcceptBound(limits_);
+  if (sockets_.size() >= bound - bound / 20) return;
+  listeners_.ForEach([this](uint32_t index, Listener& listener) {
+    if (!std::exchange(listener.full, false)) return;
+    --full_listeners_;
+    ArmAccept(index);
+  });
+}
+
+void UringIo::HandleAccept(Handle handle, const Completion& completion) {
+  const uint32_t index = handle.index();
+  Listener* listener = listeners_.Find(handle);
+  ROOST_CHECK(listener != nullptr);
+  if (!completion.more) --listener->in_flight;
+  if (static_cast<Op>(handle.kind()) == Op::kCancelAccept) return FinishListener(index);
+  // The one place that knows whether it is still armed.
+  listener->armed = completion.more;
+
+  const int result = completion.result;
+  if (result < 0 && result != -ECANCELED && !ConcernsOneConnection(-result)) {
+    StopAccepting(index, kRetryNs);
+  }
+  if (result >= 0 && listener->closing) CloseNumber(result);
+  if (result >= 0 && !listener->closing) {
+    const SocketId id = Place(result, direct_ ? Life::kNaming : Life::kOpen);
+    if (!id) {
+      CloseNumber(result);
+    } else if (direct_) {
+      Socket* socket = Find(id);
+      const auto side = sides_.New();
+      ROOST_CHECK(side);
+      side->listener = index;
+      side->listener_generation = handle.generation();
+      side->length = SockaddrLength(listener->family);
+      socket->side = side.index;
+      ring_->PeerName(Descriptor(*socket), &side->address, side->length,
+                      Request(Op::kPeerName, id, socket));
+    } else {
+      sockaddr_storage address{};
+      socklen_t length = sizeof(address);
+      // It fails when the peer has reset already: then there is nobody to talk to.
+      if (getpeername(result, reinterpret_cast<sockaddr*>(&address), &length) == 0) {
+        Introduce(id, listener->id, FromSockaddr(address));
+      } else {
+        Stop(id, Find(id));
+        Advance(id);
+      }
+    }
+  }
+  // The handler may have closed the listener.
+  listener = listeners_.Find(handle);
+  if (listener == nullptr) return;
+  if (listener->multishot && listener->armed && sockets_.size() + kBurst > AcceptBound(limits_)) {
+    CancelAccept(index);
+  }
+  ArmAccept(index);
+  FinishListener(index);
+}
+
+void UringIo::HandlePeerName(SocketId id, const Completion& completion) {
+  Socket* socket = Find(id);
+  if (socket->life != Life::kNaming) return;
+  const Side& side = sides_[socket->side];
+  const Listener* listener = listeners_.Find(side.listener, side.listener_generation);
+  const Address peer = FromSockaddr(side.address);
+  FreeSide(socket);
+  if (completion.result < 0 || listener == nullptr || listener->closing) return Stop(id, socket);
+  socket->life = Life::kOpen;
+  Introduce(id, listener->id, peer);
+}
+
+void UringIo::Introduce(SocketId id, uint64_t listener, const Address& peer) {
+  ++stats_.accepted;
+  handler_->OnAccept(listener, id, peer);
+}
+
+}  // namespace roost
