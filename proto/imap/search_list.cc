@@ -140,8 +140,8 @@ bool SearchListParser::CorrelatorByte(char c) {
   } else if (c == '"') {
     in_quotes_ = true;
   } else if (c == ')') {
-    std::string correlator = std::exchange(word_, {});
-    EsearchInfo info = ParseEsearch("(" + correlator + ")");
+    std::string correlator = "(" + std::exchange(word_, {}) + ")";
+    EsearchInfo info = ParseEsearch(correlator);
     if (!info.whole) return Fail(SetParse::kMalformed);
     tag_ = info.tag;
     where_ = Where::kItems;

@@ -114,6 +114,7 @@ void RunView(Input input) {
     ROOST_CHECK(view.horizon() >= horizon);
     ROOST_CHECK(view.known().empty() || view.known().Last() < view.horizon());
     ROOST_CHECK(view.tail_unknown() <= view.tail_size());
+    if (op % 8 != 0) continue;
     uint32_t last_uid = 0;
     for (uint32_t number = 1; number <= view.size(); ++number) {
       uint32_t uid = view.UidOf(number);
