@@ -70,6 +70,27 @@ class DovecotTest(RoostCase):
         self.dovecot.wait_sessions(user, 1)
 
 
+    def test_mail_changes_behind_dovecots_back(self):
+        user = self.user()
+        self.dovecot.deliver(user, count=3)
+        validity = (client := self.direct(user)).uid_validity
+        client.logout()
+        self.dovecot.stop()
+        self.dovecot.mail_file(user, 2).unlink()
+        self.dovecot.set_mail_flags(user, 3, "FS")
+        self.dovecot.put_mail(user)
+        self.dovecot.start()
+        self.assertEqual(truth(client := self.direct(user)),
+                         [(1, set()), (3, {"\\Flagged", "\\Seen"}), (4, set())])
+        self.assertEqual(client.uid_validity, validity)
+        client.logout()
+        self.dovecot.stop()
+        self.dovecot.renew_uidvalidity(user)
+        self.dovecot.start()
+        self.assertNotEqual((client := self.direct(user)).uid_validity, validity)
+        self.assertEqual(client.uids(), [1, 2, 3])
+
+
 class ViewTest(unittest.TestCase):
     def view(self, count):
         view = View.__new__(View)

@@ -8,6 +8,7 @@ import pwd
 import shutil
 import smtplib
 import subprocess
+import time
 from pathlib import Path
 
 from .process import Process, accepts, free_port, wait_until
@@ -35,6 +36,7 @@ class Dovecot:
         self.directory.mkdir(parents=True)
         self.config = self.directory / "dovecot.conf"
         self._process = None
+        self._names = itertools.count()
         self._write_users()
         self.config.write_text(self._settings(certificate, extra))
         self.start()
@@ -45,6 +47,9 @@ class Dovecot:
                                 self.directory / "dovecot.out")
         ports = (self.imap_port, self.imaps_port, self.lmtp_port, self.proxy_port)
         self._process.wait_ready(lambda: all(accepts(self.host, port) for port in ports))
+
+    def running(self):
+        return self._process is not None
 
     def stop(self):
         """Ends it and all its sessions."""
@@ -86,9 +91,42 @@ class Dovecot:
                               f"From: sender@example.org\r\nTo: {user}\r\n"
                               f"Subject: {subject}\r\n\r\n{body}")
 
-    def maildir(self, user):
-        """The user's mail as files, to change it while Dovecot is down."""
+    # --- changes behind Dovecot's back, while it is down ---
+
+    def _maildir(self, user):
         return self.directory / "mail" / user / "Maildir"
+
+    def _write(self, path, text):
+        path.write_text(text)
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+    def mail_file(self, user, uid):
+        """The file of a message."""
+        maildir = self._maildir(user)
+        names = {}
+        for line in (maildir / "dovecot-uidlist").read_text().splitlines()[1:]:
+            number, _, name = line.partition(" :")
+            names[int(number.split()[0])] = name.split(":")[0]
+        return next(file for folder in ("cur", "new") for file in (maildir / folder).iterdir()
+                    if file.name.split(":")[0] == names[uid])
+
+    def set_mail_flags(self, user, uid, letters):
+        """Maildir's letters: F flagged, R answered, S seen, T deleted."""
+        file = self.mail_file(user, uid)
+        file.rename(self._maildir(user) / "cur" / f"{file.name.split(':')[0]}:2,{letters}")
+
+    def put_mail(self, user):
+        """A new mail, as some delivery agents make it: a file."""
+        name = f"{time.time():.6f}.{next(self._names)}.test"
+        self._write(self._maildir(user) / "new" / name, "Subject: put\r\n\r\nx\r\n")
+
+    def renew_uidvalidity(self, user):
+        """Forgets all UIDs; the mailbox gets a UIDVALIDITY it never had."""
+        maildir = self._maildir(user)
+        for file in maildir.glob("dovecot*"):
+            file.unlink()
+        self._write(maildir / "dovecot-uidlist", "3 V1 N1\n")
 
     # --- configuration ---
 

@@ -1,5 +1,6 @@
 """Waiting for conditions, ports on loopback, and programs that are ended by their own pid."""
 
+import ctypes
 import itertools
 import os
 import signal
@@ -60,8 +61,17 @@ def accepts(host, port):
         return False
 
 
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def _end_with_parent():
+    """Runs in the child: a test that is killed leaves no server behind."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 class Process:
-    """A program with its output in a file. Ended by its own pid, never by name."""
+    """A program with its output in a file. Ended by its own pid, never by name, or with the test."""
 
     def __init__(self, name, command, log_path, environment=None, cwd=None):
         self.name = name
@@ -70,7 +80,7 @@ class Process:
         self._log = open(self.log_path, "ab")
         self.popen = subprocess.Popen(
             self.command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-            env={**os.environ, **(environment or {})}, cwd=cwd)
+            env={**os.environ, **(environment or {})}, cwd=cwd, preexec_fn=_end_with_parent)
 
     @property
     def pid(self):
