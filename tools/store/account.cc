@@ -138,22 +138,22 @@ std::optional<std::string> Registry::Verify(std::string_view authorize_as, std::
     if (authorize_as.empty()) return std::nullopt;
   }
   const bool as_other = !authorize_as.empty() && authorize_as != user;
-  if (!credentials_.master_user.empty() && user == credentials_.master_user && as_other) {
-    if (password != credentials_.master_password || !UserExists(authorize_as)) return std::nullopt;
+  if (!credentials_->master_user.empty() && user == credentials_->master_user && as_other) {
+    if (password != credentials_->master_password || !UserExists(authorize_as)) return std::nullopt;
     return std::string(authorize_as);
   }
   if (as_other) return std::nullopt;
-  if (!credentials_.users.empty()) {
-    const auto it = credentials_.users.find(std::string(user));
-    if (it == credentials_.users.end() || it->second != password) return std::nullopt;
+  if (!credentials_->users.empty()) {
+    const auto it = credentials_->users.find(std::string(user));
+    if (it == credentials_->users.end() || it->second != password) return std::nullopt;
     return std::string(user);
   }
-  if (credentials_.password && *credentials_.password != password) return std::nullopt;
+  if (credentials_->password && *credentials_->password != password) return std::nullopt;
   return std::string(user);
 }
 
 bool Registry::UserExists(std::string_view user) const {
-  return credentials_.users.empty() || credentials_.users.contains(std::string(user));
+  return credentials_->users.empty() || credentials_->users.contains(std::string(user));
 }
 
 Account* Registry::Get(std::string_view user) {
@@ -162,13 +162,9 @@ Account* Registry::Get(std::string_view user) {
   return it->second.get();
 }
 
-bool Registry::KnowsAddress(std::string_view user) const {
+bool Registry::Knows(std::string_view user) const {
   const std::string name(user);
-  return accounts_.contains(name) || credentials_.users.contains(name);
-}
-
-void Registry::Deliver(std::string_view user, Body body, int64_t internal_date) {
-  Get(user)->Find(kInbox)->Append(std::move(body), Flags{}, internal_date);
+  return accounts_.contains(name) || credentials_->users.contains(name);
 }
 
 void Registry::NotifyDirty() {
@@ -177,27 +173,38 @@ void Registry::NotifyDirty() {
   }
 }
 
-std::string Registry::Report() const {
+void Registry::Collect(Report* report) const {
+  report->counts.Add(counts_);
+  for (const auto& [name, account] : accounts_) report->users[name].Add(account->counts());
+  for (const auto& [name, count] : command_counts_) report->commands[name] += count;
+  if (!last_id_.empty()) report->last_id = last_id_;
+}
+
+void Report::Add(const Report& other) {
+  counts.Add(other.counts);
+  for (const auto& [name, user] : other.users) users[name].Add(user);
+  for (const auto& [name, count] : other.commands) commands[name] += count;
+  if (!other.last_id.empty()) last_id = other.last_id;
+}
+
+std::string Report::ToText() const {
   std::string text;
-  auto line = [&text](std::string_view name, uint64_t value) {
-    text.append(name).append(" ").append(std::to_string(value)).append("\n");
+  auto add = [&text](std::string_view name, uint64_t value, char end) {
+    text.append(name).append(" ").append(std::to_string(value)).push_back(end);
   };
-  line("sessions", counts_.open);
-  line("selected", counts_.selected);
-  line("idling", counts_.idling);
-  line("logins", counts_.logins);
-  std::map<std::string_view, Account*> sorted;
-  for (const auto& [name, account] : accounts_) sorted.emplace(name, account.get());
-  for (const auto& [name, account] : sorted) {
-    const SessionCounts& counts = account->counts();
-    text.append("user ").append(name);
-    text.append(" sessions ").append(std::to_string(counts.open));
-    text.append(" selected ").append(std::to_string(counts.selected));
-    text.append(" idling ").append(std::to_string(counts.idling));
-    text.append(" logins ").append(std::to_string(counts.logins)).append("\n");
+  add("sessions", counts.open, '\n');
+  add("selected", counts.selected, '\n');
+  add("idling", counts.idling, '\n');
+  add("logins", counts.logins, '\n');
+  for (const auto& [name, user] : users) {
+    text.append("user ").append(name).append(" ");
+    add("sessions", user.open, ' ');
+    add("selected", user.selected, ' ');
+    add("idling", user.idling, ' ');
+    add("logins", user.logins, '\n');
   }
-  for (const auto& [name, count] : command_counts_) line("command " + name, count);
-  if (!last_id_.empty()) text.append("id ").append(last_id_).append("\n");
+  for (const auto& [name, count] : commands) add("command " + name, count, '\n');
+  if (!last_id.empty()) text.append("id ").append(last_id).append("\n");
   return text;
 }
 

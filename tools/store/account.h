@@ -35,6 +35,13 @@ struct SessionCounts {
   uint32_t selected = 0;
   uint32_t idling = 0;
   uint64_t logins = 0;  // so far
+
+  void Add(const SessionCounts& other) {
+    open += other.open;
+    selected += other.selected;
+    idling += other.idling;
+    logins += other.logins;
+  }
 };
 
 enum class MailboxError : uint8_t {
@@ -93,7 +100,7 @@ class Account {
   SessionCounts counts_;
 };
 
-// Who may log in. Empty optionals: anything goes.
+// Who may log in. By default anybody, by any password.
 struct Credentials {
   std::optional<std::string> password;  // of every user not in users
   // When not empty only these users exist.
@@ -102,32 +109,41 @@ struct Credentials {
   std::string master_password;
 };
 
+// What the control connection tells: for tests and people.
+struct Report {
+  SessionCounts counts;
+  std::map<std::string, SessionCounts, std::less<>> users;
+  std::map<std::string, uint64_t, std::less<>> commands;
+  std::string last_id;
+
+  // Lines: "sessions 3", "user alice sessions 1 selected 1 idling 1 logins 1", "command FETCH 12".
+  std::string ToText() const;
+  void Add(const Report& other);
+};
+
+// The users of one shard.
 class Registry {
  public:
   // uid_validity: the first to be given. A wall clock makes a restarted store's mailboxes new ones.
-  explicit Registry(Credentials credentials, uint32_t uid_validity = 1)
-      : credentials_(std::move(credentials)), next_uid_validity_(uid_validity) {}
+  // credentials must outlive the registry.
+  explicit Registry(const Credentials* credentials, uint32_t uid_validity = 1)
+      : credentials_(credentials), next_uid_validity_(uid_validity) {}
 
   // The user who is logged in by this, or nothing when it is refused. authorize_as is empty or SASL
   // PLAIN's authzid; login may be "user*master".
   std::optional<std::string> Verify(std::string_view authorize_as, std::string_view login,
                                     std::string_view password) const;
 
-  // Whether mail for this user is accepted.
+  // Whether there may be such a user.
   bool UserExists(std::string_view user) const;
   // Whether an account by this very name was configured or used before.
-  bool KnowsAddress(std::string_view user) const;
-  // Mail for a user's INBOX. Watchers hear of it with the next NotifyDirty.
-  void Deliver(std::string_view user, Body body, int64_t internal_date);
+  bool Knows(std::string_view user) const;
   // Made at first sight. Valid as long as the registry.
   Account* Get(std::string_view user);
 
   DirtyList* dirty() { return &dirty_; }
   SessionCounts& counts() { return counts_; }
   std::map<std::string, uint64_t, std::less<>>& command_counts() { return command_counts_; }
-  const std::unordered_map<std::string, std::unique_ptr<Account>>& accounts() const {
-    return accounts_;
-  }
   // What the latest ID command said, for tests: "name=Roost x-originating-ip=…".
   void set_last_id(std::string text) { last_id_ = std::move(text); }
   uint32_t NextUidValidity() { return next_uid_validity_++; }
@@ -135,12 +151,11 @@ class Registry {
   // Tells the watchers of everything that changed since the last call.
   void NotifyDirty();
 
-  // The counts as lines of text, for tests and people: "sessions 3", "user alice sessions 1
-  // selected 1 idling 1", "command FETCH 12".
-  std::string Report() const;
+  // Adds what there is to count here.
+  void Collect(Report* report) const;
 
  private:
-  const Credentials credentials_;
+  const Credentials* const credentials_;
   uint32_t next_uid_validity_;
   DirtyList dirty_;
   std::unordered_map<std::string, std::unique_ptr<Account>> accounts_;

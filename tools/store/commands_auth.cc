@@ -109,7 +109,20 @@ void Session::LogIn(std::string_view authorize_as, std::string_view login,
     No("[AUTHENTICATIONFAILED] Name or password is wrong");
     return;
   }
-  account_ = registry_->Get(*user);
+  if (host_->MoveToOwner(*user)) {
+    phase_ = Phase::kEnded;
+    return;
+  }
+  FinishLogin(*user);
+}
+
+void Session::Adopt(const std::string& user, std::string_view tag) {
+  tag_ = tag;
+  FinishLogin(user);
+}
+
+void Session::FinishLogin(const std::string& user) {
+  account_ = registry_->Get(user);
   ++account_->counts().open;
   ++account_->counts().logins;
   ++registry_->counts().logins;

@@ -149,16 +149,11 @@ void LmtpSession::Recipient(std::string_view argument) {
     Reply("452 4.5.3 Too many recipients");
     return;
   }
-  std::string user = address;
-  if (!registry_->KnowsAddress(user)) {
-    user.resize(std::min(user.rfind('@'), user.size()));
-    if (!registry_->KnowsAddress(user)) user.resize(std::min(user.find('+'), user.size()));
-  }
-  if (user.empty() || !registry_->UserExists(user)) {
+  if (!sink_->Accepts(address)) {
     Reply("550 5.1.1 No such user");
     return;
   }
-  recipients_.push_back(std::move(user));
+  recipients_.push_back(std::move(address));
   Reply("250 2.1.5 Recipient noted");
 }
 
@@ -194,12 +189,12 @@ void LmtpSession::Data(std::string_view piece, bool begins_line, bool ends_line)
 // One answer for each recipient that was accepted (RFC 2033, 4.2).
 void LmtpSession::Deliver() {
   const Body body = too_big_ ? nullptr : std::make_shared<const std::string>(std::move(message_));
-  for (const std::string& user : recipients_) {
+  for (const std::string& address : recipients_) {
     if (body == nullptr) {
       Reply("552 5.3.4 Message too big");
       continue;
     }
-    registry_->Deliver(user, body, host_->WallSeconds());
+    sink_->Deliver(address, body, host_->WallSeconds());
     Reply("250 2.0.0 Delivered");
   }
   Reset();

@@ -6,11 +6,10 @@
 //   kGreeting --LHLO--> kReady --MAIL--> kMail --RCPT--> kMail --DATA--> kData --"."--> kReady
 //   QUIT: kEnded
 //
-// A recipient is an account by its whole address when there is one by that name, else by its local
-// part without a
-// "+detail". The message is stored once, whatever the number of its recipients.
+// Whose mail it is, the sink decides. The message is stored once, whatever the number of
+// recipients.
 //
-// Lifetime: the host outlives the session, the registry outlives both. Thread rule: one thread.
+// Lifetime: host and sink outlive the session. Thread rule: one thread.
 // Bounds: kMaxLineBytes a command, kMaxRecipients, SessionOptions::max_message_bytes.
 #ifndef ROOST_TOOLS_STORE_LMTP_H_
 #define ROOST_TOOLS_STORE_LMTP_H_
@@ -21,18 +20,27 @@
 #include <string_view>
 #include <vector>
 
-#include "tools/store/account.h"
+#include "tools/store/mailbox.h"
 #include "tools/store/session.h"
 
 namespace roost::embedded {
+
+// Where mail goes.
+class MailSink {
+ public:
+  virtual ~MailSink() = default;
+  virtual bool Accepts(std::string_view address) const = 0;
+  // Happens in this turn or soon after: the answer to the sender does not wait for it.
+  virtual void Deliver(const std::string& address, Body body, int64_t internal_date) = 0;
+};
 
 class LmtpSession {
  public:
   static constexpr size_t kMaxLineBytes = 4096;
   static constexpr size_t kMaxRecipients = 1000;
 
-  LmtpSession(Registry* registry, const SessionOptions* options, SessionHost* host)
-      : registry_(registry), options_(options), host_(host) {}
+  LmtpSession(MailSink* sink, const SessionOptions* options, SessionHost* host)
+      : sink_(sink), options_(options), host_(host) {}
 
   void Greet();
   // As Session::Receive: returns how much of the bytes it consumed.
@@ -51,14 +59,14 @@ class LmtpSession {
   void Reset();
   void Reply(std::string_view text) { host_->Write(std::string(text) + "\r\n"); }
 
-  Registry* const registry_;
+  MailSink* const sink_;
   const SessionOptions* const options_;
   SessionHost* const host_;
   Phase phase_ = Phase::kGreeting;
   bool line_open_ = false;  // in kData: the last piece ended no line
   bool too_big_ = false;
   std::string sender_;
-  std::vector<std::string> recipients_;  // names of accounts
+  std::vector<std::string> recipients_;
   std::string message_;
 };
 

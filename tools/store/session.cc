@@ -124,7 +124,7 @@ size_t Session::Receive(std::string_view input) {
     // Bytes behind STARTTLS were never protected: they are not executed later as if they had been.
     if (waiting_for_tls_ && used < input.size()) End("Plaintext behind STARTTLS");
   }
-  return phase_ == Phase::kEnded ? input.size() : used;
+  return used;
 }
 
 void Session::Resume() {

@@ -65,6 +65,12 @@ class SessionHost {
   // The session has ended: close when what was written has left.
   virtual void Close() = 0;
   virtual int64_t WallSeconds() const = 0;
+  // The user is known. True: the session goes on elsewhere, with the user's mailboxes (see Adopt),
+  // and this one is over.
+  virtual bool MoveToOwner(const std::string& user) {
+    (void)user;
+    return false;
+  }
 };
 
 struct FetchJob;
@@ -87,6 +93,8 @@ class Session final : public MailboxWatcher {
   Session& operator=(const Session&) = delete;
 
   void Greet();
+  // Instead of Greet: goes on where another session ended with MoveToOwner, answering its LOGIN.
+  void Adopt(const std::string& user, std::string_view tag);
   // Takes what it can of the bytes received and not consumed so far; returns how many it consumed.
   // Less than all: the rest is needed again, with more behind it or after Resume.
   size_t Receive(std::string_view input);
@@ -96,12 +104,16 @@ class Session final : public MailboxWatcher {
   bool Blocked() const;
   void OnSecure() { waiting_for_tls_ = offer_starttls_ = false; }
 
+  // The store ends.
+  void Shutdown() { End("The store is shutting down"); }
+
   void OnMailboxChanged() override;
   void OnMailboxDeleted() override;
 
-  // The user is known: logging in from outside, for a session that is moved to the user's shard.
   Phase phase() const { return phase_; }
   bool idling() const { return idling_; }
+  // Of the command in progress.
+  const std::string& tag() const { return tag_; }
 
  private:
   enum class Status : uint8_t { kOk, kNo, kBad };
@@ -160,6 +172,7 @@ class Session final : public MailboxWatcher {
   void SaslResponse(std::string_view line);
   void TryPlain(std::string_view base64);
   void LogIn(std::string_view authorize_as, std::string_view login, std::string_view password);
+  void FinishLogin(const std::string& user);
   void Enable(const Command& command);
 
   // -- commands_mailbox.cc

@@ -630,15 +630,15 @@ TEST(RegistryReport, CountsSessionsAndCommands) {
   TestClient client(store);
   client.Open();
   client.Idle();
-  const std::string report = store.registry.Report();
+  const std::string report = store.Report();
   EXPECT_HAS(report, "sessions 1\nselected 1\nidling 1\nlogins 1\n");
   EXPECT_HAS(report, "user alice sessions 1 selected 1 idling 1 logins 1\n");
   EXPECT_HAS(report, "command SELECT 1\n");
   client.Done();
   client.Ok("ID (\"name\" \"Roost\" \"x-originating-ip\" \"192.0.2.1\")");
-  EXPECT_HAS(store.registry.Report(), "id name=Roost x-originating-ip=192.0.2.1\n");
+  EXPECT_HAS(store.Report(), "id name=Roost x-originating-ip=192.0.2.1\n");
   client.Ok("LOGOUT");
-  EXPECT_HAS(store.registry.Report(), "selected 0\nidling 0\n");
+  EXPECT_HAS(store.Report(), "selected 0\nidling 0\n");
 }
 
 }  // namespace

@@ -33,7 +33,13 @@ struct TestHost : SessionHost {
 
 // The store that the sessions of a test share.
 struct TestStore {
-  explicit TestStore(Credentials credentials = {}) : registry(std::move(credentials), 100) {}
+  explicit TestStore(Credentials allowed = {})
+      : credentials(std::move(allowed)), registry(&credentials, 100) {}
+  std::string Report() {
+    embedded::Report report;
+    registry.Collect(&report);
+    return report.ToText();
+  }
   Mailbox& inbox(std::string_view user = "alice") { return *registry.Get(user)->Find("INBOX"); }
   Uid Deliver(std::string_view text = "Subject: hello\r\n\r\nHi\r\n",
               std::string_view user = "alice") {
@@ -41,6 +47,7 @@ struct TestStore {
   }
 
   SessionOptions options;
+  const Credentials credentials;
   Registry registry;
 };
 
