@@ -228,8 +228,7 @@ bool MailboxView::FetchedUid(uint32_t n, uint32_t uid) {
   if (offset == resolved + 1) {
     return (tail.resolved.Insert(uid) && tail.Promote()) || Fail();
   }
-  if (tail.scattered.size() == kMaxScattered) return Fail();
-  tail.scattered.insert(next, {offset, uid});
+  if (tail.scattered.size() < kMaxScattered) tail.scattered.insert(next, {offset, uid});
   return true;
 }
 

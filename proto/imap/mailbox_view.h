@@ -12,8 +12,9 @@
 // The tail is what makes it exact under interleaving: EXISTS announces messages before their UIDs
 // are known, and EXPUNGE may hit one of them and shift the others.
 //
-// Bound: a UidSet's (8 MiB), and kMaxScattered UIDs learned out of order. Past it a call returns
-// not ok, and the view is no longer to be trusted (ok() is false from then on).
+// Bounds: a UidSet's (8 MiB); past it a call returns not ok, and the view is no longer to be
+// trusted (ok() is false from then on). UIDs learned out of order are remembered up to
+// kMaxScattered; more of them stay unknown.
 //
 // Invariants
 //  1. known() < resolved < scattered UIDs, each strictly ascending with the number.
@@ -32,7 +33,7 @@ namespace roost {
 
 class MailboxView {
  public:
-  static constexpr size_t kMaxScattered = 65536;
+  static constexpr size_t kMaxScattered = 16384;
 
   MailboxView();
   // A view just listed: all UIDs are known.
@@ -55,7 +56,7 @@ class MailboxView {
 
   struct VanishedResult {
     // False: a UID was named that may or may not be one of the messages whose UID is not known. The
-    // view must be listed again.
+    // view must be listed again; ok() is false.
     bool exact = false;
     UidSet removed;  // of known()
     uint32_t removed_from_tail = 0;
@@ -80,6 +81,7 @@ class MailboxView {
   bool ok() const { return ok_; }
 
   // [UIDNEXT n]: every message that is announced so far has a UID below n, and no later one has.
+  // In the answer to SELECT it may come before EXISTS: call this at the tagged OK.
   void NoteUidNext(uint32_t uid_next);
   // Every UID below is decided: in known(), or not in the mailbox any more (and never again).
   uint32_t horizon() const { return horizon_; }

@@ -63,7 +63,7 @@ struct Response {
   std::string_view text;       // status and `+`: what people read
   std::string_view rest;       // others: behind the keyword and one SP, without the line's end
 
-  bool CodeIs(std::string_view name) const;
+  bool CodeIs(std::string_view wanted) const;
 };
 
 Response ParseResponse(std::string_view first_line);
@@ -104,7 +104,8 @@ struct StatusInfo {
 };
 bool ParseStatus(std::string_view rest, StatusInfo* info);
 
-// Reads the numbers of one `* SEARCH 1 2 3 (MODSEQ 9)` or `* ESEARCH (TAG "a") UID ALL 1:5,9` line
+// Reads the numbers of one `* SEARCH 1 2 3 (MODSEQ 9)`, `* ESEARCH (TAG "a") UID ALL 1:5,9` or
+// `* VANISHED (EARLIER) 1:5,9` line
 // of any length as its kText pieces come (cut anywhere), into a UidSet. Whether the numbers are
 // UIDs, the caller knows (and for ESEARCH uid() tells).
 class SearchListParser {
@@ -120,7 +121,10 @@ class SearchListParser {
   bool Finish();
 
   SetParse state() const { return state_; }
-  bool esearch() const { return esearch_; }
+  bool esearch() const { return kind_ == Kind::kEsearch; }
+  bool vanished() const { return kind_ == Kind::kVanished; }
+  // VANISHED (EARLIER).
+  bool earlier() const { return earlier_; }
   bool uid() const { return uid_; }
   // Numbers that were listed, duplicates counted: for the comparison with EXISTS use the set's
   // size.
@@ -129,13 +133,15 @@ class SearchListParser {
   const std::string& tag() const { return tag_; }
 
  private:
+  enum class Kind : uint8_t { kSearch, kEsearch, kVanished };
   enum class Where : uint8_t {
     kKeyword,     // "* SEARCH"
     kList,        // numbers of SEARCH
     kListModseq,  // "(MODSEQ 9"
+    kVanished,    // behind VANISHED
     kItems,       // between the items of ESEARCH, or in an item's name
     kCorrelator,  // "(TAG "a""
-    kSet,         // behind ALL
+    kSet,         // behind ALL, or the one of VANISHED
     kValue,       // behind any other item
     kLineEnd,
     kDone,
@@ -143,6 +149,7 @@ class SearchListParser {
   bool Byte(char c);
   bool KeywordByte(char c);
   bool ListByte(char c);
+  bool VanishedByte(char c);
   bool ItemByte(char c);
   bool CorrelatorByte(char c);
   bool SetByte(char c);
@@ -160,12 +167,13 @@ class SearchListParser {
   uint32_t range_first_ = 0;
   int depth_ = 0;  // of parentheses in an ESEARCH value that is skipped
   Where where_ = Where::kKeyword;
+  Kind kind_ = Kind::kSearch;
   SetParse state_ = SetParse::kOk;
   bool in_number_ = false;
   bool in_range_ = false;
   bool in_quotes_ = false;
   bool escaped_ = false;
-  bool esearch_ = false;
+  bool earlier_ = false;
   bool uid_ = false;
 };
 

@@ -257,6 +257,23 @@ TEST(SearchListParser, ReadsEsearchLines) {
   }
 }
 
+TEST(SearchListParser, ReadsVanishedLines) {
+  EXPECT_EQ(ReadAll("* VANISHED 1:5,9\r\n"), (Listing{true, "1:5,9", 6, false, ""}));
+  EXPECT_EQ(ReadAll("* vanished (earlier) 7\r\n"), (Listing{true, "7", 1, false, ""}));
+  UidSet set;
+  SearchListParser parser(&set);
+  EXPECT_TRUE(parser.Feed("* VANISHED (EARLIER) 300:310,405,411\r\n"));
+  EXPECT_TRUE(parser.Finish());
+  EXPECT_TRUE(parser.vanished());
+  EXPECT_TRUE(parser.earlier());
+  for (std::string_view bad :
+       {"* VANISHED\r\n", "* VANISHED \r\n", "* VANISHED (EARLIER)\r\n",
+        "* VANISHED (EARLIER) \r\n", "* VANISHED (EARLIER) (EARLIER) 5\r\n", "* VANISHED 5 6\r\n",
+        "* VANISHED (LATER) 5\r\n", "* VANISHED 5:*\r\n", "* VANISHED 5 ALL 7\r\n"}) {
+    EXPECT_FALSE(ReadAll(bad).ok) << bad;
+  }
+}
+
 TEST(SearchListParser, BoundsWhatAHostileLineCosts) {
   std::string words = "* ESEARCH (TAG \"" + std::string(100000, 'a') + "\")\r\n";
   EXPECT_FALSE(Read(words, 1000).ok);

@@ -41,6 +41,8 @@ bool SearchListParser::Byte(char c) {
     case Where::kListModseq:
       if (c == ')') where_ = Where::kLineEnd;
       return c != '\n' || Fail(SetParse::kMalformed);
+    case Where::kVanished:
+      return VanishedByte(c);
     case Where::kItems:
       return ItemByte(c);
     case Where::kCorrelator:
@@ -58,7 +60,7 @@ bool SearchListParser::Byte(char c) {
   return false;
 }
 
-// "* SEARCH" or "* ESEARCH", up to a SP or the line's end.
+// "* SEARCH", "* ESEARCH" or "* VANISHED", up to a SP or the line's end.
 bool SearchListParser::KeywordByte(char c) {
   bool end = (c == ' ' && word_ != "*") || c == '\r' || c == '\n';
   if (!end) {
@@ -66,10 +68,18 @@ bool SearchListParser::KeywordByte(char c) {
     word_.push_back(c);
     return true;
   }
-  esearch_ = EqualsIgnoreCase(word_, "* ESEARCH");
-  if (!esearch_ && !EqualsIgnoreCase(word_, "* SEARCH")) return Fail(SetParse::kMalformed);
-  word_.clear();
-  where_ = esearch_ ? Where::kItems : Where::kList;
+  std::string keyword = std::exchange(word_, {});
+  if (EqualsIgnoreCase(keyword, "* SEARCH")) {
+    where_ = Where::kList;
+  } else if (EqualsIgnoreCase(keyword, "* ESEARCH")) {
+    kind_ = Kind::kEsearch;
+    where_ = Where::kItems;
+  } else if (EqualsIgnoreCase(keyword, "* VANISHED") && c == ' ') {
+    kind_ = Kind::kVanished;
+    where_ = Where::kVanished;
+  } else {
+    return Fail(SetParse::kMalformed);
+  }
   return c == ' ' || EndOfLine(c);
 }
 
@@ -107,6 +117,22 @@ bool SearchListParser::ListByte(char c) {
     return true;
   }
   return c == '\r' || c == '\n' ? EndOfLine(c) : Fail(SetParse::kMalformed);
+}
+
+// Behind "* VANISHED ": "(EARLIER) " or the set's first digit.
+bool SearchListParser::VanishedByte(char c) {
+  if (word_.empty() && IsDigit(c)) {
+    where_ = Where::kSet;
+    return Digit(c);
+  }
+  constexpr std::string_view kEarlier = "(EARLIER) ";
+  word_.push_back(c);
+  if (!StartsWithIgnoreCase(kEarlier, word_)) return Fail(SetParse::kMalformed);
+  if (word_.size() == kEarlier.size()) {
+    if (std::exchange(earlier_, true)) return Fail(SetParse::kMalformed);
+    word_.clear();
+  }
+  return true;
 }
 
 // Behind "* ESEARCH ": "(TAG "a") UID ALL 1:5 COUNT 5".
@@ -164,8 +190,10 @@ bool SearchListParser::SetByte(char c) {
   }
   if (!EndElement()) return false;
   if (c == ',') return true;
-  where_ = Where::kItems;
-  if (c == ' ') return true;
+  if (c == ' ' && kind_ == Kind::kEsearch) {
+    where_ = Where::kItems;
+    return true;
+  }
   return c == '\r' || c == '\n' ? EndOfLine(c) : Fail(SetParse::kMalformed);
 }
 

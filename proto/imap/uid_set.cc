@@ -21,12 +21,12 @@ namespace {
 constexpr uint32_t kEscape = 15;
 constexpr size_t kMaxRunBytes = 11;
 // New runs go into a block up to this size; the last run may grow in place beyond it.
-constexpr size_t kFillBytes = 496;
-constexpr size_t kMaxBlockBytes = 512;
+constexpr size_t kFillBytes = 240;
+constexpr size_t kMaxBlockBytes = 256;
 static_assert(kFillBytes + kMaxRunBytes <= kMaxBlockBytes);
 // A block that shrank below this looks for a neighbour to join.
-constexpr size_t kSmallBytes = 128;
-constexpr size_t kJoinedBytes = 384;
+constexpr size_t kSmallBytes = 64;
+constexpr size_t kJoinedBytes = 192;
 
 size_t VarintBytes(uint32_t value) {
   size_t bytes = 1;
@@ -193,7 +193,7 @@ class UidSet::RunList {
     uint32_t last;
   };
 
-  RunList() {}  // leaves the runs as they are: 12 KiB that are not worth clearing
+  RunList() {}  // leaves the runs as they are: 6 KiB that are not worth clearing
 
   void Add(uint32_t first, uint32_t last) {
     ROOST_CHECK(size_ < std::size(runs_));
@@ -324,7 +324,7 @@ bool UidSet::Append(uint32_t first, uint32_t last) {
     size_t bytes = block->bytes + RunBytes(gap, added - 1);
     if (bytes > kFillBytes) {
       if (rep_->size == rep_->capacity) {
-        rep_ = Rep::Grow(rep_, rep_->capacity + std::max(4u, rep_->capacity / 4));
+        rep_ = Rep::Grow(rep_, rep_->capacity + std::max(4u, rep_->capacity / 8));
       }
       block = &rep_->blocks()[rep_->size++];
       *block = Block{nullptr, first, first, 0, 0, 0, 0};
@@ -577,36 +577,59 @@ uint32_t UidSet::RemoveSet(const UidSet& other) {
 // ---- Questions
 // -----------------------------------------------------------------------------------
 
-uint32_t UidSet::CountBelow(uint32_t uid) const {
-  if (count_ == 0 || uid <= first_) return 0;
-  if (uid > last_) return count_;
-  if (rep_ == nullptr) return uid - first_;
+// True when `uid` is in the set; *below: how many are below it, in either case.
+bool UidSet::Locate(uint32_t uid, uint32_t* below) const {
+  *below = 0;
+  if (count_ == 0 || uid < first_) return false;
+  if (uid > last_) {
+    *below = count_;
+    return false;
+  }
+  if (rep_ == nullptr) {
+    *below = uid - first_;
+    return true;
+  }
   uint32_t index = rep_->FindLast(uid);
   const Block& block = rep_->blocks()[index];
   uint32_t count = rep_->Below(index);
-  if (uid <= block.first) return count;
   const uint8_t* in = block.data;
   uint64_t next = block.first;
   for (bool begins = true;; begins = false) {
     uint32_t gap = 0, length = 0;
     in = GetRun(in, &gap, &length);
     uint64_t first = begins ? next : next + gap + 1;
-    if (uid <= first) return count;
-    if (uid <= first + length) return count + static_cast<uint32_t>(uid - first);
+    if (uid <= first + length) {
+      bool found = uid >= first;
+      *below = count + (found ? static_cast<uint32_t>(uid - first) : 0);
+      return found;
+    }
     count += length + 1;
     next = first + length + 1;
   }
 }
 
+uint32_t UidSet::CountBelow(uint32_t uid) const {
+  uint32_t below = 0;
+  Locate(uid, &below);
+  return below;
+}
+
+bool UidSet::Contains(uint32_t uid) const {
+  uint32_t below = 0;
+  return Locate(uid, &below);
+}
+
+uint32_t UidSet::PositionOf(uint32_t uid) const {
+  uint32_t below = 0;
+  return Locate(uid, &below) ? below + 1 : 0;
+}
+
 uint32_t UidSet::CountIn(uint32_t first, uint32_t last) const {
   if (first > last || count_ == 0 || first > last_) return 0;
+  if (first == last) return Contains(first) ? 1 : 0;
   uint32_t up_to = last >= last_ ? count_ : CountBelow(last + 1);
   return up_to - CountBelow(first);
 }
-
-bool UidSet::Contains(uint32_t uid) const { return uid != 0 && CountIn(uid, uid) == 1; }
-
-uint32_t UidSet::PositionOf(uint32_t uid) const { return Contains(uid) ? CountBelow(uid) + 1 : 0; }
 
 std::optional<uint32_t> UidSet::At(uint32_t position) const {
   if (position == 0 || position > count_) return std::nullopt;

@@ -1,7 +1,7 @@
 // A set of message UIDs, ordered, that also answers by position: a mailbox's view in a few bytes.
 //
 // Representation: empty and one-range sets are 24 bytes and own no heap. Others own an array of
-// blocks, each up to 512 bytes of runs (gap and length, one byte for the usual small ones) under a
+// blocks, each up to 256 bytes of runs (gap and length, one byte for the usual small ones) under a
 // header with first, last and count. So lookups by UID search the headers by bisection, lookups by
 // position by prefix counts that are kept lazily, and then walk one block. A million messages with
 // every second one gone take about 0.6 MB.
@@ -119,6 +119,7 @@ class UidSet {
   struct Rep;
   class RunList;
 
+  bool Locate(uint32_t uid, uint32_t* below) const;
   bool Append(uint32_t first, uint32_t last);
   void MakeRep();
   void InsertIntoBlocks(uint32_t first, uint32_t last);
