@@ -19,6 +19,9 @@ std::unique_ptr<BoringPeer> BoringPeer::Make(const BoringPeerOptions& options) {
   if (!options.tls12_suites.empty()) {
     ROOST_CHECK(SSL_CTX_set_strict_cipher_list(ctx, options.tls12_suites.c_str()) == 1);
   }
+  if (options.signature != 0) {
+    ROOST_CHECK(SSL_CTX_set_verify_algorithm_prefs(ctx, &options.signature, 1) == 1);
+  }
   if (!options.groups.empty()) {
     ROOST_CHECK(SSL_CTX_set1_curves_list(ctx, options.groups.c_str()) == 1);
   }

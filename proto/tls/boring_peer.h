@@ -17,6 +17,7 @@ struct BoringPeerOptions {
   uint16_t min_version = TLS1_2_VERSION;
   uint16_t max_version = TLS1_3_VERSION;
   std::string tls12_suites;  // BoringSSL's names; empty: its defaults
+  uint16_t signature = 0;    // the only one accepted; 0: its defaults
   std::string groups;        // e.g. "P-256"; empty: its defaults
 
   // As client. It verifies nothing.

@@ -211,7 +211,7 @@ bool Handshake::Impl::Finish() {
   if (!is_client && tls13 && SSL_write(ssl.get(), "", 0) < 0) return false;
   Drain();
   // Records are fed one by one, so nothing can be left inside.
-  if (BIO_pending(from_peer) != 0 || SSL_pending(ssl.get()) != 0) return false;
+  if (BIO_pending(from_peer) != 0 || SSL_has_pending(ssl.get()) != 0) return false;
 
   const SSL_CIPHER* const cipher = SSL_get_current_cipher(ssl.get());
   state.suite = SuiteOf(cipher);

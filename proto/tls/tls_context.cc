@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include <openssl/digest.h>
@@ -26,6 +27,13 @@ constexpr char kTls12Suites[] =
     "[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]:"
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
 
+// Both to sign and to accept: nothing with SHA-1 (RFC 9155).
+constexpr uint16_t kSignatures[] = {
+    SSL_SIGN_ECDSA_SECP256R1_SHA256, SSL_SIGN_RSA_PSS_RSAE_SHA256, SSL_SIGN_RSA_PKCS1_SHA256,
+    SSL_SIGN_ECDSA_SECP384R1_SHA384, SSL_SIGN_RSA_PSS_RSAE_SHA384, SSL_SIGN_RSA_PKCS1_SHA384,
+    SSL_SIGN_ECDSA_SECP521R1_SHA512, SSL_SIGN_RSA_PSS_RSAE_SHA512, SSL_SIGN_RSA_PKCS1_SHA512,
+};
+
 constexpr char kSessionContext[] = "roost";  // of connections without a server name
 
 bool IsUnset(const TicketKey& key) {
@@ -37,7 +45,9 @@ bool SetCommonOptions(SSL_CTX* ctx) {
   SSL_CTX_set_early_data_enabled(ctx, 0);
   return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
          SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-         SSL_CTX_set_strict_cipher_list(ctx, kTls12Suites) == 1;
+         SSL_CTX_set_strict_cipher_list(ctx, kTls12Suites) == 1 &&
+         SSL_CTX_set_signing_algorithm_prefs(ctx, kSignatures, std::size(kSignatures)) == 1 &&
+         SSL_CTX_set_verify_algorithm_prefs(ctx, kSignatures, std::size(kSignatures)) == 1;
 }
 
 // ALPN lists are length-prefixed names; BoringSSL has checked their form.

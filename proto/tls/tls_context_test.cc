@@ -269,6 +269,20 @@ TEST(HandshakeRefusalTest, OldVersionsAndWeakSuites) {
   }
 }
 
+TEST(HandshakeRefusalTest, SignaturesWithSha1) {
+  const auto context = ServerContext(Pki().rsa);
+  BoringPeerOptions options;
+  options.max_version = TLS1_2_VERSION;
+  for (const uint16_t signature : {SSL_SIGN_RSA_PKCS1_SHA256, SSL_SIGN_RSA_PKCS1_SHA1}) {
+    options.signature = signature;
+    OurEnd ours;
+    ours.handshake = Handshake::Server(*context);
+    const auto peer = BoringPeer::Client(options);
+    Pump(ours, *peer, Delivery::kAtOnce);
+    EXPECT_EQ(ours.established, signature == SSL_SIGN_RSA_PKCS1_SHA256);
+  }
+}
+
 TEST(HandshakeRefusalTest, ClientsThatDoNotSpeakTls) {
   const auto context = ServerContext(Pki().ecdsa);
   for (const char* text : {"a1 LOGIN joe secret\r\n", "GET / HTTP/1.1\r\n", "\x80\x2e\x01"}) {
