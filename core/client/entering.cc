@@ -66,28 +66,27 @@ void Entering::OnSecure() {
 CapabilitySet Entering::Capabilities() const {
   const Services& services = client_.services();
   CapabilitySet set;
-  set.Add("IMAP4rev1");
-  if (!services.config.capabilities_before_login.empty()) {
+  const bool configured = !services.config.capabilities_before_login.empty();
+  if (configured) {
     for (const std::string& name : services.config.capabilities_before_login) set.Add(name);
   } else {
+    set.Add("IMAP4rev1");
     CapabilitySet shared = services.shared_capabilities;
     StripUncarried(&shared);
     shared.RemovePrefix("AUTH=");
     shared.ForEach([&](std::string_view name) { set.Add(name); });
+    // What is answered here does not depend on the store.
+    set.Remove("LITERAL-");
+    for (std::string_view own : {"SASL-IR", "LITERAL+", "ID", "ENABLE", "IDLE"}) set.Add(own);
   }
-  // What is answered here does not depend on the store.
-  set.Add("SASL-IR");
-  set.Add("LITERAL+");
-  set.Remove("LITERAL-");
-  set.Add("ID");
-  set.Add("ENABLE");
-  set.Add("IDLE");
   const bool can_start = listener().tls == ListenerConfig::Tls::kStartTls && !client_.stream().secure();
   if (can_start && services.tls != nullptr) set.Add("STARTTLS");
   if (!MayLogIn()) {
+    set.RemovePrefix("AUTH=");
     set.Add("LOGINDISABLED");
     return set;
   }
+  if (configured) return set;
   set.Add("AUTH=PLAIN");
   set.Add("AUTH=LOGIN");
   for (std::string_view token : {"AUTH=OAUTHBEARER", "AUTH=XOAUTH2"}) {
@@ -352,13 +351,15 @@ void Entering::OpenSession() {
     return LoginFailed("NO [AUTHENTICATIONFAILED] Authentication failed.");
   }
   Dialer& dialer = *services.dialers[*store];
-  session_ = dialer.Open(credentials_, client_.session_client(), services.mover.ThisShard(),
+  ++addresses_tried_;
+  session_ = dialer.Open(credentials_, client_.session_client(), dialer.address(),
                          Dialer::Urgency::kClient, *this);
 }
 
 void Entering::OnSessionReady(Session& session) {
   Services& services = client_.services();
   ++services.stats.logins;
+  addresses_tried_ = 0;
   ClientCell& cell = client_.cell();
   const StoreConfig& store = *session.target().config;
   const bool shareable = credentials_.ProvesName() || (store.trust_token_names && !credentials_.user.empty() &&
@@ -367,12 +368,11 @@ void Entering::OnSessionReady(Session& session) {
   if (shareable) {
     const uint64_t hash = SipHash24(services.hash_key, credentials_.secret);
     Dialer& dialer = *services.dialers[session.target().index];
-    cell.user = services.users.Enter(services.config, dialer, credentials_, hash);
+    cell.user = services.users.Enter(services.config, dialer, credentials_, hash, session.address());
     cell.user->NoteCapabilities(offered);
   }
   StripUncarried(&offered);
   offered.RemovePrefix("AUTH=");
-  offered.Remove("SASL-IR");
   session.ForgetSecret();
   std::string_view text = session.login_answer();
   text.remove_prefix(std::min<size_t>(text.size(), 3));  // "OK "
@@ -387,6 +387,15 @@ void Entering::OnSessionReady(Session& session) {
 }
 
 void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::string& text) {
+  Dialer& dialer = *client_.services().dialers[session.target().index];
+  if (loss == SessionLoss::kUnreachable) {
+    dialer.NoteUnreachable(session.address());
+    if (addresses_tried_ < static_cast<int>(session.target().addresses.size())) {
+      client_.services().loop.Retire(std::move(session_));
+      return OpenSession();
+    }
+  }
+  addresses_tried_ = 0;
   std::string answer;
   if (loss == SessionLoss::kRefused) {
     answer = session.login_answer();

@@ -65,6 +65,7 @@ class Entering final : public Talk, private SessionSink {
   Credentials credentials_;
   int bad_commands_ = 0;
   int failed_logins_ = 0;
+  int addresses_tried_ = 0;        // of the store, for the login under way
   uint64_t since_ns_ = 0;
   uint32_t target_shard_ = 0;
   std::unique_ptr<Session> session_;

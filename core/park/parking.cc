@@ -111,6 +111,7 @@ void Parking::Flushed(bool ok) {
   // Flags that the feed heard of since: the session may have been listed before them.
   for (uint64_t seq = std::max(mark_, feed_->log().first_seq()); seq < feed_->head(); ++seq) {
     const FeedEvent& event = feed_->log().At(seq);
+    if (event.kind == FeedEvent::Kind::kLine) result.tell += event.text;
     if (event.kind != FeedEvent::Kind::kFlags) continue;
     const uint32_t number = feed_->view().PositionOf(event.uid);
     if (number == 0) continue;

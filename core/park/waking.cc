@@ -187,6 +187,7 @@ void Waking::TellDifference() {
   for (uint64_t seq = wish_.cursor; seq < feed.head(); ++seq) {
     const FeedEvent& event = feed.log().At(seq);
     // Its expunges and arrivals may be younger than our SELECT: the session will tell those itself.
+    if (event.kind == FeedEvent::Kind::kLine) tell += event.text;
     if (event.kind != FeedEvent::Kind::kFlags) continue;
     const uint32_t number = now.PositionOf(event.uid);
     if (number == 0) continue;

@@ -26,6 +26,13 @@ class Dialer {
                                 size_t attempt, Urgency urgency, SessionSink& sink);
 
   const StoreTarget& target() const { return target_; }
+  // Which of the store's addresses new users go to: the first that was not found unreachable last.
+  size_t address() const { return address_; }
+  void NoteUnreachable(size_t address) {
+    if (address == address_ && !target_.addresses.empty()) {
+      address_ = (address + 1) % target_.addresses.size();
+    }
+  }
   int in_progress() const { return clients_ + recoveries_; }
   size_t waiting() const { return waiting_clients_.size() + waiting_recoveries_.size(); }
   uint64_t opened() const { return opened_; }
@@ -46,6 +53,7 @@ class Dialer {
   int clients_ = 0;
   int recoveries_ = 0;
   uint64_t opened_ = 0;
+  size_t address_ = 0;
   std::deque<Waiting> waiting_clients_;
   std::deque<Waiting> waiting_recoveries_;
 };

@@ -122,23 +122,19 @@ void Session::HandleReady(const Piece& piece, const Response* first) {
   if (first == nullptr) {
     if (eating_) {
       OfferToHidden(piece, nullptr);
-      if (piece.ends_message) eating_ = false;
+      if (piece.ends_message) {
+        eating_ = false;
+        eater_ = nullptr;
+      }
       return;
     }
     sink_->OnStoreData(*this, piece, nullptr);
     return;
   }
   if (first->kind == ResponseKind::kTagged) return HandleTagged(piece, *first);
-  const bool own = !state_.idle() && state_.in_flight().front().hidden;
+  const bool own = !hidden_.empty();
   if (first->kind == ResponseKind::kContinuation && (own || state_.idle())) {
-    if (!own || hidden_.empty() || !hidden_.front().started) {
-      return Lose(SessionLoss::kProtocol, "the store sent a continuation that nobody awaits");
-    }
-    auto started = std::exchange(hidden_.front().started, nullptr);
-    idling_ = true;
-    eating_ = !piece.ends_message;
-    SetDeadline();
-    return started();
+    return Continued(piece);
   }
   state_.Seen(*first);
   UpdateView(*first);
@@ -174,10 +170,29 @@ void Session::HandleTagged(const Piece& piece, const Response& response) {
   if (hidden.done) hidden.done(response);
 }
 
+// `+` for an IDLE of ours.
+void Session::Continued(const Piece& piece) {
+  auto it = std::find_if(hidden_.begin(), hidden_.end(),
+                         [](const Hidden& h) { return h.started != nullptr; });
+  if (it == hidden_.end()) {
+    return Lose(SessionLoss::kProtocol, "the store sent a continuation that nobody awaits");
+  }
+  auto started = std::exchange(it->started, nullptr);
+  idling_ = true;
+  eating_ = !piece.ends_message;
+  SetDeadline();
+  started();
+}
+
+// To each that is unanswered, in order: stores may work on pipelined commands in another one (RFC 3501, 5.5).
 bool Session::OfferToHidden(const Piece& piece, const Response* first) {
-  if (hidden_.empty()) return true;
-  if (!hidden_.front().untagged) return first == nullptr;
-  return hidden_.front().untagged(piece, first);
+  if (first == nullptr && eater_ != nullptr) return eater_(piece, nullptr);
+  for (const Hidden& hidden : hidden_) {
+    if (first == nullptr || !hidden.untagged || !hidden.untagged(piece, first)) continue;
+    eater_ = piece.ends_message ? nullptr : hidden.untagged;
+    return true;
+  }
+  return first == nullptr;
 }
 
 // Applies what the store announced to the view, and remembers what that removed.

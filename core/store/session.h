@@ -149,6 +149,7 @@ class Session final : public Retirable, private StreamOwner {
   Phase phase() const { return phase_; }
   bool ready() const { return phase_ == Phase::kReady; }
   const StoreTarget& target() const { return target_; }
+  size_t address() const { return address_; }  // index into target().addresses
   const Credentials& credentials() const { return credentials_; }
   // The credentials' secret is needed no longer.
   void ForgetSecret() { CleanseString(credentials_.secret); }
@@ -177,6 +178,7 @@ class Session final : public Retirable, private StreamOwner {
   void HandlePiece(const Piece& piece);
   void HandleReady(const Piece& piece, const Response* first);
   void HandleTagged(const Piece& piece, const Response& response);
+  void Continued(const Piece& piece);
   bool OfferToHidden(const Piece& piece, const Response* first);
   void UpdateView(const Response& response);
   void RunHidden(SentCommand command, std::string_view text, Hidden hidden);
@@ -220,9 +222,11 @@ class Session final : public Retirable, private StreamOwner {
   bool secured_ = false;
   bool saw_logout_ = false;
   bool capabilities_known_ = false;
+  size_t address_ = 0;
   uint64_t tag_number_ = 0;
   uint64_t last_heard_ns_ = 0;
   std::deque<Hidden> hidden_;
+  Untagged eater_;                // takes the rest of the response under way
   std::optional<MailboxView> view_;
   MailboxView::Expunged last_expunged_;
   MailboxView::VanishedResult last_vanished_;

@@ -23,10 +23,12 @@ void Session::ListStep() {
   if (listing_->tries >= Listing::kTries) return ListByNumber();
   ++listing_->tries;
   Run(CommandKind::kNoop, "NOOP", [this](const Response& response) {
+    if (listing_ == nullptr) return;
     if (response.status != Status::kOk) return ListEnd(false);
-    if (listing_ != nullptr) listing_->clean = true;
+    // Not pipelined: stores sync for both at once and answer the list first.
+    listing_->clean = true;
+    ListAll();
   });
-  ListAll();
 }
 
 void Session::ListAll() {

@@ -36,7 +36,8 @@ void Session::Start(const Credentials& credentials, const SessionClient& client,
   credentials_ = credentials;
   client_ = client;
   const StoreConfig& config = *target_.config;
-  const size_t index = attempt % target_.addresses.size();
+  address_ = attempt % target_.addresses.size();
+  const size_t index = address_;
   server_name_ = config.server_name;
   if (server_name_.empty()) {
     server_name_ = index < config.addresses.size() ? config.addresses[index].host

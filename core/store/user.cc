@@ -28,7 +28,7 @@ bool RefusedForGood(std::string_view login_answer) {
 }
 
 User* UserTable::Enter(const Config& config, Dialer& dialer, const Credentials& own,
-                       uint64_t credential_hash) {
+                       uint64_t credential_hash, size_t address) {
   std::string key = std::to_string(dialer.target().index);
   // In client mode sessions go only to holders of the same credential.
   if (dialer.target().config->login == StoreConfig::Login::kClient) {
@@ -37,7 +37,7 @@ User* UserTable::Enter(const Config& config, Dialer& dialer, const Credentials& 
   key.append(" ").append(own.user);
   auto it = users_.find(key);
   if (it == users_.end()) {
-    auto user = std::make_unique<User>(loop_, config, dialer, *this, key, own);
+    auto user = std::make_unique<User>(loop_, config, dialer, *this, key, own, address);
     it = users_.emplace(key, std::move(user)).first;
   }
   it->second->Ref();
@@ -52,7 +52,7 @@ void UserTable::Drop(User& user) {
 }
 
 User::User(Loop& loop, const Config& config, Dialer& dialer, UserTable& table, std::string key,
-           const Credentials& own)
+           const Credentials& own, size_t address)
     : loop_(loop),
       config_(config),
       dialer_(dialer),
@@ -60,7 +60,13 @@ User::User(Loop& loop, const Config& config, Dialer& dialer, UserTable& table, s
       key_(std::move(key)),
       login_(own.user),
       later_(LaterCredentials(*dialer.target().config, own)),
+      address_(address),
       expiry_(loop) {}
+
+void User::NoteUnreachable(size_t address) {
+  dialer_.NoteUnreachable(address);
+  if (address == address_) address_ = dialer_.address();
+}
 
 User::~User() {
   for (Pooled& p : pool_) {
@@ -73,12 +79,11 @@ void User::NoteCapabilities(const CapabilitySet& offered) {
   capabilities_ = offered;
   StripUncarried(&capabilities_);
   capabilities_.RemovePrefix("AUTH=");
-  capabilities_.Remove("SASL-IR");
 }
 
 std::unique_ptr<Session> User::Open(const SessionClient& client, Dialer::Urgency urgency,
                                     SessionSink& sink) {
-  return dialer_.Open(later_, client, attempt_, urgency, sink);
+  return dialer_.Open(later_, client, address_, urgency, sink);
 }
 
 void User::Release(std::unique_ptr<Session> session) {
@@ -194,7 +199,7 @@ void Opener::Select() {
 }
 
 void Opener::OnSessionLost(Session& session, SessionLoss loss, const std::string& text) {
-  if (loss == SessionLoss::kUnreachable) user_.NoteUnreachable();
+  if (loss == SessionLoss::kUnreachable) user_.NoteUnreachable(session.address());
   const bool refused = loss == SessionLoss::kRefused && RefusedForGood(session.login_answer());
   loop_.Retire(std::move(session_));
   Finish(refused ? Failure::kCredentials : Failure::kUnavailable, text);

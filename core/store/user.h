@@ -32,7 +32,8 @@ class UserTable {
  public:
   explicit UserTable(Loop& loop) : loop_(loop) {}
   // Finds or makes the user and takes a reference. `own` has just been accepted by the store.
-  User* Enter(const Config& config, Dialer& dialer, const Credentials& own, uint64_t credential_hash);
+  User* Enter(const Config& config, Dialer& dialer, const Credentials& own, uint64_t credential_hash,
+              size_t address);
   size_t size() const { return users_.size(); }
 
  private:
@@ -45,7 +46,7 @@ class UserTable {
 class User final : public SessionSink, public Retirable {
  public:
   User(Loop& loop, const Config& config, Dialer& dialer, UserTable& table, std::string key,
-       const Credentials& own);
+       const Credentials& own, size_t address);
   ~User() override;
 
   const std::string& key() const { return key_; }
@@ -59,7 +60,7 @@ class User final : public SessionSink, public Retirable {
 
   // A later session of this user, logging in. All of them go to the address of the first while any is open.
   std::unique_ptr<Session> Open(const SessionClient& client, Dialer::Urgency urgency, SessionSink& sink);
-  void NoteUnreachable() { ++attempt_; }
+  void NoteUnreachable(size_t address);
 
   // Keeps a settled session for the next wake, or closes it. Its sink becomes this.
   void Release(std::unique_ptr<Session> session);
@@ -91,7 +92,7 @@ class User final : public SessionSink, public Retirable {
   const std::string login_;
   Credentials later_;
   CapabilitySet capabilities_;
-  size_t attempt_ = 0;
+  size_t address_ = 0;  // of the store; changed only when it cannot be reached
   std::vector<Pooled> pool_;
   Alarm expiry_;
 };
