@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "core/admin/control.h"
+#include "core/base/log.h"
 #include "core/config/config.h"
 #include "core/shard/server.h"
 
@@ -61,6 +62,10 @@ bool BecomeUser(const std::string& name, std::string* error) {
 int Run(const Config& config) {
   RaiseDescriptorLimit();
   std::string error;
+  if (!OpenLog(static_cast<LogLevel>(config.log.level), config.log.file, &error)) {
+    std::fprintf(stderr, "roostd: %s\n", error.c_str());
+    return 1;
+  }
   std::unique_ptr<Server> server = Server::Create(config, &error);
   if (server == nullptr) {
     std::fprintf(stderr, "roostd: %s\n", error.c_str());

@@ -1,5 +1,5 @@
-// ByteBuffer: bytes that wait to be used, appended at the end, consumed from the front, always
-// contiguous.
+// ByteBuffer: bytes that wait to be used, appended at the end, consumed from the
+// front, always contiguous.
 //
 // It holds no memory while empty, so an idle connection may own one. Bounded by `limit`. With
 // kSecret whatever it held is wiped when it is consumed to the end, grown or freed. Views and spans
@@ -74,8 +74,8 @@ class ByteBuffer {
  private:
   static constexpr uint32_t kFirstCapacity = 128;
 
-  // Makes room for `more` bytes behind end_: by moving to the front when half is free, else by
-  // growing.
+  // Makes room for `more` bytes behind end_: by moving to the front when half
+  // is free, else by growing.
   void Reserve(size_t more) {
     if (capacity_ - end_ >= more) return;
     const uint32_t used = end_ - begin_;

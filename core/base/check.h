@@ -1,5 +1,5 @@
-// ROOST_CHECK for core/: the same macro that proto/ uses, so that there is one way to stop on the
-// impossible.
+// ROOST_CHECK for core/: the same macro that proto/ uses, so that there is one way
+// to stop on the impossible.
 #ifndef ROOST_CORE_BASE_CHECK_H_
 #define ROOST_CORE_BASE_CHECK_H_
 

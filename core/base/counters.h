@@ -1,8 +1,8 @@
 // Counters<Enum>: a shard's counts, one per enumerator, summable over shards.
 //
-// Written by the owning shard only; any thread may read or sum them. A reader sees each count
-// whole, but not all counts of one instant: good for metrics, not for decisions. Enum: 0, 1, …
-// kCount.
+// Written by the owning shard only; any thread may read or sum them. A reader sees
+// each count whole, but not all counts of one instant: good for metrics, not for
+// decisions. Enum: 0, 1, … kCount.
 #ifndef ROOST_CORE_BASE_COUNTERS_H_
 #define ROOST_CORE_BASE_COUNTERS_H_
 

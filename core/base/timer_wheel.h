@@ -234,9 +234,9 @@ using TimerId = uint32_t;
 
 // Timers: a wheel with its own nodes (24 bytes each), for owners that are named by a number.
 //
-// Arm gives a TimerId, which is dead once the timer has fired or was cancelled; the owner forgets
-// it then. A dead id does nothing (but in one of 255 cases where its node was used again: forget
-// it).
+// Arm gives a TimerId, which is dead once the timer has fired or was cancelled; the
+// owner forgets it then. A dead id does nothing (but in one of 255 cases where its node
+// was used again: forget it).
 class Timers {
  public:
   explicit Timers(uint64_t now_ns, uint64_t tick_ns = TimerWheel::kDefaultTickNs)

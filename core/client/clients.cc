@@ -90,11 +90,11 @@ void Clients::Unsubscribe(uint32_t index) {
 
 // Subscribers of one feed at one cursor and of one class are told the same bytes.
 const std::string& Clients::Rendered(const Feed& feed, uint64_t cursor, EnabledSet enabled) {
-  if (rendered_feed_ != &feed || rendered_from_ != cursor || rendered_to_ != feed.head() ||
+  if (rendered_feed_ != feed.id() || rendered_from_ != cursor || rendered_to_ != feed.head() ||
       rendered_for_ != enabled) {
     rendered_.clear();
     feed.Render(cursor, feed.head(), enabled, &rendered_);
-    rendered_feed_ = &feed;
+    rendered_feed_ = feed.id();
     rendered_from_ = cursor;
     rendered_to_ = feed.head();
     rendered_for_ = enabled;
@@ -270,7 +270,7 @@ void Clients::SetParkedTimer(uint32_t index) {
   const uint64_t period = SecondsToNs(static_cast<uint64_t>(config_.timeouts.heartbeat_s));
   if (period == 0) return SetTimer(index, kNever);
   std::string_view address(reinterpret_cast<const char*>(c.peer.bytes), sizeof c.peer.bytes);
-  const HashKey key{reinterpret_cast<uintptr_t>(c.user), services_->hash_key.k1};
+  const HashKey key{c.user->spread(), services_->hash_key.k1};
   const uint64_t offset = SipHash13(key, address) % period;
   const uint64_t earliest = now + period / 2;
   const uint64_t beats = (earliest + period - offset) / period;

@@ -106,7 +106,7 @@ class Clients final : public Subscribers {
   TimerWheel timers_;
   std::deque<Handle> news_;  // cells with something to be told, in order
   // The last rendering: subscribers of one feed mostly share it.
-  const Feed* rendered_feed_ = nullptr;
+  uint64_t rendered_feed_ = 0;  // Feed::id
   uint64_t rendered_from_ = 0, rendered_to_ = 0;
   EnabledSet rendered_for_;
   std::string rendered_;

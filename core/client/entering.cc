@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/base/clock.h"
+#include "core/base/log.h"
 #include "core/client/relay.h"
 #include "proto/imap/sasl.h"
 #include "proto/imap/writer.h"
@@ -374,6 +375,8 @@ void Entering::OnSessionReady(Session& session) {
   StripUncarried(&offered);
   offered.RemovePrefix("AUTH=");
   session.ForgetSecret();
+  Log(LogLevel::kInfo, "login",
+      {{"user", credentials_.user}, {"address", cell.peer.HostString()}, {"store", store.name}});
   std::string_view text = session.login_answer();
   text.remove_prefix(std::min<size_t>(text.size(), 3));  // "OK "
   client_.Answer(tag_, "OK [CAPABILITY " + offered.ToString() + "] " + std::string(text));
@@ -400,8 +403,9 @@ void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::stri
   if (loss == SessionLoss::kRefused) {
     answer = session.login_answer();
   } else {
-    // The reason is the operator's business; it goes to the log.
-    (void)text;
+    // The reason is the operator's business.
+    Log(LogLevel::kWarning, "login_unavailable",
+        {{"store", session.target().config->name}, {"user", credentials_.user}, {"reason", text}});
     answer = "NO [UNAVAILABLE] The mail store cannot be reached now; please try again later";
     ++client_.services().stats.unavailable_logins;
   }
@@ -412,6 +416,8 @@ void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::stri
 void Entering::LoginFailed(std::string_view answer) {
   CleanseString(credentials_.secret);
   ++client_.services().stats.failed_logins;
+  Log(LogLevel::kInfo, "login_failed",
+      {{"user", credentials_.user}, {"address", client_.cell().peer.HostString()}, {"answer", std::string(answer)}});
   client_.Answer(tag_, answer);
   if (++failed_logins_ >= client_.services().config.limits.failed_logins) {
     return client_.Bye("Too many failed logins");

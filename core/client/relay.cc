@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/base/log.h"
 #include "core/client/awake.h"
 #include "proto/check.h"
 
@@ -238,7 +239,10 @@ void Relay::OnSessionDrained(Session&) {
   if (!client_.closed() && !client_.stream().reading()) client_.ResumeInput();
 }
 
-void Relay::OnSessionLost(Session& session, SessionLoss loss, const std::string&) {
+void Relay::OnSessionLost(Session& session, SessionLoss loss, const std::string& text) {
+  if (!session.saw_logout()) {
+    Log(LogLevel::kInfo, "session_lost", {{"store", session.target().config->name}, {"reason", text}});
+  }
   const bool half = !session.Settled() && !session.AtResponseStart();
   if (parking_ != nullptr) client_.services().loop.Retire(std::move(parking_));
   client_.services().loop.Retire(std::move(session_));

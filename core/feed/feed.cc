@@ -1,6 +1,7 @@
 #include "core/feed/feed.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "core/base/clock.h"
@@ -10,11 +11,18 @@
 
 namespace roost {
 
+namespace {
+
+std::atomic<uint64_t> next_id{1};
+
+}  // namespace
+
 Feed::Feed(Loop& loop, const Config& config, FeedHost& host, User& user, std::string mailbox)
     : loop_(loop),
       config_(config),
       host_(host),
       user_(user),
+      id_(next_id.fetch_add(1, std::memory_order_relaxed)),
       mailbox_(std::move(mailbox)),
       log_(static_cast<uint32_t>(config.parking.log_entries_max)) {}
 

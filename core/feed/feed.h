@@ -76,6 +76,8 @@ class Feed final : public Retirable, private DriverListener {
   // Tells the host of what was logged outside of the driver's batches.
   void TellNews() { host_.OnFeedNews(*this); }
 
+  // Never given to another feed of this process: addresses are reused, and so are numbers in logs.
+  uint64_t id() const { return id_; }
   State state() const { return state_; }
   bool live() const { return state_ == State::kLive; }
   // The driver's session has what clients of this class must be told (MODSEQ).
@@ -129,6 +131,7 @@ class Feed final : public Retirable, private DriverListener {
   const Config& config_;
   FeedHost& host_;
   User& user_;
+  const uint64_t id_;
   const std::string mailbox_;
   State state_ = State::kNew;
   bool no_modseq_ = false;

@@ -90,8 +90,8 @@ class World {
   // Makes a listener and gives it to a party. Returns its address.
   Address Listen(size_t party, uint64_t listener, const Address& address,
                  const ListenOptions& options = {});
-  // Connects `client` to `server` through a listener of its own; both ids. For tests of something
-  // else.
+  // Connects `client` to `server` through a listener of its own; both ids. For
+  // tests of something else.
   struct Pair {
     SocketId client;
     SocketId server;

@@ -45,8 +45,8 @@ struct SocketId {
   friend bool operator==(const SocketId&, const SocketId&) = default;
 };
 
-// Who is told of a socket's events: opaque to Io, chosen by its user (kind, slot and generation of
-// an object).
+// Who is told of a socket's events: opaque to Io, chosen by its user (kind, slot and
+// generation of an object).
 using Owner = uint64_t;
 
 // An IP address and port, or nothing.
@@ -88,16 +88,16 @@ struct ListenerDescriptor {
   Address bound;
 };
 
-// Which buffers a receive picks from: two groups, so that one upload cannot starve everyone (see
-// IoLimits).
+// Which buffers a receive picks from: two groups, so that one upload cannot starve
+// everyone (see IoLimits).
 enum class BufferGroup : uint8_t { kSmall, kLarge };
 
 // All calls come from RunOnce. `error` is 0 or a positive errno.
 class IoHandler {
  public:
   virtual ~IoHandler() = default;
-  // A connection came in on the listener that was opened with `listener`. Adopt it with SetOwner or
-  // close it.
+  // A connection came in on the listener that was opened with `listener`. Adopt it
+  // with SetOwner or close it.
   virtual void OnAccept(uint64_t listener, SocketId socket, const Address& peer) = 0;
   // After an error the socket is gone: its id is stale already, nothing is to be closed.
   virtual void OnConnect(Owner owner, SocketId socket, int error) = 0;
@@ -146,8 +146,8 @@ class Io {
   // Stops accepting for good and closes the listener of this shard.
   virtual void CloseListener(uint64_t listener) = 0;
 
-  // Opens a connection; OnConnect tells. Returns an id at once (never none unless out of slots:
-  // {0,0}).
+  // Opens a connection; OnConnect tells. Returns an id at once (never none
+  // unless out of slots: {0,0}).
   virtual SocketId Connect(const Address& to, const ConnectOptions& options, Owner owner) = 0;
 
   virtual void SetOwner(SocketId socket, Owner owner) = 0;
@@ -155,24 +155,25 @@ class Io {
 
   // One receive of at most one buffer (kSmall: IoLimits::small_buffer bytes).
   virtual void Receive(SocketId socket, BufferGroup group) = 0;
-  // One shot: tells when a Receive would find something. Costs the kernel less than a pending
-  // Receive.
+  // One shot: tells when a Receive would find something. Costs the kernel
+  // less than a pending Receive.
   virtual void WaitReadable(SocketId socket) = 0;
-  // Withdraws an outstanding WaitReadable or Receive. The completion of a Receive may still come
-  // (with its bytes), even after another Receive or WaitReadable was asked for, which it then
-  // satisfies or precedes: the owner must be ready for it. Otherwise nothing comes. Returns at
-  // once.
+  // Withdraws an outstanding WaitReadable or Receive. The completion of a Receive may
+  // still come (with its bytes), even after another Receive or WaitReadable was asked
+  // for, which it then satisfies or precedes: the owner must be ready for it. Otherwise
+  // nothing comes. Returns at once.
   virtual void CancelReceive(SocketId socket) = 0;
   virtual bool ReceivePending(SocketId socket) const = 0;
 
-  // Takes the bytes; sends all of them (partial sends and a full socket are handled inside). One at
-  // a time.
+  // Takes the bytes; sends all of them (partial sends and a full socket are
+  // handled inside). One at a time.
   virtual void Send(SocketId socket, std::string&& bytes) = 0;
   virtual bool SendPending(SocketId socket) const = 0;
 
   // Graceful: what Send has taken still leaves, then shutdown(WR), input is read away for a moment
   // (IoLimits::linger_ms) so that no RST destroys the last words, then closed. `last_words` leave
-  // behind what a Send still has in flight.
+  // behind what a Send still has in flight. A peer that takes nothing is aborted after
+  // IoLimits::drain_ms; a socket that is still connecting at once.
   virtual void Close(SocketId socket, std::string&& last_words = {}) = 0;
   // At once, unsent bytes are dropped.
   virtual void Abort(SocketId socket) = 0;

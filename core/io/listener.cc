@@ -14,8 +14,8 @@
 namespace roost {
 namespace {
 
-// Probes that may go unanswered before a silent peer counts as dead; they are spread over one idle
-// time.
+// Probes that may go unanswered before a silent peer counts as dead; they are
+// spread over one idle time.
 constexpr int kKeepaliveProbes = 4;
 
 // From linux/in.h; the C library's header has it only from 2.36 on, with _DEFAULT_SOURCE.

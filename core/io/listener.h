@@ -20,8 +20,8 @@ ListenerDescriptor OpenListener(const Address& address, const ListenOptions& opt
 // Closes one that no Io took over.
 void CloseListenerDescriptor(ListenerDescriptor* descriptor);
 
-// Makes an unconnected socket for Connect: options set, bound to the source. Returns a descriptor
-// or -errno.
+// Makes an unconnected socket for Connect: options set, bound to the source.
+// Returns a descriptor or -errno.
 int OpenConnectSocket(const Address& to, const ConnectOptions& options);
 
 }  // namespace roost

@@ -265,8 +265,8 @@ class Prober {
     Note("close of a direct descriptor", Await().result == 0, error_, true);
   }
 
-  // Copies the slot into the other ring, whose table is empty: it must come out as slot 0, and be
-  // alive.
+  // Copies the slot into the other ring, whose table is empty: it must come out
+  // as slot 0, and be alive.
   void Move(RingDescriptor socket) {
     ring_->SendDescriptor(other_->fd(), socket.number, Tag());
     const Completion moved = Await();

@@ -1,5 +1,5 @@
-// ProbeUring: what this kernel lets this process do with io_uring, found out by doing each thing
-// once.
+// ProbeUring: what this kernel lets this process do with io_uring, found out
+// by doing each thing once.
 //
 // Blocking, over loopback sockets of its own, a few milliseconds; for start-up. It goes by no
 // version number: distributions backport and container profiles forbid.

@@ -10,8 +10,8 @@
 namespace roost {
 namespace {
 
-// When nothing else is set: Linux gives up an unanswered connect, and unacknowledged data, after
-// about this.
+// When nothing else is set: Linux gives up an unanswered connect, and
+// unacknowledged data, after about this.
 constexpr uint64_t kConnectTimeoutNs = SecondsToNs(127);
 constexpr int kDataTimeoutMs = 924'000;
 // Any moment will do, but not 0: code must not take the start for "never".

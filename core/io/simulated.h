@@ -1,5 +1,5 @@
-// SimNetwork: a network, a clock and any number of Ios on them, all in one thread and decided by a
-// seed.
+// SimNetwork: a network, a clock and any number of Ios on them, all in one
+// thread and decided by a seed.
 //
 // The same seed and the same calls give the same run, byte for byte. What the real world does
 // rarely the simulation does often: segments cut to single bytes, full socket buffers, receives
@@ -67,8 +67,8 @@ class SimNetwork {
   SimNetwork(const SimNetwork&) = delete;
   SimNetwork& operator=(const SimNetwork&) = delete;
 
-  // Ios of one set reach each other by Move and RingBell, numbered from 0 in the order of this
-  // call.
+  // Ios of one set reach each other by Move and RingBell, numbered from 0
+  // in the order of this call.
   Io* AddIo(uint32_t set_id = 0);
   Io* AddIo(uint32_t set_id, const IoLimits& limits);
 
@@ -81,8 +81,8 @@ class SimNetwork {
   void AdvanceTo(uint64_t ns);
   // The next thing on the wire; kNever: none.
   uint64_t NextEventNs() const;
-  // The earliest deadline that a RunOnce was given at this instant; 0: somebody does not want to
-  // wait.
+  // The earliest deadline that a RunOnce was given at this instant; 0:
+  // somebody does not want to wait.
   uint64_t NextDeadlineNs() const;
 
   Rng& rng() { return rng_; }
@@ -150,8 +150,8 @@ class SimRunner {
  public:
   explicit SimRunner(SimNetwork* network) : network_(network) {}
 
-  // `turn` does what is due and returns how many things it did. Typically: one RunOnce, or a Loop's
-  // Turn.
+  // `turn` does what is due and returns how many things it did. Typically: one
+  // RunOnce, or a Loop's Turn.
   void Add(std::function<int()> turn) { turns_.push_back(std::move(turn)); }
 
   // One round. False when nothing happened and nothing ever will: all are waiting for each other.

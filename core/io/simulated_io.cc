@@ -13,8 +13,8 @@ namespace {
 constexpr int64_t kWallStart = 1'700'000'000;
 // Most of a send that travels as one segment.
 constexpr size_t kSegment = 16 * 1024;
-// Accepting stops when this much of the slots is taken: the rest is for moves and backend
-// connections.
+// Accepting stops when this much of the slots is taken: the rest is for moves
+// and backend connections.
 constexpr uint64_t kAcceptPercent = 95;
 
 }  // namespace
@@ -259,8 +259,8 @@ void SimIo::GiveBytes(SocketId id, Socket& socket, Read group) {
   if (rng.Chance(network_->options_.fragment)) {
     count = std::min<size_t>(count, rng.Between(1, network_->options_.fragment_max));
   }
-  // A buffer of exactly that size, gone after the call: a sanitizer sees whoever reads past or
-  // later.
+  // A buffer of exactly that size, gone after the call: a sanitizer sees
+  // whoever reads past or later.
   const std::unique_ptr<uint8_t[]> bytes(new uint8_t[count]);
   std::copy_n(side.inbox.span().data(), count, bytes.get());
   side.inbox.Consume(count);
@@ -343,7 +343,7 @@ void SimIo::AllSent(SocketId id, Socket& socket) {
 // --- ending
 // ---------------------------------------------------------------------------------------
 
-void SimIo::Close(SocketId id, std::string&& last) {
+void SimIo::Close(SocketId id, std::string&& last_words) {
   Socket* socket = FindLive(id);
   if (socket == nullptr) return;
   if (socket->life == Life::kConnecting) return Abort(id);
@@ -351,7 +351,7 @@ void SimIo::Close(SocketId id, std::string&& last) {
   ++stats_.sockets_closing;
   socket->life = Life::kDraining;
   socket->wanted = Read::kNone;
-  socket->last = std::move(last);
+  socket->last = std::move(last_words);
   network_->Schedule(MsToNs(limits_.drain_ms), [this, id] {
     const Socket* slow = Find(id);
     if (slow != nullptr && slow->life == Life::kDraining) Finish(id, true);

@@ -1,8 +1,8 @@
 // SimIo: the Io of a SimNetwork. For simulated.cc and simulated_io.cc only; all others see Io.
 //
-// A socket is readable when its end of the connection holds bytes, a FIN or an error. Whoever wants
-// to know gets an entry in the ready list; RunOnce works the list off, a seeded one of its entries
-// first.
+// A socket is readable when its end of the connection holds bytes, a FIN or an error.
+// Whoever wants to know gets an entry in the ready list; RunOnce works the list off, a
+// seeded one of its entries first.
 #ifndef ROOST_CORE_IO_SIMULATED_IO_H_
 #define ROOST_CORE_IO_SIMULATED_IO_H_
 
@@ -79,8 +79,7 @@ class SimIo final : public Io {
   bool ReceivePending(SocketId socket) const override;
   void Send(SocketId socket, std::string&& bytes) override;
   bool SendPending(SocketId socket) const override;
-  using Io::Close;
-  void Close(SocketId socket, std::string&& last) override;
+  void Close(SocketId socket, std::string&& last_words) override;
   void Abort(SocketId socket) override;
   void Move(SocketId socket, uint32_t target, uint64_t token) override;
   void RingBell(uint32_t target) override;

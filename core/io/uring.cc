@@ -77,12 +77,14 @@ struct Uring::Impl {
   std::vector<BufferGroupMemory> groups;
   // Requests that the submission queue had no place for, not even after submitting it.
   std::deque<io_uring_sqe> backlog;
+  uint64_t submissions = 0;
   bool overflowing = false;
   uint64_t overflows = 0;
 
   io_uring_sqe* FreeEntry() {
     io_uring_sqe* entry = io_uring_get_sqe(&ring);
     if (entry == nullptr) {
+      ++submissions;
       io_uring_submit(&ring);
       entry = io_uring_get_sqe(&ring);
     }
@@ -174,6 +176,8 @@ Uring::~Uring() {
 }
 
 int Uring::fd() const { return impl_->ring.ring_fd; }
+
+uint64_t Uring::submissions() const { return impl_->submissions; }
 
 uint64_t Uring::overflows() const { return impl_->overflows; }
 
@@ -373,6 +377,7 @@ int Uring::Enable() {
 
 void Uring::Turn(uint64_t timeout_ns) {
   impl_->QueueBacklog();
+  ++impl_->submissions;
   impl_->NoteOverflow();
   if (timeout_ns == 0 || !impl_->backlog.empty()) {
     io_uring_submit_and_get_events(&impl_->ring);

@@ -1,8 +1,8 @@
 // Uring: one io_uring and its provided buffers. The only code that knows liburing is in uring.cc.
 //
-// Not here: sockets, generations, who is told. Callers put a number (user_data) into each request
-// and get it back with the result; uring_io.h makes sockets out of that, probe.h asks what the
-// kernel can do.
+// Not here: sockets, generations, who is told. Callers put a number (user_data) into each
+// request and get it back with the result; uring_io.h makes sockets out of that, probe.h
+// asks what the kernel can do.
 //
 // A request is queued, not submitted: Turn submits all of them at once and waits. When the
 // submission queue is full it is submitted early. Memory named by a request (Send, Connect,
@@ -82,8 +82,8 @@ class Uring {
   // One shot.
   void Poll(RingDescriptor socket, bool readable, bool writable, uint64_t user_data);
   void Shutdown(RingDescriptor socket, int how, uint64_t user_data);
-  // Ends a request by its number. The request still completes, with -ECANCELED or as if nothing had
-  // been.
+  // Ends a request by its number. The request still completes, with -ECANCELED
+  // or as if nothing had been.
   void Cancel(uint64_t cancelled, uint64_t user_data);
   void Close(RingDescriptor socket, uint64_t user_data);
   // Copies ordinary descriptor *fd into a free slot and writes the slot into *fd. Result: 1.
@@ -94,21 +94,23 @@ class Uring {
   // Copies a slot into a free slot of another ring's table, which is not told. Result: the slot
   // there. -EBADFD: that ring is not enabled.
   void SendDescriptor(int ring_fd, int32_t slot, uint64_t user_data);
-  // Puts a completion with `message` as its user_data into another ring. Completes here only if
-  // that fails.
+  // Puts a completion with `message` as its user_data into another ring. Completes
+  // here only if that fails.
   void Wake(int ring_fd, uint64_t message, uint64_t user_data);
   // Copies a slot to an ordinary descriptor: for take-over.
   void ExportDescriptor(int32_t slot, uint64_t user_data);
 
-  // Submits; then waits for a completion, or until timeout_ns have passed (0: not at all, kNever:
-  // no limit).
+  // Submits; then waits for a completion, or until timeout_ns have passed (0: not
+  // at all, kNever: no limit).
   void Turn(uint64_t timeout_ns);
   // The next completion. Its place in the queue is free at once.
   bool Next(Completion* completion);
-  // Waits for all requests to be gone, cancelling them: after this the kernel holds nothing of
-  // ours.
+  // Waits for all requests to be gone, cancelling them: after this the
+  // kernel holds nothing of ours.
   void CancelAll();
 
+  // Grows whenever what is queued may have been submitted.
+  uint64_t submissions() const;
   // How often the completion queue was found to have overflowed; nothing was lost by it.
   uint64_t overflows() const;
 

@@ -13,11 +13,11 @@
 namespace roost {
 namespace {
 
-// What a multishot accept may bring at once: a whole backlog (net.core.somaxconn, 4,096 by
-// default).
+// What a multishot accept may bring at once: a whole backlog
+// (net.core.somaxconn, 4,096 by default).
 constexpr uint32_t kBurst = 4096;
-// Accepting stops when this much of the slots is taken: the rest is for moves and backend
-// connections.
+// Accepting stops when this much of the slots is taken: the rest is for moves
+// and backend connections.
 constexpr uint64_t kAcceptPercent = 95;
 // Out of descriptors though not of slots: others hold them. Tried again after this.
 constexpr uint64_t kRetryNs = MsToNs(100);

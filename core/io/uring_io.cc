@@ -69,7 +69,8 @@ std::unique_ptr<UringSet> UringSet::Create(const Options& options, std::string* 
                std::to_string(options.count) + ": " + DescribeUringError(failed, step);
       return nullptr;
     }
-    set->ios_.emplace_back(new UringIo(set.get(), number, limits, direct, std::move(ring)));
+    set->ios_.emplace_back(
+        new UringIo(set.get(), number, options.count, limits, direct, std::move(ring)));
   }
   return set;
 }
@@ -79,13 +80,14 @@ UringSet::~UringSet() = default;
 // --- one of it
 // ------------------------------------------------------------------------------------
 
-UringIo::UringIo(UringSet* set, uint32_t number, const IoLimits& limits, bool direct,
-                 std::unique_ptr<Uring> ring)
+UringIo::UringIo(UringSet* set, uint32_t number, uint32_t count, const IoLimits& limits,
+                 bool direct, std::unique_ptr<Uring> ring)
     : set_(set),
       number_(number),
       limits_(limits),
       direct_(direct),
       ring_(std::move(ring)),
+      woken_(count),
       now_ns_(ReadMonotonicNs()),
       sockets_(limits.max_sockets),
       timers_(now_ns_) {}
@@ -196,8 +198,11 @@ void UringIo::Dispatch(const Completion& completion) {
     case Op::kCancelAccept:
       return HandleAccept(handle, completion);
     case Op::kWakeFailed:
-      // Not enabled yet: its first turn looks at the flags. Anything else may pass: ring again.
-      if (completion.result != -EBADFD) Signal(handle.index(), 0);
+      // Not enabled yet (-EBADFD): its first turn looks at the flags. Out of memory may pass.
+      if (completion.result == -ENOMEM || completion.result == -EAGAIN ||
+          completion.result == -EOVERFLOW) {
+        Wake(handle.index());
+      }
       return;
     case Op::kWake:
     case Op::kForget:
@@ -272,14 +277,17 @@ void UringIo::OnTimer(uint64_t owner) {
 // --- between rings
 // --------------------------------------------------------------------------------
 
-// With signal 0: whatever is set already is told again.
 void UringIo::Signal(uint32_t target, uint32_t signal) {
-  UringIo& other = set_->at(target);
-  const uint32_t before = other.shared_.signals.fetch_or(signal, std::memory_order_acq_rel);
-  if (signal != 0 && before != 0) return;  // somebody woke it, and it has not looked yet
-  if (signal == 0 && before == 0) return;  // it has looked
-  if (target == number_) return;
-  ring_->Wake(other.ring_->fd(), Handle(static_cast<uint8_t>(Op::kWake), 0, 1).bits(),
+  set_->at(target).shared_.signals.fetch_or(signal, std::memory_order_acq_rel);
+  if (target != number_) Wake(target);
+}
+
+// One message is enough as long as it has not left. That another shard woke the target does not
+// count: its message may not have left either.
+void UringIo::Wake(uint32_t target) {
+  const uint64_t stamp = ring_->submissions() + 1;
+  if (std::exchange(woken_[target], stamp) == stamp) return;
+  ring_->Wake(set_->at(target).ring_->fd(), Handle(static_cast<uint8_t>(Op::kWake), 0, 1).bits(),
               Handle(static_cast<uint8_t>(Op::kWakeFailed), target, 1).bits());
 }
 

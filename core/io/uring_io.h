@@ -1,5 +1,5 @@
-// UringIo: the Io of a shard on io_uring. UringSet makes as many as there are shards, able to reach
-// each other.
+// UringIo: the Io of a shard on io_uring. UringSet makes as many as there are shards,
+// able to reach each other.
 //
 // What the kernel is asked for, by sort of request:
 //   accept    multishot while a whole backlog would fit into the free slots, one at a time above
@@ -92,8 +92,8 @@ class UringIo final : public Io {
  public:
   ~UringIo() override;
 
-  // Makes the calling thread the one that everything below is called from. Before the first
-  // RunOnce.
+  // Makes the calling thread the one that everything below is called from.
+  // Before the first RunOnce.
   void Bind();
 
   void SetHandler(IoHandler* handler) override { handler_ = handler; }
@@ -115,8 +115,7 @@ class UringIo final : public Io {
   bool ReceivePending(SocketId socket) const override;
   void Send(SocketId socket, std::string&& bytes) override;
   bool SendPending(SocketId socket) const override;
-  using Io::Close;
-  void Close(SocketId socket, std::string&& last) override;
+  void Close(SocketId socket, std::string&& last_words) override;
   void Abort(SocketId socket) override;
   void Move(SocketId socket, uint32_t target, uint64_t token) override;
   void RingBell(uint32_t target) override;
@@ -236,7 +235,7 @@ class UringIo final : public Io {
   static constexpr uint32_t kBellSignal = 1;
   static constexpr uint32_t kInboxSignal = 2;
 
-  UringIo(UringSet* set, uint32_t number, const IoLimits& limits, bool direct,
+  UringIo(UringSet* set, uint32_t number, uint32_t count, const IoLimits& limits, bool direct,
           std::unique_ptr<Uring> ring);
 
   // uring_io.cc
@@ -244,6 +243,7 @@ class UringIo final : public Io {
   void HandleSocket(Op op, SocketId id, const Completion& completion);
   int TakeArrivals(int budget);
   void Signal(uint32_t target, uint32_t signal);
+  void Wake(uint32_t target);
   void OnTimer(uint64_t owner);
   void ReadClock();
 
@@ -311,6 +311,8 @@ class UringIo final : public Io {
 
   // this thread only
   std::unique_ptr<Uring> ring_;
+  // By target: the ring's submissions() when it was last sent a message, plus 1.
+  std::vector<uint64_t> woken_;
   IoHandler* handler_ = nullptr;
   uint64_t now_ns_ = 0;
   mutable Slab<Socket> sockets_;

@@ -1,5 +1,5 @@
-// How a socket of our own making begins, how one changes its ring, and the one way in which all
-// end.
+// How a socket of our own making begins, how one changes its ring, and the
+// one way in which all end.
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -148,7 +148,7 @@ void UringIo::ArmTimer(SocketId id, Socket* socket, uint64_t after_ms) {
   socket->timer = timers_.Arm(now_ns_ + MsToNs(after_ms), handle.bits());
 }
 
-void UringIo::Close(SocketId id, std::string&& last) {
+void UringIo::Close(SocketId id, std::string&& last_words) {
   Socket* socket = FindLive(id);
   if (socket == nullptr) return;
   if (socket->life == Life::kConnecting) return Abort(id);
@@ -157,20 +157,20 @@ void UringIo::Close(SocketId id, std::string&& last) {
   socket->dry = false;
   ArmTimer(id, socket, limits_.drain_ms);
   if (socket->outgoing != kNoIndex) {
-    outgoing_[socket->outgoing].last = std::move(last);
-  } else if (last.empty()) {
+    outgoing_[socket->outgoing].last = std::move(last_words);
+  } else if (last_words.empty()) {
     Linger(id, socket);
   } else {
     const auto outgoing = outgoing_.New();
     ROOST_CHECK(outgoing);
-    outgoing->bytes = std::move(last);
+    outgoing->bytes = std::move(last_words);
     socket->outgoing = outgoing.index;
     StartSend(id, socket);
   }
 }
 
-// Everything is sent: what the peer still says is read away, so that it sees our last words before
-// a reset.
+// Everything is sent: what the peer still says is read away, so that it sees our
+// last words before a reset.
 void UringIo::Linger(SocketId id, Socket* socket) {
   socket->life = Life::kLingering;
   ArmTimer(id, socket, limits_.linger_ms);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/clock.h"
+#include "core/base/log.h"
 #include "core/park/feeds.h"
 #include "core/park/may_serve.h"
 
@@ -27,10 +28,13 @@ void Recovery::DropSession() {
   loop_.Retire(std::move(session_));
 }
 
-void Recovery::Start() { Pause(); }
+void Recovery::Start() { Pause("the session was lost"); }
 
 // The first pause is short, since often only one session was cut; the spread keeps thousands of feeds apart.
-void Recovery::Pause() {
+void Recovery::Pause(std::string_view reason) {
+  Log(LogLevel::kWarning, "feed_without_session",
+      {{"store", feed_.user().store().name}, {"user", feed_.user().login()},
+       {"reason", std::string(reason)}, {"next_try_ms", std::to_string(pause_ms_)}});
   DropSession();
   uint8_t random[2];
   loop_.io().Random(random);
@@ -62,7 +66,7 @@ void Recovery::Opened(Opener::Result result) {
     case Opener::Failure::kMailbox:
       return feed_.Kill("[NONEXISTENT] The selected mailbox cannot be opened any more");
     default:
-      return Pause();
+      return Pause(result.text);
   }
   session_ = std::move(result.session);
   session_->set_sink(*this);
@@ -80,7 +84,7 @@ void Recovery::ListNow() {
 }
 
 void Recovery::Listed(bool ok) {
-  if (!ok) return Pause();
+  if (!ok) return Pause("the list of messages does not add up");
   FetchFlags();
 }
 
@@ -93,7 +97,7 @@ void Recovery::FetchFlags() {
   if (session_->state().selected()->exists == 0) return Adopt();
   session_->Run(CommandKind::kFetch, fetch,
                 [this](const Response& response) {
-                  response.status == Status::kOk ? Adopt() : Pause();
+                  response.status == Status::kOk ? Adopt() : Pause("FETCH of flags was refused");
                 },
                 [this](const Piece&, const Response* first) {
                   if (first == nullptr || first->kind != ResponseKind::kFetch) return false;
@@ -118,7 +122,7 @@ void Recovery::Adopt() {
       if (++behind_ >= kMaxBehind) {
         return feed_.Kill("[UNAVAILABLE] The mailbox went back in time; please select it again");
       }
-      return Pause();
+      return Pause("the session is behind");
     case Feed::Adoption::kOtherMailbox:
       return feed_.Kill("[UNAVAILABLE] The mailbox was replaced; please select it again");
     case Feed::Adoption::kAdopted:
@@ -135,6 +139,6 @@ void Recovery::Adopt() {
   feeds_.RecoveryOver(feed_);
 }
 
-void Recovery::OnSessionLost(Session&, SessionLoss, const std::string&) { Pause(); }
+void Recovery::OnSessionLost(Session&, SessionLoss, const std::string& text) { Pause(text); }
 
 }  // namespace roost

@@ -40,7 +40,7 @@ class Recovery final : public Retirable, private SessionSink {
   void OnStoreData(Session&, const Piece&, const Response*) override {}
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
 
-  void Pause();
+  void Pause(std::string_view reason);
   void Open();
   void Opened(Opener::Result result);
   void ListNow();

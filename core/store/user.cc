@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/clock.h"
+#include "core/base/hash.h"
 
 namespace roost {
 
@@ -58,6 +59,7 @@ User::User(Loop& loop, const Config& config, Dialer& dialer, UserTable& table, s
       dialer_(dialer),
       table_(table),
       key_(std::move(key)),
+      spread_(SipHash13({}, key_)),
       login_(own.user),
       later_(LaterCredentials(*dialer.target().config, own)),
       address_(address),

@@ -51,6 +51,8 @@ class User final : public SessionSink, public Retirable {
 
   const std::string& key() const { return key_; }
   const std::string& login() const { return login_; }
+  // Differs between users: spreads what would otherwise fall into one instant.
+  uint64_t spread() const { return spread_; }
   Dialer& dialer() { return dialer_; }
   const StoreConfig& store() const { return *dialer_.target().config; }
 
@@ -89,6 +91,7 @@ class User final : public SessionSink, public Retirable {
   UserTable& table_;
   uint32_t references_ = 0;
   const std::string key_;
+  const uint64_t spread_;
   const std::string login_;
   Credentials later_;
   CapabilitySet capabilities_;
