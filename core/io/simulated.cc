@@ -43,7 +43,12 @@ SimOptions SimOptions::Calm() {
 SimNetwork::SimNetwork(uint64_t seed, SimOptions options)
     : rng_(seed), options_(std::move(options)), now_ns_(kStartNs) {}
 
-SimNetwork::~SimNetwork() = default;
+// What a silent connection holds back holds the connection.
+SimNetwork::~SimNetwork() {
+  for (const auto& silenced : silenced_) {
+    if (const auto connection = silenced.lock()) connection->held.clear();
+  }
+}
 
 Io* SimNetwork::AddIo(uint32_t set_id) { return AddIo(set_id, options_.limits); }
 
@@ -231,6 +236,7 @@ void SimNetwork::Silence(Io* io, SocketId socket, bool silent) {
     });
     return;
   }
+  silenced_.push_back(connection);
   for (int side = 0; side < 2; ++side) {
     const SimEnd end{connection, side};
     if (SideOf(end).on_the_way != 0) ArmTimeout(end);

@@ -143,6 +143,7 @@ class SimNetwork {
   std::vector<std::shared_ptr<SimListener>> listeners_;
   std::vector<ListenOptions> listen_options_;  // by descriptor
   std::vector<Address> unreachable_;
+  std::vector<std::weak_ptr<SimConnection>> silenced_;  // that ever were
 };
 
 // Runs participants in turns and moves the clock when none has anything to do.
