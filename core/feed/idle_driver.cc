@@ -1,6 +1,7 @@
 #include "core/feed/idle_driver.h"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include "proto/check.h"
@@ -183,6 +184,10 @@ void IdleDriver::OnStoreData(Session& session, const Piece& piece, const Respons
       break;
     case ResponseKind::kFetch: {
       const FetchInfo info = ParseFetch(first->rest);
+      if (first->number == 0 || first->number > session.view()->size() ||
+          (piece.ends_message && !info.whole)) {
+        return Lost(SessionLoss::kProtocol, "the store sent a FETCH response that cannot be");
+      }
       if (!info.flags) break;
       const uint32_t uid = session.view()->UidOf(first->number);
       // Flags of a message that was not told yet are the client's to fetch.
@@ -199,6 +204,12 @@ void IdleDriver::OnStoreData(Session& session, const Piece& piece, const Respons
       if (first->CodeIs("PERMANENTFLAGS") || first->CodeIs("ALERT")) {
         if (piece.ends_message) listener_.OnDriverLine(piece.bytes);
         BatchSoon();
+      }
+      break;
+    case ResponseKind::kOther:
+      // An extension's response begins with a letter; anything else is noise, and what else was lost is not known.
+      if (first->name.empty() || !std::isalpha(static_cast<unsigned char>(first->name.front()))) {
+        return Lost(SessionLoss::kProtocol, "the store sent a line that is no response");
       }
       break;
     default:

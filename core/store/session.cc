@@ -9,6 +9,18 @@
 #include "proto/imap/writer.h"
 
 namespace roost {
+namespace {
+
+// Of a response's line: a SEARCH that lists some million messages fits.
+constexpr size_t kMaxLineBytes = size_t{32} << 20;
+
+// Responses whose text is for people, and short.
+bool IsStatus(ResponseKind kind) {
+  return kind <= ResponseKind::kPreauth;
+}
+static_assert(ResponseKind::kTagged < ResponseKind::kPreauth && ResponseKind::kPreauth < ResponseKind::kCapability);
+
+}  // namespace
 
 Session::Session(Loop& loop, const StoreTarget& target, SessionSink& sink)
     : loop_(loop),
@@ -114,6 +126,11 @@ void Session::HandlePiece(const Piece& piece) {
     return Lose(phase_ < Phase::kLogin ? SessionLoss::kUnreachable : SessionLoss::kProtocol,
                 std::move(text));
   }
+  line_bytes_ = piece.begins_message || piece.kind == Piece::Kind::kLiteral ? 0 : line_bytes_;
+  line_bytes_ += piece.bytes.size();
+  const bool endless = piece.kind == Piece::Kind::kText && !piece.ends_line &&
+                       (line_bytes_ > kMaxLineBytes || (first != nullptr && IsStatus(first->kind)));
+  if (endless) return Lose(SessionLoss::kProtocol, "the store sent an endless line");
   if (phase_ == Phase::kReady) return HandleReady(piece, first);
   if (first != nullptr) HandleLoginPhase(piece, *first);
 }

@@ -225,6 +225,7 @@ class Session final : public Retirable, private StreamOwner {
   size_t address_ = 0;
   uint64_t tag_number_ = 0;
   uint64_t last_heard_ns_ = 0;
+  size_t line_bytes_ = 0;         // of the response line under way
   std::deque<Hidden> hidden_;
   Untagged eater_;                // takes the rest of the response under way
   std::optional<MailboxView> view_;

@@ -353,7 +353,7 @@ class BrokenStoreTest(RoostCase):
         self.refused(script)
 
     def test_a_store_that_dies_at_the_login(self):
-        self.refused(lambda c: (c.greet(), c.serve(until="LOGIN")))
+        self.refused(lambda c: (c.greet(), c.serve(until="AUTHENTICATE")))
 
     def test_a_refusal_reaches_the_client_with_its_code(self):
         def script(connection):

@@ -210,7 +210,7 @@ class OfferTest(RoostCase):
     """Capabilities, and what is refused before TLS."""
 
     STRIPPED = ("COMPRESS=DEFLATE", "NOTIFY", "UNAUTHENTICATE", "CONTEXT=SEARCH", "CONTEXT=SORT",
-                "UIDONLY", "LOGIN-REFERRALS", "MAILBOX-REFERRALS")
+                "UIDONLY", "LOGIN-REFERRALS", "MAILBOX-REFERRALS", "URLAUTH", "URL-PARTIAL")
 
     def test_before_login_over_tls(self):
         client = self.connect()
