@@ -374,7 +374,6 @@ void Entering::OnSessionReady(Session& session) {
   }
   StripUncarried(&offered);
   offered.RemovePrefix("AUTH=");
-  session.ForgetSecret();
   Log(LogLevel::kInfo, "login",
       {{"user", credentials_.user}, {"address", cell.peer.HostString()}, {"store", store.name}});
   std::string_view text = session.login_answer();

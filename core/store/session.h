@@ -150,9 +150,7 @@ class Session final : public Retirable, private StreamOwner {
   bool ready() const { return phase_ == Phase::kReady; }
   const StoreTarget& target() const { return target_; }
   size_t address() const { return address_; }  // index into target().addresses
-  const Credentials& credentials() const { return credentials_; }
-  // The credentials' secret is needed no longer.
-  void ForgetSecret() { CleanseString(credentials_.secret); }
+  const Credentials& credentials() const { return credentials_; }  // after login: without the secret
   // kRefused: the store's words, "NO [AUTHENTICATIONFAILED] …". After login: the tagged OK.
   const std::string& login_answer() const { return login_answer_; }
   // Monotonic time of the last byte from the store.

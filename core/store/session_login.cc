@@ -291,6 +291,7 @@ void Session::LoggedIn() {
   deadline_.Cancel();
   login_place_.reset();
   login_parts_.clear();
+  CleanseString(credentials_.secret);
   sink_->OnSessionReady(*this);
 }
 

@@ -62,8 +62,11 @@ User::User(Loop& loop, const Config& config, Dialer& dialer, UserTable& table, s
       spread_(SipHash13({}, key_)),
       login_(own.user),
       later_(LaterCredentials(*dialer.target().config, own)),
+      secret_(later_.secret),
       address_(address),
-      expiry_(loop) {}
+      expiry_(loop) {
+  CleanseString(later_.secret);
+}
 
 void User::NoteUnreachable(size_t address) {
   dialer_.NoteUnreachable(address);
@@ -85,7 +88,9 @@ void User::NoteCapabilities(const CapabilitySet& offered) {
 
 std::unique_ptr<Session> User::Open(const SessionClient& client, Dialer::Urgency urgency,
                                     SessionSink& sink) {
-  return dialer_.Open(later_, client, address_, urgency, sink);
+  Credentials credentials = later_;  // wiped at its end, and by the session once it is logged in
+  credentials.secret = secret_.Open();
+  return dialer_.Open(credentials, client, address_, urgency, sink);
 }
 
 void User::Release(std::unique_ptr<Session> session) {

@@ -19,6 +19,7 @@
 #include "core/config/config.h"
 #include "core/store/dialer.h"
 #include "core/store/session.h"
+#include "proto/tls/sealed_secret.h"
 
 namespace roost {
 
@@ -93,7 +94,8 @@ class User final : public SessionSink, public Retirable {
   const std::string key_;
   const uint64_t spread_;
   const std::string login_;
-  Credentials later_;
+  Credentials later_;    // without its secret
+  SealedSecret secret_;  // later_'s
   CapabilitySet capabilities_;
   size_t address_ = 0;  // of the store; changed only when it cannot be reached
   std::vector<Pooled> pool_;
