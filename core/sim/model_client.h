@@ -1,0 +1,191 @@
+// A mail client as real ones are: a class, habits, and a strict belief in what it is told.
+//
+// What it is: connects, logs in, selects, lists, then does what its habits say until it is told to settle; checks every line for
+// what IMAP does not allow and reports it. What it is not: forgiving.
+//
+// client_habits.cc holds what it does, this file's .cc what it hears. Lifetime: its Wires outlives it.
+#ifndef ROOST_CORE_SIM_MODEL_CLIENT_H_
+#define ROOST_CORE_SIM_MODEL_CLIENT_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/rng.h"
+#include "core/sim/belief.h"
+#include "core/sim/imap_text.h"
+#include "core/sim/transcript.h"
+#include "core/sim/violations.h"
+#include "core/sim/wire.h"
+
+namespace roost {
+
+enum class ClientClass : uint8_t { kPlain, kCondstore, kQresync };
+
+struct ClientCounts {
+  uint64_t connections = 0, commands = 0, idles = 0, refused = 0, byes = 0, lost = 0;
+  uint64_t expunge_issued = 0, unavailable = 0, expunges_told = 0, exists_told = 0, flags_told = 0;
+  uint64_t vanished_told = 0, bodies = 0, beats = 0;
+  uint64_t compared = 0;  // views that were checked against the truth
+};
+
+// What all clients of a run share.
+struct ClientWorld {
+  Wires& wires;
+  Address server;
+  Transcript& transcript;
+  Violations& violations;
+  ClientCounts& counts;
+  bool faults = false;  // connections and sessions may be lost, the store may be away
+  // No answer after so long is a violation.
+  uint64_t patience_ns = 100 * kNsPerSecond;
+};
+
+class ModelClient final : public WireOwner {
+ public:
+  struct Habits {
+    ClientClass client_class = ClientClass::kPlain;
+    double idle = 0.4;         // how often it idles rather than acts
+    double longest_idle_s = 40;
+    double longest_pause_s = 3;
+    double examine = 0.2;      // opens by EXAMINE
+    double leave = 0.03;       // disconnects or logs out
+    double odd = 0.1;          // half-written commands, slow reading, garbage in IDLE
+    double pin = 0;            // uses commands that bind it to its session
+    bool lists_by_fetch = false;
+    bool writes = true;        // STORE, EXPUNGE, APPEND, COPY
+  };
+
+  ModelClient(ClientWorld& world, uint64_t number, uint64_t seed, std::string user,
+              std::vector<std::string> mailboxes, const Habits& habits);
+  ~ModelClient() override;
+
+  void Start();
+  // Ends what it is at, then idles (in IDLE, a mailbox selected) and stays so.
+  void Settle();
+  // It is settled: in IDLE, everything answered.
+  bool settled() const;
+  // From settled: DONE, and asks for everything again, which must be what it believes; then settles again.
+  void Verify();
+  // LOGOUT, for good.
+  void Finish();
+  bool finished() const { return finishing_ && !wire_.open(); }
+
+  const Belief& belief() const { return belief_; }
+  const std::string& user() const { return user_; }
+  uint64_t number() const { return number_; }
+  std::string name() const { return "client " + std::to_string(number_); }
+  // Bound to its own session until it connects anew.
+  bool pinned() const { return pinned_; }
+  std::string Describe() const;
+
+ private:
+  struct Sent {
+    std::string tag;
+    std::string name;               // "UID FETCH"
+    bool forbids_expunge = false;   // by number
+    bool uses_numbers = false;
+    bool may_fail = false;          // NO or BAD are fine
+    uint64_t sent_ns = 0;
+    std::string rest;               // goes out after `+`
+    std::vector<uint32_t> numbers;  // FETCH by number: what must be answered
+    std::vector<uint32_t> uids;     // UID FETCH: what must be known afterwards, if still there
+    std::function<void(bool ok, const std::string& text)> done;
+  };
+  enum class Stage : uint8_t { kAway, kGreeting, kEntering, kReady };
+
+  // ---- what it hears (model_client.cc) -----------------------------------------------------------
+  void OnWireConnected() override {}
+  void OnWireInput() override;
+  void OnWireClosed(int error) override;
+  void Hear(const std::string& text);
+  void HearTagged(const std::string& text);
+  void HearUntagged(const std::string& text);
+  void HearNumber(uint32_t n, const std::vector<TextToken>& tokens);
+  void HearFetch(uint32_t n, const std::vector<TextToken>& tokens);
+  void HearStatus(const std::vector<TextToken>& tokens);
+  void HearList(const std::vector<TextToken>& tokens);
+  void HearContinuation();
+  void CheckDone(const Sent& sent);
+  bool MayHearExpunge(const char* what);
+  void Wrong(const std::string& text);
+  void Forget();
+  void Watch();
+
+  // ---- what it says ------------------------------------------------------------------------------
+  Sent& Send(std::string name, std::string arguments, Sent sent);
+  Sent& Send(std::string name, std::string arguments) {
+    return Send(std::move(name), std::move(arguments), Sent());
+  }
+  void Put(std::string_view bytes);
+  // In a while, if the connection is still the same.
+  void Later(double seconds, std::function<void()> action);
+
+  // ---- what it does (client_habits.cc) -----------------------------------------------------------
+  void Connect();
+  void Reconnect();
+  void Enter();
+  void LogIn();
+  void LoggedIn(bool ok, const std::string& text);
+  void AskCapability();
+  void EnableClass();
+  void SelectSome();
+  void SelectMailbox(const std::string& mailbox, bool examine);
+  void ListAll();
+  void Next();
+  void Act();
+  void Idle();
+  void EndIdle();
+  void ReadSome();
+  void FetchByNumber();
+  void FetchByUid();
+  void LearnNew();
+  void StoreSome();
+  void AppendSome();
+  void CopySome();
+  void Odd();
+  void HalfWritten();
+  void PinItself();
+  void Leave();
+  std::vector<uint32_t> SomeNumbers();
+  std::string RandomFlag();
+  bool can(std::string_view capability) const { return capabilities_.count(std::string(capability)) != 0; }
+
+  ClientWorld& world_;
+  const uint64_t number_;
+  Rng rng_;
+  const std::string user_;
+  const std::vector<std::string> mailboxes_;
+  const Habits habits_;
+
+  Wire wire_;
+  MessageReader reader_;
+  Stage stage_ = Stage::kAway;
+  uint64_t connection_ = 0;        // counts them, so that what was planned for an old one is not done
+  uint64_t tag_number_ = 0;
+  std::deque<Sent> sent_;
+  bool idling_ = false;            // `+` of IDLE was heard, DONE not said
+  bool verify_ = false;
+  bool settling_ = false;
+  bool finishing_ = false;
+  bool pinned_ = false;
+  bool heard_bye_ = false;
+  bool said_logout_ = false;
+  bool enabled_condstore_ = false;
+  bool enabled_qresync_ = false;
+  bool next_planned_ = false;
+  int refused_logins_ = 0;
+  uint32_t garbage_ = 0;
+  std::set<std::string> capabilities_;
+  Belief belief_;
+  std::shared_ptr<int> life_ = std::make_shared<int>(0);
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_SIM_MODEL_CLIENT_H_

@@ -1,0 +1,86 @@
+#include "core/sim/model_mailbox.h"
+
+#include <algorithm>
+
+namespace roost {
+
+ModelMailbox::ModelMailbox(std::string user, std::string name, uint32_t uid_validity,
+                           uint32_t uid_next)
+    : user_(std::move(user)),
+      name_(std::move(name)),
+      uid_validity_(uid_validity),
+      uid_next_(uid_next) {}
+
+ModelMessage* ModelMailbox::FindMutable(uint32_t uid) {
+  auto it = std::lower_bound(messages_.begin(), messages_.end(), uid,
+                             [](const ModelMessage& m, uint32_t u) { return m.uid < u; });
+  return it != messages_.end() && it->uid == uid ? &*it : nullptr;
+}
+
+const ModelMessage* ModelMailbox::Find(uint32_t uid) const {
+  return const_cast<ModelMailbox*>(this)->FindMutable(uid);
+}
+
+uint32_t ModelMailbox::Deliver(ModelFlags flags, uint32_t size) {
+  ModelMessage message;
+  message.uid = uid_next_++;
+  message.modseq = ++highest_modseq_;
+  message.size = size;
+  for (const std::string& flag : flags) {
+    if (flag.front() != '\\') keywords_.insert(flag);
+  }
+  message.flags = std::move(flags);
+  messages_.push_back(message);
+  for (MailboxObserver* observer : std::vector(observers_)) observer->OnArrived(message.uid);
+  return message.uid;
+}
+
+bool ModelMailbox::Expunge(uint32_t uid) {
+  if (Find(uid) == nullptr) return false;
+  std::erase_if(messages_, [uid](const ModelMessage& m) { return m.uid == uid; });
+  expunged_.emplace_back(++highest_modseq_, uid);
+  for (MailboxObserver* observer : std::vector(observers_)) observer->OnExpunged(uid);
+  return true;
+}
+
+bool ModelMailbox::SetFlags(uint32_t uid, ModelFlags flags) {
+  ModelMessage* message = FindMutable(uid);
+  if (message == nullptr || message->flags == flags) return false;
+  for (const std::string& flag : flags) {
+    if (flag.front() != '\\') keywords_.insert(flag);
+  }
+  message->flags = std::move(flags);
+  message->modseq = ++highest_modseq_;
+  for (MailboxObserver* observer : std::vector(observers_)) observer->OnReflagged(uid);
+  return true;
+}
+
+bool ModelMailbox::TakeRecent(uint32_t uid) {
+  ModelMessage* message = FindMutable(uid);
+  return message != nullptr && std::exchange(message->recent, false);
+}
+
+void ModelMailbox::Replace() {
+  for (MailboxObserver* observer : std::vector(observers_)) observer->OnReplaced();
+}
+
+std::string ModelBody(std::string_view user, std::string_view mailbox, uint32_t uid_validity,
+                      uint32_t uid, uint32_t size) {
+  std::string body = "user=";
+  body.append(user).append(" mailbox=").append(mailbox);
+  body.append(" validity=").append(std::to_string(uid_validity));
+  body.append(" uid=").append(std::to_string(uid)).append("\r\n");
+  while (body.size() < size) body.append("a line of a long message {7}\r\n* 1 EXPUNGE\r\n");
+  return body;
+}
+
+std::string FlagText(const ModelFlags& flags) {
+  std::string text;
+  for (const std::string& flag : flags) {
+    if (!text.empty()) text += ' ';
+    text += flag;
+  }
+  return text;
+}
+
+}  // namespace roost

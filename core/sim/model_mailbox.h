@@ -1,0 +1,89 @@
+// One mailbox as it really is: the truth that every client's belief is compared with.
+//
+// What it is not: it knows no session's view. Whoever wants to hear of changes attaches; what it makes of them, and when, is
+// its own business.
+#ifndef ROOST_CORE_SIM_MODEL_MAILBOX_H_
+#define ROOST_CORE_SIM_MODEL_MAILBOX_H_
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace roost {
+
+using ModelFlags = std::set<std::string>;
+
+struct ModelMessage {
+  uint32_t uid = 0;
+  uint64_t modseq = 0;
+  uint32_t size = 0;
+  bool recent = true;  // no session has been told of it as \Recent
+  ModelFlags flags;
+};
+
+class MailboxObserver {
+ public:
+  virtual ~MailboxObserver() = default;
+  virtual void OnArrived(uint32_t uid) = 0;
+  virtual void OnExpunged(uint32_t uid) = 0;
+  virtual void OnReflagged(uint32_t uid) = 0;
+  // Another mailbox has the name now; nothing will ever happen here again.
+  virtual void OnReplaced() = 0;
+};
+
+class ModelMailbox {
+ public:
+  ModelMailbox(std::string user, std::string name, uint32_t uid_validity, uint32_t uid_next);
+
+  const std::string& user() const { return user_; }
+  const std::string& name() const { return name_; }
+  uint32_t uid_validity() const { return uid_validity_; }
+  uint32_t uid_next() const { return uid_next_; }
+  uint64_t highest_modseq() const { return highest_modseq_; }
+  // Ascending by UID.
+  const std::vector<ModelMessage>& messages() const { return messages_; }
+  // Keywords that any message ever had.
+  const std::set<std::string>& keywords() const { return keywords_; }
+  // (modseq, UID) of each expunge.
+  const std::vector<std::pair<uint64_t, uint32_t>>& expunged() const { return expunged_; }
+
+  const ModelMessage* Find(uint32_t uid) const;
+  uint32_t Deliver(ModelFlags flags, uint32_t size);
+  bool Expunge(uint32_t uid);
+  // False: nothing changed, or there is no such message.
+  bool SetFlags(uint32_t uid, ModelFlags flags);
+  // True once: the caller is the one session that sees it as \Recent.
+  bool TakeRecent(uint32_t uid);
+  void Replace();
+
+  void Attach(MailboxObserver* observer) { observers_.push_back(observer); }
+  void Detach(MailboxObserver* observer) { std::erase(observers_, observer); }
+  size_t attached() const { return observers_.size(); }
+
+ private:
+  ModelMessage* FindMutable(uint32_t uid);
+
+  const std::string user_;
+  const std::string name_;
+  const uint32_t uid_validity_;
+  uint32_t uid_next_;
+  uint64_t highest_modseq_ = 1;
+  std::vector<ModelMessage> messages_;
+  std::set<std::string> keywords_;
+  std::vector<std::pair<uint64_t, uint32_t>> expunged_;
+  std::vector<MailboxObserver*> observers_;
+};
+
+// What a message says, which names whose it is: "user=u0 mailbox=INBOX validity=3 uid=17\r\n…".
+std::string ModelBody(std::string_view user, std::string_view mailbox, uint32_t uid_validity, uint32_t uid,
+                      uint32_t size);
+
+// "\Seen $x"
+std::string FlagText(const ModelFlags& flags);
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_SIM_MODEL_MAILBOX_H_

@@ -1,0 +1,131 @@
+// One session of a ModelStore: a view of a mailbox that lags behind the truth, and the commands that run in it.
+//
+// News (expunges, arrivals, flags) are noted when they happen and are due up to max_delay later, each on its own. A due one is
+// told in IDLE at once, else with a command's answer, before or behind its data, as the RFCs allow: no EXPUNGE without a command,
+// none during FETCH, STORE and SEARCH by number. NOOP, CHECK and SELECT catch up wholly before their tagged answer; DONE does
+// nothing of the sort.
+#ifndef ROOST_CORE_SIM_MODEL_SESSION_H_
+#define ROOST_CORE_SIM_MODEL_SESSION_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/sim/imap_text.h"
+#include "core/sim/model_store.h"
+
+namespace roost {
+
+class ModelSession final : public WireOwner, private MailboxObserver {
+ public:
+  ModelSession(ModelStore& store, uint64_t number, SocketId socket);
+  ~ModelSession() override;
+
+  bool dead() const { return !wire_.open(); }
+  bool idling() const { return idling_; }
+  const std::string& user() const { return user_; }
+  const ModelMailbox* selected() const { return mailbox_.get(); }
+  uint64_t number() const { return number_; }
+  SocketId socket() const { return wire_.socket(); }
+
+  void Bye(std::string_view reason);
+  void Cut();
+
+ private:
+  struct Seen {
+    uint32_t uid = 0;
+    uint64_t modseq = 0;
+    uint32_t size = 0;
+    bool recent = false;
+    ModelFlags flags;
+  };
+  struct Arrival {
+    uint64_t due_ns;
+    Seen message;
+  };
+  using Tokens = std::vector<TextToken>;
+
+  void OnWireInput() override;
+  void OnWireClosed(int error) override;
+  void OnArrived(uint32_t uid) override;
+  void OnExpunged(uint32_t uid) override;
+  void OnReflagged(uint32_t uid) override;
+  void OnReplaced() override;
+
+  void Say(std::string line);
+  void Answer(std::string_view status_and_text);
+  void Work();
+  void Execute(const std::string& text);
+  void ExecuteLoggedIn(const std::string& name, const Tokens& tokens);
+  void ExecuteSelected(const std::string& name, const Tokens& tokens);
+
+  // Commands; tokens[0] is the first argument.
+  void Login(const Tokens& tokens);
+  void Authenticate(const Tokens& tokens);
+  void SaslPlain(std::string_view message);
+  void LoggedIn(const std::string& user);
+  void Enable(const Tokens& tokens);
+  void Select(const Tokens& tokens, bool examine);
+  void SayChangesSince(uint64_t modseq);
+  void Deselect();
+  void Search(const Tokens& tokens);
+  void Fetch(const Tokens& tokens);
+  void FetchOne(size_t index, const std::set<std::string>& items);
+  void Store(const Tokens& tokens);
+  void CopyOrMove(const Tokens& tokens, bool move);
+  void Expunge(const Tokens& tokens);
+  void Append(const Tokens& tokens);
+  void Status(const Tokens& tokens);
+  void List();
+
+  // Positions in the view of what a set names; nothing when it names a number that is not there.
+  std::vector<size_t> Positions(std::string_view set, bool* valid);
+
+  // News.
+  uint64_t DueAfterDelay();
+  void NewsAt(uint64_t due_ns);
+  void Tell(bool all, bool expunges);
+  void TellExpunges(uint64_t now_ns);
+  void TellArrivals(uint64_t now_ns);
+  void TellFlags(uint64_t now_ns);
+  void EarlyNews(bool expunges);
+  void SayExpunged(const std::vector<uint32_t>& uids);
+  void SayFetchFlags(size_t index, bool asked);
+  void SayKeywords();
+  // The truth of one message, now.
+  void Refresh(Seen* seen);
+  Seen* FindSeen(uint32_t uid);
+  std::string FlagsOf(const Seen& seen) const;
+
+  ModelStore& store_;
+  Rng rng_;
+  const uint64_t number_;
+  Wire wire_;
+  MessageReader reader_;
+  std::deque<std::string> commands_;  // received and not executed
+  bool working_ = false;
+  bool idling_ = false;
+  bool awaits_sasl_ = false;
+  std::string tag_;
+  bool uid_command_ = false;
+
+  std::string user_;
+  bool condstore_ = false, qresync_ = false;
+  std::shared_ptr<ModelMailbox> mailbox_;
+  bool examine_ = false;
+  std::vector<Seen> view_;
+  std::set<std::string> told_keywords_;
+  std::deque<Arrival> arrivals_;              // ascending by UID and by due time
+  std::map<uint32_t, uint64_t> expunges_;     // UID -> due
+  std::map<uint32_t, uint64_t> reflagged_;    // UID -> due
+  std::shared_ptr<int> life_ = std::make_shared<int>(0);
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_SIM_MODEL_SESSION_H_

@@ -1,0 +1,292 @@
+// ModelSession: the commands on messages.
+#include <algorithm>
+#include <utility>
+
+#include "core/sim/model_session.h"
+
+namespace roost {
+
+std::vector<size_t> ModelSession::Positions(std::string_view set, bool* valid) {
+  std::vector<size_t> positions;
+  *valid = true;
+  if (uid_command_) {
+    const uint32_t last = view_.empty() ? 0 : view_.back().uid;
+    const std::vector<uint32_t> uids = ExpandSet(set, last);
+    for (size_t i = 0; i < view_.size(); ++i) {
+      if (std::binary_search(uids.begin(), uids.end(), view_[i].uid)) positions.push_back(i);
+    }
+    return positions;
+  }
+  const auto size = static_cast<uint32_t>(view_.size());
+  // Beyond the end: one number too many is enough to see.
+  const std::vector<uint32_t> numbers = ExpandSet(set, size);
+  const std::vector<uint32_t> beyond = ExpandSet(set, size + 1);
+  const bool star = set.find('*') != set.npos;
+  *valid = !numbers.empty() && (star || beyond.size() == numbers.size());
+  for (uint32_t n : numbers) positions.push_back(n - 1);
+  return positions;
+}
+
+void ModelSession::Search(const Tokens& tokens) {
+  const bool numbers = std::any_of(tokens.begin(), tokens.end(), [](const TextToken& token) {
+    return !token.text.empty() && (token.text[0] == '*' || (token.text[0] >= '0' && token.text[0] <= '9'));
+  });
+  const bool expunges = uid_command_ && !numbers;
+  EarlyNews(expunges);
+  size_t at = 0;
+  bool esearch = false;
+  if (!tokens.empty() && tokens[0].Is("RETURN") && store_.traits().esearch) {
+    esearch = true;
+    while (at < tokens.size() && tokens[at].kind != TextToken::Kind::kClose) ++at;
+    ++at;
+  }
+  std::vector<bool> chosen(view_.size(), true);
+  for (; at < tokens.size(); ++at) {
+    const TextToken& key = tokens[at];
+    if (key.Is("ALL")) continue;
+    const bool not_key = key.Is("UNSEEN");
+    if (key.Is("SEEN") || key.Is("UNSEEN") || key.Is("DELETED")) {
+      const std::string flag = key.Is("DELETED") ? "\\Deleted" : "\\Seen";
+      for (size_t i = 0; i < view_.size(); ++i) {
+        if ((view_[i].flags.count(flag) != 0) == not_key) chosen[i] = false;
+      }
+      continue;
+    }
+    if (key.text.find_first_not_of("0123456789:,*") != std::string::npos) {
+      return Answer("BAD No such search key.");
+    }
+    bool valid = false;
+    const bool uid_command = std::exchange(uid_command_, false);
+    const std::vector<size_t> positions = Positions(key.text, &valid);
+    uid_command_ = uid_command;
+    if (!valid) return Answer("BAD No such message.");
+    std::vector<bool> named(view_.size(), false);
+    for (size_t p : positions) named[p] = true;
+    for (size_t i = 0; i < view_.size(); ++i) chosen[i] = chosen[i] && named[i];
+  }
+  std::vector<uint32_t> found;
+  for (size_t i = 0; i < view_.size(); ++i) {
+    if (chosen[i]) found.push_back(uid_command_ ? view_[i].uid : static_cast<uint32_t>(i + 1));
+  }
+  std::string line;
+  if (esearch) {
+    line = "* ESEARCH (TAG \"" + tag_ + "\")" + (uid_command_ ? " UID" : "");
+    if (!found.empty()) line += " ALL " + CompressSet(found);
+  } else {
+    line = "* SEARCH";
+    for (uint32_t n : found) line += " " + std::to_string(n);
+  }
+  Say(line);
+  Tell(false, expunges);
+  Answer("OK Done.");
+}
+
+void ModelSession::Fetch(const Tokens& tokens) {
+  if (tokens.size() < 2) return Answer("BAD Which messages?");
+  std::set<std::string> items;
+  uint64_t changed_since = 0;
+  for (size_t i = 1; i < tokens.size(); ++i) {
+    if (tokens[i].Is("CHANGEDSINCE") && i + 1 < tokens.size()) {
+      changed_since = ToNumber(tokens[++i].text);
+    } else if (tokens[i].kind == TextToken::Kind::kAtom) {
+      items.insert(Upper(tokens[i].text));
+    }
+  }
+  if (uid_command_) items.insert("UID");
+  if ((changed_since != 0 || items.count("MODSEQ") != 0) && store_.traits().condstore) {
+    condstore_ = true;
+    items.insert("MODSEQ");
+  }
+  EarlyNews(uid_command_);
+  bool valid = false;
+  const std::vector<size_t> positions = Positions(tokens[0].text, &valid);
+  if (!valid) return Answer("BAD No such message.");
+  for (size_t p : positions) {
+    if (changed_since == 0 || view_[p].modseq > changed_since) FetchOne(p, items);
+  }
+  Tell(false, uid_command_);
+  Answer("OK Done.");
+}
+
+void ModelSession::FetchOne(size_t index, const std::set<std::string>& items) {
+  Seen& seen = view_[index];
+  const bool body = items.count("BODY[]") != 0 || items.count("BODY.PEEK[]") != 0;
+  bool flags = items.count("FLAGS") != 0;
+  if (items.count("BODY[]") != 0 && !examine_ && seen.flags.count("\\Seen") == 0) {
+    ModelFlags now = seen.flags;
+    now.insert("\\Seen");
+    if (const ModelMessage* m = mailbox_->Find(seen.uid)) {
+      ModelFlags truth = m->flags;
+      truth.insert("\\Seen");
+      mailbox_->SetFlags(seen.uid, truth);
+      reflagged_.erase(seen.uid);
+      Refresh(&seen);
+    } else {
+      seen.flags = now;
+    }
+    flags = true;
+  }
+  bool news = false;
+  for (const std::string& flag : seen.flags) {
+    if (flags && flag.front() != '\\') news |= told_keywords_.insert(flag).second;
+  }
+  if (news) SayKeywords();
+  std::string line = "* " + std::to_string(index + 1) + " FETCH (";
+  auto item = [&line](const std::string& text) {
+    if (line.back() != '(') line += ' ';
+    line += text;
+  };
+  if (items.count("UID") != 0 || (flags && qresync_)) item("UID " + std::to_string(seen.uid));
+  if (flags) item("FLAGS (" + FlagsOf(seen) + ")");
+  if (items.count("MODSEQ") != 0 || (flags && condstore_)) {
+    item("MODSEQ (" + std::to_string(seen.modseq) + ")");
+  }
+  if (items.count("RFC822.SIZE") != 0) item("RFC822.SIZE " + std::to_string(seen.size));
+  if (body) {
+    const std::string text = ModelBody(user_, mailbox_->name(), mailbox_->uid_validity(), seen.uid, seen.size);
+    item("BODY[] {" + std::to_string(text.size()) + "}\r\n" + text);
+  }
+  Say(line + ")");
+}
+
+// STORE set +FLAGS (\Seen $uid17.18): a keyword that names UIDs is no flag but says which messages the client means.
+void ModelSession::Store(const Tokens& tokens) {
+  if (examine_) return Answer("NO [READ-ONLY] Opened by EXAMINE.");
+  if (tokens.size() < 3) return Answer("BAD Which flags?");
+  const std::string action = Upper(tokens[1].text);
+  ModelFlags flags;
+  std::string meant;
+  for (size_t i = 2; i < tokens.size(); ++i) {
+    if (tokens[i].kind != TextToken::Kind::kAtom) continue;
+    if (tokens[i].text.rfind("$uid", 0) == 0) {
+      meant = tokens[i].text.substr(4);
+    } else {
+      flags.insert(tokens[i].text);
+    }
+  }
+  EarlyNews(uid_command_);
+  bool valid = false;
+  const std::vector<size_t> positions = Positions(tokens[0].text, &valid);
+  if (!valid) return Answer("BAD No such message.");
+  if (!meant.empty()) {
+    ++store_.counts().probes;
+    std::string named;
+    for (size_t p : positions) named += (named.empty() ? "" : ".") + std::to_string(view_[p].uid);
+    if (named != meant) {
+      store_.Report(user_, "store " + std::to_string(number_),
+                    "STORE " + tokens[0].text + " meant UIDs " + meant + " and named " + named);
+    }
+  }
+  const bool silent = action.find(".SILENT") != std::string::npos;
+  for (size_t p : positions) {
+    Seen& seen = view_[p];
+    const ModelMessage* m = mailbox_->Find(seen.uid);
+    if (m == nullptr) continue;  // expunged, which this session may not tell yet
+    ModelFlags now = m->flags;
+    if (action.front() == '+') {
+      now.insert(flags.begin(), flags.end());
+    } else if (action.front() == '-') {
+      for (const std::string& flag : flags) now.erase(flag);
+    } else {
+      now = flags;
+    }
+    mailbox_->SetFlags(seen.uid, now);
+    reflagged_.erase(seen.uid);
+    Refresh(&seen);
+    if (!silent) SayFetchFlags(p, true);
+  }
+  Tell(false, uid_command_);
+  Answer("OK Done.");
+}
+
+void ModelSession::CopyOrMove(const Tokens& tokens, bool move) {
+  if (tokens.size() != 2) return Answer("BAD Where to?");
+  if (move && examine_) return Answer("NO [READ-ONLY] Opened by EXAMINE.");
+  EarlyNews(false);
+  bool valid = false;
+  const std::vector<size_t> positions = Positions(tokens[0].text, &valid);
+  const std::shared_ptr<ModelMailbox> to = store_.Find(user_, tokens[1].text);
+  if (!valid) return Answer("BAD No such message.");
+  if (to == nullptr) return Answer("NO [TRYCREATE] No such mailbox.");
+  std::vector<uint32_t> moved;
+  for (size_t p : positions) {
+    if (mailbox_->Find(view_[p].uid) == nullptr) continue;
+    to->Deliver(mailbox_->Find(view_[p].uid)->flags, view_[p].size);
+    moved.push_back(view_[p].uid);
+  }
+  if (move) {
+    for (uint32_t uid : moved) {
+      mailbox_->Expunge(uid);
+      expunges_.erase(uid);
+    }
+    SayExpunged(moved);
+  }
+  Tell(false, true);
+  Answer("OK Done.");
+}
+
+void ModelSession::Expunge(const Tokens& tokens) {
+  if (examine_) return Answer("NO [READ-ONLY] Opened by EXAMINE.");
+  bool valid = true;
+  std::vector<size_t> positions(view_.size());
+  for (size_t i = 0; i < positions.size(); ++i) positions[i] = i;
+  if (uid_command_) {
+    if (tokens.empty()) return Answer("BAD Which messages?");
+    positions = Positions(tokens[0].text, &valid);
+  }
+  std::vector<uint32_t> gone;
+  for (size_t p : positions) {
+    const ModelMessage* m = mailbox_->Find(view_[p].uid);
+    if (m != nullptr && m->flags.count("\\Deleted") != 0) gone.push_back(view_[p].uid);
+  }
+  for (uint32_t uid : gone) {
+    mailbox_->Expunge(uid);
+    expunges_.erase(uid);
+  }
+  EarlyNews(true);
+  SayExpunged(gone);
+  Tell(false, true);
+  const bool withheld = !expunges_.empty() || !reflagged_.empty() || !arrivals_.empty();
+  if (condstore_ && !withheld) {
+    return Answer("OK [HIGHESTMODSEQ " + std::to_string(mailbox_->highest_modseq()) + "] Done.");
+  }
+  Answer("OK Done.");
+}
+
+void ModelSession::Append(const Tokens& tokens) {
+  if (tokens.size() < 2) return Answer("BAD What?");
+  const std::shared_ptr<ModelMailbox> to = store_.Find(user_, tokens[0].text);
+  if (to == nullptr) return Answer("NO [TRYCREATE] No such mailbox.");
+  ModelFlags flags;
+  for (size_t i = 1; i + 1 < tokens.size(); ++i) {
+    if (tokens[i].kind == TextToken::Kind::kAtom) flags.insert(tokens[i].text);
+  }
+  const uint32_t uid = to->Deliver(flags, static_cast<uint32_t>(tokens.back().text.size()));
+  // Its own it mostly tells at once.
+  if (to == mailbox_ && rng_.Chance(0.7)) {
+    for (Arrival& arrival : arrivals_) arrival.due_ns = 0;
+  }
+  Tell(false, true);
+  if (!store_.traits().uidplus) return Answer("OK Done.");
+  Answer("OK [APPENDUID " + std::to_string(to->uid_validity()) + " " + std::to_string(uid) + "] Done.");
+}
+
+void ModelSession::Status(const Tokens& tokens) {
+  if (tokens.empty()) return Answer("BAD Which mailbox?");
+  const std::shared_ptr<ModelMailbox> of = store_.Find(user_, tokens[0].text);
+  if (of == nullptr) return Answer("NO [NONEXISTENT] No such mailbox.");
+  Say("* STATUS " + of->name() + " (MESSAGES " + std::to_string(of->messages().size()) + " UIDNEXT " +
+      std::to_string(of->uid_next()) + ")");
+  Tell(false, true);
+  Answer("OK Done.");
+}
+
+void ModelSession::List() {
+  for (const std::string& name : store_.MailboxesOf(user_)) {
+    Say("* LIST (\\HasNoChildren) \"/\" " + name);
+  }
+  Tell(false, true);
+  Answer("OK Done.");
+}
+
+}  // namespace roost

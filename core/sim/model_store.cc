@@ -1,0 +1,212 @@
+#include "core/sim/model_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/sim/imap_text.h"
+#include "core/sim/model_session.h"
+
+namespace roost {
+namespace {
+
+constexpr uint64_t kListenerNumber = 0;
+constexpr uint32_t kMaxBody = 3000;
+constexpr uint32_t kHugeBody = 200'000;  // more than a relay buffers
+
+}  // namespace
+
+ModelStore::ModelStore(Wires& wires, uint64_t seed, const StoreTraits& traits,
+                       Transcript& transcript, Violations& violations)
+    : wires_(wires), rng_(seed), traits_(traits), transcript_(transcript), violations_(violations) {
+  wires_.set_accept([this](SocketId socket, const Address&) {
+    ++counts_.sessions;
+    sessions_.push_back(std::make_unique<ModelSession>(*this, next_session_++, socket));
+  });
+}
+
+ModelStore::~ModelStore() = default;
+
+void ModelStore::Listen(const ListenerDescriptor& descriptor) {
+  listener_ = descriptor;
+  listening_ = true;
+  wires_.io().Listen(listener_, kListenerNumber);
+}
+
+std::string ModelStore::PasswordOf(std::string_view user) { return "pw-" + std::string(user); }
+
+void ModelStore::AddMailbox(const std::string& user, const std::string& name) {
+  const auto first = static_cast<uint32_t>(rng_.Between(1, 30));
+  mailboxes_[{user, name}] = std::make_shared<ModelMailbox>(user, name, next_validity_++, first);
+}
+
+std::shared_ptr<ModelMailbox> ModelStore::Find(std::string_view user, std::string_view name) const {
+  const std::string key = SameWord(name, "INBOX") ? "INBOX" : std::string(name);
+  auto it = mailboxes_.find({std::string(user), key});
+  return it == mailboxes_.end() ? nullptr : it->second;
+}
+
+std::vector<std::string> ModelStore::MailboxesOf(std::string_view user) const {
+  std::vector<std::string> names;
+  for (const auto& [key, mailbox] : mailboxes_) {
+    if (key.first == user) names.push_back(key.second);
+  }
+  return names;
+}
+
+std::string ModelStore::LogIn(std::string_view authzid, std::string_view user,
+                              std::string_view password) const {
+  std::string who(user);
+  if (!authzid.empty() && authzid != user) {
+    if (user != kMaster || password != kMasterPassword) return {};
+    who = authzid;
+  } else if (password != PasswordOf(user)) {
+    return {};
+  }
+  return MailboxesOf(who).empty() ? std::string() : who;
+}
+
+std::string ModelStore::CapabilityText(bool logged_in) const {
+  std::string text = "IMAP4rev1 IDLE";
+  if (!logged_in) text += " AUTH=PLAIN";
+  if (traits_.sasl_ir) text += " SASL-IR";
+  if (traits_.id) text += " ID";
+  if (traits_.literal_plus) text += " LITERAL+";
+  if (traits_.enable) text += " ENABLE";
+  if (traits_.esearch) text += " ESEARCH";
+  if (traits_.condstore) text += " CONDSTORE";
+  if (traits_.qresync) text += " QRESYNC";
+  if (traits_.unselect) text += " UNSELECT";
+  if (traits_.uidplus) text += " UIDPLUS";
+  if (traits_.move) text += " MOVE";
+  return text;
+}
+
+std::string ModelStore::RandomFlag() {
+  static constexpr std::string_view kFlags[] = {"\\Seen", "\\Flagged", "\\Answered", "\\Deleted",
+                                                "$a",     "$b",        "$Forwarded"};
+  return std::string(kFlags[rng_.Below(std::size(kFlags))]);
+}
+
+void ModelStore::Report(const std::string& user, const std::string& who, const std::string& text) {
+  violations_.Add(wires_.now_ns(), user, who, text);
+}
+
+// ---- What other sessions do, and what goes wrong -------------------------------------------------
+
+void ModelStore::DeliverTo(ModelMailbox& mailbox) {
+  ModelFlags flags;
+  if (rng_.Chance(0.2)) flags.insert(RandomFlag());
+  const uint32_t most = rng_.Chance(0.03) ? kHugeBody : kMaxBody;
+  const uint32_t uid = mailbox.Deliver(flags, static_cast<uint32_t>(rng_.Below(most)));
+  ++counts_.delivered;
+  transcript_.Add(wires_.now_ns(), mailbox.user(), "truth",
+                  mailbox.name() + " gets UID " + std::to_string(uid));
+}
+
+void ModelStore::ExpungeFrom(ModelMailbox& mailbox) {
+  if (mailbox.messages().empty()) return;
+  const uint32_t uid = mailbox.messages()[rng_.Below(mailbox.messages().size())].uid;
+  mailbox.Expunge(uid);
+  ++counts_.expunged;
+  transcript_.Add(wires_.now_ns(), mailbox.user(), "truth",
+                  mailbox.name() + " loses UID " + std::to_string(uid));
+}
+
+void ModelStore::ReflagIn(ModelMailbox& mailbox) {
+  if (mailbox.messages().empty()) return;
+  const ModelMessage& m = mailbox.messages()[rng_.Below(mailbox.messages().size())];
+  const uint32_t uid = m.uid;
+  ModelFlags flags = m.flags;
+  const std::string flag = RandomFlag();
+  if (flags.erase(flag) == 0) flags.insert(flag);
+  transcript_.Add(wires_.now_ns(), mailbox.user(), "truth",
+                  mailbox.name() + " UID " + std::to_string(uid) + " is (" + FlagText(flags) + ")");
+  mailbox.SetFlags(uid, std::move(flags));
+  ++counts_.reflagged;
+}
+
+ModelSession* ModelStore::RandomSession() {
+  std::vector<ModelSession*> open;
+  for (const auto& session : sessions_) {
+    if (!session->dead()) open.push_back(session.get());
+  }
+  return open.empty() ? nullptr : open[rng_.Below(open.size())];
+}
+
+void ModelStore::CutSession() {
+  if (ModelSession* session = RandomSession()) {
+    ++counts_.cuts;
+    session->Cut();
+  }
+}
+
+void ModelStore::ByeSession() {
+  if (ModelSession* session = RandomSession()) {
+    ++counts_.byes;
+    session->Bye("[UNAVAILABLE] This session ends.");
+  }
+}
+
+void ModelStore::Restart(uint64_t away_ns) {
+  ++counts_.restarts;
+  transcript_.Add(wires_.now_ns(), "", "store", "restarts");
+  for (const auto& session : sessions_) {
+    if (!session->dead()) session->Cut();
+  }
+  if (!listening_) return;
+  listening_ = false;
+  wires_.io().CloseListener(kListenerNumber);
+  wires_.In(away_ns, life_, [this] {
+    listening_ = true;
+    wires_.io().Listen(listener_, kListenerNumber);
+    transcript_.Add(wires_.now_ns(), "", "store", "is back");
+  });
+}
+
+void ModelStore::RefuseLogins(uint64_t for_ns) { refuses_until_ns_ = wires_.now_ns() + for_ns; }
+
+void ModelStore::ReplaceMailbox(std::string_view user, std::string_view name) {
+  auto it = mailboxes_.find({std::string(user), std::string(name)});
+  if (it == mailboxes_.end()) return;
+  ++counts_.replaced;
+  transcript_.Add(wires_.now_ns(), user, "truth", std::string(name) + " is replaced");
+  const std::shared_ptr<ModelMailbox> old = it->second;
+  it->second = std::make_shared<ModelMailbox>(old->user(), old->name(), next_validity_++, 1);
+  old->Replace();
+}
+
+// ---- What it sees --------------------------------------------------------------------------------
+
+size_t ModelStore::sessions_open() const {
+  return static_cast<size_t>(std::count_if(sessions_.begin(), sessions_.end(), [](const auto& s) {
+    return !s->dead() && !s->user().empty();
+  }));
+}
+
+size_t ModelStore::sessions_of(std::string_view user) const {
+  return static_cast<size_t>(std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& s) {
+    return !s->dead() && s->user() == user;
+  }));
+}
+
+size_t ModelStore::idling() const {
+  return static_cast<size_t>(std::count_if(sessions_.begin(), sessions_.end(),
+                                           [](const auto& s) { return !s->dead() && s->idling(); }));
+}
+
+std::string ModelStore::Describe(std::string_view user) const {
+  std::string text;
+  for (const auto& session : sessions_) {
+    if (session->dead() || session->user() != user) continue;
+    text += " #" + std::to_string(session->number());
+    text += session->selected() == nullptr ? "(none" : "(" + session->selected()->name();
+    text += session->idling() ? ", idling)" : ")";
+  }
+  return text;
+}
+
+void ModelStore::Sweep() {
+  std::erase_if(sessions_, [](const auto& session) { return session->dead(); });
+}
+
+}  // namespace roost

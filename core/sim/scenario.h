@@ -1,0 +1,50 @@
+// What one run is made of, all of it from one number.
+#ifndef ROOST_CORE_SIM_SCENARIO_H_
+#define ROOST_CORE_SIM_SCENARIO_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/config/config.h"
+#include "core/io/simulated.h"
+#include "core/sim/model_client.h"
+#include "core/sim/model_store.h"
+
+namespace roost {
+
+struct Scenario {
+  struct ClientPlan {
+    std::string user;
+    std::vector<std::string> mailboxes;
+    ModelClient::Habits habits;
+  };
+  struct MailboxPlan {
+    std::string user;
+    std::string name;
+    uint32_t messages = 0;
+  };
+
+  // Seeds from 0 on. `direct`: clients talk to the store itself, to find out what the models make of each other.
+  static Scenario FromSeed(uint64_t seed, bool direct = false);
+
+  // One line, for the log.
+  std::string ToString() const;
+
+  uint64_t seed = 0;
+  bool direct = false;
+  bool faults = false;
+  uint32_t shards = 1;
+  uint64_t busy_s = 60;          // how long clients act
+  double changes_per_s = 1;      // by sessions past us, in all mailboxes together
+  double faults_per_s = 0;
+  SimOptions network;
+  StoreTraits traits;
+  Config config;
+  std::vector<MailboxPlan> mailboxes;
+  std::vector<ClientPlan> clients;
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_SIM_SCENARIO_H_

@@ -1,0 +1,370 @@
+#include "core/sim/simulation.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace roost {
+namespace {
+
+constexpr uint32_t kShardSet = 0, kStoreSet = 1, kClientSet = 2;
+// Retries of clients that keep their session come later and later, up to 120 s apart.
+constexpr uint64_t kSettleSeconds = 200, kParkSeconds = 400;
+// A store tells late, a client without news is told after a flush at most: all in all.
+constexpr double kQuietSeconds = 6;
+
+Address MakeAddress(const char* text) {
+  Address address;
+  Address::Parse(text, &address);
+  return address;
+}
+
+}  // namespace
+
+Simulation::Simulation(const Scenario& scenario, bool keep_transcript)
+    : scenario_(scenario),
+      rng_(scenario.seed * 7 + 3),
+      network_(scenario.seed, scenario.network),
+      runner_(&network_),
+      store_wires_(*network_.AddIo(kStoreSet)),
+      client_wires_(*network_.AddIo(kClientSet)),
+      store_(store_wires_, scenario.seed * 5 + 2, scenario.traits, transcript_, violations_),
+      store_address_(MakeAddress("127.0.0.2:143")),
+      roost_address_(MakeAddress("127.0.0.1:143")),
+      config_(scenario.config) {
+  if (keep_transcript) transcript_.Enable();
+  store_.Listen(network_.MakeListener(store_address_));
+  for (const Scenario::MailboxPlan& plan : scenario_.mailboxes) {
+    store_.AddMailbox(plan.user, plan.name);
+    for (uint32_t i = 0; i < plan.messages; ++i) store_.DeliverTo(*store_.Find(plan.user, plan.name));
+  }
+  store_.counts() = {};
+  if (!scenario_.direct) MakeShards();
+  MakeClients();
+  runner_.Add([this] {
+    const int done = store_wires_.Turn();
+    store_.Sweep();
+    return done;
+  });
+  runner_.Add([this] { return client_wires_.Turn(); });
+}
+
+Simulation::~Simulation() {
+  clients_.clear();
+  shards_.clear();
+}
+
+void Simulation::MakeShards() {
+  config_.listeners[0].address = roost_address_;
+  config_.stores[0].addresses = {{"127.0.0.2", 143}};
+  config_.shards = static_cast<int>(scenario_.shards);
+  std::vector<ConfigError> errors;
+  router_ = Router::Build(config_, &errors);
+  common_.config = &config_;
+  common_.router = router_.get();
+  StoreTarget target;
+  target.config = &config_.stores[0];
+  target.addresses = {store_address_};
+  common_.targets = {target};
+  common_.hash_key = {scenario_.seed, scenario_.seed + 1};
+  common_.shards = scenario_.shards;
+  const ListenerDescriptor listener = network_.MakeListener(roost_address_);
+  for (uint32_t i = 0; i < scenario_.shards; ++i) {
+    shards_.push_back(std::make_unique<Shard>(i, common_, *network_.AddIo(kShardSet)));
+    shards_.back()->Start({listener});
+    runner_.Add([shard = shards_.back().get()] { return shard->Turn(kNever); });
+  }
+}
+
+void Simulation::MakeClients() {
+  world_ = std::make_unique<ClientWorld>(ClientWorld{
+      client_wires_, scenario_.direct ? store_address_ : roost_address_, transcript_, violations_, client_counts_,
+      scenario_.faults});
+  uint64_t number = 0;
+  for (const Scenario::ClientPlan& plan : scenario_.clients) {
+    ++number;
+    clients_.push_back(std::make_unique<ModelClient>(*world_, number, rng_.Next(), plan.user,
+                                                     plan.mailboxes, plan.habits));
+    clients_.back()->Start();
+  }
+}
+
+void Simulation::Wrong(const std::string& user, const std::string& who, const std::string& text) {
+  violations_.Add(network_.NowNs(), user, who, text);
+  transcript_.Add(network_.NowNs(), user, who, "!! " + text);
+}
+
+template <typename Done>
+bool Simulation::RunUntil(uint64_t seconds, Done done) {
+  bool came = false;
+  runner_.RunUntil([&] { return failed() || (came = done()); }, SecondsToNs(seconds));
+  return came && !failed();
+}
+
+void Simulation::RunFor(double seconds) {
+  const uint64_t end = network_.NowNs() + static_cast<uint64_t>(seconds * kNsPerSecond);
+  // In slices, so that a failure ends it and time without events passes.
+  while (network_.NowNs() < end && !failed()) {
+    runner_.RunFor(std::min<uint64_t>(end - network_.NowNs(), kNsPerSecond / 4));
+  }
+}
+
+// ---- Busy ----------------------------------------------------------------------------------------
+
+void Simulation::PlanChange() {
+  const double seconds = static_cast<double>(rng_.Below(2000)) / 1000 / scenario_.changes_per_s;
+  store_wires_.In(static_cast<uint64_t>(seconds * kNsPerSecond), life_, [this] {
+    if (!changing_) return;
+    ChangeSomething();
+    PlanChange();
+  });
+}
+
+void Simulation::PlanFault() {
+  if (scenario_.faults_per_s <= 0) return;
+  const double seconds = static_cast<double>(rng_.Below(2000)) / 1000 / scenario_.faults_per_s;
+  store_wires_.In(static_cast<uint64_t>(seconds * kNsPerSecond), life_, [this] {
+    if (!busy_) return;
+    BreakSomething();
+    PlanFault();
+  });
+}
+
+void Simulation::ChangeSomething() {
+  const Scenario::MailboxPlan& plan = scenario_.mailboxes[rng_.Below(scenario_.mailboxes.size())];
+  const std::shared_ptr<ModelMailbox> mailbox = store_.Find(plan.user, plan.name);
+  // Often several at once, as filters and other clients do.
+  for (uint64_t more = 1 + (rng_.Chance(0.3) ? rng_.Below(4) : 0); more > 0; --more) {
+    const uint64_t what = rng_.Below(10);
+    if (what < 4) store_.DeliverTo(*mailbox);
+    if (what >= 4 && what < 7) store_.ExpungeFrom(*mailbox);
+    if (what >= 7) store_.ReflagIn(*mailbox);
+  }
+}
+
+void Simulation::BreakSomething() {
+  const uint64_t what = rng_.Below(100);
+  if (what < 50) return store_.CutSession();
+  if (what < 70) return store_.ByeSession();
+  if (what < 80) return store_.Restart(rng_.Below(15 * kNsPerSecond));
+  if (what < 95) return store_.RefuseLogins(rng_.Below(8 * kNsPerSecond));
+  const Scenario::MailboxPlan& plan = scenario_.mailboxes[rng_.Below(scenario_.mailboxes.size())];
+  store_.ReplaceMailbox(plan.user, plan.name);
+}
+
+void Simulation::Busy() {
+  busy_ = changing_ = true;
+  PlanChange();
+  PlanFault();
+  RunFor(static_cast<double>(scenario_.busy_s));
+  busy_ = changing_ = false;
+}
+
+// ---- Quiet ---------------------------------------------------------------------------------------
+
+bool Simulation::AllSettled() const {
+  return std::all_of(clients_.begin(), clients_.end(), [](const auto& c) { return c->settled(); });
+}
+
+bool Simulation::Settle(const char* when) {
+  for (const auto& client : clients_) client->Settle();
+  if (RunUntil(kSettleSeconds, [this] { return AllSettled(); })) return true;
+  for (const auto& client : clients_) {
+    if (!failed() && !client->settled()) {
+      Wrong(client->user(), client->name(), std::string("does not settle ") + when + ": " + client->Describe());
+    }
+  }
+  return false;
+}
+
+// One session for each mailbox that somebody watches, and one for each client that is bound to its own.
+size_t Simulation::WatchedMailboxes() const {
+  std::set<std::pair<std::string, std::string>> watched;
+  size_t own = 0;
+  for (const auto& client : clients_) {
+    if (client->pinned()) {
+      ++own;
+    } else if (!client->belief().mailbox.empty()) {
+      watched.emplace(client->user(), client->belief().mailbox);
+    }
+  }
+  return watched.size() + own;
+}
+
+void Simulation::AwaitSessions(const char* when) {
+  if (scenario_.direct || failed()) return;
+  if (RunUntil(kParkSeconds, [this] { return store_.sessions_open() == WatchedMailboxes(); })) return;
+  if (failed()) return;
+  std::string text = std::to_string(store_.sessions_open()) + " sessions for " +
+                     std::to_string(WatchedMailboxes()) + " watched mailboxes " + when + ":";
+  std::string user;
+  for (const auto& client : clients_) {
+    user = client->user();
+    if (text.find(" " + user + ":") == std::string::npos) text += " " + user + ":" + store_.Describe(user);
+  }
+  Wrong(user, "store", text);
+}
+
+void Simulation::Compare(const char* when, bool whole) {
+  for (const auto& client : clients_) {
+    if (failed()) return;
+    const Belief& belief = client->belief();
+    if (!client->settled()) {
+      Wrong(client->user(), client->name(), std::string("is not in IDLE ") + when);
+      return;
+    }
+    if (belief.mailbox.empty()) continue;
+    const std::shared_ptr<ModelMailbox> truth = store_.Find(client->user(), belief.mailbox);
+    std::string wrong = belief.CompareWith(*truth);
+    if (wrong.empty() && whole && belief.unknown_uids() != 0) wrong = "has not learned every UID";
+    ++client_counts_.compared;
+    if (!wrong.empty()) Wrong(client->user(), client->name(), belief.mailbox + " " + when + ": " + wrong);
+  }
+}
+
+void Simulation::ChangeWhileIdle() {
+  changing_ = true;
+  PlanChange();
+  for (int i = 0; i < 5; ++i) ChangeSomething();
+  RunFor(12);
+  changing_ = false;
+  RunFor(kQuietSeconds);
+}
+
+void Simulation::VerifyAll() {
+  if (failed()) return;
+  for (const auto& client : clients_) client->Verify();
+  RunFor(0.5);
+  if (RunUntil(kSettleSeconds, [this] { return AllSettled(); })) return;
+  for (const auto& client : clients_) {
+    if (!failed() && !client->settled()) {
+      Wrong(client->user(), client->name(), "is not done verifying: " + client->Describe());
+    }
+  }
+}
+
+void Simulation::FinishAll() {
+  if (failed()) return;
+  for (const auto& client : clients_) client->Finish();
+  const bool finished = RunUntil(kSettleSeconds, [this] {
+    return std::all_of(clients_.begin(), clients_.end(), [](const auto& c) { return c->finished(); });
+  });
+  if (failed()) return;
+  if (!finished) {
+    for (const auto& client : clients_) {
+      if (!client->finished()) return Wrong(client->user(), client->name(), "cannot log out: " + client->Describe());
+    }
+  }
+  RunFor(20);
+  if (store_.sessions_open() != 0) {
+    Wrong("", "store", std::to_string(store_.sessions_open()) + " sessions when nobody is left");
+  }
+  for (const auto& shard : shards_) {
+    const ShardFigures f = shard->Figures();
+    if (f.clients != 0 || f.users != 0 || f.feeds.feeds != 0 || f.feeds.recovering != 0) {
+      Wrong("", "shard", "has " + std::to_string(f.clients) + " clients, " + std::to_string(f.users) +
+                             " users, " + std::to_string(f.feeds.feeds) + " feeds, " +
+                             std::to_string(f.feeds.recovering) + " recoveries when nobody is left");
+    }
+  }
+}
+
+SimResult Simulation::Run() {
+  Busy();
+  if (!failed() && Settle("when faults are over")) {
+    RunFor(kQuietSeconds);
+    // What was broken while it was told is told again, by its own rules, in time.
+    AwaitSessions("when all idle");
+    RunFor(1);
+    Compare("when all idle", false);
+    if (!failed()) ChangeWhileIdle();
+    Compare("after changes in IDLE", false);
+    VerifyAll();
+    RunFor(kQuietSeconds);
+    Compare("after asking for everything", true);
+    AwaitSessions("after asking for everything");
+    FinishAll();
+  }
+  SimResult result;
+  result.violations = violations_.all();
+  result.counts = Count();
+  result.digest = transcript_.digest();
+  result.simulated_s = NsToSeconds(network_.NowNs());
+  result.steps = runner_.steps();
+  if (transcript_.enabled() && failed()) {
+    result.transcript = transcript_.Of(violations_.all().front().user, 400);
+  }
+  return result;
+}
+
+SimCounts Simulation::Count() {
+  SimCounts c;
+  const StoreCounts& s = store_.counts();
+  c["store sessions"] = s.sessions;
+  c["store commands"] = s.commands;
+  c["store late expunges"] = s.late_expunges;
+  c["store late arrivals"] = s.late_arrivals;
+  c["store late flags"] = s.late_flags;
+  c["store unseen messages"] = s.unseen_messages;
+  c["store number probes"] = s.probes;
+  c["changes delivered"] = s.delivered;
+  c["changes expunged"] = s.expunged;
+  c["changes reflagged"] = s.reflagged;
+  c["faults cuts"] = s.cuts;
+  c["faults byes"] = s.byes;
+  c["faults restarts"] = s.restarts;
+  c["faults replaced mailboxes"] = s.replaced;
+  c["faults refused logins"] = s.limits;
+  const ClientCounts& k = client_counts_;
+  c["client connections"] = k.connections;
+  c["client commands"] = k.commands;
+  c["client idles"] = k.idles;
+  c["client byes"] = k.byes;
+  c["client lost"] = k.lost;
+  c["client expunge issued"] = k.expunge_issued;
+  c["client unavailable"] = k.unavailable;
+  c["client told expunge"] = k.expunges_told;
+  c["client told vanished"] = k.vanished_told;
+  c["client told exists"] = k.exists_told;
+  c["client told flags"] = k.flags_told;
+  c["client bodies"] = k.bodies;
+  c["client heartbeats"] = k.beats;
+  c["client views compared"] = k.compared;
+  for (const auto& shard : shards_) {
+    const ShardFigures f = shard->Figures();
+    c["roost adopted"] += f.feeds.adopted;
+    c["roost joined"] += f.feeds.joined;
+    c["roost handed over"] += f.feeds.handed_over;
+    c["roost woken"] += f.feeds.woken;
+    c["roost recovered"] += f.feeds.recovered;
+    c["roost refused wakes"] += f.feeds.refused_wakes;
+    c["roost logins"] += f.client_stats.logins;
+    c["roost parked"] += f.client_stats.parked;
+    c["roost kept idle"] += f.client_stats.kept_idle;
+    c["roost events sent"] += f.client_stats.events_sent;
+    c["roost laggards dropped"] += f.client_stats.laggards_dropped;
+    c["roost moved"] += f.client_stats.moved_in;
+  }
+  return c;
+}
+
+SimResult RunSeed(uint64_t seed, bool keep_transcript, bool direct) {
+  Simulation simulation(Scenario::FromSeed(seed, direct), keep_transcript);
+  return simulation.Run();
+}
+
+void AddCounts(const SimCounts& from, SimCounts* to) {
+  for (const auto& [name, value] : from) (*to)[name] += value;
+}
+
+std::string DescribeCounts(const SimCounts& counts) {
+  std::string text;
+  for (const auto& [name, value] : counts) {
+    std::string line = "  " + name;
+    line.resize(std::max<size_t>(line.size(), 32), ' ');
+    text += line + " " + std::to_string(value) + "\n";
+  }
+  return text;
+}
+
+}  // namespace roost

@@ -1,0 +1,99 @@
+// One run: shards of the real code between model clients and a model store, on a simulated network.
+//
+//   busy: clients act, others change mailboxes, things break -> settled: all in IDLE, faults over -> compared
+//   -> changes while all idle -> compared -> everybody asks for everything -> compared -> all log out -> nothing is left
+//
+// What is judged: every line that a client hears (model_client.h), what each believes when all is quiet, and how many sessions the
+// store has then: one for each mailbox that is watched.
+#ifndef ROOST_CORE_SIM_SIMULATION_H_
+#define ROOST_CORE_SIM_SIMULATION_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/shard/shard.h"
+#include "core/sim/model_client.h"
+#include "core/sim/model_store.h"
+#include "core/sim/scenario.h"
+
+namespace roost {
+
+using SimCounts = std::map<std::string, uint64_t>;
+
+struct SimResult {
+  std::vector<Violation> violations;
+  SimCounts counts;
+  uint64_t digest = 0;
+  uint64_t simulated_s = 0;
+  uint64_t steps = 0;
+  std::string transcript;  // of the first violation's user, when asked for
+  bool ok() const { return violations.empty(); }
+};
+
+class Simulation {
+ public:
+  Simulation(const Scenario& scenario, bool keep_transcript);
+  ~Simulation();
+  SimResult Run();
+
+ private:
+  void MakeShards();
+  void MakeClients();
+  bool failed() const { return violations_.count() != 0; }
+
+  void Busy();
+  void PlanChange();
+  void PlanFault();
+  void ChangeSomething();
+  void BreakSomething();
+  bool Settle(const char* when);
+  void AwaitSessions(const char* when);
+  void Compare(const char* when, bool whole);
+  void ChangeWhileIdle();
+  void VerifyAll();
+  void FinishAll();
+  size_t WatchedMailboxes() const;
+  bool AllSettled() const;
+  // True when `done` came true in time.
+  template <typename Done>
+  bool RunUntil(uint64_t seconds, Done done);
+  void RunFor(double seconds);
+  void Wrong(const std::string& user, const std::string& who, const std::string& text);
+  SimCounts Count();
+
+  const Scenario scenario_;
+  Rng rng_;
+  Transcript transcript_;
+  Violations violations_;
+  SimNetwork network_;
+  SimRunner runner_;
+  Wires store_wires_;
+  Wires client_wires_;
+  ModelStore store_;
+  Address store_address_;
+  Address roost_address_;
+  Config config_;
+  std::unique_ptr<const Router> router_;
+  ShardCommon common_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  ClientCounts client_counts_;
+  std::unique_ptr<ClientWorld> world_;
+  std::vector<std::unique_ptr<ModelClient>> clients_;
+  bool busy_ = false;
+  bool changing_ = false;
+  std::shared_ptr<int> life_ = std::make_shared<int>(0);
+};
+
+// The run of one seed.
+SimResult RunSeed(uint64_t seed, bool keep_transcript = false, bool direct = false);
+
+void AddCounts(const SimCounts& from, SimCounts* to);
+// "name value" lines.
+std::string DescribeCounts(const SimCounts& counts);
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_SIM_SIMULATION_H_
