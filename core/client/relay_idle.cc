@@ -31,8 +31,8 @@ void Relay::StartParking() {
   if (!session_->state().selected()) return ParkUnselected();
   state_ = State::kParking;
   Services& services = client_.services();
-  parking_ = std::make_unique<Parking>(services.loop, services.feeds, *client_.cell().user, session_,
-                                       [this](Parking::Result r) { ParkingDone(std::move(r)); });
+  parking_ = std::make_unique<Parking>(services.loop, services.config, services.feeds,
+                                       *client_.cell().user, session_, [this](Parking::Result r) { ParkingDone(std::move(r)); });
   parking_->Start();
 }
 

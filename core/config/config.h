@@ -53,7 +53,6 @@ struct TlsConfig {
   enum class Version : uint8_t { k12, k13 };
   Version minimum_version = Version::k12;
   bool tickets = true;
-  int ticket_rotation_s = 43200;
 };
 
 // A host and port as written: a literal or a name. See ResolveHostPort in resolve.h.
@@ -92,7 +91,6 @@ struct StoreConfig {
   bool send_id_originating_ip = true;
   bool trust_token_names = false;  // the user name in XOAUTH2/OAUTHBEARER is proven by the store
 
-  int max_sessions = 0;  // 0: no limit
   int max_logins_in_progress = 32;
   int connect_timeout_s = 10;
   int command_timeout_s = 60;
@@ -121,12 +119,11 @@ struct TimeoutsConfig {
 
 struct ParkingConfig {
   bool enabled = true;
-  int quiet_park_s = 0;         // park a client this long after its last command; 0: only in IDLE
   int driver_check_s = 540;     // DONE, NOOP, IDLE on a feed's session that has been silent so long
   int flush_max_age_ms = 1000;  // NOOP of a parked client is answered from the log within this age
   int pool_keep_s = 10;         // how long a session nobody uses is kept for the next wake
   int pool_per_user = 2;
-  int log_entries_max = 4096;    // events of a feed for laggards, coalesced past this
+  int log_entries_max = 4096;    // events of a feed for laggards; past it they are told BYE
   int view_bytes_max = 8 << 20;  // a mailbox whose UIDs need more is not shared
   int reconnect_min_ms = 250;    // first pause after a feed's session died; doubles, with jitter
   int reconnect_max_ms = 30'000;
@@ -134,7 +131,6 @@ struct ParkingConfig {
 
 struct LimitsConfig {
   int max_clients = 0;              // all shards together; 0: what descriptors allow
-  int max_clients_per_address = 0;  // IPv6: per /64; 0: no limit
   int max_handshakes_in_progress = 2000;
   int max_line = 65'536;                 // bytes of a command line without its literals
   int max_line_before_login = 8'192;     // a token in AUTHENTICATE is the longest of these

@@ -93,7 +93,7 @@ listeners:
   - {address: "127.0.0.1:1143", tls: none, allow_plaintext_login: yes}
   - {address: "[::1]:1143", tls: starttls}
 certificates: [{chain_file: a, key_file: b}]
-tls: {minimum_version: 1.3, tickets: off, ticket_rotation_s: 600}
+tls: {minimum_version: 1.3, tickets: off}
 stores:
   - name: a
     addresses: [store.example.org:993, "[2001:db8::1]:993"]
@@ -107,7 +107,6 @@ stores:
     send_proxy_v2: true
     send_id_originating_ip: false
     trust_token_names: true
-    max_sessions: 5
     max_logins_in_progress: 2
     connect_timeout_s: 3
     command_timeout_s: 4
@@ -122,10 +121,10 @@ greeting: Hello.
 capabilities_before_login: [IMAP4rev1, SASL-IR]
 timeouts: {handshake_s: 5, login_s: 6, autologout_s: 3600, heartbeat_s: 0, tcp_user_timeout_s: 7,
            tcp_keepalive_s: 60, stop_s: 8}
-parking: {enabled: false, quiet_park_s: 9, driver_check_s: 10, flush_max_age_ms: 0, pool_keep_s: 0,
+parking: {enabled: false, driver_check_s: 10, flush_max_age_ms: 0, pool_keep_s: 0,
           pool_per_user: 0, log_entries_max: 16, view_bytes_max: 4096, reconnect_min_ms: 10,
           reconnect_max_ms: 20}
-limits: {max_clients: 1, max_clients_per_address: 2, max_handshakes_in_progress: 3, max_line: 1024,
+limits: {max_clients: 1, max_handshakes_in_progress: 3, max_line: 1024,
          max_line_before_login: 512, max_literal_before_login: 64, bad_commands_before_login: 1,
          failed_logins: 2, commands_in_progress: 3, relay_buffer: 16384}
 log: {level: debug, file: log}

@@ -46,10 +46,6 @@ void Visit(V& v, TlsConfig& c) {
   v.Field("minimum_version", c.minimum_version, {.why = "Oldest version spoken with clients."});
   v.Field("tickets", c.tickets,
           {.why = "Session tickets: returning clients skip the certificate's signature."});
-  v.Field("ticket_rotation_s", c.ticket_rotation_s,
-          {.why = "A new ticket key after so many seconds; the one before still opens tickets.",
-           .minimum = 60,
-           .maximum = 7 * kDay});
 }
 
 template <class V>
@@ -89,11 +85,6 @@ void Visit(V& v, StoreConfig& c) {
   v.Field("trust_token_names", c.trust_token_names,
           {.why = "The store checks that the user name given beside an OAuth token is the token's; "
                   "otherwise such clients share nothing."});
-  v.Field("max_sessions", c.max_sessions,
-          {.why = "Sessions open at once, all shards together; 0: no limit.",
-           .minimum = 1,
-           .maximum = 10'000'000,
-           .zero_too = true});
   v.Field("max_logins_in_progress", c.max_logins_in_progress,
           {.why = "Logins cost a store a password hash each; more wait in a queue.",
            .minimum = 1,
@@ -165,11 +156,6 @@ template <class V>
 void Visit(V& v, ParkingConfig& c) {
   v.Field("enabled", c.enabled,
           {.why = "Without it every client keeps its own session: a plain proxy."});
-  v.Field("quiet_park_s", c.quiet_park_s,
-          {.why = "Also park clients that do not IDLE, so long after their last command; 0: never.",
-           .minimum = 5,
-           .maximum = 1740,
-           .zero_too = true});
   v.Field(
       "driver_check_s", c.driver_check_s,
       {.why = "A silent feed proves its session alive so often; below the store's own autologout.",
@@ -184,7 +170,7 @@ void Visit(V& v, ParkingConfig& c) {
   v.Field("pool_per_user", c.pool_per_user,
           {.why = "Sessions of one user waiting so.", .maximum = 100});
   v.Field("log_entries_max", c.log_entries_max,
-          {.why = "Events a feed keeps for slow clients; past it they are summed up.",
+          {.why = "Events a feed keeps for slow clients; past it those furthest behind are told BYE.",
            .minimum = 16,
            .maximum = 1'000'000});
   v.Field("view_bytes_max", c.view_bytes_max,
@@ -206,12 +192,6 @@ void Visit(V& v, LimitsConfig& c) {
            .minimum = 1,
            .maximum = 100'000'000,
            .zero_too = true});
-  v.Field(
-      "max_clients_per_address", c.max_clients_per_address,
-      {.why = "Of one IPv4 address or IPv6 /64. Carriers put thousands behind one; 0: no limit.",
-       .minimum = 1,
-       .maximum = 10'000'000,
-       .zero_too = true});
   v.Field("max_handshakes_in_progress", c.max_handshakes_in_progress,
           {.why = "Each takes about 8 KB; more connections wait their turn.",
            .minimum = 1,

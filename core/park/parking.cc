@@ -9,8 +9,15 @@
 
 namespace roost {
 
-Parking::Parking(Loop& loop, Feeds& feeds, User& user, std::unique_ptr<Session>& session, Done done)
-    : loop_(loop), feeds_(feeds), user_(user), session_(session), done_(std::move(done)), retry_(loop) {}
+Parking::Parking(Loop& loop, const Config& config, Feeds& feeds, User& user,
+                 std::unique_ptr<Session>& session, Done done)
+    : loop_(loop),
+      feeds_(feeds),
+      user_(user),
+      session_(session),
+      done_(std::move(done)),
+      most_bytes_(static_cast<size_t>(config.parking.view_bytes_max)),
+      retry_(loop) {}
 
 Parking::~Parking() {
   if (lister_ != nullptr) loop_.Retire(std::move(lister_));
@@ -63,6 +70,7 @@ void Parking::List() {
 void Parking::Listed(bool ok) {
   if (Gone()) return;
   if (!ok) return Keep(false);
+  if (session_->view()->memory_bytes() > most_bytes_) return Keep(false);
   Feed* feed = feeds_.Find(user_, session_->state().selected()->name);
   if (feed != feed_) return List();  // it came or went while we listed: its head was not noted
   if (feed_ == nullptr) {

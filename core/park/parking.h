@@ -39,7 +39,8 @@ class Parking final : public Retirable {
   using Done = std::function<void(Result)>;
 
   // *session stays the caller's unless taken; it is selected, settled and MayBeWatched.
-  Parking(Loop& loop, Feeds& feeds, User& user, std::unique_ptr<Session>& session, Done done);
+  Parking(Loop& loop, const Config& config, Feeds& feeds, User& user, std::unique_ptr<Session>& session,
+          Done done);
   ~Parking() override;
   void Start();
   // The client wants to go on: Done comes, not parked, as soon as the session is settled (perhaps at once).
@@ -66,6 +67,7 @@ class Parking final : public Retirable {
   User& user_;
   std::unique_ptr<Session>& session_;
   Done done_;
+  const size_t most_bytes_;  // of a view that is shared
   Feed* feed_ = nullptr;
   FeedHold hold_;
   uint64_t mark_ = 0;        // the feed's log head before this session was listed

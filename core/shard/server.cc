@@ -47,6 +47,8 @@ bool Server::LoadTls(std::string* error) {
       [](const ListenerConfig& l) { return l.tls != ListenerConfig::Tls::kNone; });
   if (!wanted) return true;
   TlsServerOptions options;
+  options.tls13_only = config_.tls.minimum_version == TlsConfig::Version::k13;
+  options.tickets = config_.tls.tickets;
   for (const CertificateConfig& certificate : config_.certificates) {
     TlsCertificate c;
     c.chain_file = certificate.chain_file;

@@ -124,13 +124,15 @@ int OnTicketKey(SSL* ssl, uint8_t* key_name, uint8_t* iv, EVP_CIPHER_CTX* cipher
   return key == &keys.current ? 1 : 2;
 }
 
-bool SetServerOptions(SSL_CTX* ctx) {
+bool SetServerOptions(SSL_CTX* ctx, const TlsServerOptions& options) {
   SSL_CTX_set_num_tickets(ctx, 1);
   SSL_CTX_set_alpn_select_cb(ctx, SelectAlpn, nullptr);
   SSL_CTX_set_tlsext_servername_callback(ctx, OnServerName);
   SSL_CTX_set_tlsext_ticket_key_cb(ctx, OnTicketKey);
-  return SetCommonOptions(ctx) &&
-         SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const uint8_t*>(kSessionContext),
+  if (!options.tickets) SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+  if (!SetCommonOptions(ctx)) return false;
+  if (options.tls13_only && SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1) return false;
+  return SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const uint8_t*>(kSessionContext),
                                         sizeof kSessionContext - 1) == 1;
 }
 
@@ -196,7 +198,7 @@ std::unique_ptr<TlsServerContext> TlsServerContext::Create(const TlsServerOption
     if (!ParseCertificate(certificate, &parsed, error)) return nullptr;
     Impl::Entry entry;
     entry.ctx.reset(SSL_CTX_new(TLS_method()));
-    if (!entry.ctx || !SetServerOptions(entry.ctx.get()) ||
+    if (!entry.ctx || !SetServerOptions(entry.ctx.get(), options) ||
         !UseCertificate(entry.ctx.get(), parsed)) {
       *error = LibraryError(parsed.chain_source + ": BoringSSL does not take this certificate");
       return nullptr;
