@@ -332,7 +332,6 @@ class RandomSessions : public testing::TestWithParam<int> {
     if (client.idling()) client.Done();
     client.Command("NOOP");
     client.LearnUids();
-    const auto messages = store_.inbox().messages();
     ExpectTrue(client);
   }
 
