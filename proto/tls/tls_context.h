@@ -45,6 +45,8 @@ struct TlsServerOptions {
   // The first is the default. A certificate serves the DNS names in its subjectAltName, one level
   // of wildcard included; an exact match goes before a wildcard, an earlier one before a later.
   std::vector<TlsCertificate> certificates{};
+  bool tls13_only = false;
+  bool tickets = true;
   TicketKeys ticket_keys{};  // current all zero: random ones, so tickets end with the process
 };
 
