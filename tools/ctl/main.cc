@@ -1,0 +1,138 @@
+// roostctl: asks a running roostd on its control socket.
+//
+// Blocking, one request; kAnswerSeconds bound it. Exit status 0 answered, 1 not, 2 wrong usage.
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "tools/ctl/status.h"
+
+namespace roost {
+namespace {
+
+constexpr int kAnswerSeconds = 10;
+constexpr size_t kMaxAnswer = 64 << 20;
+
+constexpr char kUsage[] =
+    "roostctl: asks a running roostd\n"
+    "\n"
+    "  roostctl --socket PATH status          figures of all shards, as a table\n"
+    "  roostctl --socket PATH status --json   the same as JSON\n"
+    "\n"
+    "PATH is what the configuration of roostd says at control_socket. Only root and the user that\n"
+    "roostd runs as are answered.\n";
+
+std::string WhyNotConnected(const std::string& path, int error) {
+  switch (error) {
+    case ENOENT:
+      return "there is no socket " + path +
+             "; is roostd running, with this path as control_socket in its configuration?";
+    case ECONNREFUSED:
+      return "nobody listens on " + path + "; roostd is not running";
+    case EACCES:
+    case EPERM:
+      return "not permitted to use " + path + "; run this as root or as the user of roostd";
+    case ENOTSOCK:
+    case EPROTOTYPE:
+      return path + " is not the control socket of a roostd";
+    default:
+      return "cannot connect to " + path + ": " + std::strerror(error);
+  }
+}
+
+int Connect(const std::string& path, std::string* error) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    *error = path + " is too long for the path of a socket";
+    return -1;
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    *error = std::string("no socket: ") + std::strerror(errno);
+    return -1;
+  }
+  const timeval limit{kAnswerSeconds, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
+  *error = WhyNotConnected(path, errno);
+  close(fd);
+  return -1;
+}
+
+bool Ask(int fd, std::string_view request, std::string* answer, std::string* error) {
+  // roostd closes at once on whoever may not ask; what it says then is nothing.
+  const bool sent = send(fd, request.data(), request.size(), MSG_NOSIGNAL) >= 0;
+  char buffer[16384];
+  ssize_t n = 0;
+  while (sent && answer->size() < kMaxAnswer && (n = read(fd, buffer, sizeof buffer)) > 0) {
+    answer->append(buffer, static_cast<size_t>(n));
+  }
+  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    *error = "no answer within " + std::to_string(kAnswerSeconds) + " seconds";
+    return false;
+  }
+  if (!answer->empty()) return true;
+  *error = "roostd closed the connection without an answer; run this as root or as its user";
+  return false;
+}
+
+int Status(const std::string& path, bool json) {
+  std::string error, answer;
+  const int fd = Connect(path, &error);
+  if (fd < 0) {
+    std::fprintf(stderr, "roostctl: %s\n", error.c_str());
+    return 1;
+  }
+  const bool answered = Ask(fd, "status\n", &answer, &error);
+  close(fd);
+  StatusAnswer status;
+  if (!answered || (!json && !ParseStatusAnswer(answer, &status, &error))) {
+    std::fprintf(stderr, "roostctl: %s\n", error.c_str());
+    return 1;
+  }
+  std::fputs(json ? answer.c_str() : StatusTable(status).c_str(), stdout);
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  std::string path, command;
+  bool json = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--socket" && i + 1 < argc) {
+      path = argv[++i];
+    } else if (argument.starts_with("--socket=")) {
+      path = argument.substr(9);
+    } else if (argument == "--json") {
+      json = true;
+    } else if (argument == "--help") {
+      std::fputs(kUsage, stdout);
+      return 0;
+    } else if (command.empty() && !argument.starts_with("-")) {
+      command = argument;
+    } else {
+      std::fprintf(stderr, "roostctl: %s is not understood; try --help\n", argv[i]);
+      return 2;
+    }
+  }
+  if (command != "status" || path.empty()) {
+    std::fputs(kUsage, stderr);
+    return 2;
+  }
+  return Status(path, json);
+}
+
+}  // namespace
+}  // namespace roost
+
+int main(int argc, char** argv) { return roost::Main(argc, argv); }

@@ -1,0 +1,47 @@
+#include "tools/ctl/status.h"
+
+#include <gtest/gtest.h>
+
+namespace roost {
+namespace {
+
+constexpr std::string_view kTwoShards =
+    "{\"total\": {\"clients\": 5, \"parked\": 4}, \"shards\": "
+    "[{\"clients\": 3, \"parked\": 3}, {\"clients\": 2, \"parked\": 1}]}\n";
+
+TEST(Status, IsATableWithAColumnForEachShard) {
+  StatusAnswer answer;
+  std::string error;
+  ASSERT_TRUE(ParseStatusAnswer(kTwoShards, &answer, &error)) << error;
+  EXPECT_EQ(StatusTable(answer),
+            "             total    shard 0    shard 1\n"
+            "clients          5          3          2\n"
+            "parked           4          3          1\n");
+}
+
+TEST(Status, WithoutShardsIsTheTotalAlone) {
+  StatusAnswer answer;
+  std::string error;
+  ASSERT_TRUE(ParseStatusAnswer("{\"total\": {}, \"shards\": []}", &answer, &error)) << error;
+  EXPECT_EQ(StatusTable(answer), "      total\n");
+}
+
+TEST(Status, AnErrorIsHandedOn) {
+  StatusAnswer answer;
+  std::string error;
+  EXPECT_FALSE(ParseStatusAnswer("{\"error\": \"unknown request\"}\n", &answer, &error));
+  EXPECT_EQ(error, "unknown request");
+}
+
+TEST(Status, CutAnywhereIsRefused) {
+  StatusAnswer answer;
+  std::string error;
+  const std::string_view whole = kTwoShards.substr(0, kTwoShards.size() - 1);
+  for (size_t n = 0; n < whole.size(); ++n) {
+    EXPECT_FALSE(ParseStatusAnswer(whole.substr(0, n), &answer, &error)) << n;
+    EXPECT_NE(error.find("not one that this program understands"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace roost
