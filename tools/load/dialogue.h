@@ -1,0 +1,105 @@
+// What one load client says to a server and understands of its answers, up to IDLE and in it.
+//
+// What it is not: no socket, no TLS, no clock. Bytes in, bytes out by DialogueHost. It keeps count
+// of messages by EXISTS and EXPUNGE only, so it works against any IMAP server.
+//
+//   kGreeting --> [kStartTls --> kSecuring] --> kLogin --> kSelect --> kIdleAsked --> kIdling
+//                                                                         ^              | Refresh
+//                                                                         +-- kDone <----+
+//   any --NO, BAD, BYE, nonsense--> kFailed;   any --LogOut--> kEnded      (both final)
+//
+// Lifetime: settings and host outlive it. Thread rule: one thread. Bounds: input is consumed as far
+// as it is complete; lines longer than the framer's bound come in parts and only the first counts.
+#ifndef ROOST_TOOLS_LOAD_DIALOGUE_H_
+#define ROOST_TOOLS_LOAD_DIALOGUE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "proto/imap/framer.h"
+#include "proto/imap/response.h"
+
+namespace roost::load {
+
+struct DialogueSettings {
+  bool starttls = false;
+  std::string password;
+  std::string mailbox = "INBOX";
+};
+
+// No call may destroy the dialogue or feed it.
+class DialogueHost {
+ public:
+  virtual ~DialogueHost() = default;
+  virtual void Send(std::string_view bytes) = 0;
+  // The server agreed: OnSecure is due when the handshake is done. Input is not to be fed until
+  // then.
+  virtual void StartTls() = 0;
+  virtual void OnLoggedIn() = 0;
+  // IDLE was answered. Called again after each Refresh.
+  virtual void OnIdle() = 0;
+  // Behind SELECT: the mailbox has this many more messages than the client knew of. Zero: the same
+  // number was told again, with no EXPUNGE since; negative: it shrank without one.
+  virtual void OnExists(int64_t growth) = 0;
+  // Every line that comes behind the first "+" of IDLE, without its end.
+  virtual void OnTold(std::string_view line) = 0;
+  // Final. `reason` is one sentence's part, with what the server said.
+  virtual void OnFailed(std::string_view reason) = 0;
+};
+
+class Dialogue {
+ public:
+  enum class Phase : uint8_t {
+    kGreeting,
+    kStartTls,
+    kSecuring,
+    kLogin,
+    kSelect,
+    kIdleAsked,
+    kIdling,
+    kDone,
+    kEnded,
+    kFailed
+  };
+
+  // user: a string that can be quoted (see AstringFormOf); anything else fails at login.
+  Dialogue(const DialogueSettings* settings, std::string user, DialogueHost* host);
+
+  // Returns how many bytes were consumed. The rest is needed again, with more behind it.
+  size_t Receive(std::string_view input);
+  void OnSecure();
+  // Precondition: kIdling. DONE and IDLE again, as clients do before servers lose patience.
+  void Refresh();
+  // Says goodbye; nothing is heard any more.
+  void LogOut();
+
+  Phase phase() const { return phase_; }
+  const std::string& user() const { return user_; }
+  int64_t messages() const { return messages_; }
+
+ private:
+  void Line(std::string_view line);
+  void Greeting(const Response& response, std::string_view line);
+  void Tagged(const Response& response, std::string_view line);
+  void Count(const Response& response);
+  void LogIn();
+  void Command(std::string_view text, Phase next);
+  void Fail(std::string_view what, std::string_view line);
+
+  const DialogueSettings* const settings_;
+  const std::string user_;
+  DialogueHost* const host_;
+  Framer framer_{Direction::kResponses};
+  Phase phase_ = Phase::kGreeting;
+  bool selected_ = false;  // EXISTS is news
+  bool idled_ = false;     // lines are shown
+  bool expunged_ = false;  // since the last EXISTS
+  uint32_t tag_ = 0;       // of the command in progress
+  int64_t messages_ = 0;
+};
+
+}  // namespace roost::load
+
+#endif  // ROOST_TOOLS_LOAD_DIALOGUE_H_

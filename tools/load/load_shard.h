@@ -1,0 +1,129 @@
+// One thread of roost-load: its users, their clients, and the mail that is delivered to them.
+//
+// What it is: the wiring between an Io, Streams and the dialogues. All clients of a user and the
+// deliveries to that user are on one thread, so that who must be told of what is known without a
+// lock, and all times come from one clock.
+//
+//   main thread -- orders (atomics) --> Tick --> clients are opened, messages are delivered
+//               <-- progress (atomics) --
+//
+// Thread rule: Run is the thread's body; orders and progress are for all; the result is for others
+// when Run has returned. Lifetime: options and context outlive it.
+// Bounds: Options::entering handshakes, kMostAppends sessions for delivery.
+#ifndef ROOST_TOOLS_LOAD_LOAD_SHARD_H_
+#define ROOST_TOOLS_LOAD_LOAD_SHARD_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/io/uring_io.h"
+#include "core/stream/loop.h"
+#include "proto/tls/tls_context.h"
+#include "tools/load/dialogue.h"
+#include "tools/load/options.h"
+#include "tools/load/result.h"
+
+namespace roost::load {
+
+class Client;
+class Courier;
+
+// Written by the main thread only.
+struct Orders {
+  std::atomic<bool> end_ramp{false};  // what has not begun never does
+  std::atomic<bool> stop{false};
+  std::atomic<uint64_t> deliver{0};  // so many in all
+};
+
+// Written by the shard's thread only.
+struct Progress {
+  std::atomic<uint64_t> settled{0};  // clients that are idle, have failed or never begin
+  std::atomic<uint64_t> idle{0};
+  std::atomic<uint64_t> deliveries_done{0};  // accepted or failed
+  std::atomic<uint64_t> expected{0}, received{0};
+};
+
+// One message that was sent to a user. acked_ns is 0 until the store has answered.
+struct Delivered {
+  uint64_t sent_ns = 0;
+  uint64_t acked_ns = 0;
+};
+
+struct LoadUser {
+  std::string name;
+  uint32_t idle_clients = 0;
+  bool busy = false;                 // a message is on its way
+  std::vector<Delivered> delivered;  // in this order: the n-th growth of INBOX
+};
+
+class LoadShard final : private IoHandler {
+ public:
+  static constexpr size_t kMostAppends = 16;
+
+  // number: of `options->threads`; it takes every user whose number leaves that remainder.
+  LoadShard(UringIo& io, const Options* options, const TlsClientContext* tls, uint32_t number);
+  ~LoadShard() override;
+
+  void Run();
+
+  Orders orders;
+  Progress progress;
+  const Result& result() const { return result_; }
+
+  // For clients and couriers.
+  Loop& loop() { return loop_; }
+  const Options& options() const { return *options_; }
+  const TlsClientContext* tls() const { return tls_; }
+  const std::string& server_name() const { return server_name_; }
+  const DialogueSettings& dialogue_settings() const { return settings_; }
+  Result& measured() { return result_; }
+  void OnClientIdle();
+  void OnClientEnded(Client* client, bool was_idle);
+  void OnSent(LoadUser* user);
+  void OnAnswered(LoadUser* user, bool accepted, bool sent);
+  // The next message for this courier, if one is due; else null.
+  LoadUser* NextFor();
+  void OnCourierEnded(Courier* courier, bool was_of_use);
+
+ private:
+  void OnAccept(uint64_t, SocketId, const Address&) override {}
+  void OnConnect(Owner, SocketId, int) override {}
+  void OnReceive(Owner, SocketId, std::span<uint8_t>, int) override {}
+  void OnReadable(Owner, SocketId) override {}
+  void OnSent(Owner, SocketId, int) override {}
+  void OnMoved(uint64_t, SocketId, int) override {}
+  void OnBell() override {}
+
+  void Tick();
+  void OpenClients();
+  void StartDeliveries();
+  void Finish();
+
+  UringIo& io_;
+  const Options* const options_;
+  const TlsClientContext* const tls_;
+  const std::string server_name_;
+  const DialogueSettings settings_;
+  Loop loop_;
+  Result result_;
+
+  std::vector<LoadUser> users_;
+  std::vector<uint32_t> numbers_;  // of the clients here, in all threads together
+  std::vector<std::unique_ptr<Client>> clients_;
+  uint32_t entering_ = 0;
+  uint64_t began_ns_ = 0;
+
+  std::vector<std::unique_ptr<Courier>> couriers_;
+  uint64_t deliveries_started_ = 0;
+  uint64_t next_delivery_ns_ = 0;
+  size_t next_user_ = 0;
+  int useless_couriers_ = 0;  // in a row
+};
+
+}  // namespace roost::load
+
+#endif  // ROOST_TOOLS_LOAD_LOAD_SHARD_H_

@@ -1,0 +1,228 @@
+#include "tools/load/options.h"
+
+#include <algorithm>
+#include <charconv>
+#include <concepts>
+
+namespace roost::load {
+namespace {
+
+constexpr uint32_t kMaxClients = 4'000'000;
+constexpr uint32_t kMaxThreads = 256;
+constexpr uint32_t kMaxSeconds = 7 * 86'400;
+
+class Applier {
+ public:
+  Applier(Options* out, std::string* error) : out_(out), error_(error) {}
+
+  // Flags without a value.
+  bool Switch(std::string_view flag) {
+    if (flag == "--help") return out_->help = true;
+    if (flag == "--show") return out_->show = true;
+    if (flag == "--deliver-on-line") return out_->deliver_on_line = true;
+    if (flag == "--i-may-load-this-host") return may_load_ = true;
+    return false;
+  }
+
+  bool Apply(std::string_view flag, const std::string& value) {
+    if (flag == "--server") return Ip(value, &out_->server);
+    if (flag == "--tls") return Tls(value);
+    if (flag == "--server-name") return Text(value, &out_->server_name);
+    if (flag == "--ca") return Text(value, &out_->ca_file);
+    if (flag == "--clients") return Number(value, 0, kMaxClients, &out_->clients);
+    if (flag == "--clients-per-user") {
+      return Number(value, 1, kMaxClients, &out_->clients_per_user);
+    }
+    if (flag == "--users") return Text(value, &out_->users);
+    if (flag == "--first-user") return Number(value, 0, kMaxClients, &out_->first_user);
+    if (flag == "--password") return Text(value, &out_->password);
+    if (flag == "--mailbox") return Text(value, &out_->mailbox);
+    if (flag == "--threads") return Number(value, 1, kMaxThreads, &out_->threads);
+    if (flag == "--rate") return Rate(value, &out_->rate);
+    if (flag == "--entering") return Number(value, 1, kMaxClients, &out_->entering);
+    if (flag == "--enter-timeout") return Number(value, 1, kMaxSeconds, &out_->enter_timeout_s);
+    if (flag == "--ramp-limit") return Number(value, 1, kMaxSeconds, &out_->ramp_limit_s);
+    if (flag == "--re-idle") return Number(value, 1, kMaxSeconds, &out_->re_idle_s);
+    if (flag == "--store") return Store(value, false);
+    if (flag == "--lmtp") return Store(value, true);
+    if (flag == "--store-password") return Text(value, &out_->store_password);
+    if (flag == "--deliver") return Number(value, 0, UINT32_MAX, &out_->deliver);
+    if (flag == "--deliver-rate") return Rate(value, &out_->deliver_rate);
+    if (flag == "--wait") return Number(value, 0, kMaxSeconds, &out_->wait_s);
+    if (flag == "--hold") return Number(value, 0, kMaxSeconds, &out_->hold_s);
+    if (flag == "--json") return Text(value, &out_->json_file);
+    return Fail("unknown option " + std::string(flag) + "; try --help");
+  }
+
+  bool Check() {
+    if (out_->help) return true;
+    if (out_->server.family == 0) return Fail("give --server ADDR (try --help)");
+    const bool mail = out_->deliver > 0 || out_->deliver_on_line;
+    if (mail && out_->store.family == 0) {
+      return Fail("to deliver mail give --store ADDR (APPEND) or --lmtp ADDR");
+    }
+    if (mail && out_->clients == 0) return Fail("mail needs clients that wait for it");
+    for (const Address& address : {out_->server, out_->store}) {
+      if (address.family == 0 || may_load_ || IsLoopback(address)) continue;
+      return Fail(address.HostString() + " is not this machine. If you may put load on it, say " +
+                  "--i-may-load-this-host");
+    }
+    if (out_->users.find("%d") == std::string::npos) {
+      out_->clients_per_user = std::max(1u, out_->clients);
+    }
+    // A thread without a user would be idle.
+    out_->threads = std::clamp(UserCount(*out_), 1u, out_->threads);
+    if (out_->store_password.empty()) out_->store_password = out_->password;
+    return true;
+  }
+
+ private:
+  bool Fail(std::string text) {
+    *error_ = std::move(text);
+    return false;
+  }
+
+  bool Text(const std::string& value, std::string* to) {
+    *to = value;
+    return true;
+  }
+
+  template <std::unsigned_integral Integer>
+  bool Number(std::string_view value, uint64_t min, uint64_t max, Integer* to) {
+    uint64_t number = 0;
+    const char* end = value.data() + value.size();
+    const auto [rest, problem] = std::from_chars(value.data(), end, number);
+    if (problem != std::errc() || rest != end || number < min || number > max) {
+      return Fail("\"" + std::string(value) + "\" is not a number from " + std::to_string(min) +
+                  " to " + std::to_string(max));
+    }
+    *to = static_cast<Integer>(number);
+    return true;
+  }
+
+  bool Rate(std::string_view value, uint32_t* to) {
+    if (value.ends_with("/s")) value.remove_suffix(2);
+    return Number(value, 0, 10'000'000, to);
+  }
+
+  bool Ip(const std::string& value, Address* to) {
+    if (Address::Parse(value, to) && to->port != 0) return true;
+    return Fail("\"" + value + "\" is not an address like 127.0.0.1:993 or [::1]:993");
+  }
+
+  bool Store(const std::string& value, bool lmtp) {
+    out_->lmtp = lmtp;
+    return Ip(value, &out_->store);
+  }
+
+  bool Tls(std::string_view value) {
+    if (value == "implicit") return out_->tls = Options::Tls::kImplicit, true;
+    if (value == "starttls") return out_->tls = Options::Tls::kStartTls, true;
+    if (value == "none") return out_->tls = Options::Tls::kNone, true;
+    return Fail("--tls is implicit, starttls or none");
+  }
+
+  Options* const out_;
+  std::string* const error_;
+  bool may_load_ = false;
+};
+
+}  // namespace
+
+std::string_view HelpText() {
+  return R"(roost-load: many idle IMAP clients, and whether each is told of each message once.
+
+Opens --clients connections to any IMAP server; each logs in, selects a mailbox and idles.
+Then messages are delivered past that server, straight to the store behind it, and every
+idle client of the message's user must be told of it exactly once.
+
+  --server ADDR            the server under load, IP:PORT
+  --tls MODE               implicit (the default), starttls or none
+  --server-name NAME       for SNI, and for the certificate with --ca
+  --ca FILE                the certificate must be signed by one in FILE; without it any will do
+
+  --clients N              how many clients (1)
+  --clients-per-user K     how many of them are of one user (1)
+  --users PATTERN          names; %d is the number of the user (user%d)
+  --first-user N           the number of the first (1)
+  --password P             of every user (password)
+  --mailbox NAME           INBOX is the default; mail is delivered there only
+
+  --rate N/s               how many connections are begun each second; 0: as fast as it goes (0)
+  --entering N             how many may be on their way to IDLE at once, for each thread (256)
+  --enter-timeout SECONDS  a client that is not idle by then has failed (60)
+  --ramp-limit SECONDS     what has not begun by then has failed (3600)
+  --re-idle SECONDS        DONE and IDLE again after that time (1500)
+  --threads N              each with its own users and its own io_uring (1)
+
+  --lmtp ADDR              deliver by LMTP, or
+  --store ADDR             deliver by APPEND on plain sessions, as the user,
+  --store-password P       with this password (that of --password)
+  --deliver M              how many messages, one user after the other (0)
+  --deliver-rate R         how many a second; 0: as fast as they are taken (0)
+  --deliver-on-line        one message for each line on standard input, until it ends
+  --wait SECONDS           how long events may take after the last delivery (10)
+  --hold SECONDS           stay idle for so long after that; late doubles are found too (1)
+
+  --show                   print every line that an idle client is told
+  --json FILE              write the result there as JSON as well
+  --i-may-load-this-host   needed for any target outside of 127.0.0.0/8 and ::1
+  --help                   this
+
+Interrupting it ends it early; what was measured is printed all the same. Exit status 1 when a
+connection failed or was lost, an event was lost, told twice or of nothing, or a delivery failed.
+)";
+}
+
+bool ParseOptions(const std::vector<std::string>& arguments, Options* out, std::string* error) {
+  Applier applier(out, error);
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& argument = arguments[i];
+    if (applier.Switch(argument)) continue;
+    const size_t equals = argument.find('=');
+    const std::string flag = argument.substr(0, equals);
+    if (equals != std::string::npos) {
+      if (!applier.Apply(flag, argument.substr(equals + 1))) return false;
+    } else if (i + 1 < arguments.size()) {
+      if (!applier.Apply(flag, arguments[++i])) return false;
+    } else {
+      *error = flag + " wants a value, or is unknown; try --help";
+      return false;
+    }
+  }
+  return applier.Check();
+}
+
+uint32_t UserCount(const Options& options) {
+  return (options.clients + options.clients_per_user - 1) / options.clients_per_user;
+}
+
+std::string UserName(const Options& options, uint32_t number) {
+  std::string name = options.users;
+  const size_t place = name.find("%d");
+  if (place != std::string::npos) {
+    name.replace(place, 2, std::to_string(options.first_user + number));
+  }
+  return name;
+}
+
+bool IsLoopback(const Address& address) {
+  if (address.family == 4) return address.bytes[0] == 127;
+  static constexpr uint8_t kOne[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  return address.family == 6 && std::equal(kOne, kOne + 16, address.bytes);
+}
+
+Address SourceOf(const Options& options, uint32_t client) {
+  if (options.server.family != 4 || !IsLoopback(options.server)) return {};
+  const uint32_t number = client / kClientsPerSource;
+  static_assert(kMaxClients / kClientsPerSource / 250 < 256);
+  Address source;
+  source.family = 4;
+  source.bytes[0] = 127;
+  source.bytes[1] = 10;
+  source.bytes[2] = static_cast<uint8_t>(number / 250);
+  source.bytes[3] = static_cast<uint8_t>(1 + number % 250);
+  return source;
+}
+
+}  // namespace roost::load

@@ -1,0 +1,72 @@
+// The command line of roost-load.
+//
+// Pure. Errors are sentences for a person.
+#ifndef ROOST_TOOLS_LOAD_OPTIONS_H_
+#define ROOST_TOOLS_LOAD_OPTIONS_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/io/io.h"
+
+namespace roost::load {
+
+struct Options {
+  enum class Tls : uint8_t { kImplicit, kStartTls, kNone };
+
+  // The server under load.
+  Address server;
+  Tls tls = Tls::kImplicit;
+  std::string server_name;  // for SNI and the certificate; empty: the address
+  std::string ca_file;      // empty: any certificate will do
+
+  uint32_t clients = 1;
+  uint32_t clients_per_user = 1;
+  std::string users = "user%d";
+  uint32_t first_user = 1;
+  std::string password = "password";
+  std::string mailbox = "INBOX";
+
+  // How they come.
+  uint32_t threads = 1;
+  uint32_t rate = 0;        // a second, all threads together; 0: as fast as it goes
+  uint32_t entering = 256;  // on their way to IDLE at once, in each thread
+  uint32_t enter_timeout_s = 60;
+  uint32_t ramp_limit_s = 3600;
+  uint32_t re_idle_s = 1500;
+
+  // Mail, past the server.
+  Address store;  // family 0: none
+  bool lmtp = false;
+  std::string store_password;  // empty: password
+  uint64_t deliver = 0;
+  uint32_t deliver_rate = 0;  // a second; 0: as fast as they are taken
+  bool deliver_on_line = false;
+  uint32_t wait_s = 10;  // for events, after the last delivery
+  uint32_t hold_s = 1;
+
+  bool show = false;
+  std::string json_file;
+  bool help = false;
+};
+
+std::string_view HelpText();
+
+// arguments: without the program's name. False: *error says which and why.
+bool ParseOptions(const std::vector<std::string>& arguments, Options* out, std::string* error);
+
+// How many users the clients belong to, and their names; number < UserCount.
+uint32_t UserCount(const Options& options);
+std::string UserName(const Options& options, uint32_t number);
+
+bool IsLoopback(const Address& address);
+// Where a client connects from: on IPv4 loopback one address for each kClientsPerSource clients,
+// because connect() crawls when a pair of addresses has used up its ports; else none.
+inline constexpr uint32_t kClientsPerSource = 5000;
+Address SourceOf(const Options& options, uint32_t client);
+
+}  // namespace roost::load
+
+#endif  // ROOST_TOOLS_LOAD_OPTIONS_H_

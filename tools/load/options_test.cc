@@ -1,0 +1,115 @@
+#include "tools/load/options.h"
+
+#include <gtest/gtest.h>
+
+#include "tools/load/result.h"
+
+namespace roost::load {
+namespace {
+
+std::string ErrorOf(const std::vector<std::string>& arguments, Options* options) {
+  std::string error;
+  return ParseOptions(arguments, options, &error) ? "" : error;
+}
+
+TEST(Options, LoopbackIsAllowedAndAnyOtherTargetMustBeAskedFor) {
+  for (const char* address : {"127.0.0.1:993", "127.9.9.9:993", "[::1]:993"}) {
+    Options options;
+    EXPECT_EQ(ErrorOf({"--server", address}, &options), "");
+  }
+  for (const char* address : {"192.0.2.1:993", "[2001:db8::1]:993", "[::]:993", "0.0.0.0:993"}) {
+    Options options;
+    EXPECT_NE(ErrorOf({"--server", address}, &options).find("--i-may-load-this-host"),
+              std::string::npos);
+    EXPECT_EQ(ErrorOf({"--server", address, "--i-may-load-this-host"}, &options), "");
+  }
+  Options options;
+  EXPECT_NE(ErrorOf({"--server=127.0.0.1:993", "--lmtp=192.0.2.1:24"}, &options), "");
+}
+
+TEST(Options, MailNeedsAStore) {
+  Options options;
+  EXPECT_NE(ErrorOf({"--server=127.0.0.1:993", "--deliver=5"}, &options), "");
+}
+
+TEST(Options, MistakesAreNamed) {
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{},
+                                             {"--server=localhost:993"},
+                                             {"--server=127.0.0.1:0"},
+                                             {"--server=127.0.0.1:993", "--clients=-1"},
+                                             {"--server=127.0.0.1:993", "--clients=1x"},
+                                             {"--server=127.0.0.1:993", "--threads=0"},
+                                             {"--server=127.0.0.1:993", "--tls=maybe"},
+                                             {"--server=127.0.0.1:993", "--colour=red"},
+                                             {"--server=127.0.0.1:993", "--clients"}}) {
+    Options options;
+    EXPECT_NE(ErrorOf(arguments, &options), "");
+  }
+}
+
+TEST(Options, ClientsAreDividedIntoUsers) {
+  Options options;
+  ASSERT_EQ(ErrorOf({"--server=127.0.0.1:993", "--clients=10", "--clients-per-user=4",
+                     "--users=u%d@x", "--rate=50/s", "--threads=8"},
+                    &options),
+            "");
+  EXPECT_EQ(UserCount(options), 3u);
+  EXPECT_EQ(UserName(options, 2), "u3@x");
+  EXPECT_EQ(options.rate, 50u);
+  EXPECT_EQ(options.threads, 3u);
+}
+
+TEST(Options, ANameWithoutANumberIsOneUser) {
+  Options options;
+  ASSERT_EQ(ErrorOf({"--server=127.0.0.1:993", "--clients=10", "--users=demo"}, &options), "");
+  EXPECT_EQ(UserCount(options), 1u);
+  EXPECT_EQ(UserName(options, 0), "demo");
+}
+
+TEST(Options, SourcesAreSpreadOnLoopbackOnly) {
+  Options options;
+  ASSERT_EQ(ErrorOf({"--server=127.0.0.1:993"}, &options), "");
+  EXPECT_EQ(SourceOf(options, 0).ToString(), "127.10.0.1:0");
+  EXPECT_EQ(SourceOf(options, kClientsPerSource * 251).ToString(), "127.10.1.2:0");
+  ASSERT_EQ(ErrorOf({"--server=[::1]:993"}, &options), "");
+  EXPECT_EQ(SourceOf(options, 0).family, 0);
+}
+
+TEST(Result, ProblemsOfAnyKindAreNoGoodResult) {
+  EXPECT_TRUE(Result().Good());
+  EXPECT_FALSE(Result{.failed = 1}.Good());
+  EXPECT_FALSE(Result{.dropped = 1}.Good());
+  EXPECT_FALSE(Result{.expected = 1}.Good());
+  EXPECT_FALSE(Result{.duplicated = 1}.Good());
+  EXPECT_FALSE(Result{.unexpected = 1}.Good());
+  EXPECT_FALSE(Result{.delivery_failed = 1}.Good());
+}
+
+TEST(Result, ErrorsAreCountedAndBounded) {
+  Result result;
+  for (size_t i = 0; i < 2 * Result::kMaxErrors; ++i) result.NoteError(std::to_string(i));
+  result.NoteError("0");
+  EXPECT_EQ(result.errors.size(), Result::kMaxErrors + 1);
+  EXPECT_EQ(result.errors["0"], 2u);
+  EXPECT_EQ(result.errors["other errors"], Result::kMaxErrors);
+}
+
+TEST(Result, IsToldAsATableAndAsJson) {
+  Result result{.established = 5, .expected = 5, .received = 4, .delivered = 1};
+  for (int i = 0; i < 4; ++i) result.told.Record(2'000'000);
+  result.NoteError("he said \"no\"\xff");
+  EXPECT_NE(ResultTable(result).find("5 expected, 4 received, 1 lost, 0 doubled"),
+            std::string::npos);
+  const std::string json = ResultJson(result);
+  for (const char* part :
+       {"\"connections\": {\"established\": 5, \"failed\": 0", "\"handshakes_per_s\": 0.0",
+        "\"events\": {\"expected\": 5, \"received\": 4, \"lost\": 1, \"duplicated\": 0",
+        "\"latency_us\": {\"count\": 4, \"p50\": 2000.0, ", "\"max\": 2000.0}",
+        "{\"text\": \"he said \\\"no\\\"?\", \"count\": 1}"}) {
+    EXPECT_NE(json.find(part), std::string::npos) << part << " in " << json;
+  }
+}
+
+}  // namespace
+}  // namespace roost::load

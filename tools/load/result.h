@@ -1,0 +1,59 @@
+// What a load run measured, and how it is told: a table for people, JSON for programs.
+//
+// Pure values. Each thread fills one; Add sums them up when the threads have ended. Durations are
+// in nanoseconds here and in microseconds where they are printed.
+#ifndef ROOST_TOOLS_LOAD_RESULT_H_
+#define ROOST_TOOLS_LOAD_RESULT_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "tools/load/histogram.h"
+
+namespace roost::load {
+
+struct Result {
+  static constexpr size_t kMaxErrors = 20;  // different ones; more are "other errors"
+
+  // Connections: asked for = established + failed + never begun.
+  uint64_t established = 0;  // reached IDLE
+  uint64_t failed = 0;       // did not
+  uint64_t dropped = 0;      // did, and were lost before the end
+  uint64_t never_begun = 0;
+  uint64_t handshakes = 0;  // TLS
+  uint64_t first_connect_ns = UINT64_MAX, last_secure_ns = 0;
+
+  // One event: one idle client to be told of one message.
+  uint64_t expected = 0, received = 0;
+  uint64_t duplicated = 0;  // told again with nothing new, or a number that shrank by itself
+  uint64_t unexpected = 0;  // told of more messages than were delivered
+
+  uint64_t delivered = 0, delivery_failed = 0;
+
+  Histogram connect, handshake, login, enter;  // enter: from connect to IDLE
+  Histogram delivery;                          // from the message's last byte to the store's answer
+  Histogram told;                              // from the message's last byte to EXISTS
+  Histogram told_after_ack;                    // from the store's answer to EXISTS; 0 if before
+
+  std::map<std::string, uint64_t> errors;
+
+  // Not summed up.
+  bool interrupted = false;
+  double seconds = 0;
+
+  uint64_t lost() const { return expected > received ? expected - received : 0; }
+  double HandshakesPerSecond() const;
+  // All went as it must.
+  bool Good() const;
+
+  void NoteError(const std::string& text);
+  void Add(const Result& other);
+};
+
+std::string ResultTable(const Result& result);
+std::string ResultJson(const Result& result);
+
+}  // namespace roost::load
+
+#endif  // ROOST_TOOLS_LOAD_RESULT_H_

@@ -1,0 +1,169 @@
+#include "tools/load/runner.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include "core/base/clock.h"
+
+namespace roost::load {
+namespace {
+
+std::atomic<bool> g_interrupted = false;
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+constexpr int kTickMs = 20;
+// Sockets of a thread that are no clients: deliveries, and what is being closed.
+constexpr uint32_t kSpareSockets = 256;
+
+uint64_t NowNs() {
+  return static_cast<uint64_t>(
+      std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+std::unique_ptr<Runner> Runner::Create(const Options& options, std::string* error) {
+  RaiseDescriptorLimit();
+  std::unique_ptr<Runner> runner(new Runner(options));
+  if (options.tls != Options::Tls::kNone) {
+    TlsClientOptions tls;
+    tls.verify = !options.ca_file.empty();
+    tls.ca_file = options.ca_file;
+    runner->tls_ = TlsClientContext::Create(tls, error);
+    if (runner->tls_ == nullptr) return nullptr;
+  }
+  const uint32_t users_each = (UserCount(options) + options.threads - 1) / options.threads;
+  UringSet::Options io;
+  io.count = options.threads;
+  io.limits.max_sockets =
+      std::min(users_each * options.clients_per_user, options.clients) + kSpareSockets;
+  runner->ios_ = UringSet::Create(io, error);
+  if (runner->ios_ == nullptr) return nullptr;
+  for (uint32_t i = 0; i < options.threads; ++i) {
+    runner->shards_.push_back(
+        std::make_unique<LoadShard>(runner->ios_->at(i), &runner->options_, runner->tls_.get(), i));
+  }
+  return runner;
+}
+
+void Runner::Interrupt() { g_interrupted = true; }
+
+Result Runner::Run() {
+  // Signals are for this thread.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  std::vector<std::thread> threads;
+  threads.reserve(shards_.size());
+  for (const auto& shard : shards_) threads.emplace_back([&shard] { shard->Run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+
+  const uint64_t began_ns = NowNs();
+  Ramp();
+  if (options_.deliver > 0) Deliver();
+  if (options_.deliver_on_line) DeliverOnLine();
+  if (ordered_ > 0) AwaitEvents();
+  Await(SecondsToNs(options_.hold_s), [] { return false; });
+  if (shown_ns_ != 0) std::fputs("\r\033[K", stderr);
+
+  for (const auto& shard : shards_) shard->orders.stop = true;
+  for (std::thread& thread : threads) thread.join();
+  Result result;
+  for (const auto& shard : shards_) result.Add(shard->result());
+  result.interrupted = g_interrupted;
+  result.seconds = static_cast<double>(NowNs() - began_ns) / static_cast<double>(kNsPerSecond);
+  if (ramp_limit_hit_ && result.never_begun > 0) {
+    result.failed += result.never_begun;
+    result.errors["client: not begun within --ramp-limit"] += result.never_begun;
+  }
+  shards_.clear();
+  return result;
+}
+
+void Runner::Ramp() {
+  const auto settled = [this] { return Sum(&Progress::settled) >= options_.clients; };
+  if (!Await(SecondsToNs(options_.ramp_limit_s), settled) && !g_interrupted) {
+    ramp_limit_hit_ = true;
+    for (const auto& shard : shards_) shard->orders.end_ramp = true;
+    // Those on their way have their own timeouts.
+    Await(kNever, settled);
+  }
+  std::printf("%llu of %u clients are idle\n",
+              static_cast<unsigned long long>(Sum(&Progress::idle)), options_.clients);
+  std::fflush(stdout);
+}
+
+void Runner::Order(uint64_t messages) {
+  for (; messages > 0; --messages) {
+    shards_[ordered_++ % shards_.size()]->orders.deliver.fetch_add(1);
+  }
+}
+
+void Runner::Deliver() {
+  Order(options_.deliver);
+  Await(kNever, [this] { return Sum(&Progress::deliveries_done) >= ordered_; });
+}
+
+void Runner::DeliverOnLine() {
+  pollfd input{STDIN_FILENO, POLLIN, 0};
+  char buffer[4096];
+  while (!g_interrupted) {
+    if (poll(&input, 1, kTickMs) <= 0) continue;
+    const ssize_t n = read(STDIN_FILENO, buffer, sizeof buffer);
+    if (n <= 0) return;
+    Order(static_cast<uint64_t>(std::count(buffer, buffer + n, '\n')));
+  }
+}
+
+void Runner::AwaitEvents() {
+  // The answers to deliveries may still be under way; how long they may take, couriers know.
+  Await(kNever, [this] { return Sum(&Progress::deliveries_done) >= ordered_; });
+  Await(SecondsToNs(options_.wait_s),
+        [this] { return Sum(&Progress::received) >= Sum(&Progress::expected); });
+}
+
+bool Runner::Await(uint64_t limit_ns, const std::function<bool()>& done) {
+  const uint64_t end_ns = DeadlineAfter(NowNs(), limit_ns);
+  while (!g_interrupted) {
+    if (done()) return true;
+    if (NowNs() >= end_ns) return false;
+    ShowProgress();
+    poll(nullptr, 0, kTickMs);
+  }
+  return false;
+}
+
+void Runner::ShowProgress() {
+  if (isatty(STDERR_FILENO) == 0 || options_.show || NowNs() < shown_ns_ + kNsPerSecond) return;
+  shown_ns_ = NowNs();
+  const auto number = [](uint64_t value) { return static_cast<unsigned long long>(value); };
+  std::fprintf(stderr, "\r%llu idle of %u, %llu of %llu messages, %llu of %llu events\033[K\r",
+               number(Sum(&Progress::idle)), options_.clients,
+               number(Sum(&Progress::deliveries_done)), number(ordered_),
+               number(Sum(&Progress::received)), number(Sum(&Progress::expected)));
+}
+
+uint64_t Runner::Sum(std::atomic<uint64_t> Progress::*member) const {
+  uint64_t sum = 0;
+  for (const auto& shard : shards_) {
+    sum += (shard->progress.*member).load(std::memory_order_relaxed);
+  }
+  return sum;
+}
+
+}  // namespace roost::load

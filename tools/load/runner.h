@@ -1,0 +1,55 @@
+// All of a load run: its threads, and the order of things.
+//
+//   ramp (all clients idle or failed) --> deliver --> wait for events --> hold --> stop, sum up
+//
+// The calling thread only gives orders, reads standard input and prints. A signal that calls
+// Interrupt ends whatever goes on; the result is what was measured until then.
+#ifndef ROOST_TOOLS_LOAD_RUNNER_H_
+#define ROOST_TOOLS_LOAD_RUNNER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/io/uring_io.h"
+#include "tools/load/load_shard.h"
+
+namespace roost::load {
+
+class Runner {
+ public:
+  // Null when the kernel or a limit forbids it; *error says what.
+  static std::unique_ptr<Runner> Create(const Options& options, std::string* error);
+
+  Result Run();
+
+  // Safe in a signal handler.
+  static void Interrupt();
+
+ private:
+  explicit Runner(const Options& options) : options_(options) {}
+
+  void Ramp();
+  void Deliver();
+  void DeliverOnLine();
+  void AwaitEvents();
+  // Until `done` or the time is up or it is interrupted. True: done.
+  bool Await(uint64_t limit_ns, const std::function<bool()>& done);
+  void ShowProgress();
+  uint64_t Sum(std::atomic<uint64_t> Progress::*member) const;
+  void Order(uint64_t messages);
+
+  const Options options_;
+  std::unique_ptr<TlsClientContext> tls_;
+  std::unique_ptr<UringSet> ios_;
+  std::vector<std::unique_ptr<LoadShard>> shards_;
+  bool ramp_limit_hit_ = false;
+  uint64_t ordered_ = 0;
+  uint64_t shown_ns_ = 0;
+};
+
+}  // namespace roost::load
+
+#endif  // ROOST_TOOLS_LOAD_RUNNER_H_
