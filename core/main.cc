@@ -53,7 +53,8 @@ bool BecomeUser(const std::string& name, std::string* error) {
   if (geteuid() == user->pw_uid) return true;
   if (initgroups(name.c_str(), user->pw_gid) != 0 || setgid(user->pw_gid) != 0 ||
       setuid(user->pw_uid) != 0) {
-    *error = "user: cannot become " + name + ": " + std::strerror(errno) + "; start as root, or leave the key out";
+    *error = "user: cannot become " + name + ": " + std::strerror(errno) +
+             "; start as root, or leave the key out";
     return false;
   }
   return true;
@@ -85,10 +86,13 @@ int Run(const Config& config) {
   std::signal(SIGPIPE, SIG_IGN);
   std::unique_ptr<ControlSocket> control;
   if (!config.control_socket.empty()) {
-    control = ControlSocket::Open(config.control_socket, [&](const std::string& request) {
-      if (request == "status") return StatusJson(server->Figures());
-      return std::string("{\"error\": \"unknown request; known: status\"}\n");
-    }, &error);
+    control = ControlSocket::Open(
+        config.control_socket,
+        [&](const std::string& request) {
+          if (request == "status") return StatusJson(server->Figures());
+          return std::string("{\"error\": \"unknown request; known: status\"}\n");
+        },
+        &error);
     if (control == nullptr) {
       std::fprintf(stderr, "roostd: %s\n", error.c_str());
       return 1;

@@ -99,7 +99,8 @@ void Add(const ShardFigures& f, ShardFigures* t) {
   t->feeds.recovered += f.feeds.recovered, t->feeds.refused_wakes += f.feeds.refused_wakes;
   const ClientStats& c = f.client_stats;
   ClientStats& s = t->client_stats;
-  s.accepted += c.accepted, s.moved_in += c.moved_in, s.moved_out += c.moved_out, s.logins += c.logins;
+  s.accepted += c.accepted, s.moved_in += c.moved_in, s.moved_out += c.moved_out,
+      s.logins += c.logins;
   s.failed_logins += c.failed_logins, s.unavailable_logins += c.unavailable_logins;
   s.parked += c.parked, s.kept_idle += c.kept_idle, s.events_sent += c.events_sent;
   s.heartbeats += c.heartbeats, s.laggards_dropped += c.laggards_dropped;
@@ -135,13 +136,15 @@ std::unique_ptr<ControlSocket> ControlSocket::Open(const std::string& path, Answ
     return nullptr;
   }
   if (SomebodyListens(address)) {
-    *error = "control_socket: another process answers on " + path + "; stop it or choose another path";
+    *error =
+        "control_socket: another process answers on " + path + "; stop it or choose another path";
     return nullptr;
   }
   unlink(path.c_str());
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const mode_t old = umask(0177);
-  const bool bound = fd >= 0 && bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+  const bool bound = fd >= 0 &&
+                     bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
                      listen(fd, 16) == 0;
   umask(old);
   if (!bound) {

@@ -1,8 +1,9 @@
 // The control socket: a Unix socket on which roostctl asks a running roostd.
 //
-// One request per connection: a line, answered by one JSON document and the end of the connection. Only root and the user that
-// roostd runs as are answered (SO_PEERCRED). Blocking, on a thread of its own; it asks the shards through Server::Figures.
-// Bounds: one connection at a time, one line of 256 bytes, two seconds.
+// One request per connection: a line, answered by one JSON document and the end of the connection.
+// Only root and the user that roostd runs as are answered (SO_PEERCRED). Blocking, on a thread of
+// its own; it asks the shards through Server::Figures. Bounds: one connection at a time, one line
+// of 256 bytes, two seconds.
 #ifndef ROOST_CORE_ADMIN_CONTROL_H_
 #define ROOST_CORE_ADMIN_CONTROL_H_
 
@@ -23,8 +24,10 @@ class ControlSocket {
  public:
   using Answer = std::function<std::string(const std::string& request)>;
 
-  // Null with *error when the path cannot be bound. A socket file left by a dead process is replaced, a live one is not.
-  static std::unique_ptr<ControlSocket> Open(const std::string& path, Answer answer, std::string* error);
+  // Null with *error when the path cannot be bound. A socket file left by a dead process is
+  // replaced, a live one is not.
+  static std::unique_ptr<ControlSocket> Open(const std::string& path, Answer answer,
+                                             std::string* error);
   ~ControlSocket();
 
  private:

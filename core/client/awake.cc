@@ -67,7 +67,8 @@ void Awake::TrySleep() {
     if (life.expired()) return;
     sleeping_posted_ = false;
     if (client_.closed() || &client_.talk() != this) return;
-    if (state_ != State::kListening || !long_tag_.empty() || swallowing_ || !client_.MaySleep()) return;
+    if (state_ != State::kListening || !long_tag_.empty() || swallowing_ || !client_.MaySleep())
+      return;
     client_.SleepIntoCell();
     client_.services().clients.CatchUp(client_.index());
     client_.services().loop.Retire(std::unique_ptr<Retirable>(&client_));
@@ -146,8 +147,8 @@ void Awake::Noop(const Command& command) {
   const Services& services = client_.services();
   const uint64_t age = MsToNs(static_cast<uint64_t>(services.config.parking.flush_max_age_ms));
   // While the store is away: with what is known.
-  const bool fresh = feed == nullptr || !feed->live() ||
-                     feed->flushed_ns() + age > services.loop.now_ns();
+  const bool fresh =
+      feed == nullptr || !feed->live() || feed->flushed_ns() + age > services.loop.now_ns();
   if (fresh) return NoopDone();
   state_ = State::kFlushing;
   feed->Flush([this, life = std::weak_ptr<int>(life_)](bool) {
@@ -175,8 +176,10 @@ void Awake::WakeFor(const Command& command, const Piece& piece) {
   tag_ = command.tag;
   waiting_piece_ = piece;
   if (never) {
-    const bool known = command.kind != CommandKind::kMalformed && command.kind != CommandKind::kUnknown;
-    return RefuseWaiting(known ? "NO [CANNOT] Not possible here" : "BAD Unknown or malformed command");
+    const bool known =
+        command.kind != CommandKind::kMalformed && command.kind != CommandKind::kUnknown;
+    return RefuseWaiting(known ? "NO [CANNOT] Not possible here"
+                               : "BAD Unknown or malformed command");
   }
   state_ = State::kWaking;
   waiting_ = piece.bytes;
@@ -247,7 +250,8 @@ void Awake::Attach(Waking::Result result) {
   cell.phase = ClientPhase::kAttached;
   ++services.stats.woken;
   client_.stream().SetQuiet(false);
-  auto relay = std::make_unique<Relay>(client_, std::move(result.session), cell.user->capabilities());
+  auto relay =
+      std::make_unique<Relay>(client_, std::move(result.session), cell.user->capabilities());
   Relay* talk = relay.get();
   Piece first = waiting_piece_;
   const std::string bytes = std::move(waiting_);

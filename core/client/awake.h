@@ -1,11 +1,14 @@
-// A parked client that is awake: it has just been parked, said something, or is owed more than it could be sent.
+// A parked client that is awake: it has just been parked, said something, or is owed more than it
+// could be sent.
 //
-//   kListening --DONE, NOOP, CHECK, CAPABILITY, ID, LOGOUT, IDLE--> answered here --> kListening, asleep when quiet
+//   kListening --DONE, NOOP, CHECK, CAPABILITY, ID, LOGOUT, IDLE--> answered here --> kListening,
+//   asleep when quiet
 //              --NOOP, CHECK, events may be out of date--> kFlushing --> kListening
 //              --anything else--> kWaking --> Relay (attached)  |  refused --> kListening  |  BYE
 //
-// What it is: the way of a parked client's bytes, which costs the store nothing unless it wants to act. What it is not:
-// the way of an event (clients.h). While it waits, input is held; the command is sent once or refused, never both.
+// What it is: the way of a parked client's bytes, which costs the store nothing unless it wants to
+// act. What it is not: the way of an event (clients.h). While it waits, input is held; the command
+// is sent once or refused, never both.
 #ifndef ROOST_CORE_CLIENT_AWAKE_H_
 #define ROOST_CORE_CLIENT_AWAKE_H_
 
@@ -48,13 +51,13 @@ class Awake final : public Talk {
   std::string_view idle_tag();
 
   State state_ = State::kListening;
-  bool swallowing_ = false;       // the rest of a refused command
+  bool swallowing_ = false;  // the rest of a refused command
   bool sleeping_posted_ = false;
   std::string long_tag_;
-  std::string tag_;               // of the command that waits
-  std::string name_;              // NOOP or CHECK
-  std::string waiting_;           // first piece of the command that waits for a session, consumed already
-  Piece waiting_piece_;           // its marks; bytes are waiting_'s
+  std::string tag_;      // of the command that waits
+  std::string name_;     // NOOP or CHECK
+  std::string waiting_;  // first piece of the command that waits for a session, consumed already
+  Piece waiting_piece_;  // its marks; bytes are waiting_'s
   std::unique_ptr<Waking> waking_;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);
 };

@@ -1,12 +1,15 @@
 // What remains of a client while it is parked: one fixed cell, no heap behind it.
 //
-// What it is: everything that must be remembered of an idle connection: its TLS state, its place in a feed's log, the tag of
-// its IDLE. What it is not: it has no buffer and no code; while bytes of the client are being handled, a Client (client.h)
-// stands beside the cell and holds the connection, and `tls` is wiped here.
+// What it is: everything that must be remembered of an idle connection: its TLS state, its place in
+// a feed's log, the tag of its IDLE. What it is not: it has no buffer and no code; while bytes of
+// the client are being handled, a Client (client.h) stands beside the cell and holds the
+// connection, and `tls` is wiped here.
 //
-//   kEntering --login--> kAttached --Parking--> kParked --Waking--> kAttached       any --> kClosing, freed
+//   kEntering --login--> kAttached --Parking--> kParked --Waking--> kAttached       any -->
+//   kClosing, freed
 //
-// Lifetime: from accept to close, in the slab of the shard that owns the client. Thread rule: that shard.
+// Lifetime: from accept to close, in the slab of the shard that owns the client. Thread rule: that
+// shard.
 #ifndef ROOST_CORE_CLIENT_CELL_H_
 #define ROOST_CORE_CLIENT_CELL_H_
 
@@ -35,25 +38,25 @@ struct ClientCell {
   static constexpr uint8_t kMaxTag = 23;
 
   uint32_t generation = 0;
-  SocketId socket;                        // kParked and asleep: ours
+  SocketId socket;  // kParked and asleep: ours
   ClientPhase phase = ClientPhase::kEntering;
-  EnabledSet enabled;                     // class
-  bool idling : 1 = false;                // kParked: in IDLE
+  EnabledSet enabled;       // class
+  bool idling : 1 = false;  // kParked: in IDLE
   bool examine : 1 = false;
-  bool read_only : 1 = false;             // was told so
-  bool queued : 1 = false;                // on the list of those with news to be told
-  bool waking : 1 = false;                // cursor frozen
+  bool read_only : 1 = false;  // was told so
+  bool queued : 1 = false;     // on the list of those with news to be told
+  bool waking : 1 = false;     // cursor frozen
   uint8_t tag_bytes = 0;
-  char tag[kMaxTag] = {};                 // of the IDLE
+  char tag[kMaxTag] = {};  // of the IDLE
   uint8_t listener = 0;
-  uint64_t cursor = 0;                    // next event of the feed's log to be told
-  Feed* feed = nullptr;                   // kParked: null when nothing is selected
+  uint64_t cursor = 0;   // next event of the feed's log to be told
+  Feed* feed = nullptr;  // kParked: null when nothing is selected
   User* user = nullptr;
-  Client* awake = nullptr;                // holds the connection; null while asleep
-  ListLinks subscribers;                  // of the feed
+  Client* awake = nullptr;  // holds the connection; null while asleep
+  ListLinks subscribers;    // of the feed
   TimerLinks timer;
-  uint32_t count = 0;                     // messages that it was told of
-  uint32_t heard_s = 0;                   // when it said something last (monotonic)
+  uint32_t count = 0;    // messages that it was told of
+  uint32_t heard_s = 0;  // when it said something last (monotonic)
   Address peer;
   TlsState tls{};
 

@@ -94,8 +94,7 @@ void Client::KeepId(const Command& command) {
   id_.clear();
   for (IdField& field : fields) {
     // Only Roost says where a client comes from.
-    const bool ours = HasPrefix(field.name, "x-") ||
-                      HasPrefix(field.name, "forward");
+    const bool ours = HasPrefix(field.name, "x-") || HasPrefix(field.name, "forward");
     if (ours || !field.value || id_.size() >= 10 || field.value->size() > 256) continue;
     id_.emplace_back(std::move(field.name), std::move(*field.value));
   }
@@ -126,8 +125,6 @@ void Client::SleepIntoCell() {
   if (!io.ReceivePending(c.socket)) io.WaitReadable(c.socket);
 }
 
-std::string OwnIdLine() {
-  return "* ID (\"name\" \"Roost\" \"support-url\" NIL)\r\n";
-}
+std::string OwnIdLine() { return "* ID (\"name\" \"Roost\" \"support-url\" NIL)\r\n"; }
 
 }  // namespace roost

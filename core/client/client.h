@@ -1,13 +1,15 @@
-// A client while bytes of it are being handled: its stream, its command framer, and the talk it is in.
+// A client while bytes of it are being handled: its stream, its command framer, and the talk it is
+// in.
 //
-// What it is: the frame that the phases of a connection share. One file per phase holds what is done in it:
+// What it is: the frame that the phases of a connection share. One file per phase holds what is
+// done in it:
 //   entering.h   TLS, greeting, capabilities, LOGIN and AUTHENTICATE, until the store has said OK
 //   relay.h      attached: bytes pass between client and session, IDLE leads to parking
 //   awake.h      parked: what is answered without a session, and waking
 // What it is not: it exists for no idle client (see cell.h).
 //
-// Lifetime: from accept or from the moment a parked client is readable, to parked and quiet again, or closed. Retired
-// through the Loop, never destroyed in a callback. Thread rule: its shard.
+// Lifetime: from accept or from the moment a parked client is readable, to parked and quiet again,
+// or closed. Retired through the Loop, never destroyed in a callback. Thread rule: its shard.
 #ifndef ROOST_CORE_CLIENT_CLIENT_H_
 #define ROOST_CORE_CLIENT_CLIENT_H_
 
@@ -75,7 +77,8 @@ class Client final : public Retirable, private StreamOwner {
   void Abort();
   bool closed() const { return closed_; }
 
-  // Fields of the client's ID command, cleaned of what only Roost may claim; sent on with its sessions.
+  // Fields of the client's ID command, cleaned of what only Roost may claim; sent on with its
+  // sessions.
   std::vector<std::pair<std::string, std::string>>& id() { return id_; }
   void KeepId(const Command& command);
   SessionClient session_client();

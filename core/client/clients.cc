@@ -173,9 +173,8 @@ bool Clients::Work() {
 void Clients::Trim(Feed& feed) {
   if (feed.log().empty()) return;
   uint64_t low = feed.head();
-  feed.subscribers.ForEach(subscriber_links(), [&](uint32_t index) {
-    low = std::min(low, cells_[index].cursor);
-  });
+  feed.subscribers.ForEach(subscriber_links(),
+                           [&](uint32_t index) { low = std::min(low, cells_[index].cursor); });
   // Whoever joins has noted a head that it will read from.
   if (feed.holds != 0 && low == feed.head() && feed.subscriber_count == 0) return;
   feed.TrimLog(low);
@@ -258,8 +257,8 @@ void Clients::OnSent(Owner owner, int error) {
 
 void Clients::SetTimer(uint32_t index, uint64_t at_ns) { timers_.Arm(links(), index, at_ns); }
 
-// In IDLE: the next heartbeat, at instants that clients of one user and address share, so that a radio wakes once.
-// Else the autologout.
+// In IDLE: the next heartbeat, at instants that clients of one user and address share, so that a
+// radio wakes once. Else the autologout.
 void Clients::SetParkedTimer(uint32_t index) {
   const ClientCell& c = cells_[index];
   const uint64_t now = loop_.now_ns();

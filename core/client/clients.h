@@ -1,12 +1,16 @@
-// All clients of a shard: their cells, their timers, and the way of an event to those that are parked.
+// All clients of a shard: their cells, their timers, and the way of an event to those that are
+// parked.
 //
-// What it is: the slab, the subscription lists, fan-out, heartbeats. An event is rendered once for each class and cursor
-// in use, then sealed and sent for each subscriber; at most kSendsPerTurn of them in one turn. What it is not: it
-// reads nothing from clients; a cell that becomes readable gets a Client (client.h).
+// What it is: the slab, the subscription lists, fan-out, heartbeats. An event is rendered once for
+// each class and cursor in use, then sealed and sent for each subscriber; at most kSendsPerTurn of
+// them in one turn. What it is not: it reads nothing from clients; a cell that becomes readable
+// gets a Client (client.h).
 //
 // Invariants
-//  1. A parked client in IDLE is told the log in order, all or nothing: its cursor moves when the bytes are sealed.
-//  2. While a send of it is under way, or its cursor is frozen (waking), nothing is sent; it is caught up afterwards.
+//  1. A parked client in IDLE is told the log in order, all or nothing: its cursor moves when the
+//  bytes are sealed.
+//  2. While a send of it is under way, or its cursor is frozen (waking), nothing is sent; it is
+//  caught up afterwards.
 //  3. A client that is not in IDLE is told nothing.
 #ifndef ROOST_CORE_CLIENT_CLIENTS_H_
 #define ROOST_CORE_CLIENT_CLIENTS_H_
@@ -41,11 +45,13 @@ class Clients final : public Subscribers {
   // kNoIndex when full.
   uint32_t Add(const Address& peer, uint8_t listener);
   ClientCell& cell(uint32_t index) { return cells_[index]; }
-  // Unsubscribes, lets go of the user, frees the cell and retires its Client. The connection is closed already, or
-  // the cell's own is closed here.
+  // Unsubscribes, lets go of the user, frees the cell and retires its Client. The connection is
+  // closed already, or the cell's own is closed here.
   void Remove(uint32_t index);
   uint32_t size() const { return cells_.size(); }
-  bool IsLive(uint32_t index, uint32_t generation) { return cells_.Find(index, generation) != nullptr; }
+  bool IsLive(uint32_t index, uint32_t generation) {
+    return cells_.Find(index, generation) != nullptr;
+  }
 
   // Parked with `feed` (null: nothing selected) and cursor set in the cell.
   void Subscribe(uint32_t index);

@@ -18,7 +18,8 @@ bool IsSaneName(std::string_view user, const StoreConfig& store) {
   if (user.empty() || user.size() > 1000) return false;
   for (char c : user) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
-    if (store.login == StoreConfig::Login::kProxySeparator && c == store.master_separator) return false;
+    if (store.login == StoreConfig::Login::kProxySeparator && c == store.master_separator)
+      return false;
   }
   return true;
 }
@@ -80,7 +81,8 @@ CapabilitySet Entering::Capabilities() const {
     set.Remove("LITERAL-");
     for (std::string_view own : {"SASL-IR", "LITERAL+", "ID", "ENABLE", "IDLE"}) set.Add(own);
   }
-  const bool can_start = listener().tls == ListenerConfig::Tls::kStartTls && !client_.stream().secure();
+  const bool can_start =
+      listener().tls == ListenerConfig::Tls::kStartTls && !client_.stream().secure();
   if (can_start && services.tls != nullptr) set.Add("STARTTLS");
   if (!MayLogIn()) {
     set.RemovePrefix("AUTH=");
@@ -137,7 +139,8 @@ bool Entering::TakeLiteralMark(const Piece& piece) {
     return true;
   }
   const Command command = ParseCommand(command_);
-  client_.Answer(command.tag.empty() ? "*" : command.tag, "BAD [TOOBIG] The literal is too long here");
+  client_.Answer(command.tag.empty() ? "*" : command.tag,
+                 "BAD [TOOBIG] The literal is too long here");
   client_.Bye("Too long a literal before login");
   return false;
 }
@@ -191,7 +194,8 @@ void Entering::Login(const Command& command) {
     return client_.Answer(command.tag, "NO [PRIVACYREQUIRED] Log in over TLS only");
   }
   LoginArgs args;
-  if (!ParseLogin(command, &args)) return BadCommand(command.tag, "BAD LOGIN needs a name and a password");
+  if (!ParseLogin(command, &args))
+    return BadCommand(command.tag, "BAD LOGIN needs a name and a password");
   tag_ = command.tag;
   Credentials credentials;
   credentials.kind = Credentials::Kind::kPassword;
@@ -209,7 +213,8 @@ void Entering::Authenticate(const Command& command) {
     return BadCommand(command.tag, "BAD AUTHENTICATE needs a mechanism");
   }
   mechanism_ = ParseSaslMechanism(args.mechanism);
-  const bool token = mechanism_ == SaslMechanism::kOAuthBearer || mechanism_ == SaslMechanism::kXOAuth2;
+  const bool token =
+      mechanism_ == SaslMechanism::kOAuthBearer || mechanism_ == SaslMechanism::kXOAuth2;
   const bool offered = !token || client_.services().shared_capabilities.Has(
                                      "AUTH=" + std::string(SaslMechanismName(mechanism_)));
   if (mechanism_ == SaslMechanism::kUnknown || !offered) {
@@ -225,7 +230,8 @@ void Entering::Authenticate(const Command& command) {
     return;
   }
   client_.Write(mechanism_ == SaslMechanism::kLogin
-                    ? "+ " + std::string(kLoginUserChallenge) + "\r\n" : "+ \r\n");
+                    ? "+ " + std::string(kLoginUserChallenge) + "\r\n"
+                    : "+ \r\n");
   client_.framer().ExpectRawLine();
 }
 
@@ -285,7 +291,8 @@ void Entering::SaslMessage(std::string message) {
   CleanseString(message);
   if (!good) return BadCommand(tag_, "BAD Invalid authentication message");
   if (!credentials.authzid.empty()) {
-    return client_.Answer(tag_, "NO [AUTHORIZATIONFAILED] Acting for another user is not possible here");
+    return client_.Answer(tag_,
+                          "NO [AUTHORIZATIONFAILED] Acting for another user is not possible here");
   }
   Proceed(std::move(credentials));
 }
@@ -363,13 +370,15 @@ void Entering::OnSessionReady(Session& session) {
   addresses_tried_ = 0;
   ClientCell& cell = client_.cell();
   const StoreConfig& store = *session.target().config;
-  const bool shareable = credentials_.ProvesName() || (store.trust_token_names && !credentials_.user.empty() &&
-                                                       store.login != StoreConfig::Login::kClient);
+  const bool shareable =
+      credentials_.ProvesName() || (store.trust_token_names && !credentials_.user.empty() &&
+                                    store.login != StoreConfig::Login::kClient);
   CapabilitySet offered = session.state().capabilities();
   if (shareable) {
     const uint64_t hash = SipHash24(services.hash_key, credentials_.secret);
     Dialer& dialer = *services.dialers[session.target().index];
-    cell.user = services.users.Enter(services.config, dialer, credentials_, hash, session.address());
+    cell.user =
+        services.users.Enter(services.config, dialer, credentials_, hash, session.address());
     cell.user->NoteCapabilities(offered);
   }
   StripUncarried(&offered);
@@ -416,7 +425,9 @@ void Entering::LoginFailed(std::string_view answer) {
   CleanseString(credentials_.secret);
   ++client_.services().stats.failed_logins;
   Log(LogLevel::kInfo, "login_failed",
-      {{"user", credentials_.user}, {"address", client_.cell().peer.HostString()}, {"answer", std::string(answer)}});
+      {{"user", credentials_.user},
+       {"address", client_.cell().peer.HostString()},
+       {"answer", std::string(answer)}});
   client_.Answer(tag_, answer);
   if (++failed_logins_ >= client_.services().config.limits.failed_logins) {
     return client_.Bye("Too many failed logins");

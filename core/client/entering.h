@@ -1,12 +1,15 @@
-// A client that is not logged in: greeting, CAPABILITY, ID, STARTTLS, LOGIN, AUTHENTICATE, answered here.
+// A client that is not logged in: greeting, CAPABILITY, ID, STARTTLS, LOGIN, AUTHENTICATE, answered
+// here.
 //
-//   kTalking --LOGIN or AUTHENTICATE read--> kMoving (to the owner's shard) | kLoggingIn --store's OK--> Relay
+//   kTalking --LOGIN or AUTHENTICATE read--> kMoving (to the owner's shard) | kLoggingIn --store's
+//   OK--> Relay
 //                                            kLoggingIn --store's NO--> kTalking
 //   kSasl: the next line answers a challenge
 //
-// The client's own credentials are always checked by the store, on a session opened for it. Nothing is executed that
-// came in clear before STARTTLS; LOGIN without TLS is refused unless the listener allows it (RFC 3501, 6.2; RFC 8314).
-// Bounds: line, literal, bad commands and failed logins, each by configuration; the deadline is the cell's timer.
+// The client's own credentials are always checked by the store, on a session opened for it. Nothing
+// is executed that came in clear before STARTTLS; LOGIN without TLS is refused unless the listener
+// allows it (RFC 3501, 6.2; RFC 8314). Bounds: line, literal, bad commands and failed logins, each
+// by configuration; the deadline is the cell's timer.
 #ifndef ROOST_CORE_CLIENT_ENTERING_H_
 #define ROOST_CORE_CLIENT_ENTERING_H_
 
@@ -59,13 +62,13 @@ class Entering final : public Talk, private SessionSink {
 
   State state_ = State::kTalking;
   SaslMechanism mechanism_ = SaslMechanism::kUnknown;
-  std::string sasl_user_;          // LOGIN mechanism: the first answer
-  std::string command_;            // pieces of the command under way, small literals included
-  std::string tag_;                // of the LOGIN or AUTHENTICATE under way
+  std::string sasl_user_;  // LOGIN mechanism: the first answer
+  std::string command_;    // pieces of the command under way, small literals included
+  std::string tag_;        // of the LOGIN or AUTHENTICATE under way
   Credentials credentials_;
   int bad_commands_ = 0;
   int failed_logins_ = 0;
-  int addresses_tried_ = 0;        // of the store, for the login under way
+  int addresses_tried_ = 0;  // of the store, for the login under way
   uint64_t since_ns_ = 0;
   uint32_t target_shard_ = 0;
   std::unique_ptr<Session> session_;

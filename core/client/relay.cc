@@ -88,7 +88,8 @@ Relay::Route Relay::RouteOf(const Command& command, const Piece& piece) const {
     case CommandKind::kIdle:
       return Route::kLocal;
     case CommandKind::kUnknown:
-      // Stores differ in whether they take the bytes of an unknown command's literal, or run them as commands.
+      // Stores differ in whether they take the bytes of an unknown command's literal, or run them
+      // as commands.
       return piece.literal.present ? Route::kRefuse : Route::kForward;
     default:
       return NeverAfterLogin(command) ? Route::kRefuse : Route::kForward;
@@ -101,8 +102,9 @@ void Relay::BeginCommand(const Piece& piece) {
   route_ = RouteOf(command, piece);
   // What the store does not take without being asked must not be sent so.
   const bool non_sync = piece.literal.present && piece.literal.non_sync;
-  const bool carried = session_->state().capabilities().Has("LITERAL+") ||
-                       (session_->state().capabilities().Has("LITERAL-") && piece.literal.size <= 4096);
+  const bool carried =
+      session_->state().capabilities().Has("LITERAL+") ||
+      (session_->state().capabilities().Has("LITERAL-") && piece.literal.size <= 4096);
   if (non_sync && !carried) route_ = Route::kRefuse;
   if (route_ == Route::kForward) ForwardFirst(command, piece);
 }
@@ -148,9 +150,11 @@ void Relay::RunLocal() {
 void Relay::ExecuteLocal(const std::string& text) {
   const Command command = ParseCommand(text);
   if (route_ == Route::kRefuse) {
-    const bool known = command.kind != CommandKind::kMalformed && command.kind != CommandKind::kUnknown;
-    return client_.Answer(command.tag.empty() ? "*" : command.tag,
-                          known ? "NO [CANNOT] Not possible here" : "BAD Unknown or malformed command");
+    const bool known =
+        command.kind != CommandKind::kMalformed && command.kind != CommandKind::kUnknown;
+    return client_.Answer(
+        command.tag.empty() ? "*" : command.tag,
+        known ? "NO [CANNOT] Not possible here" : "BAD Unknown or malformed command");
   }
   switch (command.kind) {
     case CommandKind::kCapability:
@@ -193,13 +197,13 @@ void Relay::OnStoreData(Session& session, const Piece& piece, const Response* fi
 
 // The piece that is being delivered counts as relayed only after this call: look again then.
 void Relay::CheckSettled() {
-  client_.services().loop.Post([this, &client = client_, index = client_.index(),
-                                generation = client_.cell().generation] {
-    if (!client.services().clients.IsLive(index, generation)) return;
-    if (client.cell().awake != &client || &client.talk() != this) return;
-    RunLocal();
-    OnInput();
-  });
+  client_.services().loop.Post(
+      [this, &client = client_, index = client_.index(), generation = client_.cell().generation] {
+        if (!client.services().clients.IsLive(index, generation)) return;
+        if (client.cell().awake != &client || &client.talk() != this) return;
+        RunLocal();
+        OnInput();
+      });
 }
 
 // A list of capabilities on its way to the client says what Roost carries.
@@ -241,7 +245,8 @@ void Relay::OnSessionDrained(Session&) {
 
 void Relay::OnSessionLost(Session& session, SessionLoss loss, const std::string& text) {
   if (!session.saw_logout()) {
-    Log(LogLevel::kInfo, "session_lost", {{"store", session.target().config->name}, {"reason", text}});
+    Log(LogLevel::kInfo, "session_lost",
+        {{"store", session.target().config->name}, {"reason", text}});
   }
   const bool half = !session.Settled() && !session.AtResponseStart();
   if (parking_ != nullptr) client_.services().loop.Retire(std::move(parking_));

@@ -1,18 +1,24 @@
 // An attached client: its commands go to its session, the session's responses to it, byte for byte.
 //
-// What it is: the relay, which reads along just enough to know what is in progress, what is selected and which class the
-// client is of (the session's state says so), and which turns IDLE into parking. What it is not: it answers nothing that
-// the store can answer, except what must not reach a store (see Refusal) and ID and CAPABILITY, which Roost speaks for.
+// What it is: the relay, which reads along just enough to know what is in progress, what is
+// selected and which class the client is of (the session's state says so), and which turns IDLE
+// into parking. What it is not: it answers nothing that the store can answer, except what must not
+// reach a store (see Refusal) and ID and CAPABILITY, which Roost speaks for.
 //
 //   kRelaying --IDLE, all answered--> kParking --parked--> Awake (talk over)
-//                                     kParking --kept--> kOwnIdle (the session idles for this client alone)
+//                                     kParking --kept--> kOwnIdle (the session idles for this
+//                                     client alone)
 //   kParking, kOwnIdle --DONE--> kEnding --hidden commands answered--> kRelaying
 //
 // Invariants
-//  1. A command line is forwarded whole or not at all; literals stream. Bytes of `{n}` wait for the store's `+`.
-//  2. Own answers are written only when every forwarded command is answered and no response is half relayed.
-//  3. Hidden commands run only in kParking, kOwnIdle, kEnding: no client command is unanswered then.
-//  4. A client that used a command outside the whitelist of stateless ones is pinned: it never parks.
+//  1. A command line is forwarded whole or not at all; literals stream. Bytes of `{n}` wait for the
+//  store's `+`.
+//  2. Own answers are written only when every forwarded command is answered and no response is half
+//  relayed.
+//  3. Hidden commands run only in kParking, kOwnIdle, kEnding: no client command is unanswered
+//  then.
+//  4. A client that used a command outside the whitelist of stateless ones is pinned: it never
+//  parks.
 #ifndef ROOST_CORE_CLIENT_RELAY_H_
 #define ROOST_CORE_CLIENT_RELAY_H_
 
@@ -31,7 +37,8 @@ class Relay final : public Talk, private SessionSink {
   Relay(Client& client, std::unique_ptr<Session> session, CapabilitySet capabilities);
   ~Relay() override;
 
-  // Takes over from Awake with the first piece of a command that waited for the session; its bytes are consumed.
+  // Takes over from Awake with the first piece of a command that waited for the session; its bytes
+  // are consumed.
   void Begin(const Piece& piece);
 
   void OnInput() override;
@@ -80,13 +87,13 @@ class Relay final : public Talk, private SessionSink {
   Route route_ = Route::kForward;
   bool pinned_ = false;
   bool mailbox_is_prefix_ = false;
-  bool awaits_plus_ = false;      // a `{n}` was forwarded; its bytes wait for `+`
-  bool local_ready_ = false;      // an own answer waits until the session is settled
+  bool awaits_plus_ = false;  // a `{n}` was forwarded; its bytes wait for `+`
+  bool local_ready_ = false;  // an own answer waits until the session is settled
   bool store_paused_ = false;
   bool own_idle_started_ = false;
-  std::string command_;           // text and small literals of the command under way
-  std::string forwarded_tag_;     // of the command under way
-  std::string local_;             // command that is answered here
+  std::string command_;        // text and small literals of the command under way
+  std::string forwarded_tag_;  // of the command under way
+  std::string local_;          // command that is answered here
   std::string idle_tag_;
   std::string idle_answer_;
   uint64_t retry_ms_ = kFirstRetryMs;

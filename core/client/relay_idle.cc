@@ -21,7 +21,8 @@ bool Relay::MayPark() const {
   const SessionState& state = session_->state();
   const User* user = client_.cell().user;
   if (user == nullptr || pinned_ || !services.config.parking.enabled) return false;
-  if (state.uncertain() || state.enabled().unknown() || !state.capabilities().Has("IDLE")) return false;
+  if (state.uncertain() || state.enabled().unknown() || !state.capabilities().Has("IDLE"))
+    return false;
   if (!state.enabled().empty() && !state.capabilities().Has("ENABLE")) return false;
   return !state.selected() || MayBeWatched(*state.selected());
 }
@@ -32,7 +33,8 @@ void Relay::StartParking() {
   state_ = State::kParking;
   Services& services = client_.services();
   parking_ = std::make_unique<Parking>(services.loop, services.config, services.feeds,
-                                       *client_.cell().user, session_, [this](Parking::Result r) { ParkingDone(std::move(r)); });
+                                       *client_.cell().user, session_,
+                                       [this](Parking::Result r) { ParkingDone(std::move(r)); });
   parking_->Start();
 }
 
@@ -40,7 +42,8 @@ void Relay::ParkingDone(Parking::Result result) {
   client_.services().loop.Retire(std::move(parking_));
   if (client_.closed()) return;
   if (state_ == State::kEnding) {
-    // The client went on before: it keeps its session. A session that went to the feed is the feed's, though.
+    // The client went on before: it keeps its session. A session that went to the feed is the
+    // feed's, though.
     if (!result.took_session) return IdleEnded();
   }
   if (result.parked) return Park(std::move(result));

@@ -1,4 +1,5 @@
-// What the phases of a client need of their shard. Plain references, constant after the shard was built.
+// What the phases of a client need of their shard. Plain references, constant after the shard was
+// built.
 #ifndef ROOST_CORE_CLIENT_SERVICES_H_
 #define ROOST_CORE_CLIENT_SERVICES_H_
 
@@ -35,7 +36,7 @@ struct MovingClient {
   uint8_t listener = 0;
   uint64_t since_ns = 0;
   int failed_logins = 0;
-  std::string tag;            // of the LOGIN or AUTHENTICATE to be answered
+  std::string tag;  // of the LOGIN or AUTHENTICATE to be answered
   Credentials credentials;
   std::vector<std::pair<std::string, std::string>> id;
 };
@@ -52,7 +53,7 @@ struct Services {
   Loop& loop;
   const Config& config;
   const Router& router;
-  HashKey hash_key;                       // of this process
+  HashKey hash_key;                               // of this process
   std::vector<std::unique_ptr<Dialer>>& dialers;  // by StoreIndex
   UserTable& users;
   Feeds& feeds;

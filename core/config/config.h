@@ -130,7 +130,7 @@ struct ParkingConfig {
 };
 
 struct LimitsConfig {
-  int max_clients = 0;              // all shards together; 0: what descriptors allow
+  int max_clients = 0;  // all shards together; 0: what descriptors allow
   int max_handshakes_in_progress = 2000;
   int max_line = 65'536;                 // bytes of a command line without its literals
   int max_line_before_login = 8'192;     // a token in AUTHENTICATE is the longest of these

@@ -305,6 +305,14 @@ TEST(ConfigRelations, AnAddressIsListenedOnOnce) {
             std::string::npos);
 }
 
+TEST(ConfigRelations, TheKernelMayChooseThePortsOfSeveralListeners) {
+  EXPECT_EQ(Errors("listeners:\n"
+                   "- {address: '127.0.0.1:0', tls: none, allow_plaintext_login: on}\n"
+                   "- {address: '127.0.0.1:0', tls: none, allow_plaintext_login: on}\n"
+                   "stores: [{name: a, addresses: ['127.0.0.1:2']}]\n"),
+            "");
+}
+
 TEST(ConfigRelations, AProxyLoginNeedsAMasterUser) {
   EXPECT_EQ(ErrorsAfterSmallest("    login: proxy-authzid\n"),
             "f:8: stores[0].master_user: is missing; a proxy login needs the master user's name\n"

@@ -18,7 +18,8 @@ void CheckListeners(LoadedConfig* loaded) {
   for (size_t i = 0; i < config.listeners.size(); ++i) {
     const ListenerConfig& listener = config.listeners[i];
     std::string address = listener.address.ToString();
-    if (!addresses.insert(address).second) {
+    // Port 0 is another one each time.
+    if (listener.address.port != 0 && !addresses.insert(address).second) {
       AddError(loaded, KeyOf("listeners", i, "address"), address + " is listened on twice",
                "remove one");
     }

@@ -19,9 +19,11 @@ inline constexpr int kDay = 86'400;  // seconds
 
 template <class V>
 void Visit(V& v, ListenerConfig& c) {
-  v.Field("address", c.address,
-          {.why = "Where clients connect. `[::]:993` takes IPv4 as well, `*:993` IPv4 alone.",
-           .required = true});
+  v.Field(
+      "address", c.address,
+      {.why = "Where clients connect. `[::]:993` takes IPv4 as well, `*:993` IPv4 alone. Port 0: "
+              "the kernel chooses, the log tells.",
+       .required = true});
   v.Field("tls", c.tls, {.why = "`implicit` from the first byte, `starttls` on request."});
   v.Field(
       "allow_plaintext_login", c.allow_plaintext_login,
@@ -169,10 +171,11 @@ void Visit(V& v, ParkingConfig& c) {
            .maximum = 600});
   v.Field("pool_per_user", c.pool_per_user,
           {.why = "Sessions of one user waiting so.", .maximum = 100});
-  v.Field("log_entries_max", c.log_entries_max,
-          {.why = "Events a feed keeps for slow clients; past it those furthest behind are told BYE.",
-           .minimum = 16,
-           .maximum = 1'000'000});
+  v.Field(
+      "log_entries_max", c.log_entries_max,
+      {.why = "Events a feed keeps for slow clients; past it those furthest behind are told BYE.",
+       .minimum = 16,
+       .maximum = 1'000'000});
   v.Field("view_bytes_max", c.view_bytes_max,
           {.why = "A mailbox whose list of UIDs takes more is not shared.",
            .minimum = 4096,

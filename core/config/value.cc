@@ -187,7 +187,6 @@ std::string ParseValue(std::string_view text, const Spec& spec, Address* out) {
   }
   Address address;
   if (!Address::Parse(text, &address)) return Quoted(text) + " is not an IP address with a port";
-  if (address.port == 0) return "port 0 cannot be listened on";
   *out = address;
   return "";
 }

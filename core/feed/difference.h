@@ -1,9 +1,10 @@
 // What separates two views of one mailbox, and whether it may be told: pure.
 //
-// A plain difference has no direction: a UID that one side lacks may be gone, or not yet there. The horizons decide.
-// Every UID below a view's horizon is decided in it, and UIDs only ever go from unknown to present to gone. So a
-// message that the destination lacks at or above its horizon, or has below the client's, means that the destination is
-// behind: it must flush and be compared again, never be told from.
+// A plain difference has no direction: a UID that one side lacks may be gone, or not yet there. The
+// horizons decide. Every UID below a view's horizon is decided in it, and UIDs only ever go from
+// unknown to present to gone. So a message that the destination lacks at or above its horizon, or
+// has below the client's, means that the destination is behind: it must flush and be compared
+// again, never be told from.
 #ifndef ROOST_CORE_FEED_DIFFERENCE_H_
 #define ROOST_CORE_FEED_DIFFERENCE_H_
 
@@ -15,9 +16,9 @@ namespace roost {
 
 struct Difference {
   bool destination_behind = false;  // then nothing else counts
-  UidSet gone;      // the client has, the destination does not
-  UidSet numbers;   // gone's sequence numbers in the client's view
-  UidSet came;      // the destination has, the client does not: all above what the client has
+  UidSet gone;                      // the client has, the destination does not
+  UidSet numbers;                   // gone's sequence numbers in the client's view
+  UidSet came;         // the destination has, the client does not: all above what the client has
   uint32_t count = 0;  // messages of the destination
 
   bool empty() const { return gone.empty() && came.empty(); }

@@ -1,18 +1,23 @@
 // One watched mailbox of one user: its view, its log of events, its driver, its subscribers.
 //
-// What it is: the source of truth for every client parked on the mailbox. A subscriber is a cursor into the log; the
-// view at a cursor is what that client believes. What it is not: it knows no client and no TLS; who subscribes and how
-// they are told is the FeedHost's business, how sessions are opened the recovery's (core/park).
+// What it is: the source of truth for every client parked on the mailbox. A subscriber is a cursor
+// into the log; the view at a cursor is what that client believes. What it is not: it knows no
+// client and no TLS; who subscribes and how they are told is the FeedHost's business, how sessions
+// are opened the recovery's (core/park).
 //
-//   kNew --Adopt--> kLive --driver lost, StopDriver--> kDriverless --Adopt--> kLive       any --Kill--> kDead (final)
+//   kNew --Adopt--> kLive --driver lost, StopDriver--> kDriverless --Adopt--> kLive       any
+//   --Kill--> kDead (final)
 //
-// Place: IdleDriver -> Feed (canonical, logged) -> FeedHost (rendered once for each class, sealed, sent).
+// Place: IdleDriver -> Feed (canonical, logged) -> FeedHost (rendered once for each class, sealed,
+// sent).
 //
-// Lifetime: owned by the shard's FeedTable as long as there is a subscriber or somebody is joining or waking (Hold).
-// Bounds: the view by UidSet's, the log by log_entries_max; past it the host must let laggards go.
+// Lifetime: owned by the shard's FeedTable as long as there is a subscriber or somebody is joining
+// or waking (Hold). Bounds: the view by UidSet's, the log by log_entries_max; past it the host must
+// let laggards go.
 //
 // Invariants
-//  1. view() is the result of all logged events; each event's numbers are those of the view at its place in the log.
+//  1. view() is the result of all logged events; each event's numbers are those of the view at its
+//  place in the log.
 //  2. Every UID below horizon() is decided in view(); horizon() never goes back.
 //  3. view() is the feed's own; the driver's numbers are resolved in the driver's view only.
 #ifndef ROOST_CORE_FEED_FEED_H_
@@ -58,8 +63,9 @@ class Feed final : public Retirable, private DriverListener {
   Feed(Loop& loop, const Config& config, FeedHost& host, User& user, std::string mailbox);
   ~Feed() override;
 
-  // Makes a listed, settled session the driver: compared with the view, differences logged, then IDLE. The one way
-  // for first park, raise of class and recovery. On kAdopted the session is taken, else it is left.
+  // Makes a listed, settled session the driver: compared with the view, differences logged, then
+  // IDLE. The one way for first park, raise of class and recovery. On kAdopted the session is
+  // taken, else it is left.
   Adoption Adopt(std::unique_ptr<Session>& session);
 
   // See IdleDriver::Flush. false at once without a driver.
@@ -101,7 +107,8 @@ class Feed final : public Retirable, private DriverListener {
   uint64_t head() const { return log_.next_seq(); }
   const EventLog<FeedEvent>& log() const { return log_; }
   void TrimLog(uint64_t below) { log_.TrimBelow(below); }
-  // What a subscriber whose cursor is there believes. Precondition: the log still reaches back to it.
+  // What a subscriber whose cursor is there believes. Precondition: the log still reaches back to
+  // it.
   UidSet ViewAt(uint64_t cursor) const;
   uint32_t CountAt(uint64_t cursor) const;
   // Highest UID that it may know of, plus one.

@@ -82,7 +82,8 @@ void IdleDriver::Cycle() {
     session_->Run(CommandKind::kNoop, "NOOP", [this](const Response& r) { NoopAnswered(r); });
   }
   if (session_->view()->tail_unknown() != 0) {
-    // Behind DONE only UIDs name messages surely. `n:*` beyond the end returns the last message, which is known.
+    // Behind DONE only UIDs name messages surely. `n:*` beyond the end returns the last message,
+    // which is known.
     std::string fetch = "UID FETCH ";
     AppendNumber(&fetch, uint64_t{session_->view()->known().Last()} + 1);
     fetch += ":* (UID)";
@@ -207,7 +208,8 @@ void IdleDriver::OnStoreData(Session& session, const Piece& piece, const Respons
       }
       break;
     case ResponseKind::kOther:
-      // An extension's response begins with a letter; anything else is noise, and what else was lost is not known.
+      // An extension's response begins with a letter; anything else is noise, and what else was
+      // lost is not known.
       if (first->name.empty() || !std::isalpha(static_cast<unsigned char>(first->name.front()))) {
         return Lost(SessionLoss::kProtocol, "the store sent a line that is no response");
       }

@@ -73,7 +73,8 @@ void RenderEvent(const FeedEvent& event, EnabledSet enabled, bool no_modseq, std
     case FeedEvent::Kind::kExists:
       return RenderExists(event.number, out);
     case FeedEvent::Kind::kFlags:
-      return RenderFlags(event.number, event.uid, event.modseq, event.text, enabled, no_modseq, out);
+      return RenderFlags(event.number, event.uid, event.modseq, event.text, enabled, no_modseq,
+                         out);
     case FeedEvent::Kind::kLine:
       out->append(event.text);
       return;

@@ -1,7 +1,8 @@
 // Canonical events into what a client of a class is told: pure.
 //
-// Plain clients get `n EXPUNGE` and FETCH without MODSEQ; with CONDSTORE FETCH carries UID and MODSEQ (RFC 7162, 3.1);
-// with QRESYNC expunges are `VANISHED` (3.2.10) unless the mailbox has no MODSEQ (NOMODSEQ).
+// Plain clients get `n EXPUNGE` and FETCH without MODSEQ; with CONDSTORE FETCH carries UID and
+// MODSEQ (RFC 7162, 3.1); with QRESYNC expunges are `VANISHED` (3.2.10) unless the mailbox has no
+// MODSEQ (NOMODSEQ).
 #ifndef ROOST_CORE_FEED_RENDER_H_
 #define ROOST_CORE_FEED_RENDER_H_
 
@@ -18,7 +19,8 @@ namespace roost {
 void RenderEvent(const FeedEvent& event, EnabledSet enabled, bool no_modseq, std::string* out);
 
 // The parts of it, for differences that are told without a log.
-// `numbers` before any of them left; told in descending order, so that each number is right when it comes.
+// `numbers` before any of them left; told in descending order, so that each number is right when it
+// comes.
 void RenderExpunges(const UidSet& uids, const UidSet& numbers, EnabledSet enabled, bool no_modseq,
                     std::string* out);
 void RenderExists(uint32_t count, std::string* out);

@@ -21,7 +21,8 @@ Feed* Feeds::Find(const User& user, std::string_view mailbox) {
 Feed* Feeds::Create(User& user, std::string_view mailbox) {
   auto feed = std::make_unique<Feed>(loop_, config_, *this, user, std::string(mailbox));
   Feed* created = feed.get();
-  auto [it, fresh] = feeds_.emplace(std::pair<const User*, std::string>(&user, mailbox), std::move(feed));
+  auto [it, fresh] =
+      feeds_.emplace(std::pair<const User*, std::string>(&user, mailbox), std::move(feed));
   ROOST_CHECK(fresh);
   user.Ref();
   stats_.feeds = feeds_.size();

@@ -1,4 +1,5 @@
-// All feeds of a shard: found by user and mailbox, recovered when their driver is lost, dropped when nobody needs them.
+// All feeds of a shard: found by user and mailbox, recovered when their driver is lost, dropped
+// when nobody needs them.
 //
 // What it is not: it tells no client; news go on to the Subscribers.
 #ifndef ROOST_CORE_PARK_FEEDS_H_
@@ -50,7 +51,8 @@ class Feeds final : public FeedHost {
   // Makes sure that a feed without driver gets one.
   void Recover(Feed& feed);
 
-  const std::map<std::pair<const User*, std::string>, std::unique_ptr<Feed>, std::less<>>& all() const {
+  const std::map<std::pair<const User*, std::string>, std::unique_ptr<Feed>, std::less<>>& all()
+      const {
     return feeds_;
   }
   FeedStats& stats() { return stats_; }

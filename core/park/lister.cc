@@ -28,16 +28,17 @@ void Lister::Resolve() {
   std::string fetch = "UID FETCH ";
   AppendNumber(&fetch, uint64_t{view->known().Last()} + 1);
   fetch += ":* (UID)";
-  session_.Run(CommandKind::kFetch, fetch,
-               [this, life = std::weak_ptr<int>(life_)](const Response&) {
-                 if (!life.expired()) Resolve();
-               },
-               [](const Piece& piece, const Response* first) {
-                 // Its own answers, which name nothing but UIDs, are nobody's news.
-                 if (first == nullptr || first->kind != ResponseKind::kFetch) return false;
-                 const FetchInfo info = ParseFetch(first->rest);
-                 return piece.ends_message && info.uid && !info.flags && !info.other_items;
-               });
+  session_.Run(
+      CommandKind::kFetch, fetch,
+      [this, life = std::weak_ptr<int>(life_)](const Response&) {
+        if (!life.expired()) Resolve();
+      },
+      [](const Piece& piece, const Response* first) {
+        // Its own answers, which name nothing but UIDs, are nobody's news.
+        if (first == nullptr || first->kind != ResponseKind::kFetch) return false;
+        const FetchInfo info = ParseFetch(first->rest);
+        return piece.ends_message && info.uid && !info.flags && !info.other_items;
+      });
 }
 
 void Lister::Finish(bool ok) {

@@ -1,6 +1,8 @@
-// Brings a session to an exact and fully known view: lists it, then learns the UIDs of what came meanwhile.
+// Brings a session to an exact and fully known view: lists it, then learns the UIDs of what came
+// meanwhile.
 //
-// One use; a member of whoever parks, wakes or recovers. The session must stay alive or the Lister go first.
+// One use; a member of whoever parks, wakes or recovers. The session must stay alive or the Lister
+// go first.
 #ifndef ROOST_CORE_PARK_LISTER_H_
 #define ROOST_CORE_PARK_LISTER_H_
 

@@ -1,7 +1,7 @@
 // The one predicate for giving a session to a client: hand-over, pool and swap. Pure.
 //
-// Same store, user and credential rule hold by construction: sessions and clients meet only within one User. Views are
-// compared apart (core/feed/difference.h); here is all the rest.
+// Same store, user and credential rule hold by construction: sessions and clients meet only within
+// one User. Views are compared apart (core/feed/difference.h); here is all the rest.
 #ifndef ROOST_CORE_PARK_MAY_SERVE_H_
 #define ROOST_CORE_PARK_MAY_SERVE_H_
 
@@ -14,11 +14,11 @@ namespace roost {
 
 // What a client has been told it has.
 struct ClientMailbox {
-  EnabledSet enabled;       // its class, exactly
-  std::string mailbox;      // empty: nothing selected
+  EnabledSet enabled;   // its class, exactly
+  std::string mailbox;  // empty: nothing selected
   uint32_t uid_validity = 0;
-  std::string mailbox_id;   // empty: not known
-  bool examine = false;     // opened by EXAMINE
+  std::string mailbox_id;  // empty: not known
+  bool examine = false;    // opened by EXAMINE
 };
 
 // The session is in the very state, numbers apart, that the client believes to be in.

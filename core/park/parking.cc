@@ -53,8 +53,8 @@ void Parking::List() {
   if (feed_ != nullptr) {
     hold_ = FeedHold(feeds_, *feed_);
     const SelectedMailbox& m = *session_->state().selected();
-    const bool same = feed_->uid_validity() == m.uid_validity &&
-                      (feed_->mailbox_id() == m.mailbox_id);
+    const bool same =
+        feed_->uid_validity() == m.uid_validity && (feed_->mailbox_id() == m.mailbox_id);
     if (!same) {
       // The name means another mailbox now, while the old one's IDLE stays silent.
       feeds_.Recheck(*feed_);
@@ -123,7 +123,8 @@ void Parking::Flushed(bool ok) {
     if (event.kind != FeedEvent::Kind::kFlags) continue;
     const uint32_t number = feed_->view().PositionOf(event.uid);
     if (number == 0) continue;
-    RenderFlags(number, event.uid, event.modseq, event.text, enabled, feed_->no_modseq(), &result.tell);
+    RenderFlags(number, event.uid, event.modseq, event.text, enabled, feed_->no_modseq(),
+                &result.tell);
   }
   ++feeds_.stats().joined;
   result.parked = true;
@@ -133,10 +134,12 @@ void Parking::Flushed(bool ok) {
   Finish(std::move(result));
 }
 
-// The feed has no driver, or one that does not hear what this class must be told: this session takes over.
+// The feed has no driver, or one that does not hear what this class must be told: this session
+// takes over.
 void Parking::Raise() {
   if (feeds_.recovering(*feed_)) return Keep(true);  // somebody is at it
-  if (feed_->state() == Feed::State::kDead || feed_->state() == Feed::State::kNew) return Keep(true);
+  if (feed_->state() == Feed::State::kDead || feed_->state() == Feed::State::kNew)
+    return Keep(true);
   adopting_ = true;
   if (feed_->state() == Feed::State::kDriverless) return List();
   feed_->StopDriver([this, life = std::weak_ptr<int>(life_), feed = feed_, feeds = &feeds_,

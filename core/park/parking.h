@@ -1,16 +1,22 @@
-// Parks a client that is in IDLE on its own session: the session becomes the feed's, or the client joins a feed.
+// Parks a client that is in IDLE on its own session: the session becomes the feed's, or the client
+// joins a feed.
 //
 //   kListing -> no feed: adopt ------------------------------------------------------> parked
-//            -> live feed that serves the class: kFlushing (the feed syncs last) -> compare, tell -> parked
-//            -> feed without driver, or of a lower class: stop the old one, kListing again (this session syncs last)
+//            -> live feed that serves the class: kFlushing (the feed syncs last) -> compare, tell
+//            -> parked
+//            -> feed without driver, or of a lower class: stop the old one, kListing again (this
+//            session syncs last)
 //               -> adopt, differences logged for the others -------------------------> parked
-//   any -> kept: the client keeps its session (pinned in fact, for now)      any --Cancel--> kept, when settled
+//   any -> kept: the client keeps its session (pinned in fact, for now)      any --Cancel--> kept,
+//   when settled
 //
-// What it is not: it owns neither client nor session until the end. While it runs, news of the session are relayed to
-// the client by the session's sink, as in any IDLE; the client's view is the session's all along.
+// What it is not: it owns neither client nor session until the end. While it runs, news of the
+// session are relayed to the client by the session's sink, as in any IDLE; the client's view is the
+// session's all along.
 //
-// One use. Its owner must cancel it when the session is lost. Rules: join notes the log's head before it lists; the
-// destination syncs last; a difference that the horizons forbid is never told, but flushed and compared again.
+// One use. Its owner must cancel it when the session is lost. Rules: join notes the log's head
+// before it lists; the destination syncs last; a difference that the horizons forbid is never told,
+// but flushed and compared again.
 #ifndef ROOST_CORE_PARK_PARKING_H_
 #define ROOST_CORE_PARK_PARKING_H_
 
@@ -28,27 +34,29 @@ namespace roost {
 class Parking final : public Retirable {
  public:
   struct Result {
-    bool parked = false;       // else the client keeps its session, settled
-    bool try_again = false;    // kept for a passing reason
-    Feed* feed = nullptr;      // held until the callback returns
+    bool parked = false;     // else the client keeps its session, settled
+    bool try_again = false;  // kept for a passing reason
+    Feed* feed = nullptr;    // held until the callback returns
     uint64_t cursor = 0;
-    uint32_t count = 0;        // messages that the client was told of
-    std::string tell;          // to the client, before anything else
-    bool took_session = false; // it drives the feed now, else it is the caller's to release
+    uint32_t count = 0;         // messages that the client was told of
+    std::string tell;           // to the client, before anything else
+    bool took_session = false;  // it drives the feed now, else it is the caller's to release
   };
   using Done = std::function<void(Result)>;
 
   // *session stays the caller's unless taken; it is selected, settled and MayBeWatched.
-  Parking(Loop& loop, const Config& config, Feeds& feeds, User& user, std::unique_ptr<Session>& session,
-          Done done);
+  Parking(Loop& loop, const Config& config, Feeds& feeds, User& user,
+          std::unique_ptr<Session>& session, Done done);
   ~Parking() override;
   void Start();
-  // The client wants to go on: Done comes, not parked, as soon as the session is settled (perhaps at once).
+  // The client wants to go on: Done comes, not parked, as soon as the session is settled (perhaps
+  // at once).
   void Cancel();
 
  private:
   static constexpr int kMaxTries = 4;
-  static constexpr uint64_t kRetryMs = 150;  // stores show one session's change to another within half a second
+  static constexpr uint64_t kRetryMs =
+      150;  // stores show one session's change to another within half a second
 
   void List();
   void Listed(bool ok);
@@ -70,8 +78,8 @@ class Parking final : public Retirable {
   const size_t most_bytes_;  // of a view that is shared
   Feed* feed_ = nullptr;
   FeedHold hold_;
-  uint64_t mark_ = 0;        // the feed's log head before this session was listed
-  bool adopting_ = false;    // the next list is for adoption by an existing feed
+  uint64_t mark_ = 0;      // the feed's log head before this session was listed
+  bool adopting_ = false;  // the next list is for adoption by an existing feed
   bool cancelled_ = false;
   int tries_ = 0;
   std::unique_ptr<Lister> lister_;

@@ -30,22 +30,27 @@ void Recovery::DropSession() {
 
 void Recovery::Start() { Pause("the session was lost"); }
 
-// The first pause is short, since often only one session was cut; the spread keeps thousands of feeds apart.
+// The first pause is short, since often only one session was cut; the spread keeps thousands of
+// feeds apart.
 void Recovery::Pause(std::string_view reason) {
   Log(LogLevel::kWarning, "feed_without_session",
-      {{"store", feed_.user().store().name}, {"user", feed_.user().login()},
-       {"reason", std::string(reason)}, {"next_try_ms", std::to_string(pause_ms_)}});
+      {{"store", feed_.user().store().name},
+       {"user", feed_.user().login()},
+       {"reason", std::string(reason)},
+       {"next_try_ms", std::to_string(pause_ms_)}});
   DropSession();
   uint8_t random[2];
   loop_.io().Random(random);
   const uint64_t spread = pause_ms_ * (random[0] | random[1] << 8) / 65536;
   alarm_.SetIn(MsToNs(pause_ms_ / 2 + spread), [this] { Open(); });
-  pause_ms_ = std::min<uint64_t>(pause_ms_ * 2, static_cast<uint64_t>(config_.parking.reconnect_max_ms));
+  pause_ms_ =
+      std::min<uint64_t>(pause_ms_ * 2, static_cast<uint64_t>(config_.parking.reconnect_max_ms));
 }
 
 void Recovery::Open() {
   Opener::Wish wish;
-  // With MODSEQ the driver serves clients of every class, and the next recovery finds flags at once.
+  // With MODSEQ the driver serves clients of every class, and the next recovery finds flags at
+  // once.
   const CapabilitySet& can = feed_.user().capabilities();
   if (can.Has("ENABLE") && can.Has("CONDSTORE")) wish.enabled.Add(EnabledSet::kCondstore);
   wish.mailbox = feed_.mailbox();
@@ -71,7 +76,8 @@ void Recovery::Opened(Opener::Result result) {
   session_ = std::move(result.session);
   session_->set_sink(*this);
   const SelectedMailbox& m = *session_->state().selected();
-  if (m.uid_validity != feed_.uid_validity() || !MayBeWatched(m) || m.mailbox_id != feed_.mailbox_id()) {
+  if (m.uid_validity != feed_.uid_validity() || !MayBeWatched(m) ||
+      m.mailbox_id != feed_.mailbox_id()) {
     return feed_.Kill("[UNAVAILABLE] The mailbox was replaced; please select it again");
   }
   ListNow();
@@ -95,18 +101,19 @@ void Recovery::FetchFlags() {
                          !session_->state().selected()->no_modseq;
   if (condstore) fetch += " (CHANGEDSINCE " + std::to_string(feed_.confirmed_modseq()) + ")";
   if (session_->state().selected()->exists == 0) return Adopt();
-  session_->Run(CommandKind::kFetch, fetch,
-                [this](const Response& response) {
-                  response.status == Status::kOk ? Adopt() : Pause("FETCH of flags was refused");
-                },
-                [this](const Piece&, const Response* first) {
-                  if (first == nullptr || first->kind != ResponseKind::kFetch) return false;
-                  const FetchInfo info = ParseFetch(first->rest);
-                  if (info.uid && info.flags) {
-                    flags_.push_back({*info.uid, info.modseq.value_or(0), std::string(*info.flags)});
-                  }
-                  return true;
-                });
+  session_->Run(
+      CommandKind::kFetch, fetch,
+      [this](const Response& response) {
+        response.status == Status::kOk ? Adopt() : Pause("FETCH of flags was refused");
+      },
+      [this](const Piece&, const Response* first) {
+        if (first == nullptr || first->kind != ResponseKind::kFetch) return false;
+        const FetchInfo info = ParseFetch(first->rest);
+        if (info.uid && info.flags) {
+          flags_.push_back({*info.uid, info.modseq.value_or(0), std::string(*info.flags)});
+        }
+        return true;
+      });
 }
 
 void Recovery::Adopt() {

@@ -1,11 +1,13 @@
-// Finds a new driver for a feed whose session was lost: later and later, with jitter, as long as anybody subscribes.
+// Finds a new driver for a feed whose session was lost: later and later, with jitter, as long as
+// anybody subscribes.
 //
-//   kPausing -> kOpening -> kListing -> kFlags -> adopted        any failure -> kPausing (twice as long)
+//   kPausing -> kOpening -> kListing -> kFlags -> adopted        any failure -> kPausing (twice as
+//   long)
 //
-// Subscribers stay connected and hear nothing meanwhile; afterwards the difference is logged as ordinary events:
-// messages by comparing lists, flags by CHANGEDSINCE the confirmed MODSEQ, or all of them where the store has no
-// CONDSTORE. Where nothing true can be told (another UIDVALIDITY, mailbox gone, credentials refused) the feed dies
-// and its subscribers get BYE.
+// Subscribers stay connected and hear nothing meanwhile; afterwards the difference is logged as
+// ordinary events: messages by comparing lists, flags by CHANGEDSINCE the confirmed MODSEQ, or all
+// of them where the store has no CONDSTORE. Where nothing true can be told (another UIDVALIDITY,
+// mailbox gone, credentials refused) the feed dies and its subscribers get BYE.
 #ifndef ROOST_CORE_PARK_RECOVERY_H_
 #define ROOST_CORE_PARK_RECOVERY_H_
 

@@ -10,7 +10,12 @@
 namespace roost {
 
 Waking::Waking(Loop& loop, Feeds& feeds, User& user, Wish wish, Done done)
-    : loop_(loop), feeds_(feeds), user_(user), wish_(std::move(wish)), done_(std::move(done)), retry_(loop) {
+    : loop_(loop),
+      feeds_(feeds),
+      user_(user),
+      wish_(std::move(wish)),
+      done_(std::move(done)),
+      retry_(loop) {
   if (wish_.feed != nullptr) hold_ = FeedHold(feeds_, *wish_.feed);
 }
 
@@ -24,7 +29,8 @@ Waking::~Waking() {
 void Waking::Start() {
   Feed* feed = wish_.feed;
   // Only we hold it and only we subscribe: nobody loses the driver but us.
-  const bool sole = feed != nullptr && feed->live() && feed->subscriber_count == 1 && feed->holds == 1;
+  const bool sole =
+      feed != nullptr && feed->live() && feed->subscriber_count == 1 && feed->holds == 1;
   if (sole && MayServe(feed->session()->state(), wish_.client)) return TakeDriver();
   OpenSession();
 }
@@ -103,13 +109,15 @@ void Waking::Opened(Opener::Result result) {
   }
   const SelectedMailbox& m = *session_->state().selected();
   if (!MayServe(session_->state(), wish_.client) || !MayBeWatched(m)) {
-    return Finish(Outcome::kEnded, "[UNAVAILABLE] The mailbox was replaced; please select it again");
+    return Finish(Outcome::kEnded,
+                  "[UNAVAILABLE] The mailbox was replaced; please select it again");
   }
   Equalize();
 }
 
-// A session just selected with the same UIDVALIDITY, with the UIDNEXT that is where the client's knowledge ends, and with
-// as many messages: what it has is below that, and below it messages only go.
+// A session just selected with the same UIDVALIDITY, with the UIDNEXT that is where the client's
+// knowledge ends, and with as many messages: what it has is below that, and below it messages only
+// go.
 bool Waking::EqualByProof() const {
   const SelectedMailbox& m = *session_->state().selected();
   return m.uid_next != 0 && m.uid_next == wish_.feed->HorizonAt(wish_.cursor) &&
@@ -127,7 +135,8 @@ void Waking::ListSession() {
   lister_ = std::make_unique<Lister>(*session_);
   lister_->Start([this, life = std::weak_ptr<int>(life_)](bool ok) {
     if (life.expired() || !done_) return;
-    ok ? FlushFeed() : Finish(Outcome::kUnavailable, "the store's list of messages does not add up");
+    ok ? FlushFeed()
+       : Finish(Outcome::kUnavailable, "the store's list of messages does not add up");
   });
 }
 
@@ -199,7 +208,8 @@ void Waking::TellDifference() {
 }
 
 void Waking::OnStoreData(Session&, const Piece&, const Response* first) {
-  // Flags that come here also come to the feed, which flushes after. Counts do not add up any more, though.
+  // Flags that come here also come to the feed, which flushes after. Counts do not add up any more,
+  // though.
   if (first == nullptr || !proven_) return;
   if (first->kind == ResponseKind::kExists || first->kind == ResponseKind::kExpunge ||
       first->kind == ResponseKind::kVanished) {

@@ -1,12 +1,15 @@
 // Gives a parked client a session whose view is exactly the one it has, told the difference first.
 //
-//   nothing selected:                  pooled or new session ----------------------------------> attached
-//   sole subscriber, MayServe:         the feed's own: stop its driver, tell the log's rest ----> attached
-//   else:    pooled or new session, SELECT as the client had it -> equal by proof, or listed
-//            -> the feed flushes -> compare with the frozen view; flags from the log -----------> attached
+//   nothing selected:                  pooled or new session ---------------------------------->
+//   attached sole subscriber, MayServe:         the feed's own: stop its driver, tell the log's
+//   rest ----> attached else:    pooled or new session, SELECT as the client had it -> equal by
+//   proof, or listed
+//            -> the feed flushes -> compare with the frozen view; flags from the log ----------->
+//            attached
 //   any: refused (NO, the client stays parked, told nothing) or ended (BYE with the reason)
 //
-// The client's cursor is frozen while it runs: nothing is sent to it, and the feed's log keeps what it is owed.
+// The client's cursor is frozen while it runs: nothing is sent to it, and the feed's log keeps what
+// it is owed.
 //
 // One use; the client's command waits and is sent once or refused, never both.
 #ifndef ROOST_CORE_PARK_WAKING_H_
@@ -28,9 +31,9 @@ class Waking final : public Retirable, private SessionSink {
   struct Wish {
     ClientMailbox client;
     SessionClient peer;
-    Feed* feed = nullptr;          // null: nothing selected
+    Feed* feed = nullptr;  // null: nothing selected
     uint64_t cursor = 0;
-    uint32_t count = 0;            // messages that the client was told of
+    uint32_t count = 0;  // messages that the client was told of
     bool read_only_told = false;
     bool uses_numbers = false;     // the waiting command's numbers must mean what the client thinks
     bool forbids_expunge = false;  // EXPUNGE must not be told while it is in progress

@@ -7,8 +7,13 @@
 
 namespace roost {
 
-CapabilityProbe::CapabilityProbe(Loop& loop, std::vector<std::unique_ptr<Dialer>>& dialers, Shared shared)
-    : loop_(loop), dialers_(dialers), shared_(std::move(shared)), known_(dialers.size()), alarm_(loop) {}
+CapabilityProbe::CapabilityProbe(Loop& loop, std::vector<std::unique_ptr<Dialer>>& dialers,
+                                 Shared shared)
+    : loop_(loop),
+      dialers_(dialers),
+      shared_(std::move(shared)),
+      known_(dialers.size()),
+      alarm_(loop) {}
 
 CapabilityProbe::~CapabilityProbe() {
   for (auto& session : sessions_) {
@@ -21,7 +26,8 @@ void CapabilityProbe::Ask() {
   for (auto& dialer : dialers_) {
     sessions_.push_back(dialer->Open({}, {}, 0, Dialer::Urgency::kRecovery, *this));
   }
-  const bool all = std::all_of(known_.begin(), known_.end(), [](const auto& k) { return k.has_value(); });
+  const bool all =
+      std::all_of(known_.begin(), known_.end(), [](const auto& k) { return k.has_value(); });
   alarm_.SetIn(SecondsToNs(all ? kRefreshSeconds : kRetrySeconds), [this] { Ask(); });
 }
 
@@ -40,7 +46,9 @@ void CapabilityProbe::OnSessionReady(Session& session) {
   Drop(session);
 }
 
-void CapabilityProbe::OnSessionLost(Session& session, SessionLoss, const std::string&) { Drop(session); }
+void CapabilityProbe::OnSessionLost(Session& session, SessionLoss, const std::string&) {
+  Drop(session);
+}
 
 void CapabilityProbe::Drop(Session& session) {
   auto it = std::find_if(sessions_.begin(), sessions_.end(),

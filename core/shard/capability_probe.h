@@ -1,6 +1,7 @@
 // Asks the stores what they offer before login, so that clients can be told before theirs is known.
 //
-// A short session without login to each store, at start and now and then; what all that have answered share counts.
+// A short session without login to each store, at start and now and then; what all that have
+// answered share counts.
 #ifndef ROOST_CORE_SHARD_CAPABILITY_PROBE_H_
 #define ROOST_CORE_SHARD_CAPABILITY_PROBE_H_
 
@@ -22,7 +23,7 @@ class CapabilityProbe final : private SessionSink {
   void Start() { Ask(); }
 
  private:
-  static constexpr uint64_t kRetrySeconds = 5;      // while a store has never answered
+  static constexpr uint64_t kRetrySeconds = 5;  // while a store has never answered
   static constexpr uint64_t kRefreshSeconds = 300;
 
   void OnSessionReady(Session& session) override;

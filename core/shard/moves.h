@@ -1,7 +1,8 @@
 // Connections between shards: what travels beside a socket that moves.
 //
-// The socket itself goes by Io::Move with a token; what belongs to it waits here under that token until the target hears of
-// the socket. A lock is taken for each move (one per login) and by nothing on the way of an event.
+// The socket itself goes by Io::Move with a token; what belongs to it waits here under that token
+// until the target hears of the socket. A lock is taken for each move (one per login) and by
+// nothing on the way of an event.
 #ifndef ROOST_CORE_SHARD_MOVES_H_
 #define ROOST_CORE_SHARD_MOVES_H_
 

@@ -27,11 +27,13 @@ std::unique_ptr<Server> Server::Create(const Config& config, std::string* error)
   options.mode = config.descriptors;
   server->ios_ = UringSet::Create(options, error);
   if (server->ios_ == nullptr) return nullptr;
-  server->ios_->at(0).Random({reinterpret_cast<uint8_t*>(&common.hash_key), sizeof common.hash_key});
+  server->ios_->at(0).Random(
+      {reinterpret_cast<uint8_t*>(&common.hash_key), sizeof common.hash_key});
   if (!server->OpenListeners(error)) return nullptr;
   const bool direct = server->ios_->mode() == DescriptorMode::kDirect;
   server->description_ = std::to_string(common.shards) + " shards on io_uring with " +
-                         (direct ? "direct" : "ordinary") + " descriptors: " + server->ios_->mode_reason();
+                         (direct ? "direct" : "ordinary") +
+                         " descriptors: " + server->ios_->mode_reason();
   return server;
 }
 
@@ -42,9 +44,9 @@ Server::~Server() {
 }
 
 bool Server::LoadTls(std::string* error) {
-  const bool wanted = std::any_of(
-      config_.listeners.begin(), config_.listeners.end(),
-      [](const ListenerConfig& l) { return l.tls != ListenerConfig::Tls::kNone; });
+  const bool wanted =
+      std::any_of(config_.listeners.begin(), config_.listeners.end(),
+                  [](const ListenerConfig& l) { return l.tls != ListenerConfig::Tls::kNone; });
   if (!wanted) return true;
   TlsServerOptions options;
   options.tls13_only = config_.tls.minimum_version == TlsConfig::Version::k13;
@@ -134,7 +136,8 @@ void Server::RunShard(uint32_t index) {
     }
     shard.Stop("[UNAVAILABLE] Server shutting down");
     // The last words leave; whoever does not take them in time is cut off.
-    const uint64_t end = io.NowNs() + SecondsToNs(static_cast<uint64_t>(std::min(config_.timeouts.stop_s, 5)));
+    const uint64_t end =
+        io.NowNs() + SecondsToNs(static_cast<uint64_t>(std::min(config_.timeouts.stop_s, 5)));
     while (io.NowNs() < end && io.stats().sockets_closing != 0) shard.Turn(io.NowNs() + kTickNs);
   }
   std::lock_guard lock(mutex_);

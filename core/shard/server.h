@@ -1,7 +1,8 @@
-// roostd's process: everything that is made once from the configuration, and one thread for each shard.
+// roostd's process: everything that is made once from the configuration, and one thread for each
+// shard.
 //
-// Create opens listeners, resolves stores, loads certificates and asks the kernel what it can do, and says what is wrong and
-// what to do about it. Run blocks until RequestStop (async-signal-safe).
+// Create opens listeners, resolves stores, loads certificates and asks the kernel what it can do,
+// and says what is wrong and what to do about it. Run blocks until RequestStop (async-signal-safe).
 #ifndef ROOST_CORE_SHARD_SERVER_H_
 #define ROOST_CORE_SHARD_SERVER_H_
 
@@ -29,7 +30,8 @@ class Server {
   void RequestStop() { stopping_.store(true, std::memory_order_relaxed); }
   bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
-  // Figures of all shards, each taken by its own thread within kTickNs or so. Any thread; empty once stopped.
+  // Figures of all shards, each taken by its own thread within kTickNs or so. Any thread; empty
+  // once stopped.
   std::vector<ShardFigures> Figures();
 
   // "2 shards, direct descriptors: …": for the log.

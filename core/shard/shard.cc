@@ -16,8 +16,8 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io)
       users_(loop_),
       clients_(loop_, *common.config),
       feeds_(loop_, *common.config, clients_),
-      services_{loop_, *common.config, *common.router, common.hash_key, dialers_, users_, feeds_,
-                clients_, *this, stats_, common.tls, {}},
+      services_{loop_,  *common.config, *common.router, common.hash_key, dialers_,   users_,
+                feeds_, clients_,       *this,          stats_,          common.tls, {}},
       probe_(loop_, dialers_,
              [this](const CapabilitySet& shared) { services_.shared_capabilities = shared; }) {
   clients_.set_services(&services_);
@@ -49,7 +49,8 @@ int Shard::Turn(uint64_t deadline_ns) {
 
 uint64_t Shard::ShareOf(int limit) const {
   if (limit == 0) return UINT64_MAX;
-  return std::max<uint64_t>(1, (static_cast<uint64_t>(limit) + common_.shards - 1) / common_.shards);
+  return std::max<uint64_t>(1,
+                            (static_cast<uint64_t>(limit) + common_.shards - 1) / common_.shards);
 }
 
 // A storm of connections becomes a queue in the backlog instead of a collapse.
@@ -137,9 +138,15 @@ ShardFigures Shard::Figures() {
   f.clients = clients_.size();
   clients_.ForEach([&](uint32_t, const ClientCell& cell) {
     switch (cell.phase) {
-      case ClientPhase::kEntering: ++f.entering; break;
-      case ClientPhase::kAttached: ++f.attached; break;
-      case ClientPhase::kParked: ++f.parked; break;
+      case ClientPhase::kEntering:
+        ++f.entering;
+        break;
+      case ClientPhase::kAttached:
+        ++f.attached;
+        break;
+      case ClientPhase::kParked:
+        ++f.parked;
+        break;
     }
     if (cell.awake == nullptr) ++f.asleep;
     if (cell.phase == ClientPhase::kParked && cell.idling) ++f.idling;

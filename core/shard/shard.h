@@ -1,12 +1,16 @@
-// One shard: one thread's worth of clients, sessions and feeds on one Io. Shares nothing with others.
+// One shard: one thread's worth of clients, sessions and feeds on one Io. Shares nothing with
+// others.
 //
-// What it is: the place where the parts meet: accepts, gives each connection its cell, owns dialers, users, feeds, clients.
-// What it is not: it makes no thread and no Io (server.h for roostd, core/sim for the simulation).
+// What it is: the place where the parts meet: accepts, gives each connection its cell, owns
+// dialers, users, feeds, clients. What it is not: it makes no thread and no Io (server.h for
+// roostd, core/sim for the simulation).
 //
-// A client enters on the shard that accepted it and moves to the one that owns its user as soon as the login name is known:
-// a keyed hash of the name as presented. Everything of one user therefore lives on one thread.
+// A client enters on the shard that accepted it and moves to the one that owns its user as soon as
+// the login name is known: a keyed hash of the name as presented. Everything of one user therefore
+// lives on one thread.
 //
-// Thread rule: constructed anywhere; Start and Turn on the thread of the Io. Work per turn is bounded by its parts.
+// Thread rule: constructed anywhere; Start and Turn on the thread of the Io. Work per turn is
+// bounded by its parts.
 #ifndef ROOST_CORE_SHARD_SHARD_H_
 #define ROOST_CORE_SHARD_SHARD_H_
 
@@ -53,7 +57,8 @@ class Shard final : private IoHandler, private Mover {
   // Sleeps until there is work or until deadline_ns at most. Returns the number of things done.
   int Turn(uint64_t deadline_ns);
 
-  // Stops to accept and says BYE to every client. Done when clients() is 0 and a few turns have passed.
+  // Stops to accept and says BYE to every client. Done when clients() is 0 and a few turns have
+  // passed.
   void Stop(std::string_view reason);
   uint32_t clients() const { return clients_.size(); }
   ShardFigures Figures();

@@ -1,7 +1,7 @@
 // With what a session logs in to a store.
 //
-// Secrets: wiped when freed, never logged. `Own` are what a client presented; the others are Roost's proxy login
-// for a user whose own credentials the store has accepted before.
+// Secrets: wiped when freed, never logged. `Own` are what a client presented; the others are
+// Roost's proxy login for a user whose own credentials the store has accepted before.
 #ifndef ROOST_CORE_STORE_CREDENTIALS_H_
 #define ROOST_CORE_STORE_CREDENTIALS_H_
 
@@ -30,9 +30,9 @@ struct Credentials {
   Kind kind = Kind::kNone;
   SaslMechanism mechanism = SaslMechanism::kUnknown;  // kToken
   std::string user;
-  std::string authzid;   // kPassword: PLAIN's, when it differs from user
-  std::string secret;    // password; for kToken the whole decoded message
-  std::string master;    // proxy kinds
+  std::string authzid;  // kPassword: PLAIN's, when it differs from user
+  std::string secret;   // password; for kToken the whole decoded message
+  std::string master;   // proxy kinds
   char separator = '*';
 
   Credentials() = default;
@@ -42,8 +42,8 @@ struct Credentials {
   Credentials& operator=(Credentials&&) = default;
   ~Credentials() { CleanseString(secret); }
 
-  // The store's OK proves that whoever presented these is `user`: a name that may be shared under. A token's user
-  // and a foreign authzid are claims.
+  // The store's OK proves that whoever presented these is `user`: a name that may be shared under.
+  // A token's user and a foreign authzid are claims.
   bool ProvesName() const {
     return kind == Kind::kPassword && (authzid.empty() || authzid == user);
   }

@@ -1,9 +1,12 @@
-// Opens sessions: a queue and a cap of logins in progress for each store, so that a restarted store is not trampled.
+// Opens sessions: a queue and a cap of logins in progress for each store, so that a restarted store
+// is not trampled.
 //
-// What it is not: it knows no user and retries nothing. Logins cost a store far more than handshakes cost Roost (password
-// hashes), so half of the places are kept for clients: recovery of feeds takes at most the other half.
+// What it is not: it knows no user and retries nothing. Logins cost a store far more than
+// handshakes cost Roost (password hashes), so half of the places are kept for clients: recovery of
+// feeds takes at most the other half.
 //
-// Lifetime: outlives its sessions. A session that is retired while it waits or logs in gives its place back.
+// Lifetime: outlives its sessions. A session that is retired while it waits or logs in gives its
+// place back.
 #ifndef ROOST_CORE_STORE_DIALER_H_
 #define ROOST_CORE_STORE_DIALER_H_
 
@@ -58,7 +61,8 @@ class Dialer {
   std::deque<Waiting> waiting_recoveries_;
 };
 
-// A place among the logins in progress, or in the queue for one. Held by the session until it is logged in or lost.
+// A place among the logins in progress, or in the queue for one. Held by the session until it is
+// logged in or lost.
 class LoginPlace {
  public:
   LoginPlace(Dialer& dialer, Session& session, Dialer::Urgency urgency)

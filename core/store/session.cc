@@ -15,10 +15,9 @@ namespace {
 constexpr size_t kMaxLineBytes = size_t{32} << 20;
 
 // Responses whose text is for people, and short.
-bool IsStatus(ResponseKind kind) {
-  return kind <= ResponseKind::kPreauth;
-}
-static_assert(ResponseKind::kTagged < ResponseKind::kPreauth && ResponseKind::kPreauth < ResponseKind::kCapability);
+bool IsStatus(ResponseKind kind) { return kind <= ResponseKind::kPreauth; }
+static_assert(ResponseKind::kTagged < ResponseKind::kPreauth &&
+              ResponseKind::kPreauth < ResponseKind::kCapability);
 
 }  // namespace
 
@@ -201,7 +200,8 @@ void Session::Continued(const Piece& piece) {
   started();
 }
 
-// To each that is unanswered, in order: stores may work on pipelined commands in another one (RFC 3501, 5.5).
+// To each that is unanswered, in order: stores may work on pipelined commands in another one (RFC
+// 3501, 5.5).
 bool Session::OfferToHidden(const Piece& piece, const Response* first) {
   if (first == nullptr && eater_ != nullptr) return eater_(piece, nullptr);
   for (const Hidden& hidden : hidden_) {
@@ -216,9 +216,9 @@ bool Session::OfferToHidden(const Piece& piece, const Response* first) {
 void Session::UpdateView(const Response& response) {
   last_expunged_ = {};
   last_vanished_ = {};
-  if (listing_ != nullptr && (response.kind == ResponseKind::kExists ||
-                              response.kind == ResponseKind::kExpunge ||
-                              (response.kind == ResponseKind::kVanished && !response.earlier))) {
+  if (listing_ != nullptr &&
+      (response.kind == ResponseKind::kExists || response.kind == ResponseKind::kExpunge ||
+       (response.kind == ResponseKind::kVanished && !response.earlier))) {
     listing_->clean = false;
   }
   if (!view_) return;
@@ -307,7 +307,8 @@ void Session::RunSelect(std::string_view mailbox, bool examine, Done done) {
     if (state_.enabled().utf8()) {
       text.append("\"").append(mailbox).append("\"");
     } else {
-      return Lose(SessionLoss::kProtocol, "the mailbox name needs a literal; the store has no LITERAL+");
+      return Lose(SessionLoss::kProtocol,
+                  "the mailbox name needs a literal; the store has no LITERAL+");
     }
   } else {
     AppendAstring(&text, mailbox, LiteralStyle::kNonSync);

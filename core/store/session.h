@@ -1,20 +1,24 @@
 // One backend connection to a store, authenticated as one user.
 //
-// What it is: connecting, TLS, greeting, login; then a command channel for Roost's own (hidden) commands and for the
-// relayed ones of a client, with the store's stream cut into pieces and handed to whoever owns the session at the
-// moment: a client's relay, a feed's driver, a park or wake under way, or the user's pool. What it is not: it decides
-// nothing about views, parking or sharing.
+// What it is: connecting, TLS, greeting, login; then a command channel for Roost's own (hidden)
+// commands and for the relayed ones of a client, with the store's stream cut into pieces and handed
+// to whoever owns the session at the moment: a client's relay, a feed's driver, a park or wake
+// under way, or the user's pool. What it is not: it decides nothing about views, parking or
+// sharing.
 //
-//   kConnecting -> kHandshaking -> kGreeting -> (kStartTls -> kHandshaking) -> kCapability -> kId -> kLogin -> kCapabilityAfter
+//   kConnecting -> kHandshaking -> kGreeting -> (kStartTls -> kHandshaking) -> kCapability -> kId
+//   -> kLogin -> kCapabilityAfter
 //        -> kReady                  any -> kLost (final)
 //
 // Place: store -> Stream -> Session -> SessionSink; hidden commands' answers are eaten on the way.
 //
-// Lifetime: owned by its sink (unique_ptr handed around), retired through the Loop, never destroyed in a callback.
-// After OnSessionLost or Close it says nothing more. Thread rule: its shard. Bounds: one receive buffer plus one line.
+// Lifetime: owned by its sink (unique_ptr handed around), retired through the Loop, never destroyed
+// in a callback. After OnSessionLost or Close it says nothing more. Thread rule: its shard. Bounds:
+// one receive buffer plus one line.
 //
 // Invariants
-//  1. A hidden command runs only while no client's command is unanswered, so tags never meet (RFC 3501, 2.2.1).
+//  1. A hidden command runs only while no client's command is unanswered, so tags never meet (RFC
+//  3501, 2.2.1).
 //  2. A tagged answer or `+` that nobody awaits ends the session.
 //  3. With a view, the view's size is what the store announced, at every point of the stream.
 #ifndef ROOST_CORE_STORE_SESSION_H_
@@ -58,8 +62,9 @@ class SessionSink {
   virtual ~SessionSink() = default;
   // Logged in.
   virtual void OnSessionReady(Session& session) { (void)session; }
-  // A piece of the store's stream that is not the answer to a hidden command. `first` is set for the first piece of
-  // a response and lives as long as the call. State and view of the session include it already.
+  // A piece of the store's stream that is not the answer to a hidden command. `first` is set for
+  // the first piece of a response and lives as long as the call. State and view of the session
+  // include it already.
   virtual void OnStoreData(Session& session, const Piece& piece, const Response* first) = 0;
   // A client's command was answered; called before OnStoreData gets the line.
   virtual void OnAnswered(Session& session, const SentCommand& command, const Response& response) {
@@ -80,15 +85,24 @@ struct StoreTarget {
 
 // Who the session is opened for.
 struct SessionClient {
-  Address peer;                                 // the client's address; family 0: nobody in particular
-  Address local;                                // where it connected to
+  Address peer;   // the client's address; family 0: nobody in particular
+  Address local;  // where it connected to
   std::vector<std::pair<std::string, std::string>> id;  // its own ID fields, cleaned
 };
 
 class Session final : public Retirable, private StreamOwner {
  public:
   enum class Phase : uint8_t {
-    kConnecting, kHandshaking, kGreeting, kStartTls, kCapability, kId, kLogin, kCapabilityAfter, kReady, kLost,
+    kConnecting,
+    kHandshaking,
+    kGreeting,
+    kStartTls,
+    kCapability,
+    kId,
+    kLogin,
+    kCapabilityAfter,
+    kReady,
+    kLost,
   };
   // First piece of a response, or nullptr for the pieces that follow. True: eaten.
   using Untagged = std::function<bool(const Piece& piece, const Response* first)>;
@@ -105,18 +119,20 @@ class Session final : public Retirable, private StreamOwner {
 
   void set_sink(SessionSink& sink) { sink_ = &sink; }
 
-  // ---- After OnSessionReady ------------------------------------------------------------------------------------
-  // Sends a hidden command: `text` without tag and CRLF. `done` gets the tagged answer (never called if the
+  // ---- After OnSessionReady
+  // ------------------------------------------------------------------------------------ Sends a
+  // hidden command: `text` without tag and CRLF. `done` gets the tagged answer (never called if the
   // session is lost first). `untagged` sees what arrives while it is the oldest unanswered.
   // Precondition: no client's command is unanswered.
   void Run(CommandKind kind, std::string_view text, Done done, Untagged untagged = {});
   void RunSelect(std::string_view mailbox, bool examine, Done done);
-  // IDLE as a hidden command; `started` at `+`. EndIdle writes DONE; precondition: started was called.
+  // IDLE as a hidden command; `started` at `+`. EndIdle writes DONE; precondition: started was
+  // called.
   void RunIdle(std::function<void()> started, Done done);
   void EndIdle();
 
-  // Lists the selected mailbox's UIDs, so that view() is exact from then on: NOOP and UID SEARCH, checked against
-  // EXISTS, repeated, by number as the last resort. `done(true)`: view() is there.
+  // Lists the selected mailbox's UIDs, so that view() is exact from then on: NOOP and UID SEARCH,
+  // checked against EXISTS, repeated, by number as the last resort. `done(true)`: view() is there.
   void List(std::function<void(bool)> done);
   // Null until listed, and after another mailbox was selected.
   const MailboxView* view() const { return view_ ? &*view_ : nullptr; }
@@ -150,7 +166,9 @@ class Session final : public Retirable, private StreamOwner {
   bool ready() const { return phase_ == Phase::kReady; }
   const StoreTarget& target() const { return target_; }
   size_t address() const { return address_; }  // index into target().addresses
-  const Credentials& credentials() const { return credentials_; }  // after login: without the secret
+  const Credentials& credentials() const {
+    return credentials_;
+  }  // after login: without the secret
   // kRefused: the store's words, "NO [AUTHENTICATIONFAILED] …". After login: the tagged OK.
   const std::string& login_answer() const { return login_answer_; }
   // Monotonic time of the last byte from the store.
@@ -215,17 +233,17 @@ class Session final : public Retirable, private StreamOwner {
   Phase phase_ = Phase::kConnecting;
   bool in_input_ = false;
   bool paused_ = false;
-  bool idling_ = false;           // IDLE's `+` has come and DONE has not been sent
-  bool eating_ = false;           // the response under way belongs to a hidden command
+  bool idling_ = false;  // IDLE's `+` has come and DONE has not been sent
+  bool eating_ = false;  // the response under way belongs to a hidden command
   bool secured_ = false;
   bool saw_logout_ = false;
   bool capabilities_known_ = false;
   size_t address_ = 0;
   uint64_t tag_number_ = 0;
   uint64_t last_heard_ns_ = 0;
-  size_t line_bytes_ = 0;         // of the response line under way
+  size_t line_bytes_ = 0;  // of the response line under way
   std::deque<Hidden> hidden_;
-  Untagged eater_;                // takes the rest of the response under way
+  Untagged eater_;  // takes the rest of the response under way
   std::optional<MailboxView> view_;
   MailboxView::Expunged last_expunged_;
   MailboxView::VanishedResult last_vanished_;

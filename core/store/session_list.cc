@@ -1,7 +1,9 @@
-// Session::List: which UIDs the selected mailbox has, so that numbers and UIDs can be told apart from then on.
+// Session::List: which UIDs the selected mailbox has, so that numbers and UIDs can be told apart
+// from then on.
 //
-// A list counts only if its size equals what the store has announced at that point of the stream, and if nothing
-// changed between the command and the list: an EXPUNGE before the list names no UID. What comes after it is applied.
+// A list counts only if its size equals what the store has announced at that point of the stream,
+// and if nothing changed between the command and the list: an EXPUNGE before the list names no UID.
+// What comes after it is applied.
 #include <utility>
 
 #include "core/store/session.h"
@@ -35,7 +37,8 @@ void Session::ListAll() {
   listing_->uids.Clear();
   listing_->parser = std::make_unique<SearchListParser>(&listing_->uids);
   const bool esearch = state_.capabilities().Has("ESEARCH") || state_.enabled().rev2();
-  Run(CommandKind::kSearch, esearch ? "UID SEARCH RETURN (ALL) ALL" : "UID SEARCH ALL",
+  Run(
+      CommandKind::kSearch, esearch ? "UID SEARCH RETURN (ALL) ALL" : "UID SEARCH ALL",
       [this](const Response& response) {
         if (listing_ == nullptr) return;
         if (response.status != Status::kOk) return ListEnd(false);
@@ -67,7 +70,8 @@ void Session::ListByNumber() {
     return ListEnd(true);
   }
   listing_->expected = state_.selected()->exists;
-  Run(CommandKind::kFetch, "FETCH 1:* (UID)",
+  Run(
+      CommandKind::kFetch, "FETCH 1:* (UID)",
       [this](const Response& response) {
         if (listing_ == nullptr) return;
         UidSet uids;

@@ -16,11 +16,12 @@ struct Session::Listing {
   std::function<void(bool)> done;
   UidSet uids;
   std::unique_ptr<SearchListParser> parser;
-  bool clean = false;     // no EXISTS, EXPUNGE, VANISHED since the command before was answered
-  bool accepted = false;  // the list equals what the store announced; the view follows it from there on
+  bool clean = false;  // no EXISTS, EXPUNGE, VANISHED since the command before was answered
+  bool accepted =
+      false;  // the list equals what the store announced; the view follows it from there on
   int tries = 0;
-  uint32_t expected = 0;                   // by number: EXISTS when asked
-  std::map<uint32_t, uint32_t> numbered;   // by number: sequence number -> UID
+  uint32_t expected = 0;                  // by number: EXISTS when asked
+  std::map<uint32_t, uint32_t> numbered;  // by number: sequence number -> UID
 };
 
 }  // namespace roost

@@ -110,7 +110,8 @@ void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
     case Phase::kStartTls:
       if (!ok) return Lose(SessionLoss::kUnreachable, "the store refused STARTTLS");
       if (stream_.input().size() > piece.bytes.size()) {
-        return Lose(SessionLoss::kUnreachable, "the store sent plaintext behind its answer to STARTTLS");
+        return Lose(SessionLoss::kUnreachable,
+                    "the store sent plaintext behind its answer to STARTTLS");
       }
       phase_ = Phase::kHandshaking;
       // The rest of this line must be consumed first, and nothing of it may reach the handshake.
@@ -134,7 +135,8 @@ void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
 
 void Session::Greeted(const Response& response) {
   if (response.kind == ResponseKind::kPreauth) {
-    return Lose(SessionLoss::kUnreachable, "the store greeted with PREAUTH: users would share its login");
+    return Lose(SessionLoss::kUnreachable,
+                "the store greeted with PREAUTH: users would share its login");
   }
   if (response.kind != ResponseKind::kOk) {
     return Lose(SessionLoss::kUnreachable, "the store did not greet with OK");
@@ -149,9 +151,10 @@ void Session::Greeted(const Response& response) {
 }
 
 void Session::AfterCapability() {
-  if (credentials_.kind == Credentials::Kind::kNone) return LoggedIn();  // only asked what it can do
+  if (credentials_.kind == Credentials::Kind::kNone)
+    return LoggedIn();  // only asked what it can do
   const bool wants_id = target_.config->send_id_originating_ip || !client_.id.empty();
-  wants_id && state_.capabilities().Has("ID") ? SendId() : SendLogin();
+  wants_id&& state_.capabilities().Has("ID") ? SendId() : SendLogin();
 }
 
 void Session::SendId() {
@@ -210,8 +213,9 @@ void Session::SendLogin() {
         token ? SaslMechanismName(credentials_.mechanism) : std::string_view("PLAIN");
     std::string message = SaslMessage();
     if (message.empty() || !can.Has("AUTH=" + std::string(mechanism))) {
-      return Lose(SessionLoss::kUnreachable,
-                  "the store does not offer AUTH=" + std::string(mechanism) + ", which this login needs");
+      return Lose(
+          SessionLoss::kUnreachable,
+          "the store does not offer AUTH=" + std::string(mechanism) + ", which this login needs");
     }
     line.append(" AUTHENTICATE ").append(mechanism);
     std::string encoded = Base64Encode(message);
@@ -228,7 +232,8 @@ void Session::SendLogin() {
     return;
   }
   if (can.Has("LOGINDISABLED")) {
-    return Lose(SessionLoss::kUnreachable, "the store offers neither AUTH=PLAIN nor LOGIN (LOGINDISABLED)");
+    return Lose(SessionLoss::kUnreachable,
+                "the store offers neither AUTH=PLAIN nor LOGIN (LOGINDISABLED)");
   }
   std::string user = credentials_.user;
   if (credentials_.kind == Credentials::Kind::kProxySeparator) {
@@ -237,7 +242,8 @@ void Session::SendLogin() {
   }
   const bool non_sync = can.Has("LITERAL+") || can.Has("LITERAL-");
   line.append(" LOGIN");
-  for (std::string_view argument : {std::string_view(user), std::string_view(credentials_.secret)}) {
+  for (std::string_view argument :
+       {std::string_view(user), std::string_view(credentials_.secret)}) {
     line += ' ';
     const StringForm form = AstringFormOf(argument);
     if (form == StringForm::kImpossible) {
@@ -273,7 +279,9 @@ void Session::LoginContinuation() {
 }
 
 void Session::LoginAnswered(const Response& response) {
-  login_answer_ = response.status == Status::kOk ? "OK" : response.status == Status::kNo ? "NO" : "BAD";
+  login_answer_ = response.status == Status::kOk   ? "OK"
+                  : response.status == Status::kNo ? "NO"
+                                                   : "BAD";
   login_answer_ += ' ';
   if (!response.code.empty() && !response.CodeIs("CAPABILITY")) {
     login_answer_.append("[").append(response.code).append("] ");

@@ -22,9 +22,7 @@ uint32_t Number32(std::string_view text) {
 
 }  // namespace
 
-void SessionState::Sent(SentCommand command) {
-  in_flight_.push_back(std::move(command));
-}
+void SessionState::Sent(SentCommand command) { in_flight_.push_back(std::move(command)); }
 
 SelectedMailbox* SessionState::Current() {
   if (!in_flight_.empty() && Selects(in_flight_.front().kind)) {

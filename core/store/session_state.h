@@ -1,13 +1,16 @@
-// What one backend session has selected, enabled and in flight, read off the commands sent and the responses seen.
+// What one backend session has selected, enabled and in flight, read off the commands sent and the
+// responses seen.
 //
-// What it is: pure bookkeeping, the same for commands that a client sent and for Roost's own. What it is not: it
-// sends nothing and holds no UIDs (see Session::view for those).
+// What it is: pure bookkeeping, the same for commands that a client sent and for Roost's own. What
+// it is not: it sends nothing and holds no UIDs (see Session::view for those).
 //
-// State changes at the answer, never at the command (RFC 3501, 6.3.1): while a SELECT is the oldest unanswered
-// command, what the store says is about the mailbox to come; on OK that becomes current, on NO nothing is selected.
+// State changes at the answer, never at the command (RFC 3501, 6.3.1): while a SELECT is the oldest
+// unanswered command, what the store says is about the mailbox to come; on OK that becomes current,
+// on NO nothing is selected.
 //
 // Invariants
-//  1. in_flight() is in the order of sending; a tagged response ends the oldest command with that tag.
+//  1. in_flight() is in the order of sending; a tagged response ends the oldest command with that
+//  tag.
 //  2. selected() is what the store's last answered SELECT, EXAMINE, CLOSE or UNSELECT made it.
 //  3. exists() is what the store announced last, less what it expunged since.
 #ifndef ROOST_CORE_STORE_SESSION_STATE_H_
@@ -28,34 +31,34 @@ namespace roost {
 
 // A selected mailbox as the store described it.
 struct SelectedMailbox {
-  std::string name;              // decoded, INBOX normalized
-  bool examine = false;          // opened by EXAMINE
-  bool read_only = false;        // [READ-ONLY], also after SELECT
+  std::string name;        // decoded, INBOX normalized
+  bool examine = false;    // opened by EXAMINE
+  bool read_only = false;  // [READ-ONLY], also after SELECT
   bool uid_not_sticky = false;
   bool no_modseq = false;
-  bool out_of_step = false;      // counts contradicted themselves: never park on it
-  uint32_t uid_validity = 0;     // 0: the store gave none
-  uint32_t uid_next = 0;         // 0: not given; a lower bound: raised by growth of EXISTS since
+  bool out_of_step = false;   // counts contradicted themselves: never park on it
+  uint32_t uid_validity = 0;  // 0: the store gave none
+  uint32_t uid_next = 0;      // 0: not given; a lower bound: raised by growth of EXISTS since
   uint32_t exists = 0;
-  uint64_t highest_modseq = 0;   // as given by SELECT; 0: none
-  std::string flags;             // "(\Seen …)" of `* FLAGS`
-  std::string permanent_flags;   // of [PERMANENTFLAGS]
-  std::string mailbox_id;        // RFC 8474
+  uint64_t highest_modseq = 0;  // as given by SELECT; 0: none
+  std::string flags;            // "(\Seen …)" of `* FLAGS`
+  std::string permanent_flags;  // of [PERMANENTFLAGS]
+  std::string mailbox_id;       // RFC 8474
 };
 
 struct SentCommand {
   std::string tag;
   CommandKind kind = CommandKind::kUnknown;
-  std::string mailbox;           // SELECT, EXAMINE
-  bool hidden = false;           // Roost's own: its answer is eaten
-  bool condstore = false;        // a CONDSTORE enabling command (RFC 7162, 3.1)
+  std::string mailbox;     // SELECT, EXAMINE
+  bool hidden = false;     // Roost's own: its answer is eaten
+  bool condstore = false;  // a CONDSTORE enabling command (RFC 7162, 3.1)
 };
 
 class SessionState {
  public:
   void Sent(SentCommand command);
-  // A complete or first text piece's response. For kTagged returns the command that it ends; nothing if no
-  // command has that tag (then the store broke the protocol).
+  // A complete or first text piece's response. For kTagged returns the command that it ends;
+  // nothing if no command has that tag (then the store broke the protocol).
   std::optional<SentCommand> Seen(const Response& response);
 
   // Whoever keeps the UIDs knows better than the arithmetic of VANISHED how many are left.
@@ -68,7 +71,8 @@ class SessionState {
 
   const std::optional<SelectedMailbox>& selected() const { return selected_; }
   EnabledSet enabled() const { return enabled_; }
-  // The store answered so that what is selected cannot be told (BAD to a SELECT): never park on this session.
+  // The store answered so that what is selected cannot be told (BAD to a SELECT): never park on
+  // this session.
   bool uncertain() const { return uncertain_; }
   const CapabilitySet& capabilities() const { return capabilities_; }
   void set_capabilities(CapabilitySet capabilities) { capabilities_ = std::move(capabilities); }

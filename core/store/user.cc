@@ -11,8 +11,9 @@ namespace roost {
 Credentials LaterCredentials(const StoreConfig& config, const Credentials& own) {
   if (config.login == StoreConfig::Login::kClient) return own;
   Credentials later;
-  later.kind = config.login == StoreConfig::Login::kProxyAuthzid ? Credentials::Kind::kProxyAuthzid
-                                                                 : Credentials::Kind::kProxySeparator;
+  later.kind = config.login == StoreConfig::Login::kProxyAuthzid
+                   ? Credentials::Kind::kProxyAuthzid
+                   : Credentials::Kind::kProxySeparator;
   later.user = own.user;
   later.master = config.master_user;
   later.separator = config.master_separator;

@@ -1,11 +1,13 @@
-// One user of one store, as long as any client is connected: how to log in again, and sessions kept for a moment.
+// One user of one store, as long as any client is connected: how to log in again, and sessions kept
+// for a moment.
 //
-// What it is: what all clients of one proven login name share besides feeds. What it is not: it holds no feed (see
-// core/feed) and proves no name. A user is the exact bytes of the name that the store accepted, plus the store, plus, in
-// client mode, the credential: nothing crosses from one user to another.
+// What it is: what all clients of one proven login name share besides feeds. What it is not: it
+// holds no feed (see core/feed) and proves no name. A user is the exact bytes of the name that the
+// store accepted, plus the store, plus, in client mode, the credential: nothing crosses from one
+// user to another.
 //
-// Lifetime: refcounted by its clients and feeds through the UserTable. Thread rule: the shard that owns the name.
-// Bounds: pool_per_user sessions for pool_keep_s each.
+// Lifetime: refcounted by its clients and feeds through the UserTable. Thread rule: the shard that
+// owns the name. Bounds: pool_per_user sessions for pool_keep_s each.
 #ifndef ROOST_CORE_STORE_USER_H_
 #define ROOST_CORE_STORE_USER_H_
 
@@ -33,8 +35,8 @@ class UserTable {
  public:
   explicit UserTable(Loop& loop) : loop_(loop) {}
   // Finds or makes the user and takes a reference. `own` has just been accepted by the store.
-  User* Enter(const Config& config, Dialer& dialer, const Credentials& own, uint64_t credential_hash,
-              size_t address);
+  User* Enter(const Config& config, Dialer& dialer, const Credentials& own,
+              uint64_t credential_hash, size_t address);
   size_t size() const { return users_.size(); }
 
  private:
@@ -61,8 +63,10 @@ class User final : public SessionSink, public Retirable {
   const CapabilitySet& capabilities() const { return capabilities_; }
   void NoteCapabilities(const CapabilitySet& offered);
 
-  // A later session of this user, logging in. All of them go to the address of the first while any is open.
-  std::unique_ptr<Session> Open(const SessionClient& client, Dialer::Urgency urgency, SessionSink& sink);
+  // A later session of this user, logging in. All of them go to the address of the first while any
+  // is open.
+  std::unique_ptr<Session> Open(const SessionClient& client, Dialer::Urgency urgency,
+                                SessionSink& sink);
   void NoteUnreachable(size_t address);
 
   // Keeps a settled session for the next wake, or closes it. Its sink becomes this.
@@ -102,28 +106,28 @@ class User final : public SessionSink, public Retirable {
   Alarm expiry_;
 };
 
-// Opens (or takes from the pool) a session of a user and brings it to where a client wants it: the set enabled, a
-// mailbox selected. One use; a member of whoever waits.
+// Opens (or takes from the pool) a session of a user and brings it to where a client wants it: the
+// set enabled, a mailbox selected. One use; a member of whoever waits.
 class Opener final : private SessionSink {
  public:
   struct Wish {
     EnabledSet enabled;
-    std::string mailbox;   // empty: none is selected
+    std::string mailbox;  // empty: none is selected
     bool examine = false;
-    bool fresh = false;    // not from the pool
+    bool fresh = false;  // not from the pool
     Dialer::Urgency urgency = Dialer::Urgency::kClient;
     SessionClient client;
   };
   enum class Failure : uint8_t {
     kNone,
-    kUnavailable,   // unreachable, out of places, lost on the way: later perhaps
-    kCredentials,   // the store refuses the login for good
-    kMailbox,       // SELECT was answered NO: `text` has the store's words
-    kClass,         // the store would not enable what the client has
+    kUnavailable,  // unreachable, out of places, lost on the way: later perhaps
+    kCredentials,  // the store refuses the login for good
+    kMailbox,      // SELECT was answered NO: `text` has the store's words
+    kClass,        // the store would not enable what the client has
   };
   struct Result {
     Failure failure = Failure::kNone;
-    std::unique_ptr<Session> session;   // selected and settled when kNone
+    std::unique_ptr<Session> session;  // selected and settled when kNone
     std::string text;
   };
   using Done = std::function<void(Result)>;
@@ -148,7 +152,8 @@ class Opener final : private SessionSink {
   std::shared_ptr<int> life_ = std::make_shared<int>(0);  // for a posted task: still there?
 };
 
-// NO or BAD to a login that more tries will not mend (RFC 5530): not UNAVAILABLE, LIMIT, INUSE, SERVERBUG.
+// NO or BAD to a login that more tries will not mend (RFC 5530): not UNAVAILABLE, LIMIT, INUSE,
+// SERVERBUG.
 bool RefusedForGood(std::string_view login_answer);
 
 }  // namespace roost

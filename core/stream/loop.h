@@ -1,14 +1,16 @@
 // One thread's loop: an Io, its streams, its timers, and the end of each turn.
 //
-// What it is: the frame in which shards of roostd, of the embedded store and of the load generator run. What it is
-// not: it knows no client; what does not belong to a Stream goes on to the handler it was given.
+// What it is: the frame in which shards of roostd, of the embedded store and of the load generator
+// run. What it is not: it knows no client; what does not belong to a Stream goes on to the handler
+// it was given.
 //
-// A turn: events of the Io -> timers -> handshakes -> posted tasks -> what was written leaves -> the retired are freed.
+// A turn: events of the Io -> timers -> handshakes -> posted tasks -> what was written leaves ->
+// the retired are freed.
 //
-// Lifetime rule for everything with callbacks: an object is never destroyed inside one of its own calls. It is
-// handed to Retire and freed when the turn is over; until then it must stay silent.
-// Thread rule: one thread. Bounds: timers and handshakes per turn are limited; tasks are run until none is left,
-// so a task must not post itself again (that is what an Alarm is for).
+// Lifetime rule for everything with callbacks: an object is never destroyed inside one of its own
+// calls. It is handed to Retire and freed when the turn is over; until then it must stay silent.
+// Thread rule: one thread. Bounds: timers and handshakes per turn are limited; tasks are run until
+// none is left, so a task must not post itself again (that is what an Alarm is for).
 #ifndef ROOST_CORE_STREAM_LOOP_H_
 #define ROOST_CORE_STREAM_LOOP_H_
 
@@ -33,7 +35,8 @@ class Loop final : public IoHandler {
  public:
   static constexpr int kTimersPerTurn = 4096;
 
-  // `next` hears of accepted and moved sockets, of the bell, and of sockets whose owner is no Stream.
+  // `next` hears of accepted and moved sockets, of the bell, and of sockets whose owner is no
+  // Stream.
   Loop(Io& io, IoHandler& next);
   ~Loop() override;
 
@@ -46,7 +49,8 @@ class Loop final : public IoHandler {
   // Runs `task` later in this turn (or in the next one, when called from outside a turn).
   void Post(std::function<void()> task);
 
-  // Returns the number of things done; sleeps until deadline_ns at most when there is nothing to do.
+  // Returns the number of things done; sleeps until deadline_ns at most when there is nothing to
+  // do.
   int Turn(uint64_t deadline_ns);
   // The nearest timer, for whoever drives several loops by hand.
   uint64_t NextDeadlineNs() const;

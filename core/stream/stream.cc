@@ -10,7 +10,8 @@
 namespace roost {
 namespace {
 
-// A context costs about 700 bytes a direction and saves most of a microsecond a record: worth it from here on.
+// A context costs about 700 bytes a direction and saves most of a microsecond a record: worth it
+// from here on.
 constexpr uint32_t kRecordsBeforeContext = 4;
 // Input that was consumed is moved down when it exceeds this, so that the buffer does not creep.
 constexpr size_t kCompactBytes = 4096;
@@ -262,7 +263,8 @@ void Stream::Fail(StreamEnd end, uint8_t alert) {
   owner_.OnEnd(*this, end);
 }
 
-// The peer is gone or has said goodbye. An orderly end is answered in kind, with what was still to be said.
+// The peer is gone or has said goodbye. An orderly end is answered in kind, with what was still to
+// be said.
 void Stream::End(StreamEnd end) {
   if (phase_ == Phase::kHandshaking) {
     --set_.stats_.handshakes_in_progress;

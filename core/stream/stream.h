@@ -1,23 +1,26 @@
 // A connected socket with or without TLS on it: plaintext in and out for whoever owns it.
 //
-// What it is: the one place where a socket's bytes and the record layer meet, for everything that is awake: clients
-// that are not parked, sessions to stores, the embedded store's and the load generator's connections. What it is
-// not: it knows no IMAP and has no deadlines; a parked client has no Stream (its socket and TlsState lie in its cell).
+// What it is: the one place where a socket's bytes and the record layer meet, for everything that
+// is awake: clients that are not parked, sessions to stores, the embedded store's and the load
+// generator's connections. What it is not: it knows no IMAP and has no deadlines; a parked client
+// has no Stream (its socket and TlsState lie in its cell).
 //
-//   kUnopened --Open--> kPlain --StartTls--> kHandshaking --> kSecure      any --Close, Abort, peer--> kEnded (final)
-//   kUnopened --Connect--> kConnecting --> kPlain
+//   kUnopened --Open--> kPlain --StartTls--> kHandshaking --> kSecure      any --Close, Abort,
+//   peer--> kEnded (final) kUnopened --Connect--> kConnecting --> kPlain
 //
 // Place: Io -> Stream -> framer of the owner, and back.
 //
-// Lifetime: a Stream is a member of its owner and must not be destroyed inside one of its own callbacks (owners are
-// retired at the end of the turn). Destroying one that still has its socket aborts the connection.
-// Thread rule: that of its StreamSet. Memory: nothing but this object while quiet; buffers exist while bytes
-// wait in them. Input is bounded by its owner (who reads or calls SetReading(false)) plus one receive buffer;
-// output by its owner, who watches unsent().
+// Lifetime: a Stream is a member of its owner and must not be destroyed inside one of its own
+// callbacks (owners are retired at the end of the turn). Destroying one that still has its socket
+// aborts the connection. Thread rule: that of its StreamSet. Memory: nothing but this object while
+// quiet; buffers exist while bytes wait in them. Input is bounded by its owner (who reads or calls
+// SetReading(false)) plus one receive buffer; output by its owner, who watches unsent().
 //
 // Invariants
-//  1. Plaintext leaves in the order of Write; sealed bytes are never sealed again; one send is in flight at most.
-//  2. OnEnd comes at most once, after all input that arrived before the end, and nothing follows it.
+//  1. Plaintext leaves in the order of Write; sealed bytes are never sealed again; one send is in
+//  flight at most.
+//  2. OnEnd comes at most once, after all input that arrived before the end, and nothing follows
+//  it.
 //  3. Nothing is delivered after Close, Abort or Detach.
 #ifndef ROOST_CORE_STREAM_STREAM_H_
 #define ROOST_CORE_STREAM_STREAM_H_
@@ -41,10 +44,10 @@ class StreamSet;
 
 // How a connection ended, seen from here.
 enum class StreamEnd : uint8_t {
-  kClosed,       // the peer said so: close_notify, or FIN where there is no TLS
-  kTruncated,    // FIN without close_notify: nothing half received may be executed
-  kBroken,       // the socket failed (reset, timed out)
-  kTlsFailed,    // handshake or record refused; Stream::error() says why
+  kClosed,     // the peer said so: close_notify, or FIN where there is no TLS
+  kTruncated,  // FIN without close_notify: nothing half received may be executed
+  kBroken,     // the socket failed (reset, timed out)
+  kTlsFailed,  // handshake or record refused; Stream::error() says why
 };
 
 class StreamOwner {
@@ -68,9 +71,9 @@ class Stream {
   // What travels when a connection leaves this Stream: to a cell (parking) or to another shard.
   struct Detached {
     SocketId socket;
-    TlsState tls{};              // suite kNone: no TLS
-    std::string ciphertext;      // received, not opened yet
-    std::string plaintext;       // opened, not consumed yet
+    TlsState tls{};          // suite kNone: no TLS
+    std::string ciphertext;  // received, not opened yet
+    std::string plaintext;   // opened, not consumed yet
   };
 
   Stream(StreamSet& set, StreamOwner& owner);
@@ -82,7 +85,8 @@ class Stream {
   void Connect(const Address& to, const ConnectOptions& options);
   // Takes a connected socket (its owner at the Io is set here) and starts to read.
   void Open(SocketId socket);
-  // The same for a connection that was detached; input that it brought is delivered by DeliverPending.
+  // The same for a connection that was detached; input that it brought is delivered by
+  // DeliverPending.
   void Open(Detached&& connection);
   // Calls OnInput for plaintext (and opens ciphertext) that Open brought along. May call OnEnd.
   void DeliverPending();
@@ -103,7 +107,8 @@ class Stream {
   void Write(std::string_view bytes);
   // Bytes written that the kernel has not taken yet.
   size_t unsent() const { return out_.size() + sealed_.size() + in_flight_; }
-  // Sends now what Write collected, if no send is in flight. Called by the StreamSet at the end of the turn.
+  // Sends now what Write collected, if no send is in flight. Called by the StreamSet at the end of
+  // the turn.
   void Flush();
 
   // Orderly: all that was written leaves, then close_notify and FIN.
@@ -114,7 +119,8 @@ class Stream {
   // True when nothing is unsent, unopened or unconsumed and at most a WaitReadable is outstanding.
   bool Quiet() const;
   bool waiting_for_receive() const { return receive_armed_; }
-  // Gives the connection away. Precondition: unsent() == 0 and no receive is outstanding; a WaitReadable may be.
+  // Gives the connection away. Precondition: unsent() == 0 and no receive is outstanding; a
+  // WaitReadable may be.
   Detached Detach();
 
   Phase phase() const { return phase_; }
@@ -142,21 +148,21 @@ class Stream {
   StreamSet& set_;
   StreamOwner& owner_;
   SocketId socket_;
-  uint32_t slot_ = 0;            // in the StreamSet
+  uint32_t slot_ = 0;  // in the StreamSet
   Phase phase_ = Phase::kUnopened;
   bool reading_ = true;
   bool quiet_ = false;
-  bool receive_armed_ = false;   // a receive rather than a poll is outstanding
-  bool dirty_ = false;           // on the set's list for this turn
+  bool receive_armed_ = false;  // a receive rather than a poll is outstanding
+  bool dirty_ = false;          // on the set's list for this turn
   bool queued_handshake_ = false;
-  bool peer_done_ = false;       // close_notify has been read
-  uint32_t records_ = 0;         // opened or sealed; contexts are kept only for connections that stream
+  bool peer_done_ = false;  // close_notify has been read
+  uint32_t records_ = 0;    // opened or sealed; contexts are kept only for connections that stream
   size_t in_flight_ = 0;
-  size_t consumed_ = 0;          // of input_
-  std::string input_;            // plaintext not consumed
-  std::string cipher_in_;        // partial record, or handshake bytes waiting for their turn
-  std::string out_;              // plaintext not sealed
-  std::string sealed_;           // ciphertext not given to the Io
+  size_t consumed_ = 0;    // of input_
+  std::string input_;      // plaintext not consumed
+  std::string cipher_in_;  // partial record, or handshake bytes waiting for their turn
+  std::string out_;        // plaintext not sealed
+  std::string sealed_;     // ciphertext not given to the Io
   TlsState tls_{};
   RecordContext context_;
   std::unique_ptr<Handshake> handshake_;
@@ -169,7 +175,8 @@ struct StreamStats {
   uint64_t handshakes_in_progress = 0;
 };
 
-// All streams of one Io: finds them by Owner, ends the turn for them, spreads handshakes over turns.
+// All streams of one Io: finds them by Owner, ends the turn for them, spreads handshakes over
+// turns.
 class StreamSet {
  public:
   static constexpr uint8_t kOwnerKind = 1;          // Handle::kind of the Owner

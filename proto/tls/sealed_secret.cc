@@ -1,10 +1,10 @@
 #include "proto/tls/sealed_secret.h"
 
-#include <openssl/aead.h>
-#include <openssl/rand.h>
-
 #include <array>
 #include <cstdint>
+
+#include <openssl/aead.h>
+#include <openssl/rand.h>
 
 #include "proto/check.h"
 
@@ -19,7 +19,8 @@ const EVP_AEAD_CTX& ProcessContext() {
   static const EVP_AEAD_CTX* const context = [] {
     std::array<uint8_t, 32> key{};
     RAND_bytes(key.data(), key.size());
-    EVP_AEAD_CTX* made = EVP_AEAD_CTX_new(EVP_aead_aes_256_gcm(), key.data(), key.size(), kTagBytes);
+    EVP_AEAD_CTX* made =
+        EVP_AEAD_CTX_new(EVP_aead_aes_256_gcm(), key.data(), key.size(), kTagBytes);
     ROOST_CHECK(made != nullptr);
     key.fill(0);
     return made;
@@ -37,8 +38,9 @@ SealedSecret::SealedSecret(std::string_view secret) {
   auto* out = reinterpret_cast<uint8_t*>(sealed_.data());
   RAND_bytes(out, kNonceBytes);
   size_t size = 0;
-  const int ok = EVP_AEAD_CTX_seal(&ProcessContext(), out + kNonceBytes, &size, secret.size() + kTagBytes, out,
-                                   kNonceBytes, Bytes(secret), secret.size(), nullptr, 0);
+  const int ok =
+      EVP_AEAD_CTX_seal(&ProcessContext(), out + kNonceBytes, &size, secret.size() + kTagBytes, out,
+                        kNonceBytes, Bytes(secret), secret.size(), nullptr, 0);
   ROOST_CHECK(ok == 1 && size == secret.size() + kTagBytes);
 }
 
@@ -47,8 +49,8 @@ std::string SealedSecret::Open() const {
   std::string secret(sealed_.size() - kNonceBytes, '\0');
   size_t size = 0;
   const uint8_t* in = Bytes(sealed_);
-  const int ok = EVP_AEAD_CTX_open(&ProcessContext(), reinterpret_cast<uint8_t*>(secret.data()), &size,
-                                   secret.size(), in, kNonceBytes, in + kNonceBytes,
+  const int ok = EVP_AEAD_CTX_open(&ProcessContext(), reinterpret_cast<uint8_t*>(secret.data()),
+                                   &size, secret.size(), in, kNonceBytes, in + kNonceBytes,
                                    sealed_.size() - kNonceBytes, nullptr, 0);
   ROOST_CHECK(ok == 1);
   secret.resize(size);

@@ -1,9 +1,12 @@
-// A secret at rest in memory: sealed under a key of this process, opened only for the moment it is used.
+// A secret at rest in memory: sealed under a key of this process, opened only for the moment it is
+// used.
 //
-// What it is: AES-256-GCM with a random key that is made at start and never leaves the process. It keeps passwords out of core
-// dumps, swapped pages and over-reads. What it is not: protection against code that runs in the process.
+// What it is: AES-256-GCM with a random key that is made at start and never leaves the process. It
+// keeps passwords out of core dumps, swapped pages and over-reads. What it is not: protection
+// against code that runs in the process.
 //
-// Thread rule: the key is constant after its first use; a SealedSecret is used by one thread at a time.
+// Thread rule: the key is constant after its first use; a SealedSecret is used by one thread at a
+// time.
 #ifndef ROOST_PROTO_TLS_SEALED_SECRET_H_
 #define ROOST_PROTO_TLS_SEALED_SECRET_H_
 
