@@ -149,7 +149,7 @@ bool ImapConnection::MoveToOwner(const std::string& user) {
   return true;
 }
 
-void ImapConnection::Move(Stream::Detached connection) {
+void ImapConnection::Move(Stream::Detached&& connection) {
   shard_.MoveConnection(std::move(connection), moving_user_, session_.tag());
 }
 

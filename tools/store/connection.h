@@ -50,7 +50,7 @@ class Connection : public Retirable, private StreamOwner, protected SessionHost 
   virtual bool Quiet() const { return false; }
   // Whether the session waits to go on in another shard, and how it goes there.
   virtual bool WantsToMove() const { return false; }
-  virtual void Move(Stream::Detached connection) { (void)connection; }
+  virtual void Move(Stream::Detached&& connection) { (void)connection; }
 
   void Write(std::string_view bytes) override { stream_.Write(bytes); }
   size_t Unsent() const override { return stream_.unsent(); }
@@ -93,7 +93,7 @@ class ImapConnection final : public Connection {
   bool Blocked() const override { return session_.Blocked(); }
   bool Quiet() const override { return session_.idling(); }
   bool WantsToMove() const override { return !moving_user_.empty(); }
-  void Move(Stream::Detached connection) override;
+  void Move(Stream::Detached&& connection) override;
   bool MoveToOwner(const std::string& user) override;
 
   Session session_;
