@@ -385,19 +385,28 @@ class BrokenStoreTest(RoostCase):
     def test_garbage_in_the_relay_ends_session_and_client(self):
         self.after_login("\0\0\0 garbage \r\n")
 
-    def test_an_endless_line_in_the_relay_ends_session_and_client(self):
+    def test_an_endless_line_in_the_relay_takes_no_memory(self):
+        """A line of the store may be long (a list of UIDs is), so it passes in pieces."""
         def script(connection):
             connection.greet()
             connection.serve(until="NOOP")
+            connection.send("* OK ")
             while True:
-                connection.send("* OK " + "x" * 65536)
+                connection.send("x" * 65536)
         front, _ = self.broken(script)
         client = self.connect(front=front)
         client.ok("LOGIN user password")
         client.start("NOOP")
+        client.socket.recv(10)
         before = front.process.memory_kb()
-        client.read_closed(20)
+        try:
+            for _ in range(2000):
+                if not client.socket.recv(65536):
+                    break
+        except ConnectionError:
+            pass  # to be cut off is an answer too
         self.assertLess(front.process.memory_kb() - before, 20_000)
+        self.connect(front=front).ok("LOGIN user password")
 
     def test_a_store_that_dies_in_a_literal_aborts_the_client(self):
         def script(connection):
@@ -416,25 +425,29 @@ class BrokenStoreTest(RoostCase):
         self.assertNotIn("BYE", str(closed.exception))
 
     def test_a_driver_that_talks_nonsense_is_replaced_and_idle_clients_stay(self):
-        nonsense = ("* 99 EXPUNGE\r\n", "* 0 EXPUNGE\r\n", "* -1 EXISTS\r\n", "\xff\xfe\r\n", "* 5 FETCH (FLAGS (\r\n",
-                    "+ what?\r\n", "x1 OK\r\n")
+        nonsense = ["* 99 EXPUNGE\r\n", "* 0 EXPUNGE\r\n", "+ what?\r\n", "x1 OK\r\n",
+                    "* 1 FETCH (BODY[] {99999999999999999999}\r\n", "no IMAP at all\r\n"]
+        left = list(nonsense)
 
         def script(connection):
             connection.greet()
             tag, _, _ = connection.serve(until="IDLE")
             connection.send("+ idling\r\n")
-            index = len(connection.store.connections) - 1
-            if index < len(nonsense):
-                connection.send(nonsense[index])
+            if left:
+                connection.send(left.pop(0))
+                connection.line()
+                return
+            connection.store.sane = True
             if connection.line().upper() == b"DONE":
                 connection.send(f"{tag} OK done\r\n")
             connection.serve()
         front, store = self.broken(script, parking={"reconnect_min_ms": 10, "reconnect_max_ms": 50})
+        store.sane = False
         client = self.connect(front=front)
         client.ok("LOGIN user password")
         client.ok("SELECT INBOX")
         client.idle()
-        wait_until(lambda: len(store.connections) > len(nonsense), "a session without nonsense")
+        wait_until(lambda: store.sane, lambda: f"a session without nonsense; not told yet: {left}")
         client.done()
         client.ok("NOOP")
 

@@ -53,14 +53,15 @@ class Connection:
     def serve(self, answers=None, until=None):
         """Answers commands as an empty mailbox would, until the named one comes, which is returned.
 
-        `answers` maps a command's name to text to be sent instead, in which {tag} stands for the tag.
+        `answers` maps a command's name to text to be sent instead, in which {tag} stands for the tag and
+        {rest} for the arguments.
         """
         defaults = {
             "CAPABILITY": f"* CAPABILITY {CAPABILITIES}\r\n{{tag}} OK done\r\n",
             "LOGIN": f"{{tag}} OK [CAPABILITY {CAPABILITIES}] logged in\r\n",
             "AUTHENTICATE": f"{{tag}} OK [CAPABILITY {CAPABILITIES}] logged in\r\n",
             "ID": "* ID NIL\r\n{tag} OK done\r\n",
-            "ENABLE": "* ENABLED\r\n{tag} OK done\r\n",
+            "ENABLE": "* ENABLED {rest}\r\n{tag} OK done\r\n",
             "SELECT": "* FLAGS (\\Seen \\Deleted)\r\n* OK [PERMANENTFLAGS (\\Seen \\Deleted)] ok\r\n"
                       "* 0 EXISTS\r\n* 0 RECENT\r\n* OK [UIDVALIDITY 1] ok\r\n* OK [UIDNEXT 1] ok\r\n"
                       "* OK [HIGHESTMODSEQ 1] ok\r\n{tag} OK [READ-WRITE] done\r\n",
@@ -82,7 +83,7 @@ class Connection:
                 self.send(f"* ESEARCH (TAG \"{tag}\") UID\r\n{tag} OK done\r\n")
                 continue
             text = {**defaults, **(answers or {})}.get(name, "{tag} OK done\r\n")
-            self.send(text.replace("{tag}", tag))
+            self.send(text.replace("{tag}", tag).replace("{rest}", rest))
             if name == "IDLE":
                 idle_tag = tag
             if name == "LOGOUT":
