@@ -80,12 +80,7 @@ void Clients::Unsubscribe(uint32_t index) {
   if (feed == nullptr || !c.subscribers.linked()) return;
   feed->subscribers.Remove(subscriber_links(), index);
   --feed->subscriber_count;
-  if (services_ != nullptr) {
-    ++feed->holds;
-    Trim(*feed);
-    --feed->holds;
-    services_->feeds.DropIfUnused(feed);
-  }
+  if (services_ != nullptr) services_->feeds.DropIfUnused(feed);
 }
 
 // Subscribers of one feed at one cursor and of one class are told the same bytes.
@@ -171,12 +166,11 @@ bool Clients::Work() {
 }
 
 void Clients::Trim(Feed& feed) {
-  if (feed.log().empty()) return;
+  // Whoever joins, wakes or recovers has noted a place in the log.
+  if (feed.holds != 0 || feed.log().empty()) return;
   uint64_t low = feed.head();
   feed.subscribers.ForEach(subscriber_links(),
                            [&](uint32_t index) { low = std::min(low, cells_[index].cursor); });
-  // Whoever joins has noted a head that it will read from.
-  if (feed.holds != 0 && low == feed.head() && feed.subscriber_count == 0) return;
   feed.TrimLog(low);
 }
 

@@ -89,6 +89,7 @@ class Clients final : public Subscribers {
   void OnNews(Feed& feed) override;
   void OnLogFull(Feed& feed) override;
   void OnDead(Feed& feed, const std::string& reason) override;
+  void OnReleased(Feed& feed) override { Trim(feed); }
 
   uint32_t Find(Owner owner);
   void Wake(uint32_t index);

@@ -30,7 +30,8 @@ Feed* Feeds::Create(User& user, std::string_view mailbox) {
 }
 
 void Feeds::DropIfUnused(Feed* feed) {
-  if (feed->subscriber_count != 0 || feed->holds != 0) return;
+  if (feed->holds != 0) return;
+  if (feed->subscriber_count != 0) return subscribers_.OnReleased(*feed);
   auto it = feeds_.find(std::pair<const User*, std::string>(&feed->user(), feed->mailbox()));
   if (it == feeds_.end() || it->second.get() != feed) return;
   if (auto recovery = recoveries_.find(feed); recovery != recoveries_.end()) {

@@ -26,6 +26,8 @@ class Subscribers {
   // Lets go of the subscribers that keep the log from shrinking, and trims it.
   virtual void OnLogFull(Feed& feed) = 0;
   virtual void OnDead(Feed& feed, const std::string& reason) = 0;
+  // Nobody holds the feed any more: its log may be cut to what subscribers still need.
+  virtual void OnReleased(Feed& feed) = 0;
 };
 
 struct FeedStats {

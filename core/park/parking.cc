@@ -21,6 +21,8 @@ Parking::Parking(Loop& loop, const Config& config, Feeds& feeds, User& user,
 
 Parking::~Parking() {
   if (lister_ != nullptr) loop_.Retire(std::move(lister_));
+  // Cut short in the middle of taking over: nobody else would find the feed a driver.
+  if (done_ && adopting_ && feed_ != nullptr) feeds_.Recover(*feed_);
 }
 
 std::function<void(bool)> Parking::Guarded(void (Parking::*method)(bool)) {
@@ -93,6 +95,8 @@ void Parking::Flushed(bool ok) {
   if (!ok) return TryLater([this] { List(); });
   const MailboxView* view = session_->view();
   if (view == nullptr || !view->ok()) return List();
+  // The log was cut since: flags that the feed heard before this session was listed could be missed.
+  if (mark_ < feed_->log().first_seq()) return List();
   if (view->tail_size() != 0) {
     // Told to the client since; known below before anything is compared.
     lister_ = std::make_unique<Lister>(*session_);
@@ -117,7 +121,7 @@ void Parking::Flushed(bool ok) {
     result.tell += "* FLAGS " + feed_->flags() + "\r\n";
   }
   // Flags that the feed heard of since: the session may have been listed before them.
-  for (uint64_t seq = std::max(mark_, feed_->log().first_seq()); seq < feed_->head(); ++seq) {
+  for (uint64_t seq = mark_; seq < feed_->head(); ++seq) {
     const FeedEvent& event = feed_->log().At(seq);
     if (event.kind == FeedEvent::Kind::kLine) result.tell += event.text;
     if (event.kind != FeedEvent::Kind::kFlags) continue;

@@ -21,6 +21,7 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io)
       probe_(loop_, dialers_,
              [this](const CapabilitySet& shared) { services_.shared_capabilities = shared; }) {
   clients_.set_services(&services_);
+  loop_.set_work([this] { return clients_.Work(); });
 }
 
 std::vector<std::unique_ptr<Dialer>> Shard::MakeDialers(Loop& loop, const ShardCommon& common) {
@@ -40,11 +41,9 @@ void Shard::Start(const std::vector<ListenerDescriptor>& listeners) {
 }
 
 int Shard::Turn(uint64_t deadline_ns) {
-  const uint64_t deadline = more_work_ ? 0 : std::min(deadline_ns, clients_.NextDeadlineNs());
-  int done = loop_.Turn(deadline);
-  more_work_ = clients_.Work();
+  const int done = loop_.Turn(std::min(deadline_ns, clients_.NextDeadlineNs()));
   PaceAccepts();
-  return done + (more_work_ ? 1 : 0);
+  return done;
 }
 
 uint64_t Shard::ShareOf(int limit) const {

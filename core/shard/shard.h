@@ -95,7 +95,6 @@ class Shard final : private IoHandler, private Mover {
   CapabilityProbe probe_;
   std::vector<ListenerDescriptor> listeners_;
   bool accepting_ = true;
-  bool more_work_ = false;
 };
 
 }  // namespace roost

@@ -39,15 +39,27 @@ int Loop::RunTasks() {
   return done;
 }
 
+int Loop::EndTurn() {
+  int done = 0;
+  bool more = false;
+  for (int round = 0; round < kMaxRounds; ++round) {
+    const int tasks = RunTasks();
+    more = work_ && work_();
+    done += tasks + RunTasks();
+    streams_.FlushAll();
+    if (tasks_.empty() && tasks == 0) break;
+  }
+  work_waits_ = work_waits_ || more || !tasks_.empty() || streams_.unflushed();
+  return done + (more ? 1 : 0);
+}
+
 int Loop::Turn(uint64_t deadline_ns) {
   int done = io_.RunOnce(std::min(deadline_ns, NextDeadlineNs()));
   done += timers_.Advance(io_.NowNs(), kTimersPerTurn, [](uint64_t owner) {
     reinterpret_cast<Alarm*>(static_cast<uintptr_t>(owner))->Fire();
   });
   work_waits_ = streams_.AdvanceHandshakes();
-  done += RunTasks();
-  streams_.FlushAll();
-  done += RunTasks();
+  done += EndTurn();
   // Destructors may retire others: those live until the next turn's end.
   std::vector<std::unique_ptr<Retirable>> retired = std::exchange(retired_, {});
   done += static_cast<int>(retired.size());

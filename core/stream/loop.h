@@ -49,6 +49,10 @@ class Loop final : public IoHandler {
   // Runs `task` later in this turn (or in the next one, when called from outside a turn).
   void Post(std::function<void()> task);
 
+  // Work of the host that belongs into every turn, before what was written leaves. It returns true when more of it
+  // waits, so that the next turn must not sleep.
+  void set_work(std::function<bool()> work) { work_ = std::move(work); }
+
   // Returns the number of things done; sleeps until deadline_ns at most when there is nothing to
   // do.
   int Turn(uint64_t deadline_ns);
@@ -66,13 +70,17 @@ class Loop final : public IoHandler {
   void OnMoved(uint64_t token, SocketId socket, int error) override;
   void OnBell() override;
 
+  static constexpr int kMaxRounds = 4;  // tasks, work and flushing may cause each other
+
   int RunTasks();
+  int EndTurn();
 
   Io& io_;
   IoHandler& next_;
   StreamSet streams_;
   Timers timers_;
   bool work_waits_ = false;
+  std::function<bool()> work_;
   std::vector<std::function<void()>> tasks_;
   std::vector<std::unique_ptr<Retirable>> retired_;
 };

@@ -195,6 +195,7 @@ class StreamSet {
   bool AdvanceHandshakes();
   // Sends what was written in this turn.
   void FlushAll();
+  bool unflushed() const { return !dirty_.empty(); }
 
   const StreamStats& stats() const { return stats_; }
 
