@@ -30,7 +30,10 @@ Entering::Entering(Client& client) : Talk(client), since_ns_(client.services().l
   client.ResetFramer(static_cast<size_t>(client.services().config.limits.max_line_before_login));
 }
 
-Entering::~Entering() {
+Entering::~Entering() { OnEnd(); }
+
+// The cell is free for another client from here on: an answer to the login must find nobody.
+void Entering::OnEnd() {
   if (session_ == nullptr) return;
   session_->Close();
   client_.services().loop.Retire(std::move(session_));
@@ -106,7 +109,11 @@ void Entering::Greet() {
 void Entering::OnInput() {
   while (!client_.closed() && (state_ == State::kTalking || state_ == State::kSasl)) {
     const Piece piece = client_.NextPiece();
-    if (piece.kind == Piece::Kind::kNeedMore) return;
+    if (piece.kind == Piece::Kind::kNeedMore) {
+      // Only now: a connection with a receive outstanding could not move.
+      if (!client_.stream().reading()) client_.stream().SetReading(true);
+      return;
+    }
     if (piece.kind == Piece::Kind::kError) return client_.Bye(piece.error);
     const size_t size = piece.bytes.size();
     const bool whole = TakePiece(piece);
@@ -152,7 +159,7 @@ void Entering::BadCommand(std::string_view tag, std::string_view text) {
   }
 }
 
-void Entering::Execute(std::string text) {
+void Entering::Execute(const std::string& text) {
   const Command command = ParseCommand(text);
   switch (command.kind) {
     case CommandKind::kCapability:
@@ -319,6 +326,9 @@ void Entering::MoveWhenDrained() {
                                 generation = client_.cell().generation] {
     if (!services.clients.IsLive(index, generation) || client_.closed()) return;
     if (state_ != State::kMoving || client_.stream().unsent() != 0) return;
+    if (client_.stream().waiting_for_receive()) {
+      return client_.Bye("[UNAVAILABLE] Please connect again");
+    }
     state_ = State::kLoggingIn;
     auto moving = std::make_unique<MovingClient>();
     moving->connection = client_.stream().Detach();
@@ -433,7 +443,6 @@ void Entering::LoginFailed(std::string_view answer) {
     return client_.Bye("Too many failed logins");
   }
   state_ = State::kTalking;
-  client_.stream().SetReading(true);
   client_.ResumeInput();
 }
 

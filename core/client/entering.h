@@ -34,6 +34,7 @@ class Entering final : public Talk, private SessionSink {
   void OnInput() override;
   void OnSecure() override;
   void OnDrained() override;
+  void OnEnd() override;
 
  private:
   enum class State : uint8_t { kTalking, kSasl, kMoving, kLoggingIn };
@@ -48,7 +49,7 @@ class Entering final : public Talk, private SessionSink {
   void Greet();
   bool TakePiece(const Piece& piece);
   bool TakeLiteralMark(const Piece& piece);
-  void Execute(std::string text);
+  void Execute(const std::string& text);
   void BadCommand(std::string_view tag, std::string_view text);
   void Login(const Command& command);
   void Authenticate(const Command& command);
