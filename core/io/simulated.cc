@@ -40,8 +40,8 @@ SimOptions SimOptions::Calm() {
   return options;
 }
 
-SimNetwork::SimNetwork(uint64_t seed, SimOptions options)
-    : rng_(seed), options_(std::move(options)), now_ns_(kStartNs) {}
+SimNetwork::SimNetwork(uint64_t seed, const SimOptions& options)
+    : rng_(seed), options_(options), now_ns_(kStartNs) {}
 
 // What a silent connection holds back holds the connection.
 SimNetwork::~SimNetwork() {

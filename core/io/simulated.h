@@ -62,7 +62,7 @@ struct SimEnd {
 
 class SimNetwork {
  public:
-  explicit SimNetwork(uint64_t seed, SimOptions options = {});
+  explicit SimNetwork(uint64_t seed, const SimOptions& options = {});
   ~SimNetwork();
   SimNetwork(const SimNetwork&) = delete;
   SimNetwork& operator=(const SimNetwork&) = delete;

@@ -426,7 +426,7 @@ void SimIo::Move(SocketId id, uint32_t target, uint64_t token) {
                      [destination, end, token] { destination->OnArrival(end, token); });
 }
 
-void SimIo::OnArrival(SimEnd end, uint64_t token) {
+void SimIo::OnArrival(const SimEnd& end, uint64_t token) {
   Ready ready{.kind = Ready::Kind::kMoved, .token = token};
   if (dead_ || sockets_.full()) {
     SimConnection::Side& side = end.connection->sides[end.side];

@@ -65,23 +65,23 @@ class SimIo final : public Io {
   int64_t WallSeconds() const override;
   void Random(std::span<uint8_t> out) override { network_->rng().Fill(out); }
 
-  int Listen(ListenerDescriptor descriptor, uint64_t listener) override;
-  void PauseAccept(uint64_t listener) override;
-  void ResumeAccept(uint64_t listener) override;
-  void CloseListener(uint64_t listener) override;
+  int Listen(ListenerDescriptor descriptor, uint64_t id) override;
+  void PauseAccept(uint64_t id) override;
+  void ResumeAccept(uint64_t id) override;
+  void CloseListener(uint64_t id) override;
 
   SocketId Connect(const Address& to, const ConnectOptions& options, Owner owner) override;
-  void SetOwner(SocketId socket, Owner owner) override;
-  bool IsOpen(SocketId socket) const override;
-  void Receive(SocketId socket, BufferGroup group) override;
-  void WaitReadable(SocketId socket) override;
-  void CancelReceive(SocketId socket) override;
-  bool ReceivePending(SocketId socket) const override;
-  void Send(SocketId socket, std::string&& bytes) override;
-  bool SendPending(SocketId socket) const override;
-  void Close(SocketId socket, std::string&& last_words) override;
-  void Abort(SocketId socket) override;
-  void Move(SocketId socket, uint32_t target, uint64_t token) override;
+  void SetOwner(SocketId id, Owner owner) override;
+  bool IsOpen(SocketId id) const override;
+  void Receive(SocketId id, BufferGroup group) override;
+  void WaitReadable(SocketId id) override;
+  void CancelReceive(SocketId id) override;
+  bool ReceivePending(SocketId id) const override;
+  void Send(SocketId id, std::string&& bytes) override;
+  bool SendPending(SocketId id) const override;
+  void Close(SocketId id, std::string&& last_words) override;
+  void Abort(SocketId id) override;
+  void Move(SocketId id, uint32_t target, uint64_t token) override;
   void RingBell(uint32_t target) override;
   int RunOnce(uint64_t deadline_ns) override;
   const IoStats& stats() const override { return stats_; }
@@ -131,11 +131,11 @@ class SimIo final : public Io {
   bool NearlyFull() const;
 
   // Called by the network.
-  void OnConnected(SocketId socket, SimEnd end);
-  void OnConnectFailed(SocketId socket, int error);
-  void OnWire(SocketId socket);
+  void OnConnected(SocketId id, SimEnd end);
+  void OnConnectFailed(SocketId id, int error);
+  void OnWire(SocketId id);
   void OnBacklog(const std::shared_ptr<SimListener>& listener);
-  void OnArrival(SimEnd end, uint64_t token);
+  void OnArrival(const SimEnd& end, uint64_t token);
   void OnRung();
   void Die();
 

@@ -188,6 +188,7 @@ TEST(SimulatedTest, ConnectsFailAsOftenAsAsked) {
   Net net(3, options);
   net.Listen();
   std::vector<SocketId> sockets;
+  sockets.reserve(100);
   for (int i = 0; i < 100; ++i) sockets.push_back(net.client().Connect(net.address));
   std::map<int, int> errors;
   net.runner.RunFor(SecondsToNs(200));

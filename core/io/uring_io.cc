@@ -270,6 +270,7 @@ void UringIo::OnTimer(uint64_t owner) {
   Socket* socket = Find(id);
   if (socket == nullptr) return;
   socket->timer = 0;
+  if (socket->life == Life::kStopping) return Insist(id, socket);
   Stop(id, socket);  // it drained or lingered long enough
   Advance(id);
 }

@@ -101,23 +101,23 @@ class UringIo final : public Io {
   int64_t WallSeconds() const override;
   void Random(std::span<uint8_t> out) override;
 
-  int Listen(ListenerDescriptor descriptor, uint64_t listener) override;
-  void PauseAccept(uint64_t listener) override;
-  void ResumeAccept(uint64_t listener) override;
-  void CloseListener(uint64_t listener) override;
+  int Listen(ListenerDescriptor descriptor, uint64_t id) override;
+  void PauseAccept(uint64_t id) override;
+  void ResumeAccept(uint64_t id) override;
+  void CloseListener(uint64_t id) override;
 
   SocketId Connect(const Address& to, const ConnectOptions& options, Owner owner) override;
-  void SetOwner(SocketId socket, Owner owner) override;
-  bool IsOpen(SocketId socket) const override;
-  void Receive(SocketId socket, BufferGroup group) override;
-  void WaitReadable(SocketId socket) override;
-  void CancelReceive(SocketId socket) override;
-  bool ReceivePending(SocketId socket) const override;
-  void Send(SocketId socket, std::string&& bytes) override;
-  bool SendPending(SocketId socket) const override;
-  void Close(SocketId socket, std::string&& last_words) override;
-  void Abort(SocketId socket) override;
-  void Move(SocketId socket, uint32_t target, uint64_t token) override;
+  void SetOwner(SocketId id, Owner owner) override;
+  bool IsOpen(SocketId id) const override;
+  void Receive(SocketId id, BufferGroup group) override;
+  void WaitReadable(SocketId id) override;
+  void CancelReceive(SocketId id) override;
+  bool ReceivePending(SocketId id) const override;
+  void Send(SocketId id, std::string&& bytes) override;
+  bool SendPending(SocketId id) const override;
+  void Close(SocketId id, std::string&& last_words) override;
+  void Abort(SocketId id) override;
+  void Move(SocketId id, uint32_t target, uint64_t token) override;
   void RingBell(uint32_t target) override;
   int RunOnce(uint64_t deadline_ns) override;
   const IoStats& stats() const override;
@@ -181,8 +181,8 @@ class UringIo final : public Io {
     bool dry : 1 = false;         // in the queue for a buffer
     bool expecting : 1 = true;    // more was there after the last receive, or nobody looked yet
     bool polling_out : 1 = false;
-    bool reset : 1 = false;        // ends with a reset (ConnectOptions::reset_on_close)
-    uint32_t side = kNoIndex;      // in sides_
+    bool peer_done : 1 = false;  // FIN or an error was received: there is nothing to read any more
+    uint32_t side = kNoIndex;    // in sides_
     uint32_t outgoing = kNoIndex;  // in outgoing_
     TimerId timer = 0;
   };
@@ -293,6 +293,7 @@ class UringIo final : public Io {
   void Deliver(uint32_t target, const Arrival& arrival);
   void HandleSendDescriptor(SocketId id, const Completion& completion);
   void Stop(SocketId id, Socket* socket);
+  void Insist(SocketId id, Socket* socket);
   // Takes a socket that is moving or ending one step on, if no request of it is left.
   void Advance(SocketId id);
   void FreeCell(SocketId id, Socket* socket);

@@ -12,6 +12,12 @@
 #include "core/io/uring_io.h"
 
 namespace roost {
+namespace {
+
+// Cancels take effect at once, or in the turn that follows.
+constexpr uint64_t kStopPatienceMs = 5000;
+
+}  // namespace
 
 SocketId UringIo::Place(int32_t number, Life life) {
   const auto ref = sockets_.New();
@@ -32,7 +38,6 @@ SocketId UringIo::Connect(const Address& to, const ConnectOptions& options, Owne
   const auto side = sides_.New();
   ROOST_CHECK(side);
   socket->owner = owner;
-  socket->reset = options.reset_on_close;
   socket->side = side.index;
   side->length = ToSockaddr(to, &side->address);
   // An ordinary socket first, because its options are set by ordinary calls.
@@ -167,14 +172,22 @@ void UringIo::Close(SocketId id, std::string&& last_words) {
     socket->outgoing = outgoing.index;
     StartSend(id, socket);
   }
+  Advance(id);
 }
 
 // Everything is sent: what the peer still says is read away, so that it sees our
 // last words before a reset.
 void UringIo::Linger(SocketId id, Socket* socket) {
+  if (socket->peer_done) return Stop(id, socket);  // nothing is unread: close says it all
   socket->life = Life::kLingering;
   ArmTimer(id, socket, limits_.linger_ms);
-  ring_->Shutdown(Descriptor(*socket), SHUT_WR, Request(Op::kShutdown, id, socket));
+  // The ring hands a shutdown to a worker thread: an ordinary call is cheaper where there can be
+  // one.
+  if (direct_) {
+    ring_->Shutdown(Descriptor(*socket), SHUT_WR, Request(Op::kShutdown, id, socket));
+  } else {
+    shutdown(socket->number, SHUT_WR);
+  }
   if (socket->armed == Armed::kNone) ArmDiscard(id, socket);
 }
 
@@ -203,13 +216,17 @@ void UringIo::Stop(SocketId id, Socket* socket) {
     const Handle cancelled(static_cast<uint8_t>(op), id.index, id.generation);
     ring_->Cancel(cancelled.bits(), Request(Op::kCancelOut, id, socket));
   };
-  // A shutdown would say goodbye where a reset is asked for.
-  if (!socket->reset) {
-    ring_->Shutdown(Descriptor(*socket), SHUT_RDWR, Request(Op::kShutdown, id, socket));
-  }
   if (socket->armed != Armed::kNone && !socket->cancelling) DisarmRead(id, socket);
   if (socket->polling_out) cancel(Op::kPollOut);
   if (connecting) cancel(Op::kConnect);
+  ArmTimer(id, socket, kStopPatienceMs);
+}
+
+// Requests that outlived their cancel, which nobody has seen yet: a shutdown ends whatever waits
+// for the peer.
+void UringIo::Insist(SocketId id, Socket* socket) {
+  if (socket->in_flight == 0 || socket->number < 0) return;
+  ring_->Shutdown(Descriptor(*socket), SHUT_RDWR, Request(Op::kShutdown, id, socket));
 }
 
 void UringIo::Advance(SocketId id) {
@@ -223,6 +240,7 @@ void UringIo::Advance(SocketId id) {
 }
 
 void UringIo::FreeCell(SocketId id, Socket* socket) {
+  timers_.Cancel(&socket->timer);
   FreeSide(socket);
   FreeOutgoing(socket);
   --stats_.sockets_closing;

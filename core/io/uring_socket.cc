@@ -129,6 +129,7 @@ void UringIo::Received(SocketId id, Socket* socket, const Completion& completion
                        std::span<uint8_t> bytes) {
   const int result = completion.result;
   const bool again = result == -ECANCELED || result == -EINTR || result == -EAGAIN;
+  socket->peer_done = result <= 0 && !again && result != -ENOBUFS;
   if (socket->life == Life::kLingering) {
     if (result > 0 || again || result == -ENOBUFS) return ArmDiscard(id, socket);
     return Stop(id, socket);

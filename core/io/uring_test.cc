@@ -254,6 +254,7 @@ TEST_P(UringTest, ASetThatEndsInTheMiddleOfEverythingLeavesNoDescriptor) {
     const ListenerDescriptor descriptor = OpenListener(LoopbackV4(), {}, &error);
     ASSERT_EQ(server.io().Listen(descriptor, 1), 0);
     std::vector<SocketId> sockets;
+    sockets.reserve(50);
     for (int i = 0; i < 50; ++i) sockets.push_back(client.Connect(descriptor.bound));
     for (int turn = 0; turn < round * 10; ++turn) {
       server.io().RunOnce(0);
@@ -282,6 +283,7 @@ TEST_P(UringTest, AnOverflowingCompletionQueueIsCountedAndLosesNothing) {
       2, limits, &why);
   if (world == nullptr) GTEST_SKIP() << "not on this machine: " << why;
   std::vector<World::Pair> pairs;
+  pairs.reserve(100);
   for (int i = 0; i < 100; ++i) pairs.push_back(world->Join(1, 0));
   // All sessions of a store die at once.
   for (const auto& pair : pairs) (*world)[1].io().Abort(pair.client);
