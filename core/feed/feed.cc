@@ -26,7 +26,9 @@ Feed::Feed(Loop& loop, const Config& config, FeedHost& host, User& user, std::st
       mailbox_(std::move(mailbox)),
       log_(static_cast<uint32_t>(config.parking.log_entries_max)) {}
 
-Feed::~Feed() { loop_.Retire(std::move(driver_)); }
+// The driver goes at once: it would speak to us in the next turn. Nobody destroys a feed from
+// within one of the driver's calls.
+Feed::~Feed() = default;
 
 void Feed::Describe(const SelectedMailbox& selected) {
   uid_validity_ = selected.uid_validity;
@@ -69,7 +71,7 @@ void Feed::Flush(std::function<void(bool)> done) {
 }
 
 void Feed::StopDriver(std::function<void(std::unique_ptr<Session>)> done) {
-  if (driver_ == nullptr) return done(nullptr);
+  if (driver_ == nullptr || driver_->stopping()) return done(nullptr);
   driver_->Stop([this, done = std::move(done)](std::unique_ptr<Session> session) {
     loop_.Retire(std::move(driver_));
     if (state_ == State::kLive) state_ = State::kDriverless;

@@ -71,7 +71,8 @@ class Feed final : public Retirable, private DriverListener {
   // See IdleDriver::Flush. false at once without a driver.
   void Flush(std::function<void(bool)> done);
   uint64_t flushed_ns() const { return driver_ ? driver_->flushed_ns() : 0; }
-  // Takes the session out, idle no more, everything it said logged. Null when it was lost.
+  // Takes the session out, idle no more, everything it said logged. Null when it was lost, or at
+  // once when somebody else is about to get it.
   void StopDriver(std::function<void(std::unique_ptr<Session>)> done);
 
   // A flag change found by recovery rather than told by the driver.

@@ -67,6 +67,7 @@ class IdleDriver final : public Retirable, private SessionSink {
 
   const Session& session() const { return *session_; }
   Phase phase() const { return phase_; }
+  bool stopping() const { return phase_ >= Phase::kStopping; }
 
  private:
   struct Waiter {

@@ -61,6 +61,8 @@ void Feeds::OnFeedDriverLost(Feed& feed, const std::string&) { Recover(feed); }
 
 void Feeds::Recover(Feed& feed) {
   if (feed.state() != Feed::State::kDriverless || recovering(feed)) return;
+  // One that was dropped lives until the turn ends, and its driver may still be heard of.
+  if (Find(feed.user(), feed.mailbox()) != &feed) return;
   auto recovery = std::make_unique<Recovery>(loop_, config_, *this, feed);
   Recovery* started = recovery.get();
   recoveries_.emplace(&feed, std::move(recovery));

@@ -80,7 +80,8 @@ void Parking::Listed(bool ok) {
     hold_ = FeedHold(feeds_, *feed_);
     return Adopt();
   }
-  if (adopting_ && feed_->state() == Feed::State::kDriverless) return Adopt();
+  const bool free = feed_->state() == Feed::State::kDriverless && !feeds_.recovering(*feed_);
+  if (adopting_ && free) return Adopt();
   if (feed_->live() && feed_->Serves(session_->state().enabled())) return Join();
   Raise();
 }

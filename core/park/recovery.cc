@@ -109,16 +109,24 @@ void Recovery::FetchFlags() {
       [this](const Piece&, const Response* first) {
         if (first == nullptr || first->kind != ResponseKind::kFetch) return false;
         const FetchInfo info = ParseFetch(first->rest);
-        if (info.uid && info.flags) {
-          flags_.push_back({*info.uid, info.modseq.value_or(0), std::string(*info.flags)});
+        // A change that happens meanwhile may come by number alone.
+        const MailboxView* view = session_->view();
+        const uint32_t uid = info.uid ? *info.uid : view != nullptr ? view->UidOf(first->number) : 0;
+        // One more than may be told is enough to know that they are too many.
+        const bool room = flags_.size() <= static_cast<size_t>(config_.parking.log_entries_max) / 2;
+        if (uid != 0 && info.flags && room) {
+          flags_.push_back({uid, info.modseq.value_or(0), std::string(*info.flags)});
         }
         return true;
       });
 }
 
 void Recovery::Adopt() {
+  if (feed_.state() != Feed::State::kDriverless) return feeds_.RecoveryOver(feed_);
   // What came while flags were fetched must be known too.
-  if (session_->view() == nullptr || session_->view()->tail_size() != 0) return ListNow();
+  const MailboxView* view = session_->view();
+  if (view == nullptr || !view->ok()) return Pause("the store contradicts itself");
+  if (view->tail_size() != 0) return ListNow();
   const uint32_t told_below = feed_.horizon();
   if (flags_.size() > static_cast<size_t>(config_.parking.log_entries_max) / 2) {
     return feed_.Kill("[UNAVAILABLE] Too much has changed; please select the mailbox again");
@@ -135,8 +143,8 @@ void Recovery::Adopt() {
     case Feed::Adoption::kAdopted:
       break;
   }
-  std::sort(flags_.begin(), flags_.end(),
-            [](const FlagChange& a, const FlagChange& b) { return a.modseq < b.modseq; });
+  std::stable_sort(flags_.begin(), flags_.end(),
+                   [](const FlagChange& a, const FlagChange& b) { return a.modseq < b.modseq; });
   for (const FlagChange& change : flags_) {
     if (change.uid < told_below) feed_.LogFlags(change.uid, change.flags, change.modseq);
   }

@@ -40,7 +40,9 @@ void Waking::TakeDriver() {
                           feeds = &feeds_](std::unique_ptr<Session> session) {
     if (life.expired() || !done_) {
       // The client left meanwhile. Others may have come, so the session goes back to work.
-      if (session != nullptr && feed->Adopt(session) == Feed::Adoption::kAdopted) return;
+      const MailboxView* view = session != nullptr ? session->view() : nullptr;
+      const bool exact = view != nullptr && view->ok() && view->tail_size() == 0;
+      if (exact && feed->Adopt(session) == Feed::Adoption::kAdopted) return;
       if (session != nullptr) feed->user().Release(std::move(session));
       return feeds->Recover(*feed);
     }
