@@ -16,7 +16,9 @@ Awake::Awake(Client& client) : Talk(client) {
 Awake::~Awake() { OnEnd(); }
 
 void Awake::OnEnd() {
-  if (waking_ != nullptr) client_.services().loop.Retire(std::move(waking_));
+  if (waking_ == nullptr) return;
+  waking_->Abandon();
+  client_.services().loop.Retire(std::move(waking_));
 }
 
 void Awake::SetIdleTag(std::string_view tag) {

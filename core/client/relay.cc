@@ -21,7 +21,10 @@ Relay::~Relay() { OnEnd(); }
 void Relay::OnEnd() {
   retry_.Cancel();
   Loop& loop = client_.services().loop;
-  if (parking_ != nullptr) loop.Retire(std::move(parking_));
+  if (parking_ != nullptr) {
+    parking_->Abandon();
+    loop.Retire(std::move(parking_));
+  }
   if (session_ == nullptr) return;
   session_->Close();
   loop.Retire(std::move(session_));
@@ -249,7 +252,10 @@ void Relay::OnSessionLost(Session& session, SessionLoss loss, const std::string&
         {{"store", session.target().config->name}, {"reason", text}});
   }
   const bool half = !session.Settled() && !session.AtResponseStart();
-  if (parking_ != nullptr) client_.services().loop.Retire(std::move(parking_));
+  if (parking_ != nullptr) {
+    parking_->Abandon();
+    client_.services().loop.Retire(std::move(parking_));
+  }
   client_.services().loop.Retire(std::move(session_));
   if (client_.closed()) return;
   // Half a response was relayed: the client must not take it for whole.

@@ -20,9 +20,15 @@ Parking::Parking(Loop& loop, const Config& config, Feeds& feeds, User& user,
       retry_(loop) {}
 
 Parking::~Parking() {
+  Abandon();
   if (lister_ != nullptr) loop_.Retire(std::move(lister_));
+}
+
+void Parking::Abandon() {
+  retry_.Cancel();
+  if (std::exchange(done_, nullptr) == nullptr) return;
   // Cut short in the middle of taking over: nobody else would find the feed a driver.
-  if (done_ && adopting_ && feed_ != nullptr) feeds_.Recover(*feed_);
+  if (adopting_ && feed_ != nullptr) feeds_.Recover(*feed_);
 }
 
 std::function<void(bool)> Parking::Guarded(void (Parking::*method)(bool)) {
@@ -102,7 +108,7 @@ void Parking::Flushed(bool ok) {
     // Told to the client since; known below before anything is compared.
     lister_ = std::make_unique<Lister>(*session_);
     return lister_->Complete([this, life = std::weak_ptr<int>(life_)](bool done) {
-      if (life.expired() || Gone()) return;
+      if (life.expired() || !done_ || Gone()) return;
       done ? Join() : Keep(false);
     });
   }

@@ -52,6 +52,8 @@ class Parking final : public Retirable {
   // The client wants to go on: Done comes, not parked, as soon as the session is settled (perhaps
   // at once).
   void Cancel();
+  // The client or its session is gone: nothing more is done or said. Retire it then.
+  void Abandon();
 
  private:
   static constexpr int kMaxTries = 4;

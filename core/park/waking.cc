@@ -26,6 +26,11 @@ Waking::~Waking() {
   loop_.Retire(std::move(session_));
 }
 
+void Waking::Abandon() {
+  retry_.Cancel();
+  done_ = nullptr;
+}
+
 void Waking::Start() {
   Feed* feed = wish_.feed;
   // Only we hold it and only we subscribe: nobody loses the driver but us.
@@ -90,6 +95,10 @@ void Waking::OpenSession() {
 }
 
 void Waking::Opened(Opener::Result result) {
+  if (!done_) {
+    if (result.session != nullptr) user_.Release(std::move(result.session));
+    return;
+  }
   switch (result.failure) {
     case Opener::Failure::kNone:
       break;

@@ -55,6 +55,8 @@ class Waking final : public Retirable, private SessionSink {
   Waking(Loop& loop, Feeds& feeds, User& user, Wish wish, Done done);
   ~Waking() override;
   void Start();
+  // The client is gone: nothing more is done or said. Retire it then.
+  void Abandon();
 
  private:
   static constexpr int kMaxTries = 5;
