@@ -56,6 +56,10 @@ Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session) {
     if (!d.gone.empty()) OnDriverExpunged(d.gone);
     if (!d.came.empty()) OnDriverArrived(d.came);
     horizon_ = std::max(horizon_, session->horizon());
+    // New keywords are announced before they appear.
+    if (selected.flags != flags_ && !selected.flags.empty()) {
+      OnDriverLine("* FLAGS " + selected.flags + "\r\n");
+    }
   }
   Describe(selected);
   state_ = State::kLive;

@@ -53,6 +53,7 @@ void IdleDriver::IdleEnded(const Response& response) {
   if (phase_ == Phase::kStopping && session_->state().idle()) {
     phase_ = Phase::kStopped;
     check_.Cancel();
+    TellArrived();
     listener_.OnDriverBatchEnd();
     auto stopped = std::exchange(stopped_, nullptr);
     for (Waiter& w : std::exchange(waiting_, {})) w.done(false);
@@ -69,6 +70,9 @@ void IdleDriver::IdleEnded(const Response& response) {
 }
 
 void IdleDriver::Kick() {
+  if (phase_ != Phase::kIdle) return;
+  TellArrived();  // a FETCH of its flags may have named a new message meanwhile
+  FinishFlush();  // or what it waited for has vanished
   if (phase_ != Phase::kIdle) return;
   if (session_->view()->tail_unknown() != 0 || !waiting_.empty()) Cycle();
 }
@@ -117,7 +121,8 @@ void IdleDriver::TellArrived() {
 
 void IdleDriver::FinishFlush() {
   if (flushing_.empty() || !noop_answered_) return;
-  if (session_->view()->tail_unknown() != 0) return;  // their UIDs are asked for in the next cycle
+  TellArrived();
+  if (session_->view()->tail_size() != 0) return;  // their UIDs are asked for in the next cycle
   listener_.OnDriverBatchEnd();
   std::vector<Waiter> done = std::exchange(flushing_, {});
   for (const Waiter& w : done) flushed_ns_ = std::max(flushed_ns_, w.asked_ns);
