@@ -41,6 +41,8 @@ class Talk : public Retirable {
   virtual void OnDrained() {}
   // The client is gone; the cell is freed right after.
   virtual void OnEnd() {}
+  // No response is half written: a line of ours would be taken for one, not for a part of it.
+  virtual bool MayInterject() const { return true; }
 
  protected:
   Client& client_;
@@ -70,7 +72,7 @@ class Client final : public Retirable, private StreamOwner {
   // "tag OK text"
   void Answer(std::string_view tag, std::string_view status_and_text);
 
-  // `* BYE text` and an orderly close.
+  // `* BYE text` and an orderly close; in the middle of a response an abort, without a word.
   void Bye(std::string_view text);
   void Close();
   // At once, without close_notify: the client must not take what it got for whole.

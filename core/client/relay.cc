@@ -70,7 +70,8 @@ void Relay::TakePiece(const Piece& piece) {
   if (piece.literal.present && !piece.literal.non_sync) {
     if (route_ == Route::kForward) {
       awaits_plus_ = true;  // until `+`, or a tagged answer that refuses it
-    } else if (route_ == Route::kLocal && piece.literal.size <= kKeptCommandBytes / 8) {
+    } else if (route_ == Route::kLocal && piece.literal.size <= kKeptCommandBytes / 8 &&
+               session_->Settled()) {  // else it would fall into what is being relayed
       client_.Write("+ OK\r\n");
     } else {
       client_.framer().CancelLiteral();
@@ -171,7 +172,7 @@ void Relay::ExecuteLocal(const std::string& text) {
       if (!command.args.empty()) return client_.Answer(command.tag, "BAD IDLE takes no arguments");
       return StartIdle(command.tag);
     default:
-      ROOST_CHECK(false);
+      return client_.Answer(command.tag.empty() ? "*" : command.tag, "BAD Malformed command");
   }
 }
 
@@ -191,7 +192,8 @@ void Relay::OnStoreData(Session& session, const Piece& piece, const Response* fi
   }
   if (first == nullptr || !RewriteCapabilities(piece, *first)) client_.Write(piece.bytes);
   const auto buffer = static_cast<size_t>(client_.services().config.limits.relay_buffer);
-  if (client_.stream().unsent() > buffer && !store_paused_) {
+  // While it parks, few lines come, and answers of ours must not wait for a slow client.
+  if (client_.stream().unsent() > buffer && !store_paused_ && state_ != State::kParking) {
     store_paused_ = true;
     session.PauseReading();
   }
@@ -214,6 +216,7 @@ bool Relay::RewriteCapabilities(const Piece& piece, const Response& first) {
   if (!piece.ends_message) return false;
   const bool untagged = first.kind == ResponseKind::kCapability;
   if (!untagged && !first.CodeIs("CAPABILITY")) return false;
+  if ((untagged ? first.rest : first.code_args).empty()) return false;
   CapabilitySet set = CapabilitySet::Parse(untagged ? first.rest : first.code_args);
   StripUncarried(&set);
   set.RemovePrefix("AUTH=");

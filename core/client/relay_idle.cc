@@ -31,6 +31,8 @@ void Relay::StartParking() {
   if (!MayPark()) return StartOwnIdle();
   if (!session_->state().selected()) return ParkUnselected();
   state_ = State::kParking;
+  store_paused_ = false;
+  session_->ResumeReading();
   Services& services = client_.services();
   parking_ = std::make_unique<Parking>(services.loop, services.config, services.feeds,
                                        *client_.cell().user, session_,
@@ -110,9 +112,12 @@ void Relay::StartOwnIdle() {
         own_idle_started_ = false;
         session_->EndIdle();
       },
-      [this](const Response&) {
+      [this](const Response& response) {
         own_idle_started_ = false;
         if (state_ == State::kEnding) return IdleEnded();
+        state_ = State::kOwnIdle;
+        // Refused: as if the store had none. Asking again would never end.
+        if (response.status != Status::kOk) return;
         StartParking();  // a retry, or the store ended it by itself
       });
 }

@@ -117,7 +117,11 @@ class Session final : public Retirable, private StreamOwner {
   // Kept until the login is over, however it ends (see dialer.h).
   void set_login_place(std::shared_ptr<LoginPlace> place) { login_place_ = std::move(place); }
 
-  void set_sink(SessionSink& sink) { sink_ = &sink; }
+  // The new one gets everything from here on, also what the one before did not want to read yet.
+  void set_sink(SessionSink& sink) {
+    sink_ = &sink;
+    ResumeReading();
+  }
 
   // ---- After OnSessionReady
   // ------------------------------------------------------------------------------------ Sends a
