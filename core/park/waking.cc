@@ -152,6 +152,7 @@ void Waking::ListSession() {
 }
 
 void Waking::FlushFeed() {
+  heard_ = false;
   wish_.feed->Flush([this, life = std::weak_ptr<int>(life_)](bool ok) {
     if (!life.expired() && done_) Flushed(ok);
   });
@@ -169,6 +170,7 @@ void Waking::Again() {
 void Waking::Flushed(bool ok) {
   if (session_ == nullptr) return;
   if (!ok) return Again();  // the feed is finding a new driver
+  if (heard_ && ++tries_ <= kMaxTries) return FlushFeed();
   if (!proven_) {
     const MailboxView* view = session_->view();
     if (view == nullptr || !view->ok() || view->tail_size() != 0) return ListSession();
@@ -219,9 +221,11 @@ void Waking::TellDifference() {
 }
 
 void Waking::OnStoreData(Session&, const Piece&, const Response* first) {
-  // Flags that come here also come to the feed, which flushes after. Counts do not add up any more,
+  // Flags that come here also come to the feed, if it flushes after. Counts do not add up any more,
   // though.
-  if (first == nullptr || !proven_) return;
+  if (first == nullptr) return;
+  if (first->kind == ResponseKind::kFetch || first->kind == ResponseKind::kFlags) heard_ = true;
+  if (!proven_) return;
   if (first->kind == ResponseKind::kExists || first->kind == ResponseKind::kExpunge ||
       first->kind == ResponseKind::kVanished) {
     proven_ = false;  // then Flushed finds no view and lists

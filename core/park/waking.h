@@ -87,6 +87,7 @@ class Waking final : public Retirable, private SessionSink {
   FeedHold hold_;
   int tries_ = 0;
   bool proven_ = false;  // the session's view is the client's frozen one
+  bool heard_ = false;   // the session told flags since the feed was asked to flush
   std::string tell_;
   std::unique_ptr<Opener> opener_;
   std::unique_ptr<Session> session_;
