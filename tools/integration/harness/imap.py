@@ -192,14 +192,14 @@ class Client:
 
         A store may answer commands in one go; what is untagged belongs to no command in particular.
         """
-        answers, untagged = {}, []
+        expected, answers, untagged = set(tags), {}, []
         while len(answers) < len(tags):
             response = self.read()
             if response.startswith(b"* "):
                 untagged.append(response)
                 continue
             tag, status = response.decode().split(" ")[:2]
-            assert tag in tags and tag not in answers, f"unexpected {response!r}"
+            assert tag in expected and tag not in answers, f"unexpected {response!r}"
             answers[tag] = status
         return answers, untagged
 
