@@ -13,10 +13,8 @@
 
 namespace roost {
 
-inline void CleanseString(std::string& s) {
-  Cleanse(s.data(), s.size());
-  s.clear();
-}
+// The whole capacity: a short string that was moved from still holds its bytes.
+inline void CleanseString(std::string& s) { Cleanse(&s); }
 
 struct Credentials {
   enum class Kind : uint8_t {

@@ -84,7 +84,10 @@ void Session::AskCapability(Phase phase) {
 }
 
 void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
-  (void)piece;
+  if (phase_ == Phase::kHandshaking) {
+    // Said in clear, by whoever is on the way (RFC 3501, 6.2.1).
+    return Lose(SessionLoss::kUnreachable, "the store sent plaintext instead of a TLS handshake");
+  }
   if (response.kind == ResponseKind::kCapability ||
       (response.code_name.size() != 0 && response.CodeIs("CAPABILITY"))) {
     state_.set_capabilities(CapabilitySet::Parse(
@@ -116,7 +119,12 @@ void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
       phase_ = Phase::kHandshaking;
       // The rest of this line must be consumed first, and nothing of it may reach the handshake.
       loop_.Post([this] {
-        if (phase_ == Phase::kHandshaking) stream_.StartTls(*target_.tls, server_name_);
+        if (phase_ != Phase::kHandshaking) return;
+        if (!stream_.input().empty()) {
+          return Lose(SessionLoss::kUnreachable,
+                      "the store sent plaintext behind its answer to STARTTLS");
+        }
+        stream_.StartTls(*target_.tls, server_name_);
       });
       return;
     case Phase::kCapability:

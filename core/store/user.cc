@@ -112,7 +112,8 @@ void User::Release(std::unique_ptr<Session> session) {
 
 std::unique_ptr<Session> User::Take(EnabledSet enabled, SessionSink& sink) {
   for (auto it = pool_.begin(); it != pool_.end(); ++it) {
-    if (it->session->state().enabled() != enabled || !it->session->Settled()) continue;
+    const Session& kept = *it->session;
+    if (!kept.ready() || kept.state().enabled() != enabled || !kept.Settled()) continue;
     std::unique_ptr<Session> session = std::move(it->session);
     pool_.erase(it);
     session->set_sink(sink);
@@ -156,7 +157,8 @@ Opener::~Opener() {
 
 void Opener::Start() {
   if (!wish_.fresh) session_ = user_.Take(wish_.enabled, *this);
-  if (session_ != nullptr) return Select();
+  pooled_ = session_ != nullptr;
+  if (pooled_) return Select();
   session_ = user_.Open(wish_.client, wish_.urgency, *this);
 }
 
@@ -208,6 +210,11 @@ void Opener::Select() {
 
 void Opener::OnSessionLost(Session& session, SessionLoss loss, const std::string& text) {
   if (loss == SessionLoss::kUnreachable) user_.NoteUnreachable(session.address());
+  if (std::exchange(pooled_, false)) {  // it may have been dead for long
+    loop_.Retire(std::move(session_));
+    session_ = user_.Open(wish_.client, wish_.urgency, *this);
+    return;
+  }
   const bool refused = loss == SessionLoss::kRefused && RefusedForGood(session.login_answer());
   loop_.Retire(std::move(session_));
   Finish(refused ? Failure::kCredentials : Failure::kUnavailable, text);

@@ -147,6 +147,7 @@ class Opener final : private SessionSink {
   Loop& loop_;
   User& user_;
   Wish wish_;
+  bool pooled_ = false;  // session_ was kept, not opened for this
   Done done_;
   std::unique_ptr<Session> session_;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);  // for a posted task: still there?
