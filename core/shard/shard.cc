@@ -32,7 +32,10 @@ std::vector<std::unique_ptr<Dialer>> Shard::MakeDialers(Loop& loop, const ShardC
   return dialers;
 }
 
-Shard::~Shard() { clients_.RemoveAll(); }
+Shard::~Shard() {
+  clients_.RemoveAll();
+  loop_.FreeRetired();  // they hold feeds, users and places at dialers, which go before the loop
+}
 
 void Shard::Start(const std::vector<ListenerDescriptor>& listeners) {
   listeners_ = listeners;

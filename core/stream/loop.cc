@@ -11,6 +11,10 @@ Loop::Loop(Io& io, IoHandler& next) : io_(io), next_(next), streams_(io), timers
 
 Loop::~Loop() {
   tasks_.clear();
+  FreeRetired();
+}
+
+void Loop::FreeRetired() {
   while (!retired_.empty()) {  // destructors may retire others
     std::vector<std::unique_ptr<Retirable>> retired = std::exchange(retired_, {});
   }

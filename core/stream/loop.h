@@ -46,6 +46,8 @@ class Loop final : public IoHandler {
 
   // Frees `object` at the end of the turn. Null is fine.
   void Retire(std::unique_ptr<Retirable> object);
+  // Frees them now: for whoever goes before the loop and is known to them. Not within a turn.
+  void FreeRetired();
   // Runs `task` later in this turn (or in the next one, when called from outside a turn).
   void Post(std::function<void()> task);
 
