@@ -190,6 +190,7 @@ void Relay::OnStoreData(Session& session, const Piece& piece, const Response* fi
     awaits_plus_ = false;
     client_.ResumeInput();
   }
+  if (parking_ != nullptr && first != nullptr) parking_->NoteNews(*first);
   if (first == nullptr || !RewriteCapabilities(piece, *first)) client_.Write(piece.bytes);
   const auto buffer = static_cast<size_t>(client_.services().config.limits.relay_buffer);
   // While it parks, few lines come, and answers of ours must not wait for a slow client.

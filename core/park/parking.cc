@@ -24,6 +24,10 @@ Parking::~Parking() {
   if (lister_ != nullptr) loop_.Retire(std::move(lister_));
 }
 
+void Parking::NoteNews(const Response& response) {
+  heard_ = heard_ || response.kind == ResponseKind::kFetch || response.kind == ResponseKind::kFlags;
+}
+
 void Parking::Abandon() {
   retry_.Cancel();
   if (std::exchange(done_, nullptr) == nullptr) return;
@@ -87,7 +91,10 @@ void Parking::Listed(bool ok) {
     return Adopt();
   }
   const bool free = feed_->state() == Feed::State::kDriverless && !feeds_.recovering(*feed_);
-  if (adopting_ && free) return Adopt();
+  if (adopting_ && free) {
+    // Flags that only this client was told of: recovery finds them for the others.
+    return heard_ ? Keep(true) : Adopt();
+  }
   if (feed_->live() && feed_->Serves(session_->state().enabled())) return Join();
   Raise();
 }
@@ -151,8 +158,18 @@ void Parking::Raise() {
   if (feeds_.recovering(*feed_)) return Keep(true);  // somebody is at it
   if (feed_->state() == Feed::State::kDead || feed_->state() == Feed::State::kNew)
     return Keep(true);
+  // Somebody takes over in this moment.
+  if (feed_->state() == Feed::State::kDriverless) return Keep(true);
+  heard_ = false;
+  feed_->Flush(Guarded(&Parking::TakeOver));
+}
+
+// The old driver has just flushed: what this session heard before, the feed has as well.
+void Parking::TakeOver(bool flushed) {
+  if (Gone()) return;
+  if (!flushed) return TryLater([this] { List(); });
+  if (!feed_->live() || feed_->Serves(session_->state().enabled())) return List();
   adopting_ = true;
-  if (feed_->state() == Feed::State::kDriverless) return List();
   feed_->StopDriver([this, life = std::weak_ptr<int>(life_), feed = feed_, feeds = &feeds_,
                      user = &user_](std::unique_ptr<Session> old) {
     feed->TellNews();

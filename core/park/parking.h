@@ -52,6 +52,8 @@ class Parking final : public Retirable {
   // The client wants to go on: Done comes, not parked, as soon as the session is settled (perhaps
   // at once).
   void Cancel();
+  // The session told its client this.
+  void NoteNews(const Response& response);
   // The client or its session is gone: nothing more is done or said. Retire it then.
   void Abandon();
 
@@ -65,6 +67,7 @@ class Parking final : public Retirable {
   void Join();
   void Flushed(bool ok);
   void Raise();
+  void TakeOver(bool flushed);
   void Adopt();
   void Keep(bool try_again);
   void Finish(Result result);
@@ -82,6 +85,7 @@ class Parking final : public Retirable {
   FeedHold hold_;
   uint64_t mark_ = 0;      // the feed's log head before this session was listed
   bool adopting_ = false;  // the next list is for adoption by an existing feed
+  bool heard_ = false;     // the session told flags since the feed was asked to flush
   bool cancelled_ = false;
   int tries_ = 0;
   std::unique_ptr<Lister> lister_;
