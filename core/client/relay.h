@@ -44,9 +44,7 @@ class Relay final : public Talk, private SessionSink {
   void OnInput() override;
   void OnDrained() override;
   void OnEnd() override;
-  bool MayInterject() const override {
-    return session_ == nullptr || session_->AtResponseStart();
-  }
+  bool MayInterject() const override { return session_ == nullptr || session_->AtResponseStart(); }
 
  private:
   enum class State : uint8_t { kRelaying, kParking, kOwnIdle, kEnding };

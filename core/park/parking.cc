@@ -109,7 +109,8 @@ void Parking::Flushed(bool ok) {
   if (!ok) return TryLater([this] { List(); });
   const MailboxView* view = session_->view();
   if (view == nullptr || !view->ok()) return List();
-  // The log was cut since: flags that the feed heard before this session was listed could be missed.
+  // The log was cut since: flags that the feed heard before this session was listed could be
+  // missed.
   if (mark_ < feed_->log().first_seq()) return List();
   if (view->tail_size() != 0) {
     // Told to the client since; known below before anything is compared.

@@ -111,7 +111,9 @@ void Recovery::FetchFlags() {
         const FetchInfo info = ParseFetch(first->rest);
         // A change that happens meanwhile may come by number alone.
         const MailboxView* view = session_->view();
-        const uint32_t uid = info.uid ? *info.uid : view != nullptr ? view->UidOf(first->number) : 0;
+        const uint32_t uid = info.uid          ? *info.uid
+                             : view != nullptr ? view->UidOf(first->number)
+                                               : 0;
         // One more than may be told is enough to know that they are too many.
         const bool room = flags_.size() <= static_cast<size_t>(config_.parking.log_entries_max) / 2;
         if (uid != 0 && info.flags && room) {

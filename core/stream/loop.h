@@ -51,8 +51,8 @@ class Loop final : public IoHandler {
   // Runs `task` later in this turn (or in the next one, when called from outside a turn).
   void Post(std::function<void()> task);
 
-  // Work of the host that belongs into every turn, before what was written leaves. It returns true when more of it
-  // waits, so that the next turn must not sleep.
+  // Work of the host that belongs into every turn, before what was written leaves. It returns true
+  // when more of it waits, so that the next turn must not sleep.
   void set_work(std::function<bool()> work) { work_ = std::move(work); }
 
   // Returns the number of things done; sleeps until deadline_ns at most when there is nothing to
