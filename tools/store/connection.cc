@@ -78,12 +78,17 @@ std::unique_ptr<Connection> Connection::Make(Shard& shard, Protocol protocol, Tl
 }
 
 Connection::Connection(Shard& shard, TlsUse tls)
-    : shard_(shard), stream_(shard.loop().streams(), *this), tls_(tls) {}
+    : shard_(shard), stream_(std::make_unique<Stream>(shard.loop().streams(), *this)), tls_(tls) {}
+
+Connection::~Connection() {
+  if (secrets_ != nullptr) Wipe(*secrets_);
+  if (stream_ == nullptr) shard_.loop().io().Abort(socket_);
+}
 
 void Connection::Open(SocketId socket) {
-  stream_.Open(socket);
+  stream_->Open(socket);
   if (tls_ == TlsUse::kImplicit) {
-    stream_.StartTls(*shard_.options().tls);
+    stream_->StartTls(*shard_.options().tls);
   } else {
     Greet();
   }
@@ -99,11 +104,50 @@ void Connection::OnSecure(Stream&) {
 void Connection::OnDrained(Stream&) {
   Drained();
   Pump();
+  SleepSoon();
 }
 
 void Connection::OnEnd(Stream&, StreamEnd) { shard_.Remove(this); }
 
+void Connection::Write(std::string_view bytes) {
+  if (stream_ == nullptr) Wake();
+  stream_->Write(bytes);
+}
+
+// Not inside of the stream's own call.
+void Connection::SleepSoon() {
+  if (!Quiet() || !stream_->Quiet()) return;
+  shard_.loop().Post([this] { Sleep(); });
+}
+
+void Connection::Sleep() {
+  if (stream_ == nullptr || closing_ || !Quiet() || !stream_->Quiet()) return;
+  Stream::Detached connection = stream_->Detach();
+  stream_.reset();
+  socket_ = connection.socket;
+  if (connection.tls.suite != TlsSuite::kNone) {
+    secrets_ = std::make_unique<TlsState>(connection.tls);
+    Wipe(connection.tls);
+  }
+  Io& io = shard_.loop().io();
+  io.SetOwner(socket_, handle.bits());
+  if (!io.ReceivePending(socket_)) io.WaitReadable(socket_);
+}
+
+void Connection::Wake() {
+  Stream::Detached connection;
+  connection.socket = std::exchange(socket_, {});
+  if (secrets_ != nullptr) {
+    connection.tls = *secrets_;
+    Wipe(*secrets_);
+    secrets_.reset();
+  }
+  stream_ = std::make_unique<Stream>(shard_.loop().streams(), *this);
+  stream_->Open(std::move(connection));
+}
+
 void Connection::Stop() {
+  if (stream_ == nullptr) Wake();
   SayGoodbye();
   if (!closing_) Close();
 }
@@ -115,27 +159,28 @@ void Connection::Close() {
 }
 
 void Connection::Finish() {
-  stream_.Close();
+  if (stream_ == nullptr) Wake();
+  stream_->Close();
   shard_.Remove(this);
 }
 
 void Connection::Pump() {
-  if (closing_ || stream_.phase() == Stream::Phase::kHandshaking) return;
+  if (closing_ || stream_->phase() == Stream::Phase::kHandshaking) return;
   pumping_ = true;
-  stream_.Consume(Feed(stream_.input()));
+  stream_->Consume(Feed(stream_->input()));
   pumping_ = false;
   shard_.NoteChanges();
   if (closing_) return Finish();
-  stream_.SetQuiet(Quiet());
-  stream_.SetReading(!Blocked() || start_tls_);
-  if (std::exchange(start_tls_, false)) stream_.StartTls(*shard_.options().tls);
+  stream_->SetQuiet(Quiet());
+  stream_->SetReading(!Blocked() || start_tls_);
+  if (std::exchange(start_tls_, false)) stream_->StartTls(*shard_.options().tls);
   if (WantsToMove()) TryMove();
 }
 
 // A connection moves when all that it was told has left; nothing is read meanwhile.
 void Connection::TryMove() {
-  if (stream_.unsent() != 0) return;
-  Move(stream_.Detach());
+  if (stream_->unsent() != 0) return;
+  Move(stream_->Detach());
   shard_.Remove(this);
 }
 
@@ -145,19 +190,19 @@ ImapConnection::ImapConnection(Shard& shard, TlsUse tls)
 
 bool ImapConnection::MoveToOwner(const std::string& user) {
   if (&shard_.OwnerOf(user) == &shard_) return false;
-  moving_user_ = user;
+  moving_user_ = std::make_unique<const std::string>(user);
   return true;
 }
 
 void ImapConnection::Move(Stream::Detached&& connection) {
-  shard_.MoveConnection(std::move(connection), moving_user_, session_.tag());
+  shard_.MoveConnection(std::move(connection), *moving_user_, session_.tag());
 }
 
 void ImapConnection::Adopt(Stream::Detached connection, const std::string& user,
                            std::string_view tag) {
-  stream_.Open(std::move(connection));
+  stream_->Open(std::move(connection));
   session_.Adopt(user, tag);
-  stream_.DeliverPending();
+  stream_->DeliverPending();
 }
 
 }  // namespace roost::embedded

@@ -4,9 +4,11 @@
 // bytes in, bytes out, TLS when the listener or STARTTLS wants it, and backpressure (a session that
 // is blocked is not read from).
 //
+//   awake: a Stream --IDLE, all sent--> asleep: a socket and its TLS secrets --input, news--> awake
+//
 // Lifetime: owned by its shard; leaves by Shard::Remove, which retires it to the end of the turn.
 // Thread rule: the shard's thread.
-// Memory while quiet: this object (about 0.8 KB with its Stream and Session) and no buffers.
+// Memory: 0.7 KB awake, 0.4 KB asleep (0.5 KB with TLS), and buffers only while bytes wait in them.
 #ifndef ROOST_TOOLS_STORE_CONNECTION_H_
 #define ROOST_TOOLS_STORE_CONNECTION_H_
 
@@ -16,6 +18,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/handle.h"
 #include "core/stream/loop.h"
 #include "core/stream/stream.h"
 #include "tools/store/session.h"
@@ -23,20 +26,23 @@
 
 namespace roost::embedded {
 
-class Connection : public Retirable, private StreamOwner, protected SessionHost {
+class Connection : public Retirable, public StreamOwner, protected SessionHost {
  public:
   // tls: what the listener is for.
   static std::unique_ptr<Connection> Make(Shard& shard, Protocol protocol, TlsUse tls);
   Connection(Shard& shard, TlsUse tls);
+  ~Connection() override;
 
   // Takes an accepted socket.
   void Open(SocketId socket);
 
   // The store ends: last words, then goodbye.
   void Stop();
+  // There is input, or an end of it, while asleep.
+  void OnReadable() { Wake(); }
 
-  // Its place in the shard's list.
-  size_t index = 0;
+  // Names it in the shard.
+  Handle handle;
 
  protected:
   // Takes what it can of the input; returns how much.
@@ -52,8 +58,8 @@ class Connection : public Retirable, private StreamOwner, protected SessionHost 
   virtual bool WantsToMove() const { return false; }
   virtual void Move(Stream::Detached&& connection) { (void)connection; }
 
-  void Write(std::string_view bytes) override { stream_.Write(bytes); }
-  size_t Unsent() const override { return stream_.unsent(); }
+  void Write(std::string_view bytes) override;
+  size_t Unsent() const override { return stream_ == nullptr ? 0 : stream_->unsent(); }
   void StartTls() override { start_tls_ = true; }
   void Close() override;
   int64_t WallSeconds() const override { return shard_.loop().io().WallSeconds(); }
@@ -61,7 +67,7 @@ class Connection : public Retirable, private StreamOwner, protected SessionHost 
   void Pump();
 
   Shard& shard_;
-  Stream stream_;
+  std::unique_ptr<Stream> stream_;  // null: asleep
 
  private:
   void OnInput(Stream& stream) override;
@@ -70,6 +76,13 @@ class Connection : public Retirable, private StreamOwner, protected SessionHost 
   void OnEnd(Stream& stream, StreamEnd end) override;
   void TryMove();
   void Finish();
+  void SleepSoon();
+  void Sleep();
+  void Wake();
+
+  // While asleep; no secrets: no TLS.
+  SocketId socket_;
+  std::unique_ptr<TlsState> secrets_;
 
   const TlsUse tls_;
   bool start_tls_ = false;
@@ -92,12 +105,12 @@ class ImapConnection final : public Connection {
   void Drained() override { session_.Resume(); }
   bool Blocked() const override { return session_.Blocked(); }
   bool Quiet() const override { return session_.idling(); }
-  bool WantsToMove() const override { return !moving_user_.empty(); }
+  bool WantsToMove() const override { return moving_user_ != nullptr; }
   void Move(Stream::Detached&& connection) override;
   bool MoveToOwner(const std::string& user) override;
 
   Session session_;
-  std::string moving_user_;
+  std::unique_ptr<const std::string> moving_user_;
 };
 
 }  // namespace roost::embedded

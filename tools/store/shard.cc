@@ -35,7 +35,9 @@ int Shard::Listen(ListenerDescriptor descriptor, size_t index) {
 
 void Shard::Stop() {
   for (size_t i = 0; i < options_->listeners.size(); ++i) loop_.io().CloseListener(i);
-  while (!connections_.empty()) connections_.back()->Stop();
+  for (Slot& slot : slots_) {
+    if (slot.connection != nullptr) slot.connection->Stop();
+  }
 }
 
 void Shard::OnAccept(uint64_t listener, SocketId socket, const Address&) {
@@ -44,20 +46,31 @@ void Shard::OnAccept(uint64_t listener, SocketId socket, const Address&) {
 }
 
 Connection* Shard::Add(std::unique_ptr<Connection> connection) {
-  connection->index = connections_.size();
-  connections_.push_back(std::move(connection));
-  return connections_.back().get();
+  if (free_slots_.empty()) {
+    free_slots_.push_back(static_cast<uint32_t>(slots_.size()));
+    slots_.emplace_back();
+  }
+  const uint32_t index = free_slots_.back();
+  free_slots_.pop_back();
+  Slot& slot = slots_[index];
+  slot.connection = std::move(connection);
+  slot.connection->handle = Handle(kOwnerKind, index, slot.generation);
+  return slot.connection.get();
 }
 
 void Shard::Remove(Connection* connection) {
-  const size_t index = connection->index;
-  ROOST_CHECK(index < connections_.size() && connections_[index].get() == connection);
-  loop_.Retire(std::move(connections_[index]));
-  if (index + 1 != connections_.size()) {
-    connections_[index] = std::move(connections_.back());
-    connections_[index]->index = index;
-  }
-  connections_.pop_back();
+  const uint32_t index = connection->handle.index();
+  Slot& slot = slots_[index];
+  ROOST_CHECK(slot.connection.get() == connection);
+  loop_.Retire(std::move(slot.connection));
+  if (++slot.generation == 0) slot.generation = 1;
+  free_slots_.push_back(index);
+}
+
+void Shard::OnReadable(Owner owner, SocketId) {
+  const Handle handle = Handle::FromBits(owner);
+  Slot& slot = slots_[handle.index()];
+  if (slot.generation == handle.generation()) slot.connection->OnReadable();
 }
 
 void Shard::NoteChanges() {

@@ -92,6 +92,9 @@ class Shard final : private IoHandler, public MailSink {
   void MoveConnection(Stream::Detached connection, const std::string& user, std::string tag);
 
  private:
+  // Handle::kind of connections that sleep (streams have their own).
+  static constexpr uint8_t kOwnerKind = StreamSet::kOwnerKind + 1;
+
   // A connection on its way to another shard.
   struct Parcel {
     Stream::Detached connection;
@@ -102,7 +105,7 @@ class Shard final : private IoHandler, public MailSink {
   void OnAccept(uint64_t listener, SocketId socket, const Address& peer) override;
   void OnConnect(Owner, SocketId, int) override {}
   void OnReceive(Owner, SocketId, std::span<uint8_t>, int) override {}
-  void OnReadable(Owner, SocketId) override {}
+  void OnReadable(Owner owner, SocketId socket) override;
   void OnSent(Owner, SocketId, int) override {}
   void OnMoved(uint64_t token, SocketId socket, int error) override;
   void OnBell() override;
@@ -117,7 +120,12 @@ class Shard final : private IoHandler, public MailSink {
   Loop loop_;
   Alarm notify_;
   bool notify_posted_ = false;
-  std::vector<std::unique_ptr<Connection>> connections_;
+  struct Slot {
+    std::unique_ptr<Connection> connection;
+    uint32_t generation = 1;
+  };
+  std::vector<Slot> slots_;  // by Handle::index
+  std::vector<uint32_t> free_slots_;
 
   // Written by other shards' threads, under the mutex.
   std::mutex inbox_mutex_;

@@ -162,7 +162,13 @@ TEST_P(ShardTest, AConnectionMovesWithItsTls) {
     ASSERT_TRUE(Until([&] { return peer->secure(); }));
     peer->Say("b LOGIN tls" + std::to_string(user) + " x\r\n");
     peer->Say("c APPEND INBOX {100000+}\r\n" + std::string(100000, 'x') + "\r\n");
-    peer->Say("d SELECT INBOX\r\ne FETCH 1 BODY[]\r\nf LOGOUT\r\n");
+    peer->Say("d SELECT INBOX\r\ni IDLE\r\n");
+    ASSERT_TRUE(Until([&] { return peer->Heard("+ idling\r\n"); }));
+    runner_.RunFor(10 * kNsPerMs);  // it falls asleep
+    Deliver({"tls" + std::to_string(user)});
+    ASSERT_TRUE(Until([&] { return peer->Heard("* 2 EXISTS\r\n"); }));
+    runner_.RunFor(10 * kNsPerMs);
+    peer->Say("DONE\r\ne FETCH 1 BODY[]\r\nf LOGOUT\r\n");
     ASSERT_TRUE(Until([&] { return peer->ended(); })) << peer->heard().substr(0, 1000);
     EXPECT_HAS(peer->heard(), "f OK");
     EXPECT_GT(peer->heard().size(), 100000u);

@@ -4,12 +4,14 @@
 import imaplib
 import os
 import re
+import shutil
 import signal
 import smtplib
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 from email.message import EmailMessage
@@ -217,6 +219,68 @@ class OneStore(unittest.TestCase):
         client.logout()
         with self.assertRaisesRegex(imaplib.IMAP4.error, "AUTHENTICATIONFAILED"):
             self.store.imap("led", "key")
+
+    def test_mbsync_syncs_both_ways(self):
+        if not shutil.which("mbsync"):
+            self.skipTest("mbsync is not installed")
+        self.store.deliver(["sync"], "from the store")
+        host, port = self.store.endpoint("imap")
+        with tempfile.TemporaryDirectory() as directory:
+            local = Path(directory)
+            (local / "rc").write_text(
+                f"IMAPAccount a\nHost {host}\nPort {port}\nUser sync\nPass secret\nSSLType None\nAuthMechs PLAIN\n\n"
+                f"IMAPStore far\nAccount a\n\nMaildirStore near\nPath {local}/\nInbox {local}/INBOX\nSubFolders Verbatim\n\n"
+                "Channel c\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\nSync All\nSyncState *\n")
+
+            def sync():
+                done = subprocess.run(["mbsync", "-c", local / "rc", "-a"], capture_output=True, text=True,
+                                      timeout=DEADLINE_S, check=False)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+            def local_mail(folder):
+                return [p for sub in ("new", "cur") for p in (local / folder / sub).iterdir()]
+
+            sync()
+            self.assertEqual(len(local_mail("INBOX")), 1)
+            self.assertIn("from the store", local_mail("INBOX")[0].read_text())
+            (local / "INBOX" / "new" / "1.x.y").write_text("Subject: from here\n\nHi\n")
+            client = self.store.imap("sync")
+            client.create("Other")
+            client.select()
+            client.store("1", "+FLAGS", r"(\Seen \Flagged)")
+            sync()
+            self.assertEqual(client.noop()[0], "OK")
+            self.assertEqual(client.search(None, "SUBJECT", "here")[1], [b"2"])
+            self.assertTrue((local / "Other").is_dir())
+            self.assertTrue(any(p.name.endswith("FS") for p in local_mail("INBOX")))
+            client.store("1", "+FLAGS", r"(\Deleted)")
+            client.expunge()
+            client.logout()
+            sync()
+            self.assertEqual(len(local_mail("INBOX")), 1)
+
+    def test_curl_reads_searches_and_uploads(self):
+        if not shutil.which("curl"):
+            self.skipTest("curl is not installed")
+
+        def curl(*arguments):
+            done = subprocess.run(["curl", "--silent", "--show-error", "--insecure", "--max-time", str(DEADLINE_S),
+                                   "--user", "curl:secret", *arguments],
+                                  capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return done.stdout
+
+        host, port = self.store.endpoint("imap", 1)
+        url = f"imaps://{host}:{port}"
+        with tempfile.NamedTemporaryFile("w") as mail:
+            mail.write("Subject: up\r\n\r\nload\r\n")
+            mail.flush()
+            curl("--upload-file", mail.name, f"{url}/INBOX")
+        self.assertEqual(curl(f"{url}/INBOX;UID=1"), "Subject: up\n\nload\n")
+        self.assertIn("* SEARCH 1", curl(f"{url}/INBOX?SUBJECT%20up"))
+        self.assertIn("INBOX", curl(f"{url}/"))
+        host, port = self.store.endpoint("imap", 2)
+        self.assertIn("load", curl("--ssl-reqd", f"imap://{host}:{port}/INBOX;UID=1;SECTION=TEXT"))
 
     def test_a_flood_of_pipelined_commands_and_a_slow_reader(self):
         client = self.store.imap("flood")
