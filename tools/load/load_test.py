@@ -1,0 +1,170 @@
+#!/usr/bin/python3
+"""roost-load as a program: against roost-store alone, and through roostd; what it finds, and what it must not miss."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+BIN = Path(os.environ.get("ROOST_BIN", "build/bin"))
+DEADLINE_S = 60
+
+
+class Background:
+    """A program that tells on one of its streams, line by line, when it is ready."""
+
+    def __init__(self, arguments, stream, ready):
+        self.process = subprocess.Popen(arguments, text=True, **{stream: subprocess.PIPE})
+        self.stream = getattr(self.process, stream)
+        self.lines = []
+        for line in self.stream:
+            self.lines.append(line.rstrip("\n"))
+            if ready in line:
+                return
+        raise RuntimeError("\n".join(self.lines))
+
+    def stop(self):
+        self.process.terminate()
+        self.process.communicate(timeout=DEADLINE_S)
+
+
+class Store(Background):
+    def __init__(self, *arguments):
+        super().__init__([BIN / "roost-store", "--listen=127.0.0.1:0", "--listen=tls:127.0.0.1:0",
+                          "--lmtp=127.0.0.1:0", "--password=secret", "--print-ready", *arguments],
+                         "stdout", "ready")
+        found = re.findall(r"(imap|lmtp) (\S+)", self.lines[-1])
+        imap = [address for kind, address in found if kind == "imap"]
+        self.plain, self.tls = imap
+        self.lmtp = dict(found)["lmtp"]
+
+
+class Roostd(Background):
+    def __init__(self, directory, store):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                        "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+                        "-keyout", directory / "key.pem", "-out", directory / "certificate.pem"],
+                       check=True, capture_output=True)
+        (directory / "roost.yaml").write_text(json.dumps({  # JSON is YAML
+            "listeners": [{"address": "127.0.0.1:0", "tls": tls} for tls in ("implicit", "starttls")],
+            "certificates": [{"chain_file": "certificate.pem", "key_file": "key.pem"}],
+            "stores": [{"name": "store", "addresses": [store.plain]}],
+            "shards": 2,
+        }))
+        super().__init__([BIN / "roostd", f"--config={directory / 'roost.yaml'}"], "stderr", "ready")
+        self.implicit, self.starttls = [
+            line.split()[-1] for line in self.lines if "listening on" in line]
+
+
+class RoostLoad(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+
+    def store(self, *arguments):
+        store = Store(*arguments)
+        self.addCleanup(store.stop)
+        return store
+
+    def roostd(self, store):
+        roostd = Roostd(self.directory, store)
+        self.addCleanup(roostd.stop)
+        return roostd
+
+    def load(self, *arguments):
+        """(exit status, output, result)"""
+        file = self.directory / "result.json"
+        run = subprocess.run([BIN / "roost-load", "--password=secret", f"--json={file}", *arguments],
+                             text=True, capture_output=True, timeout=DEADLINE_S, check=False)
+        result = json.loads(file.read_text()) if file.exists() else None
+        return run.returncode, run.stdout + run.stderr, result
+
+    def check_all_told(self, outcome, clients, messages, per_user):
+        status, output, result = outcome
+        self.assertEqual(status, 0, output)
+        self.assertEqual(result["connections"], {"established": clients, "failed": 0, "dropped": 0})
+        self.assertEqual(result["deliveries"], {"accepted": messages, "failed": 0})
+        self.assertEqual(result["events"], {"expected": messages * per_user, "received": messages * per_user,
+                                            "lost": 0, "duplicated": 0, "unexpected": 0})
+        latency = result["latency_us"]
+        self.assertEqual(latency["count"], messages * per_user)
+        self.assertTrue(0 < latency["p50"] <= latency["p90"] <= latency["p99"] <= latency["p999"] <= latency["max"])
+
+    def test_every_client_of_a_store_is_told_once(self):
+        store = self.store()
+        for server in ([f"--server={store.plain}", "--tls=none"], [f"--server={store.tls}"]):
+            outcome = self.load(*server, f"--lmtp={store.lmtp}", "--clients=30", "--clients-per-user=3",
+                                "--threads=2", "--deliver=40", "--hold=0")
+            self.check_all_told(outcome, 30, 40, 3)
+
+    def test_every_client_behind_roostd_is_told_once(self):
+        store = self.store()
+        roostd = self.roostd(store)
+        for server in ([f"--server={roostd.implicit}", f"--lmtp={store.lmtp}"],
+                       [f"--server={roostd.starttls}", "--tls=starttls", f"--store={store.plain}"]):
+            outcome = self.load(*server, "--clients=60", "--clients-per-user=6", "--threads=2",
+                                "--deliver=100", "--hold=1")
+            self.check_all_told(outcome, 60, 100, 6)
+            self.assertEqual(outcome[2]["handshakes"], 60)
+            self.assertGreater(outcome[2]["handshakes_per_s"], 0)
+
+    def test_events_that_come_too_late_are_lost_and_fail_the_run(self):
+        store = self.store("--notify-delay-ms=30000")
+        status, output, result = self.load(f"--server={store.tls}", f"--lmtp={store.lmtp}", "--clients=2",
+                                           "--users=one", "--deliver=1", "--wait=1", "--hold=0")
+        self.assertEqual(status, 1, output)
+        self.assertEqual(result["events"]["lost"], 2)
+        self.assertIn("2 lost", output)
+
+    def test_refused_logins_fail_the_run_and_are_named(self):
+        store = self.store()
+        status, output, result = self.load(f"--server={store.tls}", "--clients=3", "--password=wrong", "--hold=0")
+        self.assertEqual(status, 1, output)
+        self.assertEqual(result["connections"], {"established": 0, "failed": 3, "dropped": 0})
+        self.assertRegex(output, r"error \(3x\) client: refused: a1 NO")
+
+    def test_nobody_there_is_a_failed_connection_and_no_store_a_failed_delivery(self):
+        store = self.store()
+        gone = self.store()
+        gone.stop()
+        status, output, result = self.load(f"--server={gone.tls}", "--clients=2", "--hold=0")
+        self.assertEqual((status, result["connections"]["failed"]), (1, 2), output)
+        status, output, result = self.load(f"--server={store.tls}", f"--lmtp={gone.lmtp}", "--deliver=50", "--hold=0")
+        self.assertEqual((status, result["deliveries"]), (1, {"accepted": 0, "failed": 50}), output)
+
+    def test_a_server_that_goes_away_drops_its_clients(self):
+        store = Store()
+        load = Background([BIN / "roost-load", "--password=secret", f"--server={store.tls}", "--clients=4",
+                           "--show", "--hold=600"], "stdout", "clients are idle")
+        store.stop()
+        told = [load.stream.readline() for _ in range(4)]
+        self.assertEqual(["BYE" in line for line in told], [True] * 4, told)
+        load.process.send_signal(signal.SIGINT)
+        output, _ = load.process.communicate(timeout=DEADLINE_S)
+        self.assertEqual(load.process.returncode, 1, output)
+        self.assertIn("4 idle, 0 failed, 4 lost later", output)
+
+    def test_interrupting_it_still_prints_what_was_measured(self):
+        store = self.store()
+        load = Background([BIN / "roost-load", "--password=secret", f"--server={store.tls}", "--clients=4",
+                           "--hold=600"], "stdout", "clients are idle")
+        load.process.send_signal(signal.SIGINT)
+        output, _ = load.process.communicate(timeout=DEADLINE_S)
+        self.assertEqual(load.process.returncode, 0, output)
+        self.assertIn("interrupted", output)
+        self.assertIn("4 idle, 0 failed, 0 lost later", output)
+        self.assertIn("connect to idle", output)
+
+    def test_a_foreign_target_is_refused(self):
+        status, output, result = self.load("--server=192.0.2.1:993")
+        self.assertEqual((status, result), (2, None))
+        self.assertIn("--i-may-load-this-host", output)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
