@@ -80,7 +80,7 @@ bool ReadStatus(Reader reader, StatusAnswer* answer) {
          reader.Char('}') && reader.AtEnd();
 }
 
-std::string Padded(std::string text, size_t width) {
+std::string Padded(const std::string& text, size_t width) {
   return std::string(width - std::min(width, text.size()), ' ') + text;
 }
 
