@@ -193,6 +193,7 @@ void Awake::WakeFor(const Command& command, const Piece& piece) {
   wish.cursor = cell.cursor;
   wish.count = cell.count;
   wish.read_only_told = cell.read_only;
+  wish.permanent_flags = cell.permanent_flags;
   wish.uses_numbers = UsesSequenceNumbers(command);
   wish.forbids_expunge = ForbidsExpunge(command);
   if (cell.feed != nullptr) {

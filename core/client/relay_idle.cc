@@ -72,18 +72,15 @@ void Relay::Park(Parking::Result result) {
   Services& services = client_.services();
   ClientCell& cell = client_.cell();
   client_.Write(result.tell);
-  if (!result.took_session) {
-    const SessionState& state = session_->state();
-    cell.enabled = state.enabled();
-    cell.examine = state.selected() && state.selected()->examine;
-    cell.read_only = state.selected() && state.selected()->read_only;
-    cell.user->Release(std::move(session_));
-  } else {
-    const SessionState& state = result.feed->session()->state();
-    cell.enabled = state.enabled();
-    cell.examine = state.selected()->examine;
-    cell.read_only = state.selected()->read_only;
+  const SessionState& state =
+      result.took_session ? result.feed->session()->state() : session_->state();
+  cell.enabled = state.enabled();
+  if (const auto& selected = state.selected()) {
+    cell.examine = selected->examine;
+    cell.read_only = selected->read_only;
+    cell.permanent_flags = HashOfFlags(selected->permanent_flags);
   }
+  if (!result.took_session) cell.user->Release(std::move(session_));
   cell.feed = result.feed;
   cell.cursor = result.cursor;
   cell.count = result.count;

@@ -18,8 +18,7 @@ struct FeedEvent {
     kExpunge,  // uids left; numbers are their sequence numbers before any of them did
     kExists,   // uids came; number is the count of messages from here on
     kFlags,    // message `number` (uid) has the flags `text` now
-    kLine,     // `text` is an untagged line for everybody (FLAGS, PERMANENTFLAGS, ALERT), with its
-               // CRLF
+    kLine,     // `text` is an untagged line for everybody (FLAGS, ALERT), with its CRLF
   };
 
   Kind kind = Kind::kLine;

@@ -35,7 +35,6 @@ void Feed::Describe(const SelectedMailbox& selected) {
   mailbox_id_ = selected.mailbox_id;
   no_modseq_ = selected.no_modseq;
   flags_ = selected.flags;
-  permanent_flags_ = selected.permanent_flags;
 }
 
 Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session) {
@@ -143,7 +142,6 @@ void Feed::OnDriverLine(std::string_view line) {
   if (line.size() > 16 * 1024) return;
   const Response response = ParseResponse(line);
   if (response.kind == ResponseKind::kFlags) flags_ = response.rest;
-  if (response.CodeIs("PERMANENTFLAGS")) permanent_flags_ = response.code_args;
   FeedEvent event;
   event.text = line;
   Log(std::move(event));

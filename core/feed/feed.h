@@ -101,7 +101,6 @@ class Feed final : public Retirable, private DriverListener {
   uint64_t confirmed_modseq() const { return confirmed_modseq_; }
   void set_confirmed_modseq(uint64_t modseq) { confirmed_modseq_ = modseq; }
   const std::string& flags() const { return flags_; }
-  const std::string& permanent_flags() const { return permanent_flags_; }
 
   const UidSet& view() const { return view_; }
   uint32_t horizon() const { return horizon_; }
@@ -148,7 +147,6 @@ class Feed final : public Retirable, private DriverListener {
   uint64_t confirmed_modseq_ = 0;
   std::string mailbox_id_;
   std::string flags_;
-  std::string permanent_flags_;
   UidSet view_;
   EventLog<FeedEvent> log_;
   std::unique_ptr<IdleDriver> driver_;

@@ -1,5 +1,7 @@
 #include "core/park/may_serve.h"
 
+#include "core/base/hash.h"
+
 namespace roost {
 
 bool MayServe(const SessionState& session, const ClientMailbox& client) {
@@ -12,6 +14,10 @@ bool MayServe(const SessionState& session, const ClientMailbox& client) {
   return m.name == client.mailbox && m.examine == client.examine &&
          m.uid_validity == client.uid_validity && m.mailbox_id == client.mailbox_id &&
          !m.out_of_step;
+}
+
+uint32_t HashOfFlags(std::string_view flags) {
+  return static_cast<uint32_t>(SipHash13({}, flags));
 }
 
 bool MayBeWatched(const SelectedMailbox& selected) {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "core/store/session_state.h"
 
@@ -23,6 +24,9 @@ struct ClientMailbox {
 
 // The session is in the very state, numbers apart, that the client believes to be in.
 bool MayServe(const SessionState& session, const ClientMailbox& client);
+
+// Of FLAGS or PERMANENTFLAGS, for the question whether a client was told the same. Not against malice.
+uint32_t HashOfFlags(std::string_view flags);
 
 // The session's mailbox can be watched by a feed at all: UIDs are lasting and counts have added up.
 bool MayBeWatched(const SelectedMailbox& selected);

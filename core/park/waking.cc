@@ -76,6 +76,7 @@ void Waking::DriverStopped(std::unique_ptr<Session> session) {
     return owed ? Finish(Outcome::kExpungeIssued, {}) : OpenSession();
   }
   feed.Render(wish_.cursor, head, wish_.client.enabled, &tell_);
+  TellSelected(&tell_);
   if (session_->state().selected()->exists > feed.view().size()) {
     RenderExists(session_->state().selected()->exists, &tell_);  // announced, UID not asked for yet
   }
@@ -178,11 +179,10 @@ void Waking::Flushed(bool ok) {
   TellDifference();
 }
 
-// FLAGS, PERMANENTFLAGS and READ-ONLY, where this session's differ from what the client was told.
+// PERMANENTFLAGS and READ-ONLY, where this session's differ from what the client was told.
 void Waking::TellSelected(std::string* tell) const {
   const SelectedMailbox& m = *session_->state().selected();
-  if (m.flags != wish_.feed->flags() && !m.flags.empty()) *tell += "* FLAGS " + m.flags + "\r\n";
-  if (m.permanent_flags != wish_.feed->permanent_flags() && !m.permanent_flags.empty()) {
+  if (HashOfFlags(m.permanent_flags) != wish_.permanent_flags && !m.permanent_flags.empty()) {
     *tell += "* OK [PERMANENTFLAGS " + m.permanent_flags + "] Flags permitted.\r\n";
   }
   if (m.read_only && !wish_.read_only_told && !wish_.client.examine) {
@@ -215,6 +215,9 @@ void Waking::TellDifference() {
     if (number == 0) continue;
     RenderFlags(number, event.uid, event.modseq, event.text, enabled, feed.no_modseq(), &tell);
   }
+  // The last word on keywords is the session's, which speaks from now on.
+  const std::string& flags = session_->state().selected()->flags;
+  if (flags != feed.flags() && !flags.empty()) tell += "* FLAGS " + flags + "\r\n";
   tell_ = std::move(tell);
   ++feeds_.stats().woken;
   Finish(Outcome::kAttached, {});

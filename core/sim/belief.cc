@@ -134,6 +134,12 @@ void Belief::Keywords(const std::vector<TextToken>& tokens) {
   }
 }
 
+std::string Belief::PermanentFlags(std::string_view code) const {
+  const bool none = code == "[PERMANENTFLAGS ()]";
+  if (none == examine) return {};
+  return std::string(code) + (examine ? " by EXAMINE" : " by SELECT");
+}
+
 std::string Belief::CheckBody(const std::string& user, uint32_t n, std::string_view body) const {
   const Entry& entry = entries[n - 1];
   const std::string head = ModelBody(user, mailbox, uid_validity, entry.uid, 0);

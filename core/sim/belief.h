@@ -42,6 +42,8 @@ class Belief {
   std::string Listed(const std::vector<uint32_t>& uids);
   // tokens: behind "* FLAGS".
   void Keywords(const std::vector<TextToken>& tokens);
+  // "[PERMANENTFLAGS (…)]": none where the mailbox was opened by EXAMINE, some otherwise.
+  std::string PermanentFlags(std::string_view code) const;
   // "user=… mailbox=… validity=… uid=…" is what this message must say.
   std::string CheckBody(const std::string& user, uint32_t n, std::string_view body) const;
 

@@ -208,6 +208,10 @@ void ModelClient::HearStatus(const std::vector<TextToken>& tokens) {
   if (tokens.size() < 2) return;
   const std::string& code = tokens[1].text;
   if (StartsWith(code, "[UIDVALIDITY ")) belief_.uid_validity = static_cast<uint32_t>(ToNumber(code.substr(13)));
+  if (StartsWith(code, "[PERMANENTFLAGS ")) {
+    const std::string wrong = belief_.PermanentFlags(code);
+    if (!wrong.empty()) Wrong(wrong);
+  }
   if (StartsWith(code, "[CAPABILITY ")) {
     capabilities_.clear();
     for (const TextToken& token : Tokenize(code.substr(12, code.size() - 13))) {

@@ -6,7 +6,7 @@
 namespace roost {
 
 LoginPlace::~LoginPlace() {
-  if (!started_) return;
+  if (!started_ || dialer_life_.expired()) return;
   (urgency_ == Dialer::Urgency::kClient ? dialer_.clients_ : dialer_.recoveries_) -= 1;
   // Not at once: this may run inside a session that is being torn down.
   dialer_.loop_.Post([dialer = &dialer_] { dialer->Next(); });

@@ -59,6 +59,7 @@ class Dialer {
   size_t address_ = 0;
   std::deque<Waiting> waiting_clients_;
   std::deque<Waiting> waiting_recoveries_;
+  std::shared_ptr<int> life_ = std::make_shared<int>(0);  // for places that outlive their dialer
 };
 
 // A place among the logins in progress, or in the queue for one. Held by the session until it is
@@ -66,12 +67,13 @@ class Dialer {
 class LoginPlace {
  public:
   LoginPlace(Dialer& dialer, Session& session, Dialer::Urgency urgency)
-      : dialer_(dialer), session_(session), urgency_(urgency) {}
+      : dialer_(dialer), dialer_life_(dialer.life_), session_(session), urgency_(urgency) {}
   ~LoginPlace();
 
  private:
   friend class Dialer;
   Dialer& dialer_;
+  std::weak_ptr<int> dialer_life_;
   Session& session_;
   Dialer::Urgency urgency_;
   bool started_ = false;
