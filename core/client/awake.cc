@@ -224,6 +224,8 @@ void Awake::Woken(Waking::Result result) {
       RefuseWaiting("NO [EXPUNGEISSUED] Messages were expunged; NOOP tells which");
       break;
     case Waking::Outcome::kUnavailable:
+      // A SELECT that is refused leaves nothing selected (RFC 3501, 6.3.1).
+      if (Selects(ParseCommand(waiting_).kind)) services.clients.Unsubscribe(client_.index());
       RefuseWaiting("NO [UNAVAILABLE] The mail store cannot be reached now; please try again");
       break;
     case Waking::Outcome::kEnded:
