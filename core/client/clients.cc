@@ -15,6 +15,8 @@ namespace {
 
 // An awake client with more than this unsent is told of events when it has drained.
 constexpr size_t kMaxUnsentForNews = 64 * 1024;
+// A client whose command waits for a session is not idle: its deadlines are looked at again later.
+constexpr uint64_t kWakingCheckSeconds = 60;
 
 }  // namespace
 
@@ -118,21 +120,23 @@ void Clients::CatchUp(uint32_t index) {
     const std::string& owed = Rendered(*c.feed, c.cursor, c.enabled);
     c.cursor = c.feed->head();
     c.count = c.feed->view().size();
-    SendAsleep(c, owed);
+    if (!SendAsleep(c, owed)) return Remove(index);
   }
   ++services_->stats.events_sent;
   SetParkedTimer(index);
 }
 
-void Clients::SendAsleep(ClientCell& c, std::string_view plaintext) {
-  if (plaintext.empty()) return;
+// False: the write side is used up, and the client can only go.
+bool Clients::SendAsleep(ClientCell& c, std::string_view plaintext) {
+  if (plaintext.empty()) return true;
   if (c.tls.suite == TlsSuite::kNone) {
     loop_.io().Send(c.socket, std::string(plaintext));
-    return;
+    return true;
   }
-  sealed_.clear();
-  Seal(c.tls, plaintext, &sealed_);
-  loop_.io().Send(c.socket, std::string(sealed_));
+  std::string sealed;
+  if (!Seal(c.tls, plaintext, &sealed)) return false;
+  loop_.io().Send(c.socket, std::move(sealed));
+  return true;
 }
 
 void Clients::OnNews(Feed& feed) {
@@ -279,9 +283,10 @@ void Clients::Fire(uint32_t index) {
     return;
   }
   const uint64_t now = loop_.now_ns();
+  if (c.waking) return SetTimer(index, now + SecondsToNs(kWakingCheckSeconds));
   if (!c.idling) {
     const auto limit = static_cast<uint64_t>(config_.timeouts.autologout_s);
-    if (now >= SecondsToNs(c.heard_s + limit) && !c.waking) {
+    if (now >= SecondsToNs(c.heard_s + limit)) {
       return Bye(index, "Autologout; idle for too long");
     }
     return SetParkedTimer(index);
@@ -290,7 +295,7 @@ void Clients::Fire(uint32_t index) {
   if (c.awake != nullptr) {
     if (c.awake->stream().unsent() == 0) c.awake->Write(kBeat);
   } else if (!loop_.io().SendPending(c.socket)) {
-    SendAsleep(c, kBeat);
+    if (!SendAsleep(c, kBeat)) return Remove(index);
   }
   ++services_->stats.heartbeats;
   SetParkedTimer(index);

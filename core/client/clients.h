@@ -93,7 +93,7 @@ class Clients final : public Subscribers {
 
   uint32_t Find(Owner owner);
   void Wake(uint32_t index);
-  void SendAsleep(ClientCell& cell, std::string_view plaintext);
+  bool SendAsleep(ClientCell& cell, std::string_view plaintext);
   void ByeAsleep(uint32_t index, std::string_view text);
   void Bye(uint32_t index, std::string_view text);
   void Fire(uint32_t index);
@@ -117,7 +117,6 @@ class Clients final : public Subscribers {
   uint64_t rendered_from_ = 0, rendered_to_ = 0;
   EnabledSet rendered_for_;
   std::string rendered_;
-  std::string sealed_;
 };
 
 }  // namespace roost

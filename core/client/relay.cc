@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/client/awake.h"
 #include "proto/check.h"
@@ -14,6 +15,7 @@ Relay::Relay(Client& client, std::unique_ptr<Session> session, CapabilitySet cap
       capabilities_(std::move(capabilities)),
       retry_(client.services().loop) {
   session_->set_sink(*this);
+  client.stream().SetSecret(false);
 }
 
 Relay::~Relay() { OnEnd(); }
@@ -146,7 +148,18 @@ void Relay::EndCommand() {
 }
 
 void Relay::RunLocal() {
-  if (!local_ready_ || session_ == nullptr || !session_->Settled()) return;
+  if (!local_ready_ || session_ == nullptr) return;
+  if (!session_->Settled()) {
+    // Some commands are answered by an untagged BAD alone: then what waits behind one would wait
+    // for ever.
+    if (untagged_bad_)
+      retry_.SetIn(SecondsToNs(kBadSeconds), [this] {
+        if (local_ready_) client_.Bye("[UNAVAILABLE] The mail store did not answer a command");
+      });
+    return;
+  }
+  if (untagged_bad_) retry_.Cancel();
+  untagged_bad_ = false;
   local_ready_ = false;
   ExecuteLocal(std::exchange(local_, {}));
 }
@@ -197,6 +210,9 @@ void Relay::OnStoreData(Session& session, const Piece& piece, const Response* fi
   if (client_.stream().unsent() > buffer && !store_paused_ && state_ != State::kParking) {
     store_paused_ = true;
     session.PauseReading();
+  }
+  if (first != nullptr && first->kind == ResponseKind::kBad && !session.state().idle()) {
+    untagged_bad_ = true;
   }
   if (local_ready_) CheckSettled();
 }

@@ -51,6 +51,8 @@ class Relay final : public Talk, private SessionSink {
   // What is done with the command under way.
   enum class Route : uint8_t { kForward, kLocal, kRefuse };
 
+  static constexpr uint64_t kBadSeconds = 10;
+  static constexpr uint64_t kHalfRelayedMs = 20;
   static constexpr size_t kKeptCommandBytes = 64 * 1024;
   static constexpr uint64_t kFirstRetryMs = 2000, kLastRetryMs = 120'000;
 
@@ -88,8 +90,9 @@ class Relay final : public Talk, private SessionSink {
   Route route_ = Route::kForward;
   bool pinned_ = false;
   bool mailbox_is_prefix_ = false;
-  bool awaits_plus_ = false;  // a `{n}` was forwarded; its bytes wait for `+`
-  bool local_ready_ = false;  // an own answer waits until the session is settled
+  bool awaits_plus_ = false;   // a `{n}` was forwarded; its bytes wait for `+`
+  bool untagged_bad_ = false;  // seen while commands were unanswered
+  bool local_ready_ = false;   // an own answer waits until the session is settled
   bool store_paused_ = false;
   bool own_idle_started_ = false;
   std::string command_;        // text and small literals of the command under way

@@ -133,6 +133,10 @@ void Relay::EndIdle(std::string_view answer) {
 }
 
 void Relay::IdleEnded() {
+  if (!session_->AtResponseStart()) {
+    // News of the store are half relayed: our answer must not fall into them.
+    return retry_.SetIn(MsToNs(kHalfRelayedMs), [this] { IdleEnded(); });
+  }
   state_ = State::kRelaying;
   retry_ms_ = kFirstRetryMs;
   client_.stream().SetQuiet(false);

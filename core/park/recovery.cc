@@ -52,7 +52,8 @@ void Recovery::Open() {
   // With MODSEQ the driver serves clients of every class, and the next recovery finds flags at
   // once.
   const CapabilitySet& can = feed_.user().capabilities();
-  if (can.Has("ENABLE") && can.Has("CONDSTORE")) wish.enabled.Add(EnabledSet::kCondstore);
+  if (can.Has("ENABLE") && (can.Has("CONDSTORE") || can.Has("QRESYNC")))
+    wish.enabled.Add(EnabledSet::kCondstore);
   wish.mailbox = feed_.mailbox();
   wish.examine = true;  // so as not to eat \Recent
   wish.fresh = true;

@@ -17,6 +17,9 @@ std::unique_ptr<Session> Dialer::Open(const Credentials& credentials, const Sess
   auto session = std::make_unique<Session>(loop_, target_, sink);
   auto place = std::make_shared<LoginPlace>(*this, *session, urgency);
   auto& queue = urgency == Urgency::kClient ? waiting_clients_ : waiting_recoveries_;
+  if (queue.size() % kPruneEvery == kPruneEvery - 1) {  // credentials of those who left
+    std::erase_if(queue, [](const Waiting& w) { return w.place.expired(); });
+  }
   queue.push_back({place, credentials, client, attempt});
   session->set_login_place(std::move(place));
   ++opened_;

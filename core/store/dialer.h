@@ -42,6 +42,7 @@ class Dialer {
 
  private:
   friend class LoginPlace;
+  static constexpr size_t kPruneEvery = 64;
   struct Waiting {
     std::weak_ptr<LoginPlace> place;
     Credentials credentials;

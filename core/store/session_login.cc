@@ -308,6 +308,7 @@ void Session::LoggedIn() {
   login_place_.reset();
   login_parts_.clear();
   CleanseString(credentials_.secret);
+  stream_.SetSecret(false);
   sink_->OnSessionReady(*this);
 }
 

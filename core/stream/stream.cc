@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/base/cleanse.h"
 #include "proto/check.h"
 
 namespace roost {
@@ -15,8 +16,6 @@ namespace {
 constexpr uint32_t kRecordsBeforeContext = 4;
 // Input that was consumed is moved down when it exceeds this, so that the buffer does not creep.
 constexpr size_t kCompactBytes = 4096;
-
-void Release(std::string& s) { std::string().swap(s); }
 
 std::span<uint8_t> Bytes(std::string& s) {
   return {reinterpret_cast<uint8_t*>(s.data()), s.size()};
@@ -35,6 +34,10 @@ Stream::Stream(StreamSet& set, StreamOwner& owner) : set_(set), owner_(owner) {
 Stream::~Stream() {
   if (phase_ != Phase::kEnded && phase_ != Phase::kUnopened) Abort();
   Wipe(tls_);
+  if (secret_) {
+    Release(input_);
+    Release(out_);
+  }
   set_.Remove(slot_);
 }
 
@@ -54,6 +57,11 @@ void Stream::OnConnect(int error) {
   phase_ = Phase::kPlain;
   owner_.OnConnected(*this);
   Arm();
+}
+
+void Stream::Release(std::string& buffer) {
+  if (secret_) Cleanse(buffer.data(), buffer.size());
+  std::string().swap(buffer);
 }
 
 void Stream::Open(SocketId socket) {
@@ -109,11 +117,7 @@ void Stream::Consume(size_t bytes) {
   ROOST_DCHECK(consumed_ <= input_.size());
   if (consumed_ == input_.size()) {
     consumed_ = 0;
-    if (input_.capacity() > 256) {
-      Release(input_);
-    } else {
-      input_.clear();
-    }
+    Release(input_);
   } else if (consumed_ > kCompactBytes) {
     input_.erase(0, consumed_);
     consumed_ = 0;

@@ -103,6 +103,10 @@ class Stream {
   // The next wait for input is a poll rather than a receive: for connections about to be parked.
   void SetQuiet(bool quiet) { quiet_ = quiet; }
 
+  // Whether buffers are wiped when they are freed: so from the start, until nobody logs in here any
+  // more.
+  void SetSecret(bool secret) { secret_ = secret; }
+
   // Appends; leaves at the end of the turn in as few records as possible. Ignored once ended.
   void Write(std::string_view bytes);
   // Bytes written that the kernel has not taken yet.
@@ -144,6 +148,7 @@ class Stream {
   void Arm();
   void Dirty();
   RecordContext* context();
+  void Release(std::string& buffer);
 
   StreamSet& set_;
   StreamOwner& owner_;
@@ -152,6 +157,7 @@ class Stream {
   Phase phase_ = Phase::kUnopened;
   bool reading_ = true;
   bool quiet_ = false;
+  bool secret_ = true;
   bool receive_armed_ = false;  // a receive rather than a poll is outstanding
   bool dirty_ = false;          // on the set's list for this turn
   bool queued_handshake_ = false;
