@@ -100,8 +100,7 @@ std::ostream& operator<<(std::ostream& out, WorldKind kind) {
   return out;
 }
 
-// --- Party
-// ----------------------------------------------------------------------------------------
+// --- Party ---
 
 Party::Party(Io* io) : io_(io) { io_->SetHandler(this); }
 
@@ -180,8 +179,7 @@ void Party::OnBell() {
   if (on_bell) on_bell();
 }
 
-// --- World
-// ----------------------------------------------------------------------------------------
+// --- World ---
 
 std::unique_ptr<World> World::Create(WorldKind kind, uint32_t ios, const IoLimits& limits,
                                      std::string* why) {

@@ -119,6 +119,7 @@ struct IoStats {
   uint64_t sockets_closing = 0;  // closed by their owner, kernel not finished
   uint64_t accepted = 0, connected = 0, received_bytes = 0, sent_bytes = 0;
   uint64_t buffers_dry = 0;      // receives that had to wait for a buffer
+  uint64_t buffer_bytes = 0;     // memory of receive buffers, in use or used lately
   uint64_t queue_overflows = 0;  // completion queue overflows seen
   uint64_t short_sends = 0, blocked_sends = 0;
   uint64_t turns = 0;

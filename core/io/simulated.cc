@@ -96,8 +96,7 @@ uint64_t SimNetwork::NextDeadlineNs() const {
   return earliest;
 }
 
-// --- connecting
-// -----------------------------------------------------------------------------------
+// --- connecting ---
 
 void SimNetwork::Open(SimIo* io, SocketId socket, const Address& to,
                       const ConnectOptions& options) {
@@ -152,8 +151,7 @@ void SimNetwork::Arrive(SimIo* io, SocketId socket, const Address& to,
   Deliver({connection, 1}, [io, socket, connection] { io->OnConnected(socket, {connection, 0}); });
 }
 
-// --- bytes
-// ----------------------------------------------------------------------------------------
+// --- bytes ---
 
 void SimNetwork::Notify(const SimEnd& end) {
   SimConnection::Side& side = SideOf(end);
@@ -211,8 +209,7 @@ void SimNetwork::WindowOpened(const SimEnd& reader) {
   Schedule(Latency(), [reader] { Notify(OtherEnd(reader)); });
 }
 
-// --- faults
-// ---------------------------------------------------------------------------------------
+// --- faults ---
 
 void SimNetwork::CutConnection(Io* io, SocketId socket) {
   SimIo::Socket* found = static_cast<SimIo*>(io)->Find(socket);
@@ -264,8 +261,7 @@ void SimNetwork::SetUnreachable(const Address& address, bool unreachable) {
 
 void SimNetwork::Crash(Io* io) { static_cast<SimIo*>(io)->Die(); }
 
-// --- runner
-// ---------------------------------------------------------------------------------------
+// --- runner ---
 
 bool SimRunner::Step() {
   ++steps_;

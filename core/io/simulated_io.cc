@@ -35,8 +35,7 @@ SimIo::Socket* SimIo::FindLive(SocketId socket) const {
   return found != nullptr && found->life <= Life::kOpen ? found : nullptr;
 }
 
-// --- listeners
-// ------------------------------------------------------------------------------------
+// --- listeners ---
 
 std::shared_ptr<SimListener> SimIo::FindListener(uint64_t id) const {
   for (const auto& listener : listeners_) {
@@ -110,8 +109,7 @@ void SimIo::HandleAccept(const Ready& ready) {
   handler_->OnAccept(listener->id, id, peer);
 }
 
-// --- sockets
-// --------------------------------------------------------------------------------------
+// --- sockets ---
 
 // Precondition: there is a free slot.
 SocketId SimIo::Place(SimEnd end) {
@@ -180,8 +178,7 @@ void SimIo::OnWire(SocketId id) {
   if (socket->sending == Sending::kPumping) Pump(id);
 }
 
-// --- receiving
-// ------------------------------------------------------------------------------------
+// --- receiving ---
 
 void SimIo::Want(SocketId id, Read read) {
   Socket* socket = FindLive(id);
@@ -269,8 +266,7 @@ void SimIo::GiveBytes(SocketId id, Socket& socket, Read group) {
   handler_->OnReceive(socket.owner, id, {bytes.get(), count}, 0);
 }
 
-// --- sending
-// --------------------------------------------------------------------------------------
+// --- sending ---
 
 void SimIo::Send(SocketId id, std::string&& bytes) {
   Socket* socket = FindLive(id);
@@ -340,8 +336,7 @@ void SimIo::AllSent(SocketId id, Socket& socket) {
   Linger(id, socket);
 }
 
-// --- ending
-// ---------------------------------------------------------------------------------------
+// --- ending ---
 
 void SimIo::Close(SocketId id, std::string&& last_words) {
   Socket* socket = FindLive(id);
@@ -407,8 +402,7 @@ void SimIo::Die() {
   ready_.clear();
 }
 
-// --- between Ios
-// ----------------------------------------------------------------------------------
+// --- between Ios ---
 
 void SimIo::Move(SocketId id, uint32_t target, uint64_t token) {
   Socket* socket = FindLive(id);
@@ -449,8 +443,7 @@ void SimIo::OnRung() {
   ready_.push_back({.kind = Ready::Kind::kBell});
 }
 
-// --- turns
-// ----------------------------------------------------------------------------------------
+// --- turns ---
 
 int SimIo::RunOnce(uint64_t deadline_ns) {
   ROOST_CHECK(!dead_ && handler_ != nullptr);

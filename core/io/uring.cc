@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <utility>
 #include <vector>
 
 #include "core/base/check.h"
@@ -60,14 +61,64 @@ struct Pages {
   }
 };
 
+// How many buffers a group offers at first and at least, and how many turns
+// without want halve the offer.
+constexpr uint32_t kLeastOffer = 8;
+constexpr uint32_t kCalmTurns = 1024;
+
+// A group's buffers. `spare` are those that are neither offered nor filled and not yet
+// returned; the lowest is offered first, so that what lies above is memory that was never
+// touched, or is given back.
 struct BufferGroupMemory {
   Pages ring;  // shared with the kernel
   Pages bytes;
   uint32_t count = 0;
   uint32_t size = 0;
+  uint32_t wanted = 0;   // how many should be offered
+  uint32_t offered = 0;  // how many are
+  uint32_t touched = 0;  // buffers from this one on have no memory
+  uint32_t calm_turns = 0;
+  uint64_t grown_at = UINT64_MAX;  // the turn in which `wanted` was doubled
+  std::vector<uint64_t> spare;     // a bit per buffer
 
   io_uring_buf_ring* buf_ring() { return reinterpret_cast<io_uring_buf_ring*>(ring.data); }
-  uint8_t* at(uint16_t buffer) { return bytes.data + size_t{size} * buffer; }
+  uint8_t* at(uint32_t buffer) { return bytes.data + size_t{size} * buffer; }
+
+  void Offer() {
+    int added = 0;
+    for (size_t word = 0; word < spare.size() && offered < wanted; ++word) {
+      while (spare[word] != 0 && offered < wanted) {
+        const auto buffer =
+            static_cast<uint32_t>(word * 64) + static_cast<uint32_t>(std::countr_zero(spare[word]));
+        spare[word] &= spare[word] - 1;
+        io_uring_buf_ring_add(buf_ring(), at(buffer), size, static_cast<uint16_t>(buffer),
+                              io_uring_buf_ring_mask(count), added);
+        touched = std::max(touched, buffer + 1);
+        ++offered;
+        ++added;
+      }
+    }
+    if (added != 0) io_uring_buf_ring_advance(buf_ring(), added);
+  }
+
+  void Return(uint16_t buffer) {
+    spare[buffer / 64] |= uint64_t{1} << (buffer % 64);
+    --offered;
+    Offer();
+  }
+
+  // After a while without want: offer less, and give back what lies above all that is in use.
+  void Calm() {
+    if (++calm_turns < kCalmTurns) return;
+    calm_turns = 0;
+    wanted = std::max(wanted / 2, std::min(kLeastOffer, count));
+    uint32_t used = touched;
+    while (used > 0 && (spare[(used - 1) / 64] >> ((used - 1) % 64) & 1) != 0) --used;
+    const size_t begin = (size_t{used} * size + kPageBytes - 1) / kPageBytes * kPageBytes;
+    const size_t end = size_t{touched} * size;
+    if (begin < end) madvise(bytes.data + begin, end - begin, MADV_DONTNEED);
+    touched = used;
+  }
 };
 
 }  // namespace
@@ -181,8 +232,7 @@ uint64_t Uring::submissions() const { return impl_->submissions; }
 
 uint64_t Uring::overflows() const { return impl_->overflows; }
 
-// --- buffers
-// --------------------------------------------------------------------------------------
+// --- buffers ---
 
 int Uring::AddBufferGroup(uint32_t count, uint32_t size) {
   BufferGroupMemory group;
@@ -204,10 +254,12 @@ int Uring::AddBufferGroup(uint32_t count, uint32_t size) {
     return -result;
   }
   io_uring_buf_ring_init(group.buf_ring());
-  impl_->groups.push_back(group);
-  for (uint32_t i = 0; i < group.count; ++i) {
-    ReturnBuffer(registration.bgid, static_cast<uint16_t>(i));
-  }
+  group.wanted = std::min(kLeastOffer, group.count);
+  group.spare.resize((group.count + 63) / 64);
+  for (uint32_t i = 0; i < group.count; ++i) group.spare[i / 64] |= uint64_t{1} << (i % 64);
+  Poison(group.bytes.data, group.bytes.size);
+  group.Offer();
+  impl_->groups.push_back(std::move(group));
   return 0;
 }
 
@@ -222,14 +274,28 @@ std::span<uint8_t> Uring::Buffer(uint16_t group, uint16_t buffer, size_t size) {
 
 void Uring::ReturnBuffer(uint16_t group, uint16_t buffer) {
   BufferGroupMemory& memory = impl_->groups[group];
+  ROOST_CHECK(buffer < memory.count);
   Poison(memory.at(buffer), memory.size);
-  io_uring_buf_ring_add(memory.buf_ring(), memory.at(buffer), memory.size, buffer,
-                        io_uring_buf_ring_mask(memory.count), 0);
-  io_uring_buf_ring_advance(memory.buf_ring(), 1);
+  memory.Return(buffer);
 }
 
-// --- requests
-// -------------------------------------------------------------------------------------
+void Uring::NoteDry(uint16_t group) {
+  BufferGroupMemory& memory = impl_->groups[group];
+  memory.calm_turns = 0;
+  if (std::exchange(memory.grown_at, impl_->submissions) == impl_->submissions) return;
+  memory.wanted = std::min(memory.wanted * 2, memory.count);
+  memory.Offer();
+}
+
+size_t Uring::BufferMemory() const {
+  size_t total = 0;
+  for (const BufferGroupMemory& group : impl_->groups) {
+    total += size_t{group.touched} * group.size;
+  }
+  return total;
+}
+
+// --- requests ---
 
 void Uring::Accept(int listener, bool direct, bool multishot, uint64_t user_data) {
   io_uring_sqe request = Request(IORING_OP_ACCEPT, {listener, false}, user_data);
@@ -362,8 +428,7 @@ void Uring::ExportDescriptor(int32_t slot, uint64_t user_data) {
   impl_->Queue(Request(kOpFixedFdInstall, {slot, true}, user_data));
 }
 
-// --- turns
-// ----------------------------------------------------------------------------------------
+// --- turns ---
 
 int Uring::Enable() {
   // The library's shared object does not export io_uring_enable_rings.
@@ -377,6 +442,7 @@ int Uring::Enable() {
 
 void Uring::Turn(uint64_t timeout_ns) {
   impl_->QueueBacklog();
+  for (BufferGroupMemory& group : impl_->groups) group.Calm();
   ++impl_->submissions;
   impl_->NoteOverflow();
   if (timeout_ns == 0 || !impl_->backlog.empty()) {

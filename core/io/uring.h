@@ -59,9 +59,15 @@ class Uring {
 
   // Returns 0 or errno. A group's number is its place in the order of these calls, from 0; `count`
   // is rounded up to a power of two.
+  // Only a few of them are offered to the kernel, the lowest, and more as soon as these were too
+  // few: memory that a burst needed is given back some time after it.
   int AddBufferGroup(uint32_t count, uint32_t size);
   uint32_t BufferCount(uint16_t group) const;
   std::span<uint8_t> Buffer(uint16_t group, uint16_t buffer, size_t size);
+  // A receive found none (-ENOBUFS): more are offered from now on.
+  void NoteDry(uint16_t group);
+  // Bytes of buffers that are in use or were lately.
+  size_t BufferMemory() const;
   // The kernel may fill it again: whoever still looks at it is caught by AddressSanitizer.
   void ReturnBuffer(uint16_t group, uint16_t buffer);
 

@@ -31,8 +31,7 @@ uint32_t DescriptorLimit() {
 
 }  // namespace
 
-// --- the set
-// --------------------------------------------------------------------------------------
+// --- the set ---
 
 std::unique_ptr<UringSet> UringSet::Create(const Options& options, std::string* error) {
   const ProbeResult probe = ProbeUring();
@@ -77,8 +76,7 @@ std::unique_ptr<UringSet> UringSet::Create(const Options& options, std::string* 
 
 UringSet::~UringSet() = default;
 
-// --- one of it
-// ------------------------------------------------------------------------------------
+// --- one of it ---
 
 UringIo::UringIo(UringSet* set, uint32_t number, uint32_t count, const IoLimits& limits,
                  bool direct, std::unique_ptr<Uring> ring)
@@ -139,11 +137,11 @@ void UringIo::Random(std::span<uint8_t> out) {
 
 const IoStats& UringIo::stats() const {
   stats_.queue_overflows = ring_->overflows();
+  stats_.buffer_bytes = ring_->BufferMemory();
   return stats_;
 }
 
-// --- turns
-// ----------------------------------------------------------------------------------------
+// --- turns ---
 
 int UringIo::RunOnce(uint64_t deadline_ns) {
   ROOST_CHECK(handler_ != nullptr);
@@ -275,8 +273,7 @@ void UringIo::OnTimer(uint64_t owner) {
   Advance(id);
 }
 
-// --- between rings
-// --------------------------------------------------------------------------------
+// --- between rings ---
 
 void UringIo::Signal(uint32_t target, uint32_t signal) {
   set_->at(target).shared_.signals.fetch_or(signal, std::memory_order_acq_rel);

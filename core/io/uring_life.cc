@@ -28,8 +28,7 @@ SocketId UringIo::Place(int32_t number, Life life) {
   return {ref.index, ref.generation};
 }
 
-// --- connecting
-// -----------------------------------------------------------------------------------
+// --- connecting ---
 
 SocketId UringIo::Connect(const Address& to, const ConnectOptions& options, Owner owner) {
   const SocketId id = Place(-1, Life::kConnecting);
@@ -84,8 +83,7 @@ void UringIo::HandleConnect(SocketId id, int error) {
   handler_->OnConnect(socket->owner, id, error);
 }
 
-// --- moving
-// ---------------------------------------------------------------------------------------
+// --- moving ---
 
 void UringIo::Move(SocketId id, uint32_t target, uint64_t token) {
   ROOST_CHECK(target < set_->size());
@@ -137,8 +135,7 @@ void UringIo::Deliver(uint32_t target, const Arrival& arrival) {
   Signal(target, kInboxSignal);
 }
 
-// --- ending
-// ---------------------------------------------------------------------------------------
+// --- ending ---
 
 // The owner's id becomes stale.
 void UringIo::Leave(Socket* socket, Life life) {
@@ -181,8 +178,8 @@ void UringIo::Linger(SocketId id, Socket* socket) {
   if (socket->peer_done) return Stop(id, socket);  // nothing is unread: close says it all
   socket->life = Life::kLingering;
   ArmTimer(id, socket, limits_.linger_ms);
-  // The ring hands a shutdown to a worker thread: an ordinary call is cheaper where there can be
-  // one.
+  // The ring hands a shutdown to a worker thread: an ordinary call is
+  // cheaper where there can be one.
   if (direct_) {
     ring_->Shutdown(Descriptor(*socket), SHUT_WR, Request(Op::kShutdown, id, socket));
   } else {
@@ -222,8 +219,8 @@ void UringIo::Stop(SocketId id, Socket* socket) {
   ArmTimer(id, socket, kStopPatienceMs);
 }
 
-// Requests that outlived their cancel, which nobody has seen yet: a shutdown ends whatever waits
-// for the peer.
+// Requests that outlived their cancel, which nobody has seen yet: a shutdown ends
+// whatever waits for the peer.
 void UringIo::Insist(SocketId id, Socket* socket) {
   if (socket->in_flight == 0 || socket->number < 0) return;
   ring_->Shutdown(Descriptor(*socket), SHUT_RDWR, Request(Op::kShutdown, id, socket));

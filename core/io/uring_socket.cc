@@ -25,8 +25,7 @@ void UringIo::SetOwner(SocketId id, Owner owner) {
 
 bool UringIo::IsOpen(SocketId id) const { return FindLive(id) != nullptr; }
 
-// --- receiving
-// ------------------------------------------------------------------------------------
+// --- receiving ---
 
 void UringIo::Receive(SocketId id, BufferGroup group) {
   Want(id, group == BufferGroup::kSmall ? Read::kSmall : Read::kLarge);
@@ -119,6 +118,10 @@ void UringIo::HandleReceive(SocketId id, const Completion& completion) {
   const size_t size = static_cast<size_t>(std::max(completion.result, 0));
   socket->armed = Armed::kNone;
   socket->cancelling = false;
+  if (completion.result == -ENOBUFS) {
+    ++stats_.buffers_dry;
+    ring_->NoteDry(group);
+  }
   std::span<uint8_t> bytes;
   if (completion.has_buffer) bytes = ring_->Buffer(group, completion.buffer, size);
   Received(id, socket, completion, bytes);
@@ -135,7 +138,6 @@ void UringIo::Received(SocketId id, Socket* socket, const Completion& completion
     return Stop(id, socket);
   }
   if (socket->life != Life::kOpen) return;
-  if (result == -ENOBUFS) ++stats_.buffers_dry;
   if (again || result == -ENOBUFS) {
     socket->expecting = result == -ENOBUFS;
     if (socket->wanted == Read::kNone) return;
@@ -177,8 +179,7 @@ void UringIo::HandleDiscard(SocketId id, const Completion& completion) {
   Stop(id, socket);
 }
 
-// --- sending
-// --------------------------------------------------------------------------------------
+// --- sending ---
 
 void UringIo::Send(SocketId id, std::string&& bytes) {
   Socket* socket = FindLive(id);

@@ -313,6 +313,36 @@ TEST_P(UringTest, ATurnEndsAtItsDeadline) {
   EXPECT_LT(io.NowNs(), later_ns + kPatienceNs);
 }
 
+TEST_P(UringTest, TheBuffersOfABurstAreGivenBack) {
+  std::string why;
+  auto world = World::Create(
+      GetParam() == DescriptorMode::kDirect ? WorldKind::kUringDirect : WorldKind::kUringOrdinary,
+      2, {}, &why);
+  if (world == nullptr) GTEST_SKIP() << "not on this machine: " << why;
+  Party& server = (*world)[0];
+  Party& client = (*world)[1];
+  std::vector<World::Pair> pairs;
+  pairs.reserve(200);
+  for (int i = 0; i < 200; ++i) pairs.push_back(world->Join(1, 0));
+  const uint64_t calm = server.io().stats().buffer_bytes;
+  const auto heard = [&](size_t bytes) {
+    return world->Until([&] {
+      for (const auto& pair : pairs) {
+        if (server.log(pair.server).received.size() < bytes) return false;
+      }
+      return true;
+    });
+  };
+  for (const auto& pair : pairs) client.io().Send(pair.client, Pattern(5000));
+  ASSERT_TRUE(heard(5000));
+  EXPECT_GT(server.io().stats().buffers_dry, 0u);
+  EXPECT_GT(server.io().stats().buffer_bytes, calm);
+  // What was offered during the burst is used up one by one, and not offered again.
+  client.on_sent = [&](SocketId socket) { client.io().Send(socket, "more"); };
+  client.io().Send(pairs[0].client, "more");
+  EXPECT_TRUE(world->Until([&] { return server.io().stats().buffer_bytes <= calm; }));
+}
+
 TEST(UringSetTest, AutomaticModeSaysWhy) {
   std::string why;
   auto set = MakeSet(1, DescriptorMode::kAuto, &why);
