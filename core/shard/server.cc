@@ -113,6 +113,7 @@ void Server::Run() {
   seen_.resize(common_.shards);
   figures_.resize(common_.shards);
   running_ = common_.shards;
+  all_bound_ = std::make_unique<std::latch>(common_.shards);
   std::vector<std::thread> threads;
   for (uint32_t i = 0; i < common_.shards; ++i) threads.emplace_back([this, i] { RunShard(i); });
   for (std::thread& thread : threads) thread.join();
@@ -121,6 +122,7 @@ void Server::Run() {
 void Server::RunShard(uint32_t index) {
   UringIo& io = ios_->at(index);
   io.Bind();
+  all_bound_->arrive_and_wait();
   {
     Shard shard(index, common_, io);
     shard.Start(std::exchange(listeners_[index], {}));

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <latch>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -56,6 +57,8 @@ class Server {
   std::string description_;
   std::atomic<bool> stopping_{false};
 
+  std::unique_ptr<std::latch>
+      all_bound_;  // a ring takes no socket from another before its thread has bound it
   std::mutex mutex_;
   std::condition_variable answered_;
   std::atomic<uint64_t> asked_{0};
