@@ -163,7 +163,7 @@ void Session::Store(const Command& command) {
     // A silent change on top of one by somebody else that is not told yet must not hide that one.
     const bool silent = args.silent && (was_told || !changed);
     if (!silent || condstore_) AppendFlagNews(&out, number, *message, !silent);
-    if (changed && (was_told || !silent)) own_changes_.emplace_back(message->uid, message->modseq);
+    if (changed) own_changes_.emplace_back(message->uid, message->modseq);
   }
   Out(out);
   if (!modified.empty()) {
