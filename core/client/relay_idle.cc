@@ -43,6 +43,8 @@ void Relay::StartParking() {
 void Relay::ParkingDone(Parking::Result result) {
   client_.services().loop.Retire(std::move(parking_));
   if (client_.closed()) return;
+  // Nobody looks after its unknown UIDs any more; the next attempt lists anew.
+  if (session_ != nullptr) session_->DropView();
   if (state_ == State::kEnding) {
     // The client went on before: it keeps its session. A session that went to the feed is the
     // feed's, though.

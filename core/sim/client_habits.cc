@@ -169,6 +169,7 @@ void ModelClient::Act() {
   }
   if (verify_) {
     verify_ = false;
+    verified_ = true;
     if (belief_.mailbox.empty() || belief_.size() == 0) {
       Send("NOOP", "");
     } else if (rng_.Chance(0.5)) {
@@ -181,7 +182,7 @@ void ModelClient::Act() {
     }
     return;
   }
-  if (belief_.mailbox.empty()) return rng_.Chance(0.7) ? SelectSome() : Idle();
+  if (belief_.mailbox.empty()) return !verified_ && rng_.Chance(0.7) ? SelectSome() : Idle();
   if (settling_ || rng_.Chance(habits_.idle)) return Idle();
   if (rng_.Chance(habits_.leave)) return Leave();
   if (rng_.Chance(habits_.odd)) return Odd();

@@ -208,7 +208,7 @@ void ModelClient::HearStatus(const std::vector<TextToken>& tokens) {
   if (tokens.size() < 2) return;
   const std::string& code = tokens[1].text;
   if (StartsWith(code, "[UIDVALIDITY ")) belief_.uid_validity = static_cast<uint32_t>(ToNumber(code.substr(13)));
-  if (StartsWith(code, "[PERMANENTFLAGS ")) {
+  if (StartsWith(code, "[PERMANENTFLAGS ") && !belief_.selecting) {
     const std::string wrong = belief_.PermanentFlags(code);
     if (!wrong.empty()) Wrong(wrong);
   }

@@ -171,6 +171,7 @@ class ModelClient final : public WireOwner {
   std::deque<Sent> sent_;
   bool idling_ = false;            // `+` of IDLE was heard, DONE not said
   bool verify_ = false;
+  bool verified_ = false;
   bool settling_ = false;
   bool finishing_ = false;
   bool pinned_ = false;

@@ -12,6 +12,7 @@ constexpr uint32_t kShardSet = 0, kStoreSet = 1, kClientSet = 2;
 constexpr uint64_t kSettleSeconds = 200, kParkSeconds = 400;
 // A store tells late, a client without news is told after a flush at most: all in all.
 constexpr double kQuietSeconds = 6;
+constexpr size_t kMostLines = 20'000;  // of a transcript
 
 Address MakeAddress(const char* text) {
   Address address;
@@ -292,7 +293,7 @@ SimResult Simulation::Run() {
   result.simulated_s = NsToSeconds(network_.NowNs());
   result.steps = runner_.steps();
   if (transcript_.enabled() && failed()) {
-    result.transcript = transcript_.Of(violations_.all().front().user, 400);
+    result.transcript = transcript_.Of(violations_.all().front().user, kMostLines);
   }
   return result;
 }

@@ -235,8 +235,8 @@ void Session::UpdateView(const Response& response) {
         UidSet gone;
         if (ParseUidSet(response.rest, &gone) == SetParse::kOk) {
           last_vanished_ = view_->Vanished(gone);
-          // Only the view knows which of the UIDs named were messages of the mailbox.
-          state_.CorrectExists(view_->size());
+          // Only the view knows which of the UIDs named were messages of the mailbox, if it does.
+          if (last_vanished_.exact) state_.CorrectExists(view_->size());
         }
       }
       break;

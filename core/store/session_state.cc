@@ -77,7 +77,8 @@ std::optional<SentCommand> SessionState::Seen(const Response& response) {
       break;
     case ResponseKind::kExists:
       if (SelectedMailbox* m = Current()) {
-        if (response.number < m->exists) m->out_of_step = true;
+        // During SELECT a last word of the mailbox before may come first.
+        if (response.number < m->exists && !pending_) m->out_of_step = true;
         if (m == (selected_ ? &*selected_ : nullptr) && m->uid_next != 0 &&
             response.number > m->exists) {
           m->uid_next += std::min(response.number - m->exists, UINT32_MAX - m->uid_next);
