@@ -1,0 +1,126 @@
+#include "core/store/session_state.h"
+
+#include <gtest/gtest.h>
+
+namespace roost {
+namespace {
+
+class SessionStateTest : public ::testing::Test {
+ protected:
+  std::optional<SentCommand> See(std::string_view line) {
+    text_ = std::string(line) + "\r\n";
+    return state_.Seen(ParseResponse(text_));
+  }
+  void Send(std::string tag, CommandKind kind, std::string mailbox = "") {
+    state_.Sent({.tag = std::move(tag), .kind = kind, .mailbox = std::move(mailbox)});
+  }
+  void Select(std::string mailbox = "INBOX") {
+    Send("s", CommandKind::kSelect, std::move(mailbox));
+    See("* FLAGS (\\Seen)");
+    See("* 3 EXISTS");
+    See("* OK [UIDVALIDITY 7] x");
+    See("* OK [UIDNEXT 10] x");
+    See("* OK [HIGHESTMODSEQ 5] x");
+    See("s OK [READ-WRITE] done");
+  }
+
+  SessionState state_;
+  std::string text_;
+};
+
+TEST_F(SessionStateTest, ChangesAtTheAnswerNotAtTheCommand) {
+  Select();
+  Send("a", CommandKind::kSelect, "Other");
+  See("* 99 EXISTS");
+  EXPECT_EQ(state_.selected()->name, "INBOX");
+  EXPECT_EQ(state_.selected()->exists, 3u);
+  See("a OK done");
+  EXPECT_EQ(state_.selected()->name, "Other");
+  EXPECT_EQ(state_.selected()->exists, 99u);
+}
+
+TEST_F(SessionStateTest, HasNothingSelectedAfterARefusedSelect) {
+  Select();
+  Send("a", CommandKind::kSelect, "Other");
+  See("a NO [NONEXISTENT] no");
+  EXPECT_FALSE(state_.selected());
+  EXPECT_FALSE(state_.uncertain());
+}
+
+TEST_F(SessionStateTest, IsUncertainAfterBadToASelect) {
+  Select();
+  Send("a", CommandKind::kSelect, "Other");
+  See("a BAD what?");
+  EXPECT_TRUE(state_.uncertain());
+}
+
+TEST_F(SessionStateTest, CountsMessages) {
+  Select();
+  See("* 2 EXPUNGE");
+  EXPECT_EQ(state_.selected()->exists, 2u);
+  See("* 5 EXISTS");
+  EXPECT_EQ(state_.selected()->exists, 5u);
+  EXPECT_EQ(state_.selected()->uid_next, 13u) << "a lower bound: three more came";
+  See("* VANISHED 1:2");
+  EXPECT_EQ(state_.selected()->exists, 3u);
+  See("* VANISHED (EARLIER) 3:9");
+  EXPECT_EQ(state_.selected()->exists, 3u);
+  EXPECT_FALSE(state_.selected()->out_of_step);
+}
+
+TEST_F(SessionStateTest, SeesThatCountsContradictThemselves) {
+  Select();
+  See("* 4 EXPUNGE");
+  EXPECT_TRUE(state_.selected()->out_of_step);
+}
+
+TEST_F(SessionStateTest, DoesNotLetExistsShrink) {
+  Select();
+  See("* 2 EXISTS");
+  EXPECT_TRUE(state_.selected()->out_of_step);
+}
+
+TEST_F(SessionStateTest, EndsTheOldestCommandOfATag) {
+  Send("a", CommandKind::kNoop);
+  Send("b", CommandKind::kFetch);
+  EXPECT_EQ(See("b OK x")->kind, CommandKind::kFetch);
+  EXPECT_FALSE(state_.idle());
+  EXPECT_EQ(See("a OK x")->kind, CommandKind::kNoop);
+  EXPECT_TRUE(state_.idle());
+  EXPECT_FALSE(See("a OK x")) << "nobody sent that";
+}
+
+TEST_F(SessionStateTest, KnowsTheClassByTheAnswerToEnable) {
+  Send("a", CommandKind::kEnable);
+  EXPECT_TRUE(state_.enabled().empty());
+  See("* ENABLED QRESYNC");
+  EXPECT_TRUE(state_.enabled().qresync());
+  EXPECT_TRUE(state_.enabled().condstore());
+}
+
+TEST_F(SessionStateTest, KnowsThatSomeCommandsSwitchOnCondstore) {
+  state_.Sent({.tag = "a", .kind = CommandKind::kFetch, .condstore = true});
+  EXPECT_FALSE(state_.enabled().condstore());
+  See("a OK x");
+  EXPECT_TRUE(state_.enabled().condstore());
+}
+
+TEST_F(SessionStateTest, BelongsToTheNewMailboxAfterClosed) {
+  Select();
+  Send("a", CommandKind::kSelect, "Other");
+  See("* OK [CLOSED] x");
+  See("* 1 EXISTS");
+  See("a OK [READ-ONLY] x");
+  EXPECT_EQ(state_.selected()->exists, 1u);
+  EXPECT_TRUE(state_.selected()->read_only);
+}
+
+TEST_F(SessionStateTest, CloseAndUnselectLeaveNothing) {
+  Select();
+  Send("a", CommandKind::kUnselect);
+  See("a OK x");
+  EXPECT_FALSE(state_.selected());
+}
+
+}  // namespace
+}  // namespace roost
