@@ -130,7 +130,8 @@ std::string Belief::Listed(const std::vector<uint32_t>& uids) {
 void Belief::Keywords(const std::vector<TextToken>& tokens) {
   keywords.clear();
   for (const TextToken& token : tokens) {
-    if (token.kind == TextToken::Kind::kAtom && token.text.front() != '\\') keywords.insert(token.text);
+    if (token.kind == TextToken::Kind::kAtom && token.text.front() != '\\')
+      keywords.insert(token.text);
   }
 }
 
@@ -167,8 +168,9 @@ std::string Belief::CompareWith(const ModelMailbox& truth) const {
              std::to_string(messages[i].uid);
     }
     if (entries[i].flags && *entries[i].flags != messages[i].flags) {
-      return "believes that " + which + "(UID " + std::to_string(messages[i].uid) + ") has flags (" +
-             FlagText(*entries[i].flags) + "); it has (" + FlagText(messages[i].flags) + ")";
+      return "believes that " + which + "(UID " + std::to_string(messages[i].uid) +
+             ") has flags (" + FlagText(*entries[i].flags) + "); it has (" +
+             FlagText(messages[i].flags) + ")";
     }
   }
   return {};

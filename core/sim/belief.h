@@ -1,4 +1,5 @@
-// What a client believes of its selected mailbox: strictly what it was sent, and whether that was possible at all.
+// What a client believes of its selected mailbox: strictly what it was sent, and whether that was
+// possible at all.
 //
 // Every call returns what is wrong with what was sent, in words; empty: nothing.
 #ifndef ROOST_CORE_SIM_BELIEF_H_
@@ -47,7 +48,8 @@ class Belief {
   // "user=… mailbox=… validity=… uid=…" is what this message must say.
   std::string CheckBody(const std::string& user, uint32_t n, std::string_view body) const;
 
-  // What separates the belief from the truth; empty: nothing. What it has not learned it does not believe.
+  // What separates the belief from the truth; empty: nothing. What it has not learned it does not
+  // believe.
   std::string CompareWith(const ModelMailbox& truth) const;
 
   uint32_t size() const { return static_cast<uint32_t>(entries.size()); }

@@ -38,7 +38,8 @@ void ModelClient::Finish() {
   }
 }
 
-// ---- Coming in -----------------------------------------------------------------------------------
+// ---- Coming in
+// -----------------------------------------------------------------------------------
 
 void ModelClient::Connect() {
   ++world_.counts.connections;
@@ -71,13 +72,15 @@ void ModelClient::LogIn() {
   Sent sent;
   sent.may_fail = wrong;
   sent.done = [this](bool ok, const std::string& text) { LoggedIn(ok, text); };
-  const std::string plain = ToBase64(std::string(1, '\0') + user_ + std::string(1, '\0') + password);
+  const std::string plain =
+      ToBase64(std::string(1, '\0') + user_ + std::string(1, '\0') + password);
   switch (rng_.Below(5)) {
     case 0:
       Send("LOGIN", user_ + " \"" + password + "\"", std::move(sent));
       break;
     case 1:
-      Send("LOGIN", user_ + " {" + std::to_string(password.size()) + "+}\r\n" + password, std::move(sent));
+      Send("LOGIN", user_ + " {" + std::to_string(password.size()) + "+}\r\n" + password,
+           std::move(sent));
       break;
     case 2:
       sent.rest = password + "\r\n";
@@ -106,8 +109,10 @@ void ModelClient::AskCapability() {
 
 void ModelClient::EnableClass() {
   std::string wanted;
-  if (can("ENABLE") && habits_.client_class == ClientClass::kQresync && can("QRESYNC")) wanted = "QRESYNC";
-  if (can("ENABLE") && habits_.client_class == ClientClass::kCondstore && can("CONDSTORE")) wanted = "CONDSTORE";
+  if (can("ENABLE") && habits_.client_class == ClientClass::kQresync && can("QRESYNC"))
+    wanted = "QRESYNC";
+  if (can("ENABLE") && habits_.client_class == ClientClass::kCondstore && can("CONDSTORE"))
+    wanted = "CONDSTORE";
   if (wanted.empty()) return SelectSome();
   Send("ENABLE", wanted, {.done = [this](bool, const std::string&) { SelectSome(); }});
 }
@@ -140,13 +145,15 @@ void ModelClient::ListAll() {
     return;
   }
   if (rng_.Chance(0.7)) {
-    Send("UID SEARCH", can("ESEARCH") && rng_.Chance(0.5) ? "RETURN (ALL) ALL" : "ALL", std::move(sent));
+    Send("UID SEARCH", can("ESEARCH") && rng_.Chance(0.5) ? "RETURN (ALL) ALL" : "ALL",
+         std::move(sent));
     sent = {};
   }
   if (rng_.Chance(0.9)) Send("UID FETCH", "1:* (FLAGS)", std::move(sent));
 }
 
-// ---- Going on ------------------------------------------------------------------------------------
+// ---- Going on
+// ------------------------------------------------------------------------------------
 
 void ModelClient::Next() {
   if (next_planned_ || !sent_.empty() || stage_ != Stage::kReady) return;
@@ -248,7 +255,8 @@ std::vector<uint32_t> ModelClient::SomeNumbers() {
 }
 
 std::string ModelClient::RandomFlag() {
-  static constexpr std::string_view kFlags[] = {"\\Seen", "\\Flagged", "\\Answered", "\\Deleted", "$a", "$c"};
+  static constexpr std::string_view kFlags[] = {"\\Seen",    "\\Flagged", "\\Answered",
+                                                "\\Deleted", "$a",        "$c"};
   return std::string(kFlags[rng_.Below(std::size(kFlags))]);
 }
 
@@ -347,7 +355,8 @@ void ModelClient::StoreSome() {
     uids += (uids.empty() ? "" : ",") + std::to_string(uid);
     meant += (meant.empty() ? "" : ".") + std::to_string(uid);
   }
-  static constexpr std::string_view kActions[] = {"+FLAGS", "-FLAGS", "+FLAGS", "FLAGS", "+FLAGS.SILENT"};
+  static constexpr std::string_view kActions[] = {"+FLAGS", "-FLAGS", "+FLAGS", "FLAGS",
+                                                  "+FLAGS.SILENT"};
   const std::string action(kActions[rng_.Below(std::size(kActions))]);
   const bool by_uid = rng_.Chance(0.4);
   Sent sent;
@@ -371,8 +380,10 @@ void ModelClient::StoreSome() {
 }
 
 void ModelClient::AppendSome() {
-  const std::string mailbox = rng_.Chance(0.6) ? belief_.mailbox : mailboxes_[rng_.Below(mailboxes_.size())];
-  const std::string body = "Subject: from a client\r\n\r\n" + std::string(rng_.Below(4000), 'x') + "\r\n";
+  const std::string mailbox =
+      rng_.Chance(0.6) ? belief_.mailbox : mailboxes_[rng_.Below(mailboxes_.size())];
+  const std::string body =
+      "Subject: from a client\r\n\r\n" + std::string(rng_.Below(4000), 'x') + "\r\n";
   const std::string size = std::to_string(body.size());
   if (can("LITERAL+") && rng_.Chance(0.5)) {
     Send("APPEND", mailbox + " (\\Seen) {" + size + "+}\r\n" + body);
@@ -385,7 +396,8 @@ void ModelClient::CopySome() {
   const std::vector<uint32_t> numbers = SomeNumbers();
   if (numbers.empty()) return AppendSome();
   const bool move = can("MOVE") && !belief_.examine && rng_.Chance(0.4);
-  Send(move ? "MOVE" : "COPY", CompressSet(numbers) + " " + mailboxes_[rng_.Below(mailboxes_.size())],
+  Send(move ? "MOVE" : "COPY",
+       CompressSet(numbers) + " " + mailboxes_[rng_.Below(mailboxes_.size())],
        {.uses_numbers = true});
 }
 
@@ -436,7 +448,8 @@ void ModelClient::HalfWritten() {
   const size_t half = 1 + rng_.Below(line.size() - 1);
   sent_.push_back(std::move(sent));
   Put(line.substr(0, half));
-  Later(static_cast<double>(rng_.Below(6000)) / 1000, [this, rest = line.substr(half)] { Put(rest); });
+  Later(static_cast<double>(rng_.Below(6000)) / 1000,
+        [this, rest = line.substr(half)] { Put(rest); });
 }
 
 void ModelClient::PinItself() {

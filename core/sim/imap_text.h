@@ -1,7 +1,8 @@
 // The little IMAP syntax that the models need: whole messages out of a stream, tokens, sets.
 //
-// What it is not: it shares no code with proto/imap, whose mistakes it must not repeat. It is slow, simple and trusting: on
-// text that no model writes it may answer anything, but it stays within its bounds.
+// What it is not: it shares no code with proto/imap, whose mistakes it must not repeat. It is slow,
+// simple and trusting: on text that no model writes it may answer anything, but it stays within its
+// bounds.
 #ifndef ROOST_CORE_SIM_IMAP_TEXT_H_
 #define ROOST_CORE_SIM_IMAP_TEXT_H_
 
@@ -14,7 +15,8 @@
 
 namespace roost {
 
-// Takes whole commands or responses off a stream: one line, or several with the literals between them.
+// Takes whole commands or responses off a stream: one line, or several with the literals between
+// them.
 class MessageReader {
  public:
   // The next one, without its last CRLF, its literals as they came. Nothing: more bytes are needed.
@@ -43,7 +45,8 @@ bool SameWord(std::string_view a, std::string_view b);
 std::string Upper(std::string_view text);
 uint64_t ToNumber(std::string_view text);
 
-// "1:3,7,*" as ascending numbers, each once; `star` is what * means. Numbers beyond `star` are left out.
+// "1:3,7,*" as ascending numbers, each once; `star` is what * means. Numbers beyond `star` are left
+// out.
 std::vector<uint32_t> ExpandSet(std::string_view set, uint32_t star);
 // Ascending numbers as "1:3,7".
 std::string CompressSet(const std::vector<uint32_t>& numbers);

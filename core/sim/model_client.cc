@@ -66,7 +66,8 @@ void ModelClient::OnWireInput() {
 void ModelClient::OnWireClosed(int) {
   world_.transcript.Add(world_.wires.now_ns(), user_, name(), "connection closed");
   const bool wanted = heard_bye_ || said_logout_;
-  if (!wanted && !world_.faults && stage_ != Stage::kAway) Wrong("the connection was closed without BYE");
+  if (!wanted && !world_.faults && stage_ != Stage::kAway)
+    Wrong("the connection was closed without BYE");
   if (!wanted) ++world_.counts.lost;
   Forget();
   Reconnect();
@@ -111,7 +112,8 @@ void ModelClient::HearTagged(const std::string& text) {
   const size_t space = text.find(' ');
   const std::string tag = text.substr(0, space);
   if (sent_.empty() || sent_.front().tag != tag) {
-    const bool known = std::any_of(sent_.begin(), sent_.end(), [&](const Sent& s) { return s.tag == tag; });
+    const bool known =
+        std::any_of(sent_.begin(), sent_.end(), [&](const Sent& s) { return s.tag == tag; });
     Wrong(known ? "answers out of order: " + text : "an answer that nobody awaits: " + text);
     if (!known) return;
     while (sent_.front().tag != tag) sent_.pop_front();
@@ -128,7 +130,8 @@ void ModelClient::HearTagged(const std::string& text) {
   }
   if (!ok && !sent.may_fail) {
     const bool issued = StartsWith(status, "NO [EXPUNGEISSUED]");
-    const bool unavailable = StartsWith(status, "NO [UNAVAILABLE]") || StartsWith(status, "NO [LIMIT]");
+    const bool unavailable =
+        StartsWith(status, "NO [UNAVAILABLE]") || StartsWith(status, "NO [LIMIT]");
     if (issued) ++world_.counts.expunge_issued;
     if (unavailable) ++world_.counts.unavailable;
     const bool fine = (issued && sent.uses_numbers) || (unavailable && world_.faults);
@@ -207,7 +210,8 @@ void ModelClient::HearUntagged(const std::string& text) {
 void ModelClient::HearStatus(const std::vector<TextToken>& tokens) {
   if (tokens.size() < 2) return;
   const std::string& code = tokens[1].text;
-  if (StartsWith(code, "[UIDVALIDITY ")) belief_.uid_validity = static_cast<uint32_t>(ToNumber(code.substr(13)));
+  if (StartsWith(code, "[UIDVALIDITY "))
+    belief_.uid_validity = static_cast<uint32_t>(ToNumber(code.substr(13)));
   if (StartsWith(code, "[PERMANENTFLAGS ") && !belief_.selecting) {
     const std::string wrong = belief_.PermanentFlags(code);
     if (!wrong.empty()) Wrong(wrong);
@@ -268,7 +272,8 @@ void ModelClient::HearFetch(uint32_t n, const std::vector<TextToken>& tokens) {
   if (enabled_condstore_ && can("CONDSTORE") && fetched.flags && !fetched.modseq) {
     Wrong("FLAGS without MODSEQ to a client with CONDSTORE");
   }
-  if (enabled_qresync_ && fetched.flags && !fetched.uid) Wrong("FLAGS without UID to a client with QRESYNC");
+  if (enabled_qresync_ && fetched.flags && !fetched.uid)
+    Wrong("FLAGS without UID to a client with QRESYNC");
   if (fetched.body) {
     ++world_.counts.bodies;
     const std::string other = belief_.CheckBody(user_, n, *fetched.body);
@@ -284,7 +289,8 @@ void ModelClient::HearList(const std::vector<TextToken>& tokens) {
   if (sent_.front().name != "UID SEARCH") return;
   std::vector<uint32_t> uids;
   if (tokens[0].Is("SEARCH")) {
-    for (size_t i = 1; i < tokens.size(); ++i) uids.push_back(static_cast<uint32_t>(ToNumber(tokens[i].text)));
+    for (size_t i = 1; i < tokens.size(); ++i)
+      uids.push_back(static_cast<uint32_t>(ToNumber(tokens[i].text)));
   } else {
     for (size_t i = 1; i + 1 < tokens.size(); ++i) {
       if (tokens[i].Is("ALL")) uids = ExpandSet(tokens[i + 1].text, 0xfffffff);
@@ -294,7 +300,8 @@ void ModelClient::HearList(const std::vector<TextToken>& tokens) {
   if (!wrong.empty()) Wrong(wrong);
 }
 
-// ---- what it says --------------------------------------------------------------------------------
+// ---- what it says
+// --------------------------------------------------------------------------------
 
 void ModelClient::Put(std::string_view bytes) {
   world_.transcript.Add(world_.wires.now_ns(), user_, name() + " >", bytes);

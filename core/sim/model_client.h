@@ -1,9 +1,10 @@
 // A mail client as real ones are: a class, habits, and a strict belief in what it is told.
 //
-// What it is: connects, logs in, selects, lists, then does what its habits say until it is told to settle; checks every line for
-// what IMAP does not allow and reports it. What it is not: forgiving.
+// What it is: connects, logs in, selects, lists, then does what its habits say until it is told to
+// settle; checks every line for what IMAP does not allow and reports it. What it is not: forgiving.
 //
-// client_habits.cc holds what it does, this file's .cc what it hears. Lifetime: its Wires outlives it.
+// client_habits.cc holds what it does, this file's .cc what it hears. Lifetime: its Wires outlives
+// it.
 #ifndef ROOST_CORE_SIM_MODEL_CLIENT_H_
 #define ROOST_CORE_SIM_MODEL_CLIENT_H_
 
@@ -50,15 +51,15 @@ class ModelClient final : public WireOwner {
  public:
   struct Habits {
     ClientClass client_class = ClientClass::kPlain;
-    double idle = 0.4;         // how often it idles rather than acts
+    double idle = 0.4;  // how often it idles rather than acts
     double longest_idle_s = 40;
     double longest_pause_s = 3;
-    double examine = 0.2;      // opens by EXAMINE
-    double leave = 0.03;       // disconnects or logs out
-    double odd = 0.1;          // half-written commands, slow reading, garbage in IDLE
-    double pin = 0;            // uses commands that bind it to its session
+    double examine = 0.2;  // opens by EXAMINE
+    double leave = 0.03;   // disconnects or logs out
+    double odd = 0.1;      // half-written commands, slow reading, garbage in IDLE
+    double pin = 0;        // uses commands that bind it to its session
     bool lists_by_fetch = false;
-    bool writes = true;        // STORE, EXPUNGE, APPEND, COPY
+    bool writes = true;  // STORE, EXPUNGE, APPEND, COPY
   };
 
   ModelClient(ClientWorld& world, uint64_t number, uint64_t seed, std::string user,
@@ -70,7 +71,8 @@ class ModelClient final : public WireOwner {
   void Settle();
   // It is settled: in IDLE, everything answered.
   bool settled() const;
-  // From settled: DONE, and asks for everything again, which must be what it believes; then settles again.
+  // From settled: DONE, and asks for everything again, which must be what it believes; then settles
+  // again.
   void Verify();
   // LOGOUT, for good.
   void Finish();
@@ -87,10 +89,10 @@ class ModelClient final : public WireOwner {
  private:
   struct Sent {
     std::string tag;
-    std::string name;               // "UID FETCH"
-    bool forbids_expunge = false;   // by number
+    std::string name;              // "UID FETCH"
+    bool forbids_expunge = false;  // by number
     bool uses_numbers = false;
-    bool may_fail = false;          // NO or BAD are fine
+    bool may_fail = false;  // NO or BAD are fine
     uint64_t sent_ns = 0;
     std::string rest;               // goes out after `+`
     std::vector<uint32_t> numbers;  // FETCH by number: what must be answered
@@ -99,7 +101,8 @@ class ModelClient final : public WireOwner {
   };
   enum class Stage : uint8_t { kAway, kGreeting, kEntering, kReady };
 
-  // ---- what it hears (model_client.cc) -----------------------------------------------------------
+  // ---- what it hears (model_client.cc)
+  // -----------------------------------------------------------
   void OnWireConnected() override {}
   void OnWireInput() override;
   void OnWireClosed(int error) override;
@@ -117,7 +120,8 @@ class ModelClient final : public WireOwner {
   void Forget();
   void Watch();
 
-  // ---- what it says ------------------------------------------------------------------------------
+  // ---- what it says
+  // ------------------------------------------------------------------------------
   Sent& Send(std::string name, std::string arguments, Sent sent);
   Sent& Send(std::string name, std::string arguments) {
     return Send(std::move(name), std::move(arguments), Sent());
@@ -126,7 +130,8 @@ class ModelClient final : public WireOwner {
   // In a while, if the connection is still the same.
   void Later(double seconds, std::function<void()> action);
 
-  // ---- what it does (client_habits.cc) -----------------------------------------------------------
+  // ---- what it does (client_habits.cc)
+  // -----------------------------------------------------------
   void Connect();
   void Reconnect();
   void Enter();
@@ -154,7 +159,9 @@ class ModelClient final : public WireOwner {
   void Leave();
   std::vector<uint32_t> SomeNumbers();
   std::string RandomFlag();
-  bool can(std::string_view capability) const { return capabilities_.count(std::string(capability)) != 0; }
+  bool can(std::string_view capability) const {
+    return capabilities_.count(std::string(capability)) != 0;
+  }
 
   ClientWorld& world_;
   const uint64_t number_;
@@ -166,10 +173,10 @@ class ModelClient final : public WireOwner {
   Wire wire_;
   MessageReader reader_;
   Stage stage_ = Stage::kAway;
-  uint64_t connection_ = 0;        // counts them, so that what was planned for an old one is not done
+  uint64_t connection_ = 0;  // counts them, so that what was planned for an old one is not done
   uint64_t tag_number_ = 0;
   std::deque<Sent> sent_;
-  bool idling_ = false;            // `+` of IDLE was heard, DONE not said
+  bool idling_ = false;  // `+` of IDLE was heard, DONE not said
   bool verify_ = false;
   bool verified_ = false;
   bool settling_ = false;

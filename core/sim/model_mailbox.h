@@ -1,7 +1,7 @@
 // One mailbox as it really is: the truth that every client's belief is compared with.
 //
-// What it is not: it knows no session's view. Whoever wants to hear of changes attaches; what it makes of them, and when, is
-// its own business.
+// What it is not: it knows no session's view. Whoever wants to hear of changes attaches; what it
+// makes of them, and when, is its own business.
 #ifndef ROOST_CORE_SIM_MODEL_MAILBOX_H_
 #define ROOST_CORE_SIM_MODEL_MAILBOX_H_
 
@@ -78,8 +78,8 @@ class ModelMailbox {
 };
 
 // What a message says, which names whose it is: "user=u0 mailbox=INBOX validity=3 uid=17\r\n…".
-std::string ModelBody(std::string_view user, std::string_view mailbox, uint32_t uid_validity, uint32_t uid,
-                      uint32_t size);
+std::string ModelBody(std::string_view user, std::string_view mailbox, uint32_t uid_validity,
+                      uint32_t uid, uint32_t size);
 
 // "\Seen $x"
 std::string FlagText(const ModelFlags& flags);

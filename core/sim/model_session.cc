@@ -15,8 +15,8 @@ ModelSession::~ModelSession() { Deselect(); }
 
 void ModelSession::Say(std::string line) {
   if (dead()) return;
-  store_.transcript().Add(store_.wires().now_ns(), user_, "  store " + std::to_string(number_) + " >",
-                          line);
+  store_.transcript().Add(store_.wires().now_ns(), user_,
+                          "  store " + std::to_string(number_) + " >", line);
   wire_.Write(line + "\r\n");
 }
 
@@ -31,7 +31,8 @@ void ModelSession::Bye(std::string_view reason) {
 }
 
 void ModelSession::Cut() {
-  store_.transcript().Add(store_.wires().now_ns(), user_, "  store " + std::to_string(number_), "is cut");
+  store_.transcript().Add(store_.wires().now_ns(), user_, "  store " + std::to_string(number_),
+                          "is cut");
   Deselect();
   wire_.Abort();
 }
@@ -62,8 +63,8 @@ void ModelSession::Work() {
 
 void ModelSession::Execute(const std::string& text) {
   const bool secret = user_.empty() && !awaits_sasl_ && text.find("LOGIN") != text.npos;
-  store_.transcript().Add(store_.wires().now_ns(), user_, "  store " + std::to_string(number_) + " <",
-                          secret ? "(login)" : text);
+  store_.transcript().Add(store_.wires().now_ns(), user_,
+                          "  store " + std::to_string(number_) + " <", secret ? "(login)" : text);
   ++store_.counts().commands;
   if (awaits_sasl_) {
     awaits_sasl_ = false;
@@ -150,7 +151,8 @@ void ModelSession::ExecuteSelected(const std::string& name, const Tokens& tokens
   Answer("BAD No such command.");
 }
 
-// ---- Logging in ----------------------------------------------------------------------------------
+// ---- Logging in
+// ----------------------------------------------------------------------------------
 
 void ModelSession::Login(const Tokens& tokens) {
   if (tokens.size() != 2) return Answer("BAD LOGIN needs two arguments.");
@@ -165,7 +167,8 @@ void ModelSession::Login(const Tokens& tokens) {
 }
 
 void ModelSession::Authenticate(const Tokens& tokens) {
-  if (tokens.empty() || !SameWord(tokens[0].text, "PLAIN")) return Answer("NO [CANNOT] Only PLAIN.");
+  if (tokens.empty() || !SameWord(tokens[0].text, "PLAIN"))
+    return Answer("NO [CANNOT] Only PLAIN.");
   if (tokens.size() == 2) return SaslPlain(FromBase64(tokens[1].text));
   awaits_sasl_ = true;
   Say("+ ");
@@ -182,7 +185,8 @@ void ModelSession::SaslPlain(std::string_view message) {
 void ModelSession::LoggedIn(const std::string& user) {
   if (store_.refuses_logins()) {
     ++store_.counts().limits;
-    return Answer(rng_.Chance(0.5) ? "NO [LIMIT] Too many connections." : "NO [UNAVAILABLE] Not now.");
+    return Answer(rng_.Chance(0.5) ? "NO [LIMIT] Too many connections."
+                                   : "NO [UNAVAILABLE] Not now.");
   }
   if (user.empty()) {
     ++store_.counts().refused_logins;
@@ -194,7 +198,8 @@ void ModelSession::LoggedIn(const std::string& user) {
                           : "OK [CAPABILITY " + store_.CapabilityText(true) + "] Logged in.");
 }
 
-// ---- Selecting -----------------------------------------------------------------------------------
+// ---- Selecting
+// -----------------------------------------------------------------------------------
 
 void ModelSession::Enable(const Tokens& tokens) {
   if (mailbox_ != nullptr) return Answer("BAD Not when a mailbox is selected.");
@@ -281,7 +286,8 @@ void ModelSession::SayKeywords() {
   Say("* OK [PERMANENTFLAGS (" + (examine_ ? std::string() : flags + " \\*") + ")] Permitted.");
 }
 
-// ---- News ----------------------------------------------------------------------------------------
+// ---- News
+// ----------------------------------------------------------------------------------------
 
 uint64_t ModelSession::DueAfterDelay() {
   const uint64_t max = store_.traits().max_delay_ns;
@@ -321,9 +327,10 @@ void ModelSession::OnReflagged(uint32_t uid) {
 }
 
 void ModelSession::OnReplaced() {
-  store_.wires().In(rng_.Below(store_.traits().max_delay_ns + 1), life_, [this, old = mailbox_.get()] {
-    if (!dead() && mailbox_.get() == old) Bye("The mailbox was replaced.");
-  });
+  store_.wires().In(rng_.Below(store_.traits().max_delay_ns + 1), life_,
+                    [this, old = mailbox_.get()] {
+                      if (!dead() && mailbox_.get() == old) Bye("The mailbox was replaced.");
+                    });
 }
 
 ModelSession::Seen* ModelSession::FindSeen(uint32_t uid) {
@@ -444,7 +451,8 @@ void ModelSession::SayFetchFlags(size_t index, bool asked) {
   }
   if (news) SayKeywords();
   std::string line = "* " + std::to_string(index + 1) + " FETCH (";
-  const bool with_uid = qresync_ || (asked && uid_command_) || rng_.Chance(store_.traits().uid_in_news);
+  const bool with_uid =
+      qresync_ || (asked && uid_command_) || rng_.Chance(store_.traits().uid_in_news);
   if (with_uid) line += "UID " + std::to_string(seen.uid) + " ";
   if (condstore_) line += "MODSEQ (" + std::to_string(seen.modseq) + ") ";
   Say(line + "FLAGS (" + FlagsOf(seen) + "))");

@@ -1,8 +1,10 @@
-// One session of a ModelStore: a view of a mailbox that lags behind the truth, and the commands that run in it.
+// One session of a ModelStore: a view of a mailbox that lags behind the truth, and the commands
+// that run in it.
 //
-// News (expunges, arrivals, flags) are noted when they happen and are due up to max_delay later, each on its own. A due one is
-// told in IDLE at once, else with a command's answer, before or behind its data, as the RFCs allow: no EXPUNGE without a command,
-// none during FETCH, STORE and SEARCH by number. NOOP, CHECK and SELECT catch up wholly before their tagged answer; DONE does
+// News (expunges, arrivals, flags) are noted when they happen and are due up to max_delay later,
+// each on its own. A due one is told in IDLE at once, else with a command's answer, before or
+// behind its data, as the RFCs allow: no EXPUNGE without a command, none during FETCH, STORE and
+// SEARCH by number. NOOP, CHECK and SELECT catch up wholly before their tagged answer; DONE does
 // nothing of the sort.
 #ifndef ROOST_CORE_SIM_MODEL_SESSION_H_
 #define ROOST_CORE_SIM_MODEL_SESSION_H_
@@ -120,9 +122,9 @@ class ModelSession final : public WireOwner, private MailboxObserver {
   bool examine_ = false;
   std::vector<Seen> view_;
   std::set<std::string> told_keywords_;
-  std::deque<Arrival> arrivals_;              // ascending by UID and by due time
-  std::map<uint32_t, uint64_t> expunges_;     // UID -> due
-  std::map<uint32_t, uint64_t> reflagged_;    // UID -> due
+  std::deque<Arrival> arrivals_;            // ascending by UID and by due time
+  std::map<uint32_t, uint64_t> expunges_;   // UID -> due
+  std::map<uint32_t, uint64_t> reflagged_;  // UID -> due
   std::shared_ptr<int> life_ = std::make_shared<int>(0);
 };
 

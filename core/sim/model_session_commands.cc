@@ -29,7 +29,8 @@ std::vector<size_t> ModelSession::Positions(std::string_view set, bool* valid) {
 
 void ModelSession::Search(const Tokens& tokens) {
   const bool numbers = std::any_of(tokens.begin(), tokens.end(), [](const TextToken& token) {
-    return !token.text.empty() && (token.text[0] == '*' || (token.text[0] >= '0' && token.text[0] <= '9'));
+    return !token.text.empty() &&
+           (token.text[0] == '*' || (token.text[0] >= '0' && token.text[0] <= '9'));
   });
   const bool expunges = uid_command_ && !numbers;
   EarlyNews(expunges);
@@ -143,13 +144,15 @@ void ModelSession::FetchOne(size_t index, const std::set<std::string>& items) {
   }
   if (items.count("RFC822.SIZE") != 0) item("RFC822.SIZE " + std::to_string(seen.size));
   if (body) {
-    const std::string text = ModelBody(user_, mailbox_->name(), mailbox_->uid_validity(), seen.uid, seen.size);
+    const std::string text =
+        ModelBody(user_, mailbox_->name(), mailbox_->uid_validity(), seen.uid, seen.size);
     item("BODY[] {" + std::to_string(text.size()) + "}\r\n" + text);
   }
   Say(line + ")");
 }
 
-// STORE set +FLAGS (\Seen $uid17.18): a keyword that names UIDs is no flag but says which messages the client means.
+// STORE set +FLAGS (\Seen $uid17.18): a keyword that names UIDs is no flag but says which messages
+// the client means.
 void ModelSession::Store(const Tokens& tokens) {
   if (examine_) return Answer("NO [READ-ONLY] Opened by EXAMINE.");
   if (tokens.size() < 3) return Answer("BAD Which flags?");
@@ -268,15 +271,16 @@ void ModelSession::Append(const Tokens& tokens) {
   }
   Tell(false, true);
   if (!store_.traits().uidplus) return Answer("OK Done.");
-  Answer("OK [APPENDUID " + std::to_string(to->uid_validity()) + " " + std::to_string(uid) + "] Done.");
+  Answer("OK [APPENDUID " + std::to_string(to->uid_validity()) + " " + std::to_string(uid) +
+         "] Done.");
 }
 
 void ModelSession::Status(const Tokens& tokens) {
   if (tokens.empty()) return Answer("BAD Which mailbox?");
   const std::shared_ptr<ModelMailbox> of = store_.Find(user_, tokens[0].text);
   if (of == nullptr) return Answer("NO [NONEXISTENT] No such mailbox.");
-  Say("* STATUS " + of->name() + " (MESSAGES " + std::to_string(of->messages().size()) + " UIDNEXT " +
-      std::to_string(of->uid_next()) + ")");
+  Say("* STATUS " + of->name() + " (MESSAGES " + std::to_string(of->messages().size()) +
+      " UIDNEXT " + std::to_string(of->uid_next()) + ")");
   Tell(false, true);
   Answer("OK Done.");
 }

@@ -91,7 +91,8 @@ void ModelStore::Report(const std::string& user, const std::string& who, const s
   violations_.Add(wires_.now_ns(), user, who, text);
 }
 
-// ---- What other sessions do, and what goes wrong -------------------------------------------------
+// ---- What other sessions do, and what goes wrong
+// -------------------------------------------------
 
 void ModelStore::DeliverTo(ModelMailbox& mailbox) {
   ModelFlags flags;
@@ -175,7 +176,8 @@ void ModelStore::ReplaceMailbox(std::string_view user, std::string_view name) {
   old->Replace();
 }
 
-// ---- What it sees --------------------------------------------------------------------------------
+// ---- What it sees
+// --------------------------------------------------------------------------------
 
 size_t ModelStore::sessions_open() const {
   return static_cast<size_t>(std::count_if(sessions_.begin(), sessions_.end(), [](const auto& s) {
@@ -190,8 +192,8 @@ size_t ModelStore::sessions_of(std::string_view user) const {
 }
 
 size_t ModelStore::idling() const {
-  return static_cast<size_t>(std::count_if(sessions_.begin(), sessions_.end(),
-                                           [](const auto& s) { return !s->dead() && s->idling(); }));
+  return static_cast<size_t>(std::count_if(
+      sessions_.begin(), sessions_.end(), [](const auto& s) { return !s->dead() && s->idling(); }));
 }
 
 std::string ModelStore::Describe(std::string_view user) const {

@@ -1,7 +1,8 @@
 // An IMAP store as real ones are: correct, and as late and as contrary as the RFCs let it be.
 //
-// What it is: mailboxes (the truth), sessions that hear of changes each in its own time, and the faults that stores have. Written
-// apart from the embedded store and from proto/imap. What it is not: quick, or complete.
+// What it is: mailboxes (the truth), sessions that hear of changes each in its own time, and the
+// faults that stores have. Written apart from the embedded store and from proto/imap. What it is
+// not: quick, or complete.
 //
 // One seed decides everything. Lifetime: its Wires outlives it.
 #ifndef ROOST_CORE_SIM_MODEL_STORE_H_
@@ -29,12 +30,12 @@ class ModelSession;
 struct StoreTraits {
   bool esearch = true, enable = true, condstore = true, qresync = true, unselect = true;
   bool literal_plus = true, sasl_ir = true, uidplus = true, move = true, id = true;
-  bool recent = true;           // has \Recent
-  bool unsolicited = false;     // tells EXISTS and FETCH outside of commands as well
-  double uid_in_news = 0.5;     // FETCH that nobody asked for names the UID, where it need not
-  double early_news = 0.5;      // news come before a command's own data, rather than behind it
-  uint64_t max_delay_ns = 2 * kNsPerSecond;   // how late a session hears of others' changes
-  uint64_t max_work_ns = 20 * kNsPerMs;       // until a command is executed
+  bool recent = true;        // has \Recent
+  bool unsolicited = false;  // tells EXISTS and FETCH outside of commands as well
+  double uid_in_news = 0.5;  // FETCH that nobody asked for names the UID, where it need not
+  double early_news = 0.5;   // news come before a command's own data, rather than behind it
+  uint64_t max_delay_ns = 2 * kNsPerSecond;  // how late a session hears of others' changes
+  uint64_t max_work_ns = 20 * kNsPerMs;      // until a command is executed
 };
 
 struct StoreCounts {
@@ -66,26 +67,29 @@ class ModelStore {
   void DeliverTo(ModelMailbox& mailbox);
   void ExpungeFrom(ModelMailbox& mailbox);
   void ReflagIn(ModelMailbox& mailbox);
-  void CutSession();      // a random one
+  void CutSession();  // a random one
   void ByeSession();
   void Restart(uint64_t away_ns);
   void RefuseLogins(uint64_t for_ns);
   void ReplaceMailbox(std::string_view user, std::string_view name);
 
-  // ---- What it sees ------------------------------------------------------------------------------
-  size_t sessions_open() const;                    // logged in
+  // ---- What it sees
+  // ------------------------------------------------------------------------------
+  size_t sessions_open() const;  // logged in
   size_t sessions_of(std::string_view user) const;
   size_t idling() const;
   std::string Describe(std::string_view user) const;
   StoreCounts& counts() { return counts_; }
 
-  // ---- For its sessions --------------------------------------------------------------------------
+  // ---- For its sessions
+  // --------------------------------------------------------------------------
   Wires& wires() { return wires_; }
   Rng& rng() { return rng_; }
   const StoreTraits& traits() const { return traits_; }
   Transcript& transcript() { return transcript_; }
   // Empty: refused.
-  std::string LogIn(std::string_view authzid, std::string_view user, std::string_view password) const;
+  std::string LogIn(std::string_view authzid, std::string_view user,
+                    std::string_view password) const;
   bool refuses_logins() const { return refuses_until_ns_ > wires_.now_ns(); }
   void Report(const std::string& user, const std::string& who, const std::string& text);
   std::string CapabilityText(bool logged_in) const;

@@ -103,7 +103,9 @@ Scenario Scenario::FromSeed(uint64_t seed, bool direct) {
       const uint64_t most = rng.Chance(0.2) ? 0 : rng.Chance(0.1) ? 300 : 20;
       s.mailboxes.push_back({user, name, static_cast<uint32_t>(rng.Below(most + 1))});
     }
-    const uint64_t clients = rng.Chance(0.25) ? 1 : rng.Chance(0.8) ? rng.Between(2, 5) : rng.Between(6, 12);
+    const uint64_t clients = rng.Chance(0.25)  ? 1
+                             : rng.Chance(0.8) ? rng.Between(2, 5)
+                                               : rng.Between(6, 12);
     for (uint64_t c = 0; c < clients; ++c) {
       std::vector<std::string> own = mailboxes;
       // Mostly they meet in one mailbox.
@@ -115,9 +117,9 @@ Scenario Scenario::FromSeed(uint64_t seed, bool direct) {
 }
 
 std::string Scenario::ToString() const {
-  std::string text = "seed " + std::to_string(seed) + ": " + std::to_string(clients.size()) + " clients, " +
-                     std::to_string(mailboxes.size()) + " mailboxes, " + std::to_string(shards) + " shards, " +
-                     std::to_string(busy_s) + " s";
+  std::string text = "seed " + std::to_string(seed) + ": " + std::to_string(clients.size()) +
+                     " clients, " + std::to_string(mailboxes.size()) + " mailboxes, " +
+                     std::to_string(shards) + " shards, " + std::to_string(busy_s) + " s";
   static constexpr const char* kLogins[] = {"client", "authzid", "separator"};
   text += std::string(", login ") + kLogins[static_cast<int>(config.stores[0].login)];
   text += faults ? ", with faults" : ", no faults";

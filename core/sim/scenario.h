@@ -25,7 +25,8 @@ struct Scenario {
     uint32_t messages = 0;
   };
 
-  // Seeds from 0 on. `direct`: clients talk to the store itself, to find out what the models make of each other.
+  // Seeds from 0 on. `direct`: clients talk to the store itself, to find out what the models make
+  // of each other.
   static Scenario FromSeed(uint64_t seed, bool direct = false);
 
   // One line, for the log.
@@ -35,8 +36,8 @@ struct Scenario {
   bool direct = false;
   bool faults = false;
   uint32_t shards = 1;
-  uint64_t busy_s = 60;          // how long clients act
-  double changes_per_s = 1;      // by sessions past us, in all mailboxes together
+  uint64_t busy_s = 60;      // how long clients act
+  double changes_per_s = 1;  // by sessions past us, in all mailboxes together
   double faults_per_s = 0;
   SimOptions network;
   StoreTraits traits;

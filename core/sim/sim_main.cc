@@ -2,7 +2,8 @@
 //
 //   sim_run [--seeds N] [--first S] [--verbose] [--direct]
 //
-// Ends with 1 when a seed failed; what went wrong is printed, with --verbose also what was said before.
+// Ends with 1 when a seed failed; what went wrong is printed, with --verbose also what was said
+// before.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -45,8 +46,8 @@ bool Parse(int argc, char** argv, Options* options) {
 void PrintFailure(uint64_t seed, const Options& options, const roost::SimResult& result) {
   std::printf("FAILED %s\n", roost::Scenario::FromSeed(seed, options.direct).ToString().c_str());
   for (const roost::Violation& v : result.violations) {
-    std::printf("  at %.4f s, %s%s%s: %s\n", static_cast<double>(v.now_ns) / roost::kNsPerSecond, v.who.c_str(),
-                v.user.empty() ? "" : " of ", v.user.c_str(), v.text.c_str());
+    std::printf("  at %.4f s, %s%s%s: %s\n", static_cast<double>(v.now_ns) / roost::kNsPerSecond,
+                v.who.c_str(), v.user.empty() ? "" : " of ", v.user.c_str(), v.text.c_str());
   }
   if (!options.verbose) return;
   // The same run once more, written down.
@@ -75,8 +76,9 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  std::printf("%llu seeds, %llu failed; %llu s simulated in %.1f s\n%s", static_cast<unsigned long long>(seeds),
-              static_cast<unsigned long long>(failures), static_cast<unsigned long long>(simulated_s), took.count(),
+  std::printf("%llu seeds, %llu failed; %llu s simulated in %.1f s\n%s",
+              static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(failures),
+              static_cast<unsigned long long>(simulated_s), took.count(),
               roost::DescribeCounts(counts).c_str());
   return failures == 0 ? 0 : 1;
 }

@@ -37,7 +37,8 @@ Simulation::Simulation(const Scenario& scenario, bool keep_transcript)
   store_.Listen(network_.MakeListener(store_address_));
   for (const Scenario::MailboxPlan& plan : scenario_.mailboxes) {
     store_.AddMailbox(plan.user, plan.name);
-    for (uint32_t i = 0; i < plan.messages; ++i) store_.DeliverTo(*store_.Find(plan.user, plan.name));
+    for (uint32_t i = 0; i < plan.messages; ++i)
+      store_.DeliverTo(*store_.Find(plan.user, plan.name));
   }
   store_.counts() = {};
   if (!scenario_.direct) MakeShards();
@@ -78,9 +79,9 @@ void Simulation::MakeShards() {
 }
 
 void Simulation::MakeClients() {
-  world_ = std::make_unique<ClientWorld>(ClientWorld{
-      client_wires_, scenario_.direct ? store_address_ : roost_address_, transcript_, violations_, client_counts_,
-      scenario_.faults});
+  world_ = std::make_unique<ClientWorld>(
+      ClientWorld{client_wires_, scenario_.direct ? store_address_ : roost_address_, transcript_,
+                  violations_, client_counts_, scenario_.faults});
   uint64_t number = 0;
   for (const Scenario::ClientPlan& plan : scenario_.clients) {
     ++number;
@@ -110,7 +111,8 @@ void Simulation::RunFor(double seconds) {
   }
 }
 
-// ---- Busy ----------------------------------------------------------------------------------------
+// ---- Busy
+// ----------------------------------------------------------------------------------------
 
 void Simulation::PlanChange() {
   const double seconds = static_cast<double>(rng_.Below(2000)) / 1000 / scenario_.changes_per_s;
@@ -161,7 +163,8 @@ void Simulation::Busy() {
   busy_ = changing_ = false;
 }
 
-// ---- Quiet ---------------------------------------------------------------------------------------
+// ---- Quiet
+// ---------------------------------------------------------------------------------------
 
 bool Simulation::AllSettled() const {
   return std::all_of(clients_.begin(), clients_.end(), [](const auto& c) { return c->settled(); });
@@ -172,13 +175,15 @@ bool Simulation::Settle(const char* when) {
   if (RunUntil(kSettleSeconds, [this] { return AllSettled(); })) return true;
   for (const auto& client : clients_) {
     if (!failed() && !client->settled()) {
-      Wrong(client->user(), client->name(), std::string("does not settle ") + when + ": " + client->Describe());
+      Wrong(client->user(), client->name(),
+            std::string("does not settle ") + when + ": " + client->Describe());
     }
   }
   return false;
 }
 
-// One session for each mailbox that somebody watches, and one for each client that is bound to its own.
+// One session for each mailbox that somebody watches, and one for each client that is bound to its
+// own.
 size_t Simulation::WatchedMailboxes() const {
   std::set<std::pair<std::string, std::string>> watched;
   size_t own = 0;
@@ -194,14 +199,16 @@ size_t Simulation::WatchedMailboxes() const {
 
 void Simulation::AwaitSessions(const char* when) {
   if (scenario_.direct || failed()) return;
-  if (RunUntil(kParkSeconds, [this] { return store_.sessions_open() == WatchedMailboxes(); })) return;
+  if (RunUntil(kParkSeconds, [this] { return store_.sessions_open() == WatchedMailboxes(); }))
+    return;
   if (failed()) return;
   std::string text = std::to_string(store_.sessions_open()) + " sessions for " +
                      std::to_string(WatchedMailboxes()) + " watched mailboxes " + when + ":";
   std::string user;
   for (const auto& client : clients_) {
     user = client->user();
-    if (text.find(" " + user + ":") == std::string::npos) text += " " + user + ":" + store_.Describe(user);
+    if (text.find(" " + user + ":") == std::string::npos)
+      text += " " + user + ":" + store_.Describe(user);
   }
   Wrong(user, "store", text);
 }
@@ -219,7 +226,8 @@ void Simulation::Compare(const char* when, bool whole) {
     std::string wrong = belief.CompareWith(*truth);
     if (wrong.empty() && whole && belief.unknown_uids() != 0) wrong = "has not learned every UID";
     ++client_counts_.compared;
-    if (!wrong.empty()) Wrong(client->user(), client->name(), belief.mailbox + " " + when + ": " + wrong);
+    if (!wrong.empty())
+      Wrong(client->user(), client->name(), belief.mailbox + " " + when + ": " + wrong);
   }
 }
 
@@ -248,12 +256,14 @@ void Simulation::FinishAll() {
   if (failed()) return;
   for (const auto& client : clients_) client->Finish();
   const bool finished = RunUntil(kSettleSeconds, [this] {
-    return std::all_of(clients_.begin(), clients_.end(), [](const auto& c) { return c->finished(); });
+    return std::all_of(clients_.begin(), clients_.end(),
+                       [](const auto& c) { return c->finished(); });
   });
   if (failed()) return;
   if (!finished) {
     for (const auto& client : clients_) {
-      if (!client->finished()) return Wrong(client->user(), client->name(), "cannot log out: " + client->Describe());
+      if (!client->finished())
+        return Wrong(client->user(), client->name(), "cannot log out: " + client->Describe());
     }
   }
   RunFor(20);
@@ -263,9 +273,10 @@ void Simulation::FinishAll() {
   for (const auto& shard : shards_) {
     const ShardFigures f = shard->Figures();
     if (f.clients != 0 || f.users != 0 || f.feeds.feeds != 0 || f.feeds.recovering != 0) {
-      Wrong("", "shard", "has " + std::to_string(f.clients) + " clients, " + std::to_string(f.users) +
-                             " users, " + std::to_string(f.feeds.feeds) + " feeds, " +
-                             std::to_string(f.feeds.recovering) + " recoveries when nobody is left");
+      Wrong("", "shard",
+            "has " + std::to_string(f.clients) + " clients, " + std::to_string(f.users) +
+                " users, " + std::to_string(f.feeds.feeds) + " feeds, " +
+                std::to_string(f.feeds.recovering) + " recoveries when nobody is left");
     }
   }
 }

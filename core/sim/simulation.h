@@ -1,10 +1,12 @@
 // One run: shards of the real code between model clients and a model store, on a simulated network.
 //
-//   busy: clients act, others change mailboxes, things break -> settled: all in IDLE, faults over -> compared
-//   -> changes while all idle -> compared -> everybody asks for everything -> compared -> all log out -> nothing is left
+//   busy: clients act, others change mailboxes, things break -> settled: all in IDLE, faults over
+//   -> compared
+//   -> changes while all idle -> compared -> everybody asks for everything -> compared -> all log
+//   out -> nothing is left
 //
-// What is judged: every line that a client hears (model_client.h), what each believes when all is quiet, and how many sessions the
-// store has then: one for each mailbox that is watched.
+// What is judged: every line that a client hears (model_client.h), what each believes when all is
+// quiet, and how many sessions the store has then: one for each mailbox that is watched.
 #ifndef ROOST_CORE_SIM_SIMULATION_H_
 #define ROOST_CORE_SIM_SIMULATION_H_
 

@@ -1,9 +1,9 @@
 // The seeds of the day, and what they must have exercised. tools/sim runs more of them.
 #include "core/sim/simulation.h"
 
-#include <gtest/gtest.h>
-
 #include <string>
+
+#include <gtest/gtest.h>
 
 namespace roost {
 namespace {
@@ -14,7 +14,8 @@ constexpr uint64_t kDirectSeeds = 60;
 std::string Explain(uint64_t seed, const SimResult& result) {
   std::string text = Scenario::FromSeed(seed).ToString();
   for (const Violation& v : result.violations) {
-    text += "\n  at " + std::to_string(v.now_ns / kNsPerMs) + " ms, " + v.who + " of " + v.user + ": " + v.text;
+    text += "\n  at " + std::to_string(v.now_ns / kNsPerMs) + " ms, " + v.who + " of " + v.user +
+            ": " + v.text;
   }
   return text + "\n  tools/sim --first " + std::to_string(seed) + " --seeds 1 --verbose shows it";
 }
@@ -30,14 +31,21 @@ void RunSeeds(uint64_t first, uint64_t seeds, SimCounts* counts) {
 TEST(Simulation, EveryClientIsToldTheTruthAndNothingIsAtZero) {
   SimCounts counts;
   RunSeeds(0, kSeeds, &counts);
-  for (const char* name :
-       {"client told expunge", "client told vanished", "client told exists", "client told flags", "client bodies",
-        "client heartbeats", "client byes", "client expunge issued", "client unavailable",
-        "client views compared", "faults cuts", "faults byes", "faults restarts", "faults replaced mailboxes",
-        "faults refused logins", "roost adopted", "roost joined", "roost woken", "roost handed over",
-        "roost recovered", "roost refused wakes", "roost kept idle", "roost events sent", "roost moved",
-        "store late expunges", "store late arrivals", "store late flags", "store unseen messages",
-        "store number probes"}) {
+  for (const char* name : {"client told expunge",   "client told vanished",
+                           "client told exists",    "client told flags",
+                           "client bodies",         "client heartbeats",
+                           "client byes",           "client expunge issued",
+                           "client unavailable",    "client views compared",
+                           "faults cuts",           "faults byes",
+                           "faults restarts",       "faults replaced mailboxes",
+                           "faults refused logins", "roost adopted",
+                           "roost joined",          "roost woken",
+                           "roost handed over",     "roost recovered",
+                           "roost refused wakes",   "roost kept idle",
+                           "roost events sent",     "roost moved",
+                           "store late expunges",   "store late arrivals",
+                           "store late flags",      "store unseen messages",
+                           "store number probes"}) {
     EXPECT_GT(counts[name], 0u) << name;
   }
 }

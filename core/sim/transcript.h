@@ -1,4 +1,5 @@
-// What was said during a run, for whoever has to find out why it failed. Costs nothing unless it is switched on.
+// What was said during a run, for whoever has to find out why it failed. Costs nothing unless it is
+// switched on.
 #ifndef ROOST_CORE_SIM_TRANSCRIPT_H_
 #define ROOST_CORE_SIM_TRANSCRIPT_H_
 

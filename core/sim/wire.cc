@@ -20,10 +20,9 @@ int Agenda::RunDue(uint64_t now_ns) {
 Wires::Wires(Io& io) : io_(io) { io_.SetHandler(this); }
 
 void Wires::In(uint64_t delay_ns, const std::shared_ptr<int>& life, std::function<void()> action) {
-  agenda_.At(now_ns() + delay_ns,
-             [life = std::weak_ptr<int>(life), action = std::move(action)] {
-               if (!life.expired()) action();
-             });
+  agenda_.At(now_ns() + delay_ns, [life = std::weak_ptr<int>(life), action = std::move(action)] {
+    if (!life.expired()) action();
+  });
 }
 
 int Wires::Turn() {

@@ -1,9 +1,11 @@
-// What the models stand on: plain connections and a list of things to do later, over a SimNetwork's Io.
+// What the models stand on: plain connections and a list of things to do later, over a SimNetwork's
+// Io.
 //
-// What it is not: it shares no code with core/stream, so that a mistake there is not made twice. No TLS, no bounds: the models
-// are trusted, what they talk to is not.
+// What it is not: it shares no code with core/stream, so that a mistake there is not made twice. No
+// TLS, no bounds: the models are trusted, what they talk to is not.
 //
-// Lifetime: Wires outlives its Wire objects; a Wire may be destroyed anywhere but inside its own callbacks.
+// Lifetime: Wires outlives its Wire objects; a Wire may be destroyed anywhere but inside its own
+// callbacks.
 #ifndef ROOST_CORE_SIM_WIRE_H_
 #define ROOST_CORE_SIM_WIRE_H_
 
