@@ -207,7 +207,8 @@ void IdleDriver::OnStoreData(Session& session, const Piece& piece, const Respons
       BatchSoon();
       break;
     case ResponseKind::kOk:
-      // PERMANENTFLAGS depend on how the mailbox was opened: told when a client has a session again.
+      // PERMANENTFLAGS depend on how the mailbox was opened: told when a client has a session
+      // again.
       if (first->CodeIs("ALERT")) {
         if (piece.ends_message) listener_.OnDriverLine(piece.bytes);
         BatchSoon();

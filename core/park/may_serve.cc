@@ -16,9 +16,7 @@ bool MayServe(const SessionState& session, const ClientMailbox& client) {
          !m.out_of_step;
 }
 
-uint32_t HashOfFlags(std::string_view flags) {
-  return static_cast<uint32_t>(SipHash13({}, flags));
-}
+uint32_t HashOfFlags(std::string_view flags) { return static_cast<uint32_t>(SipHash13({}, flags)); }
 
 bool MayBeWatched(const SelectedMailbox& selected) {
   return selected.uid_validity != 0 && !selected.uid_not_sticky && !selected.out_of_step;

@@ -25,7 +25,8 @@ struct ClientMailbox {
 // The session is in the very state, numbers apart, that the client believes to be in.
 bool MayServe(const SessionState& session, const ClientMailbox& client);
 
-// Of FLAGS or PERMANENTFLAGS, for the question whether a client was told the same. Not against malice.
+// Of FLAGS or PERMANENTFLAGS, for the question whether a client was told the same. Not against
+// malice.
 uint32_t HashOfFlags(std::string_view flags);
 
 // The session's mailbox can be watched by a feed at all: UIDs are lasting and counts have added up.
