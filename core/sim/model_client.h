@@ -43,6 +43,7 @@ struct ClientWorld {
   Violations& violations;
   ClientCounts& counts;
   bool faults = false;  // connections and sessions may be lost, the store may be away
+  bool small_log = false;  // a feed's log may overflow, and laggards be let go
   // No answer after so long is a violation.
   uint64_t patience_ns = 100 * kNsPerSecond;
 };

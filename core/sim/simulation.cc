@@ -12,6 +12,7 @@ constexpr uint32_t kShardSet = 0, kStoreSet = 1, kClientSet = 2;
 constexpr uint64_t kSettleSeconds = 200, kParkSeconds = 400;
 // A store tells late, a client without news is told after a flush at most: all in all.
 constexpr double kQuietSeconds = 6;
+constexpr int kSmallLog = 100;
 constexpr size_t kMostLines = 20'000;  // of a transcript
 
 Address MakeAddress(const char* text) {
@@ -81,7 +82,8 @@ void Simulation::MakeShards() {
 void Simulation::MakeClients() {
   world_ = std::make_unique<ClientWorld>(
       ClientWorld{client_wires_, scenario_.direct ? store_address_ : roost_address_, transcript_,
-                  violations_, client_counts_, scenario_.faults});
+                  violations_, client_counts_, scenario_.faults,
+      scenario_.config.parking.log_entries_max < kSmallLog});
   uint64_t number = 0;
   for (const Scenario::ClientPlan& plan : scenario_.clients) {
     ++number;

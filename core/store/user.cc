@@ -22,7 +22,9 @@ Credentials LaterCredentials(const StoreConfig& config, const Credentials& own) 
 }
 
 bool RefusedForGood(std::string_view login_answer) {
-  const Response r = ParseResponse("x " + std::string(login_answer) + "\r\n");
+  // The response is views into the line, which must outlive it.
+  const std::string line = "x " + std::string(login_answer) + "\r\n";
+  const Response r = ParseResponse(line);
   for (std::string_view code : {"UNAVAILABLE", "LIMIT", "INUSE", "SERVERBUG", "CONTACTADMIN"}) {
     if (r.code_name == code) return false;
   }

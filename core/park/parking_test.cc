@@ -1,0 +1,154 @@
+#include <gtest/gtest.h>
+
+#include "core/testing/scripted_world.h"
+
+namespace roost {
+namespace {
+
+using Lines = std::vector<std::string>;
+
+TEST(Parking, MakesTheFirstClientsSessionTheFeeds) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1, 2, 3}});
+  world.ParkFirst(client, 0, {1, 2, 3});
+  EXPECT_EQ(world.figures().feeds.adopted, 1u);
+  EXPECT_EQ(world.figures().asleep, 1u);
+  world.Tell(0, "* 2 EXPUNGE");
+  EXPECT_EQ(world.Hear(client), "* 2 EXPUNGE");
+}
+
+TEST(Parking, TellsAJoinerTheDifferenceAndLetsItsSessionGo) {
+  ScriptedWorld world;
+  const size_t first = world.LogIn();
+  world.Select(first, 0, {.uids = {1, 2, 3}});
+  world.ParkFirst(first, 0, {1, 2, 3});
+  const size_t second = world.LogIn();
+  world.Select(second, 1, {.uids = {1, 2, 3}});
+  world.Say(second, "i IDLE");
+  EXPECT_EQ(world.Hear(second), "+ idling");
+  world.AnswerList(1, {1, 2, 3});
+  // The feed syncs last, and only now hears of what the joiner's session had not yet.
+  world.AnswerFlush(0, {"* 1 EXPUNGE", "* 2 FETCH (UID 3 FLAGS (\\Seen))"});
+  EXPECT_EQ(world.Hear(second), "* 1 EXPUNGE");
+  EXPECT_EQ(world.Hear(second), "* 2 FETCH (FLAGS (\\Seen))");
+  EXPECT_EQ(world.Hear(first), "* 1 EXPUNGE");
+  EXPECT_EQ(world.Hear(first), "* 2 FETCH (FLAGS (\\Seen))");
+  world.Pass(1);
+  EXPECT_EQ(world.sessions_open(), 1u);
+  EXPECT_EQ(world.figures().parked, 2u);
+}
+
+TEST(Parking, LosesNoFlagThatTheFeedHeardBetweenListAndFlush) {
+  ScriptedWorld world;
+  const size_t first = world.LogIn();
+  world.Select(first, 0, {.uids = {1, 2}});
+  world.ParkFirst(first, 0, {1, 2});
+  const size_t second = world.LogIn();
+  world.Select(second, 1, {.uids = {1, 2}});
+  world.Say(second, "i IDLE");
+  EXPECT_EQ(world.Hear(second), "+ idling");
+  world.Answer(1, "NOOP");
+  // Everybody who is parked has been told, and yet the log must keep it for the joiner.
+  world.Tell(0, "* 1 FETCH (FLAGS (\\Seen))");
+  EXPECT_EQ(world.Hear(first), "* 1 FETCH (FLAGS (\\Seen))");
+  const std::string tag = world.Asked(1, "UID SEARCH RETURN (ALL) ALL");
+  world.Tell(1, "* ESEARCH (TAG \"" + tag + "\") UID ALL 1:2");
+  world.Tell(1, tag + " OK done");
+  world.AnswerFlush(0);
+  EXPECT_EQ(world.Hear(second), "* 1 FETCH (FLAGS (\\Seen))");
+}
+
+TEST(Parking, NeverTellsADifferenceThatTheHorizonsForbid) {
+  ScriptedWorld world;
+  const size_t first = world.LogIn();
+  world.Select(first, 0, {.uids = {1, 2}});
+  world.ParkFirst(first, 0, {1, 2});
+  const size_t second = world.LogIn();
+  world.Select(second, 1, {.uids = {1, 2, 3}});
+  world.Say(second, "i IDLE");
+  EXPECT_EQ(world.Hear(second), "+ idling");
+  world.AnswerList(1, {1, 2, 3});
+  world.AnswerFlush(0);  // has not heard of UID 3: it is behind, not right
+  world.HearsNothing(second, 0.1);
+  world.AnswerFlush(0, {"* 3 EXISTS"});
+  const std::string done = world.NextAsked(0);
+  EXPECT_EQ(done, "DONE");
+  const std::string fetch = world.Asked(0, "UID FETCH 3:* (UID)");
+  const std::string idle = world.Asked(0, "IDLE");
+  world.Tell(0, "R" + std::to_string(ToNumber(fetch.substr(1)) - 1) + " OK done");
+  world.Tell(0, "* 3 FETCH (UID 3)");
+  world.Tell(0, fetch + " OK done");
+  world.Tell(0, "+ idling");
+  world.Pass(1);
+  world.HearsNothing(second, 0.1);  // it knew
+  EXPECT_EQ(world.Hear(first), "* 3 EXISTS");
+  EXPECT_EQ(world.figures().parked, 2u);
+}
+
+TEST(Parking, AsksAgainWhenAListDoesNotAddUp) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1, 2, 3}});
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.Answer(0, "NOOP");
+  const std::string tag = world.Asked(0, "UID SEARCH RETURN (ALL) ALL");
+  // An EXPUNGE before the list names no UID.
+  world.Tell(0, "* 1 EXPUNGE");
+  world.Tell(0, "* ESEARCH (TAG \"" + tag + "\") UID ALL 2:3");
+  world.Tell(0, tag + " OK done");
+  EXPECT_EQ(world.Hear(client), "* 1 EXPUNGE");
+  world.AnswerList(0, {2, 3});
+  world.Asked(0, "IDLE");
+}
+
+TEST(Parking, GivesUpWhenTheClientGoesOn) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1}});
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  const std::string noop = world.Asked(0, "NOOP");
+  world.Say(client, "DONE");
+  world.HearsNothing(client, 0.1);  // our NOOP is unanswered, and the list that goes with it
+  world.Tell(0, noop + " OK done");
+  const std::string list = world.Asked(0, "UID SEARCH RETURN (ALL) ALL");
+  world.Tell(0, "* ESEARCH (TAG \"" + list + "\") UID ALL 1");
+  world.Tell(0, list + " OK done");
+  EXPECT_EQ(world.Hear(client), "i OK Idle completed.");
+  world.Say(client, "f FETCH 1 (FLAGS)");
+  const std::string next = world.NextAsked(0);
+  EXPECT_EQ(next, "f FETCH 1 (FLAGS)");
+}
+
+TEST(Parking, KeepsUsersApart) {
+  ScriptedWorld world;
+  const size_t ann = world.LogIn("ann");
+  world.Select(ann, 0, {.uids = {1}});
+  world.ParkFirst(ann, 0, {1});
+  const size_t bob = world.LogIn("bob");
+  world.Select(bob, 1, {.uids = {1}});
+  world.ParkFirst(bob, 1, {1});
+  EXPECT_EQ(world.figures().feeds.feeds, 2u);
+  world.Tell(0, "* 1 FETCH (FLAGS (\\Seen))");
+  EXPECT_EQ(world.Hear(ann), "* 1 FETCH (FLAGS (\\Seen))");
+  world.HearsNothing(bob, 0.5);
+}
+
+TEST(Parking, KeepsTheSessionOfAClientThatUsedAnUnknownCommand) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1}});
+  world.Say(client, "x XSTRANGE");
+  EXPECT_EQ(world.NextAsked(0), "x XSTRANGE");
+  world.Tell(0, "x OK whatever");
+  EXPECT_EQ(world.Hear(client), "x OK whatever");
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.Asked(0, "IDLE");
+  EXPECT_EQ(world.figures().feeds.feeds, 0u);
+}
+
+}  // namespace
+}  // namespace roost

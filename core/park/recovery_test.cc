@@ -1,0 +1,123 @@
+#include "core/park/recovery.h"
+
+#include <gtest/gtest.h>
+
+#include "core/testing/scripted_world.h"
+
+namespace roost {
+namespace {
+
+// A client parked on INBOX with UIDs 1 to 3, whose driver has just died.
+class RecoveryTest : public ::testing::Test {
+ protected:
+  explicit RecoveryTest(std::string_view capabilities = ScriptedWorld::kCapabilities)
+      : world_(capabilities) {
+    client_ = world_.LogIn();
+    world_.Select(client_, 0, {.uids = {1, 2, 3}});
+    world_.ParkFirst(client_, 0, {1, 2, 3});
+    world_.Cut(0);
+  }
+  // The driver's IDLE: nothing of it is left to be answered.
+  void Drives(size_t session) {
+    world_.Asked(session, "IDLE");
+    world_.Tell(session, "+ idling");
+  }
+
+  ScriptedWorld world_;
+  size_t client_ = 0;
+};
+
+class RecoveryWithoutCondstore : public RecoveryTest {
+ protected:
+  RecoveryWithoutCondstore() : RecoveryTest("IMAP4rev1 IDLE ESEARCH AUTH=PLAIN SASL-IR") {}
+};
+
+TEST_F(RecoveryTest, TellsTheDifferenceAndNothingElse) {
+  world_.HearsNothing(client_, 0.01);
+  world_.AwaitSession(1);
+  const std::string enable = world_.Asked(1, "ENABLE CONDSTORE");
+  world_.Tell(1, "* ENABLED CONDSTORE");
+  world_.Tell(1, enable + " OK done");
+  world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 3, 4}});
+  world_.AnswerList(1, {1, 3, 4});
+  // Since the MODSEQ that SELECT confirmed.
+  const std::string fetch = world_.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  world_.Tell(1, "* 2 FETCH (UID 3 MODSEQ (9) FLAGS (\\Seen))");
+  world_.Tell(1, "* 3 FETCH (UID 4 MODSEQ (8) FLAGS ())");
+  world_.Tell(1, fetch + " OK done");
+  Drives(1);
+  EXPECT_EQ(world_.Hear(client_), "* 2 EXPUNGE");
+  EXPECT_EQ(world_.Hear(client_), "* 3 EXISTS");
+  EXPECT_EQ(world_.Hear(client_), "* 2 FETCH (FLAGS (\\Seen))");
+  world_.HearsNothing(client_, 0.5);  // UID 4's flags are the client's to fetch
+  EXPECT_EQ(world_.figures().feeds.recovered, 1u);
+}
+
+TEST_F(RecoveryTest, SaysGoodbyeWhenTheMailboxWasReplaced) {
+  const std::string enable = world_.Asked(1, "ENABLE CONDSTORE");
+  world_.Tell(1, "* ENABLED CONDSTORE");
+  world_.Tell(1, enable + " OK done");
+  world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 2, 3}, .validity = 8});
+  world_.HearsBeginning(client_, "* BYE ");
+  world_.Pass(1);
+  EXPECT_EQ(world_.figures().feeds.feeds, 0u);
+}
+
+TEST_F(RecoveryTest, TriesAgainUntilTheStoreTakesTheLogin) {
+  world_.RefuseLogins("NO [UNAVAILABLE] not now");
+  world_.HearsNothing(client_, 3);
+  EXPECT_EQ(world_.sessions_seen(), 1u);
+  world_.RefuseLogins("");
+  world_.Pass(20);
+  EXPECT_EQ(world_.sessions_seen(), 2u);
+}
+
+TEST_F(RecoveryTest, SaysGoodbyeWhenTheLoginIsRefusedForGood) {
+  world_.RefuseLogins("NO [AUTHENTICATIONFAILED] who are you");
+  world_.Pass(1);
+  world_.HearsBeginning(client_, "* BYE ");
+}
+
+TEST_F(RecoveryTest, AnswersNoopFromWhatIsKnownMeanwhile) {
+  world_.RefuseLogins("NO [UNAVAILABLE] not now");
+  world_.Say(client_, "DONE");
+  EXPECT_EQ(world_.Hear(client_), "i OK Idle completed.");
+  world_.Say(client_, "n NOOP");
+  world_.HearsBeginning(client_, "n OK");
+}
+
+TEST_F(RecoveryWithoutCondstore, AsksForAllFlags) {
+  world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 2, 3}});
+  world_.AnswerList(1, {1, 2, 3});
+  const std::string fetch = world_.Asked(1, "UID FETCH 1:* (FLAGS)");
+  world_.Tell(1, "* 1 FETCH (UID 1 FLAGS (\\Seen))");
+  world_.Tell(1, "* 2 FETCH (UID 2 FLAGS ())");
+  world_.Tell(1, "* 3 FETCH (UID 3 FLAGS ())");
+  world_.Tell(1, fetch + " OK done");
+  Drives(1);
+  EXPECT_EQ(world_.Hear(client_), "* 1 FETCH (FLAGS (\\Seen))");
+}
+
+// A change that is told while all flags are fetched, behind the answer for its message and without
+// a UID, which nothing forbids.
+TEST_F(RecoveryWithoutCondstore, LosesNoFlagThatIsToldWhileItAsks) {
+  world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 2, 3}});
+  world_.AnswerList(1, {1, 2, 3});
+  const std::string fetch = world_.Asked(1, "UID FETCH 1:* (FLAGS)");
+  for (int n = 1; n <= 3; ++n) {
+    const std::string number = std::to_string(n);
+    world_.Tell(1, "* " + number + " FETCH (UID " + number + " FLAGS ())");
+  }
+  world_.Tell(1, "* 1 FETCH (FLAGS (\\Deleted))");
+  world_.Tell(1, fetch + " OK done");
+  Drives(1);
+  std::string last;
+  for (int heard = 0; heard < 5 && last != "* 1 FETCH (FLAGS (\\Deleted))"; ++heard) {
+    last = world_.Hear(client_);
+    if (last.empty()) break;
+  }
+  EXPECT_EQ(last, "* 1 FETCH (FLAGS (\\Deleted))");
+}
+
+}  // namespace
+}  // namespace roost

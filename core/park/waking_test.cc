@@ -1,0 +1,154 @@
+#include "core/park/waking.h"
+
+#include <gtest/gtest.h>
+
+#include "core/testing/scripted_world.h"
+
+namespace roost {
+namespace {
+
+// Two clients parked on INBOX with UIDs 1 to 3; session 0 drives.
+class WakingOfOneOfTwo : public ::testing::Test {
+ protected:
+  WakingOfOneOfTwo() {
+    first_ = world_.LogIn();
+    world_.Select(first_, 0, {.uids = {1, 2, 3}});
+    world_.ParkFirst(first_, 0, {1, 2, 3});
+    second_ = world_.LogIn();
+    world_.Select(second_, 1, {.uids = {1, 2, 3}});
+    world_.Join(second_, 1, 0, {1, 2, 3});
+    world_.Say(second_, "DONE");
+    EXPECT_EQ(world_.Hear(second_), "i OK Idle completed.");
+  }
+
+  ScriptedWorld world_;
+  size_t first_ = 0;
+  size_t second_ = 0;
+};
+
+// Ends the driver's IDLE: whoever wants its session waits for this.
+void EndIdle(ScriptedWorld& world, size_t session, std::string_view tag) {
+  EXPECT_EQ(world.NextAsked(session), "DONE");
+  world.Tell(session, std::string(tag) + " OK done");
+}
+
+TEST(Waking, GivesTheOnlySubscriberTheFeedsOwnSession) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1, 2, 3}});
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.AnswerList(0, {1, 2, 3});
+  const std::string idle = world.Asked(0, "IDLE");
+  world.Tell(0, "+ idling");
+  world.Say(client, "DONE");
+  EXPECT_EQ(world.Hear(client), "i OK Idle completed.");
+  world.Say(client, "f FETCH 3 (FLAGS)");
+  EndIdle(world, 0, idle);
+  EXPECT_EQ(world.NextAsked(0), "f FETCH 3 (FLAGS)");
+  EXPECT_EQ(world.sessions_seen(), 1u);
+  EXPECT_EQ(world.figures().feeds.handed_over, 1u);
+}
+
+TEST(Waking, RefusesNumbersWhenAnExpungeFellBetweenDoneAndTheCommand) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1, 2, 3}});
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.AnswerList(0, {1, 2, 3});
+  const std::string idle = world.Asked(0, "IDLE");
+  world.Tell(0, "+ idling");
+  world.Say(client, "DONE");
+  EXPECT_EQ(world.Hear(client), "i OK Idle completed.");
+  world.Tell(0, "* 1 EXPUNGE");
+  world.Pass(0.1);
+  world.Say(client, "f FETCH 3 (FLAGS)");
+  EndIdle(world, 0, idle);
+  world.HearsBeginning(client, "f NO [EXPUNGEISSUED]");
+  world.Asked(0, "IDLE");  // the feed goes on
+  world.Tell(0, "+ idling");
+}
+
+TEST_F(WakingOfOneOfTwo, AnswersWhatNeedsNoStoreWithoutIt) {
+  world_.Say(second_, "a CAPABILITY");
+  EXPECT_EQ(world_.HearUntil(second_, "a").size(), 2u);
+  world_.Say(second_, "b ID NIL");
+  EXPECT_EQ(world_.HearUntil(second_, "b").size(), 2u);
+  world_.Say(second_, "c IDLE");
+  EXPECT_EQ(world_.Hear(second_), "+ idling");
+  world_.Say(second_, "done");
+  EXPECT_EQ(world_.Hear(second_), "c OK Idle completed.");
+  world_.AsksNothing(0, 0.5);
+  EXPECT_EQ(world_.sessions_seen(), 2u);
+}
+
+TEST_F(WakingOfOneOfTwo, FlushesTheFeedBeforeTheFirstCommand) {
+  world_.Say(second_, "f FETCH 1 (FLAGS)");
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2, 3}});
+  // SELECT knows the flag already: only the feed's flush tells that the client does not.
+  world_.AnswerFlush(0, {"* 2 FETCH (UID 2 FLAGS (\\Seen))"});
+  EXPECT_EQ(world_.Hear(second_), "* 2 FETCH (FLAGS (\\Seen))");
+  EXPECT_EQ(world_.NextAsked(2), "f FETCH 1 (FLAGS)");
+  EXPECT_EQ(world_.Hear(first_), "* 2 FETCH (FLAGS (\\Seen))");
+}
+
+TEST_F(WakingOfOneOfTwo, ListsWhenSelectDoesNotProveEquality) {
+  world_.Say(second_, "u UID FETCH 4 (FLAGS)");
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 3, 4}});
+  world_.AnswerList(2, {1, 3, 4});
+  world_.AnswerFlush(0, {"* 2 EXPUNGE"});
+  EXPECT_EQ(world_.Hear(second_), "* 2 EXPUNGE");
+  EXPECT_EQ(world_.Hear(second_), "* 3 EXISTS");
+  EXPECT_EQ(world_.NextAsked(2), "u UID FETCH 4 (FLAGS)");
+}
+
+TEST_F(WakingOfOneOfTwo, RefusesNumbersWhileExpungesAreOwed) {
+  world_.Say(second_, "f FETCH 3 (FLAGS)");
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 3}, .uid_next = 4});
+  world_.AnswerList(2, {1, 3});
+  world_.AnswerFlush(0, {"* 2 EXPUNGE"});
+  world_.HearsBeginning(second_, "f NO [EXPUNGEISSUED]");
+  // NOOP tells which.
+  world_.Say(second_, "n NOOP");
+  EXPECT_EQ(world_.Hear(second_), "* 2 EXPUNGE");
+  world_.HearsBeginning(second_, "n OK");
+}
+
+TEST_F(WakingOfOneOfTwo, LeavesNothingSelectedWhenASelectCannotBeServed) {
+  world_.RefuseLogins("NO [UNAVAILABLE] not now");
+  world_.Say(second_, "s SELECT Other");
+  world_.HearsBeginning(second_, "s NO [UNAVAILABLE]");
+  world_.Say(second_, "i IDLE");
+  EXPECT_EQ(world_.Hear(second_), "+ idling");
+  world_.Tell(0, "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(first_), "* 1 EXPUNGE");
+  world_.HearsNothing(second_, 0.5);
+}
+
+TEST_F(WakingOfOneOfTwo, StaysParkedWhenTheStoreIsAway) {
+  world_.RefuseLogins("NO [LIMIT] too many");
+  world_.Say(second_, "u UID FETCH 1 (FLAGS)");
+  world_.HearsBeginning(second_, "u NO [UNAVAILABLE]");
+  world_.Say(second_, "i IDLE");
+  EXPECT_EQ(world_.Hear(second_), "+ idling");
+  world_.Tell(0, "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(second_), "* 1 EXPUNGE");
+}
+
+TEST_F(WakingOfOneOfTwo, SaysGoodbyeWhenTheMailboxWasReplaced) {
+  world_.Say(second_, "u UID FETCH 1 (FLAGS)");
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2, 3}, .validity = 8});
+  world_.HearsBeginning(second_, "* BYE ");
+}
+
+TEST_F(WakingOfOneOfTwo, TellsPermanentFlagsThatAreOthersNow) {
+  world_.Say(second_, "u UID FETCH 1 (FLAGS)");
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2, 3}, .permanent = "(\\Seen)"});
+  world_.AnswerFlush(0);
+  world_.HearsBeginning(second_, "* OK [PERMANENTFLAGS (\\Seen)]");
+  EXPECT_EQ(world_.NextAsked(2), "u UID FETCH 1 (FLAGS)");
+}
+
+}  // namespace
+}  // namespace roost

@@ -1,0 +1,282 @@
+#include "core/testing/scripted_world.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace roost {
+namespace {
+
+Address MakeAddress(const char* text) {
+  Address address;
+  Address::Parse(text, &address);
+  return address;
+}
+
+}  // namespace
+
+class ScriptedWorld::Peer final : public WireOwner {
+ public:
+  using OnLine = std::function<bool(Peer&, const std::string&)>;
+
+  Peer(Wires& wires, OnLine on_line) : wire(wires, *this), on_line_(std::move(on_line)) {}
+
+  void Say(std::string_view line) { wire.Write(std::string(line) + "\r\n"); }
+
+  Wire wire;
+  std::deque<std::string> lines;
+  bool closed = false;
+
+ private:
+  void OnWireInput() override {
+    while (std::optional<std::string> line = reader_.Next(&wire.input)) {
+      if (!on_line_ || !on_line_(*this, *line)) lines.push_back(std::move(*line));
+    }
+  }
+  void OnWireClosed(int) override { closed = true; }
+
+  MessageReader reader_;
+  OnLine on_line_;
+};
+
+ScriptedWorld::ScriptedWorld(std::string_view capabilities)
+    : capabilities_(capabilities),
+      network_(1, SimOptions::Calm()),
+      runner_(&network_),
+      store_wires_(*network_.AddIo(1)),
+      client_wires_(*network_.AddIo(2)) {
+  const Address store = MakeAddress("127.0.0.2:143");
+  ListenerConfig listener;
+  listener.address = MakeAddress("127.0.0.1:143");
+  listener.tls = ListenerConfig::Tls::kNone;
+  listener.allow_plaintext_login = true;
+  config_.listeners = {listener};
+  StoreConfig to;
+  to.name = "scripted";
+  to.addresses = {{"127.0.0.2", 143}};
+  to.send_id_originating_ip = false;
+  config_.stores = {to};
+  config_.timeouts.heartbeat_s = 0;
+  config_.parking.pool_keep_s = 0;
+  config_.parking.driver_check_s = 3600;
+  std::vector<ConfigError> errors;
+  router_ = Router::Build(config_, &errors);
+  common_.config = &config_;
+  common_.router = router_.get();
+  StoreTarget target;
+  target.config = &config_.stores[0];
+  target.addresses = {store};
+  common_.targets = {target};
+  store_wires_.set_accept([this](SocketId socket, const Address&) { Accepted(socket); });
+  store_wires_.io().Listen(network_.MakeListener(store), 0);
+  shard_ = std::make_unique<Shard>(0, common_, *network_.AddIo(0));
+  shard_->Start({network_.MakeListener(listener.address)});
+  runner_.Add([this] { return shard_->Turn(kNever); });
+  runner_.Add([this] { return store_wires_.Turn(); });
+  runner_.Add([this] { return client_wires_.Turn(); });
+  Pass(0.1);  // the store has been asked what it can do
+}
+
+ScriptedWorld::~ScriptedWorld() { shard_.reset(); }
+
+bool ScriptedWorld::Await(const std::function<bool()>& done, double seconds) {
+  return runner_.RunUntil(done, static_cast<uint64_t>(seconds * kNsPerSecond));
+}
+
+void ScriptedWorld::Pass(double seconds) {
+  runner_.RunFor(static_cast<uint64_t>(seconds * kNsPerSecond));
+}
+
+void ScriptedWorld::Accepted(SocketId socket) {
+  auto peer = std::make_unique<Peer>(store_wires_, [this](Peer& p, const std::string& line) {
+    const bool known = std::find(sessions_.begin(), sessions_.end(), &p) != sessions_.end();
+    return !known && TakeLogin(p, line);
+  });
+  peer->wire.Open(socket);
+  peer->Say("* OK [CAPABILITY " + capabilities_ + "] scripted");
+  accepted_.push_back(std::move(peer));
+}
+
+bool ScriptedWorld::TakeLogin(Peer& peer, const std::string& line) {
+  const std::string tag = line.substr(0, line.find(' '));
+  if (line.find(" AUTHENTICATE ") == line.npos && line.find(" LOGIN ") == line.npos) {
+    peer.Say(tag + " OK done");
+    return true;
+  }
+  if (!refusal_.empty()) {
+    peer.Say(tag + " " + refusal_);
+    return true;
+  }
+  sessions_.push_back(&peer);
+  peer.Say(tag + " OK [CAPABILITY " + capabilities_ + "] Logged in");
+  return true;
+}
+
+// ---- Clients -------------------------------------------------------------------------------------
+
+size_t ScriptedWorld::Connect() {
+  clients_.push_back(std::make_unique<Peer>(client_wires_, nullptr));
+  clients_.back()->wire.Connect(config_.listeners[0].address);
+  const size_t client = clients_.size() - 1;
+  EXPECT_EQ(Hear(client).substr(0, 5), "* OK ");
+  return client;
+}
+
+void ScriptedWorld::Say(size_t client, std::string_view line) { clients_[client]->Say(line); }
+
+std::string ScriptedWorld::Hear(size_t client) {
+  Peer& peer = *clients_[client];
+  EXPECT_TRUE(Await([&] { return !peer.lines.empty(); })) << "client " << client << " hears nothing";
+  if (peer.lines.empty()) return {};
+  std::string line = std::move(peer.lines.front());
+  peer.lines.pop_front();
+  return line;
+}
+
+void ScriptedWorld::HearsBeginning(size_t client, std::string_view beginning) {
+  const std::string line = Hear(client);
+  EXPECT_EQ(line.substr(0, beginning.size()), beginning) << line;
+}
+
+std::vector<std::string> ScriptedWorld::HearUntil(size_t client, std::string_view tag) {
+  std::vector<std::string> lines;
+  do {
+    lines.push_back(Hear(client));
+  } while (!lines.back().empty() && lines.back().rfind(std::string(tag) + " ", 0) != 0);
+  return lines;
+}
+
+void ScriptedWorld::HearsNothing(size_t client, double seconds) {
+  Pass(seconds);
+  const auto& lines = clients_[client]->lines;
+  EXPECT_TRUE(lines.empty()) << "client " << client << " hears " << lines.front();
+}
+
+bool ScriptedWorld::closed(size_t client) const { return clients_[client]->closed; }
+
+// ---- Sessions ------------------------------------------------------------------------------------
+
+size_t ScriptedWorld::sessions_open() const {
+  return static_cast<size_t>(std::count_if(sessions_.begin(), sessions_.end(), [](const Peer* p) {
+    return p->wire.open() && !p->closed;
+  }));
+}
+
+void ScriptedWorld::AwaitSession(size_t session) {
+  ASSERT_TRUE(Await([&] { return sessions_.size() > session; })) << "no session " << session;
+}
+
+std::string ScriptedWorld::NextAsked(size_t session) {
+  AwaitSession(session);
+  if (sessions_.size() <= session) return {};
+  Peer& peer = *sessions_[session];
+  EXPECT_TRUE(Await([&] { return !peer.lines.empty(); })) << "session " << session << " is idle";
+  if (peer.lines.empty()) return {};
+  std::string line = std::move(peer.lines.front());
+  peer.lines.pop_front();
+  return line;
+}
+
+std::string ScriptedWorld::Asked(size_t session, std::string_view command) {
+  const std::string line = NextAsked(session);
+  const size_t space = line.find(' ');
+  if (space == line.npos) {
+    EXPECT_EQ(line, command);
+    return {};
+  }
+  EXPECT_EQ(line.substr(space + 1), command);
+  return line.substr(0, space);
+}
+
+void ScriptedWorld::AsksNothing(size_t session, double seconds) {
+  Pass(seconds);
+  const auto& lines = sessions_[session]->lines;
+  EXPECT_TRUE(lines.empty()) << "session " << session << " is asked " << lines.front();
+}
+
+void ScriptedWorld::Tell(size_t session, std::string_view line) { sessions_[session]->Say(line); }
+
+void ScriptedWorld::Answer(size_t session, std::string_view command) {
+  const std::string tag = Asked(session, command);
+  if (!tag.empty()) Tell(session, tag + " OK done");
+}
+
+void ScriptedWorld::Cut(size_t session) { sessions_[session]->wire.Abort(); }
+
+// ---- Common ways ---------------------------------------------------------------------------------
+
+size_t ScriptedWorld::LogIn(std::string_view user) {
+  const size_t client = Connect();
+  const size_t session = sessions_.size();
+  Say(client, "l LOGIN " + std::string(user) + " secret");
+  EXPECT_EQ(Hear(client).substr(0, 4), "l OK");
+  EXPECT_EQ(sessions_.size(), session + 1);
+  return client;
+}
+
+void ScriptedWorld::SayMailbox(size_t session, const Mailbox& mailbox) {
+  const uint32_t last = mailbox.uids.empty() ? 0 : mailbox.uids.back();
+  const uint32_t next = mailbox.uid_next != 0 ? mailbox.uid_next : last + 1;
+  Tell(session, "* FLAGS " + mailbox.flags);
+  Tell(session, "* " + std::to_string(mailbox.uids.size()) + " EXISTS");
+  Tell(session, "* OK [UIDVALIDITY " + std::to_string(mailbox.validity) + "] x");
+  Tell(session, "* OK [UIDNEXT " + std::to_string(next) + "] x");
+  Tell(session, "* OK [HIGHESTMODSEQ 5] x");
+  Tell(session, "* OK [PERMANENTFLAGS " + mailbox.permanent + "] x");
+}
+
+void ScriptedWorld::Select(size_t client, size_t session, const Mailbox& mailbox) {
+  Say(client, "s SELECT INBOX");
+  const std::string tag = Asked(session, "SELECT INBOX");
+  SayMailbox(session, mailbox);
+  Tell(session, tag + " OK [READ-WRITE] done");
+  HearUntil(client, "s");
+}
+
+void ScriptedWorld::AnswerSelect(size_t session, std::string_view command, const Mailbox& mailbox) {
+  const std::string tag = Asked(session, command);
+  SayMailbox(session, mailbox);
+  const bool examine = command.rfind("EXAMINE", 0) == 0;
+  Tell(session, tag + (examine ? " OK [READ-ONLY] done" : " OK [READ-WRITE] done"));
+}
+
+void ScriptedWorld::AnswerList(size_t session, const std::vector<uint32_t>& uids) {
+  Answer(session, "NOOP");
+  const std::string tag = Asked(session, "UID SEARCH RETURN (ALL) ALL");
+  Tell(session, "* ESEARCH (TAG \"" + tag + "\") UID" +
+                    (uids.empty() ? std::string() : " ALL " + CompressSet(uids)));
+  Tell(session, tag + " OK done");
+}
+
+void ScriptedWorld::ParkFirst(size_t client, size_t session, const std::vector<uint32_t>& uids) {
+  Say(client, "i IDLE");
+  EXPECT_EQ(Hear(client), "+ idling");
+  AnswerList(session, uids);
+  Asked(session, "IDLE");
+  Tell(session, "+ idling");
+  Pass(0.1);
+}
+
+void ScriptedWorld::AnswerFlush(size_t session, const std::vector<std::string>& news) {
+  EXPECT_EQ(NextAsked(session), "DONE");
+  const std::string noop = Asked(session, "NOOP");
+  const std::string idle = Asked(session, "IDLE");
+  // The IDLE that ends was the command before.
+  const uint64_t number = ToNumber(std::string_view(noop).substr(1));
+  Tell(session, "R" + std::to_string(number - 1) + " OK done");
+  for (const std::string& line : news) Tell(session, line);
+  Tell(session, noop + " OK done");
+  Tell(session, "+ idling");
+  Pass(0.1);
+}
+
+void ScriptedWorld::Join(size_t client, size_t session, size_t driver,
+                         const std::vector<uint32_t>& uids) {
+  Say(client, "i IDLE");
+  EXPECT_EQ(Hear(client), "+ idling");
+  AnswerList(session, uids);
+  AnswerFlush(driver);
+}
+
+}  // namespace roost

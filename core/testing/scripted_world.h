@@ -1,0 +1,118 @@
+// One shard between clients and a store that say what a test tells them to: for dialogues, word by
+// word.
+//
+// What it is: a shard on a calm simulated network, plain text, no crypto. The store greets, takes
+// every login and then waits for the test. What it is not: the simulation (core/sim), where models
+// act by themselves.
+//
+// Every wait is for a condition in simulated time; what does not come fails the test and is an
+// empty string.
+#ifndef ROOST_CORE_TESTING_SCRIPTED_WORLD_H_
+#define ROOST_CORE_TESTING_SCRIPTED_WORLD_H_
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/io/simulated.h"
+#include "core/shard/shard.h"
+#include "core/sim/imap_text.h"
+#include "core/sim/wire.h"
+
+namespace roost {
+
+class ScriptedWorld {
+ public:
+  static constexpr std::string_view kCapabilities =
+      "IMAP4rev1 IDLE ESEARCH ENABLE CONDSTORE UNSELECT LITERAL+ SASL-IR AUTH=PLAIN";
+
+  explicit ScriptedWorld(std::string_view capabilities = kCapabilities);
+  ~ScriptedWorld();
+
+  // ---- Clients, by number ----------------------------------------------------------------------
+  // Connected and greeted.
+  size_t Connect();
+  void Say(size_t client, std::string_view line);
+  // The next line; fails the test when none comes.
+  std::string Hear(size_t client);
+  // The next line begins so.
+  void HearsBeginning(size_t client, std::string_view beginning);
+  // Everything up to and including the line that begins with `tag`.
+  std::vector<std::string> HearUntil(size_t client, std::string_view tag);
+  void HearsNothing(size_t client, double seconds);
+  bool closed(size_t client) const;
+
+  // ---- Sessions of the store, by number, in the order of their logins ----------------------------
+  size_t sessions_seen() const { return sessions_.size(); }
+  size_t sessions_open() const;
+  // Waits for session number `session`.
+  void AwaitSession(size_t session);
+  // The next command must be `command`; returns its tag.
+  std::string Asked(size_t session, std::string_view command);
+  // The next line as it came.
+  std::string NextAsked(size_t session);
+  void AsksNothing(size_t session, double seconds);
+  void Tell(size_t session, std::string_view line);
+  // `Asked`, then `tag OK`.
+  void Answer(size_t session, std::string_view command);
+  void Cut(size_t session);
+  // Logins are refused with this from now on; empty: taken again.
+  void RefuseLogins(std::string answer) { refusal_ = std::move(answer); }
+
+  // ---- Common ways -------------------------------------------------------------------------------
+  // Connects and logs in; the session is the next one.
+  size_t LogIn(std::string_view user = "ann");
+  struct Mailbox {
+    std::vector<uint32_t> uids;
+    uint32_t uid_next = 0;  // 0: one more than the last
+    uint32_t validity = 7;
+    std::string permanent = "(\\Seen \\*)";
+    std::string flags = "(\\Seen \\Deleted)";
+  };
+  // The client SELECTs INBOX on its session.
+  void Select(size_t client, size_t session, const Mailbox& mailbox);
+  // The session is asked to SELECT or EXAMINE INBOX by Roost itself.
+  void AnswerSelect(size_t session, std::string_view command, const Mailbox& mailbox);
+  // NOOP and a list of all UIDs.
+  void AnswerList(size_t session, const std::vector<uint32_t>& uids);
+  // IDLE of a client that is the first to park: its session becomes the feed's.
+  void ParkFirst(size_t client, size_t session, const std::vector<uint32_t>& uids);
+  // DONE, NOOP, IDLE of a driver; `news` come before NOOP's answer.
+  void AnswerFlush(size_t session, const std::vector<std::string>& news = {});
+  // IDLE of one that joins: lists its session, flushes the driver.
+  void Join(size_t client, size_t session, size_t driver, const std::vector<uint32_t>& uids);
+
+  void Pass(double seconds);
+  ShardFigures figures() { return shard_->Figures(); }
+  Config& config() { return config_; }
+
+ private:
+  class Peer;
+  bool Await(const std::function<bool()>& done, double seconds = 5);
+  void Accepted(SocketId socket);
+  // True: the login took the line.
+  bool TakeLogin(Peer& peer, const std::string& line);
+  void SayMailbox(size_t session, const Mailbox& mailbox);
+
+  const std::string capabilities_;
+  std::string refusal_;
+  SimNetwork network_;
+  SimRunner runner_;
+  Wires store_wires_;
+  Wires client_wires_;
+  Config config_;
+  std::unique_ptr<const Router> router_;
+  ShardCommon common_;
+  std::vector<std::unique_ptr<Peer>> clients_;
+  std::vector<std::unique_ptr<Peer>> accepted_;
+  std::vector<Peer*> sessions_;
+  std::unique_ptr<Shard> shard_;
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_TESTING_SCRIPTED_WORLD_H_
