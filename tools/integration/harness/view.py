@@ -8,7 +8,7 @@ import re
 import time
 
 from .imap import flag_set
-from .process import DEADLINE, Timeout
+from .process import DEADLINE, Timeout, wait_until
 
 _FETCH = re.compile(rb"^\* (\d+) FETCH \((.*)\)$", re.I | re.S)
 _FLAGS = re.compile(rb"FLAGS \(([^)]*)\)", re.I)
@@ -128,10 +128,19 @@ class View:
                 raise Timeout(f"not {count} messages: {self}") from error
 
     def check(self, expected):
-        """After DONE: asks for everything by number and compares it with the list of (uid, flags)."""
-        self.run("NOOP")
-        if self.messages:
-            self.run("FETCH 1:* (UID FLAGS)")
+        """After DONE: asks for everything by number and compares it with the list of (uid, flags).
+
+        A view that looked right by chance (as many messages, not yet the same) may be told
+        EXPUNGEISSUED once more; NOOP then tells which.
+        """
+        def asked():
+            self.run("NOOP")
+            if not self.messages:
+                return True
+            answer = self.apply(self.client.command("FETCH 1:* (UID FLAGS)"))
+            assert answer.status == "OK" or "[EXPUNGEISSUED]" in answer.text, answer
+            return answer.status == "OK"
+        wait_until(asked, lambda: f"FETCH is answered: {self}")
         assert self.equals(expected), f"not {expected}: {self}"
 
     def run(self, command):
