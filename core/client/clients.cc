@@ -192,6 +192,7 @@ void Clients::OnLogFull(Feed& feed) {
   }
   --feed.holds;
   feed.TrimLog(keep);
+  services_->feeds.DropIfUnused(&feed);  // retired: it lives until the turn is over
 }
 
 void Clients::OnDead(Feed& feed, const std::string& reason) {

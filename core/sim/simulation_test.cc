@@ -75,6 +75,7 @@ TEST(Simulation, SeedsThatOnceFailedDoNot) {
            69,   // a SELECT was refused, and its client stayed subscribed
            466,  // a view that nobody looked after set the count of messages wrong
            604,  // PERMANENTFLAGS of EXAMINE were told to a client with SELECT
+           788,  // the last subscriber was let go for its lag, and its feed stayed with a session
        }) {
     RunSeeds(seed, 1, &counts);
   }
