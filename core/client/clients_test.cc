@@ -1,0 +1,82 @@
+#include "core/client/clients.h"
+
+#include <gtest/gtest.h>
+
+#include "core/testing/scripted_world.h"
+
+namespace roost {
+namespace {
+
+TEST(Clients, TellsEveryIdlingSubscriberAndNobodyElse) {
+  ScriptedWorld world;
+  const size_t first = world.LogIn();
+  world.Select(first, 0, {.uids = {1, 2}});
+  world.ParkFirst(first, 0, {1, 2});
+  std::vector<size_t> others;
+  for (size_t i = 1; i <= 3; ++i) {
+    others.push_back(world.LogIn());
+    world.Select(others.back(), i, {.uids = {1, 2}});
+    world.Join(others.back(), i, 0, {1, 2});
+  }
+  const size_t quiet = others.back();
+  world.Say(quiet, "DONE");
+  EXPECT_EQ(world.Hear(quiet), "i OK Idle completed.");
+  world.Pass(2);
+  EXPECT_EQ(world.sessions_open(), 1u);
+  EXPECT_EQ(world.figures().asleep, 4u);
+  world.Tell(0, "* 1 EXPUNGE");
+  EXPECT_EQ(world.Hear(first), "* 1 EXPUNGE");
+  EXPECT_EQ(world.Hear(others[0]), "* 1 EXPUNGE");
+  EXPECT_EQ(world.Hear(others[1]), "* 1 EXPUNGE");
+  world.HearsNothing(quiet, 0.5);
+  world.Say(quiet, "i IDLE");
+  EXPECT_EQ(world.Hear(quiet), "+ idling");
+  EXPECT_EQ(world.Hear(quiet), "* 1 EXPUNGE");
+}
+
+TEST(Clients, BeatsForThoseInIdleOnly) {
+  ScriptedWorld world;
+  world.config().timeouts.heartbeat_s = 30;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1}});
+  world.ParkFirst(client, 0, {1});
+  world.Pass(60);
+  EXPECT_EQ(world.Hear(client), "* OK Still here");
+  world.HearUntil(client, "*");  // perhaps another
+  world.Say(client, "DONE");
+  world.HearUntil(client, "i");
+  world.HearsNothing(client, 90);
+}
+
+TEST(Clients, LetsLaggardsAndThenTheirFeedGoWhenTheLogIsFull) {
+  ScriptedWorld world;
+  world.config().parking.log_entries_max = 8;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1, 2}});
+  world.ParkFirst(client, 0, {1, 2});
+  world.Say(client, "DONE");
+  EXPECT_EQ(world.Hear(client), "i OK Idle completed.");
+  for (int i = 0; i < 12; ++i) world.Tell(0, "* 1 FETCH (FLAGS (\\Seen))");
+  world.HearsBeginning(client, "* BYE [UNAVAILABLE] Too far behind");
+  world.Pass(1);
+  EXPECT_EQ(world.figures().feeds.feeds, 0u);
+  EXPECT_EQ(world.figures().users, 0u);
+  EXPECT_EQ(world.sessions_open(), 0u);
+}
+
+TEST(Clients, LeaveNothingBehindWhenTheyGo) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1}});
+  world.ParkFirst(client, 0, {1});
+  world.Say(client, "DONE\r\nl LOGOUT");
+  world.HearUntil(client, "l");
+  world.Pass(2);
+  EXPECT_EQ(world.figures().clients, 0u);
+  EXPECT_EQ(world.figures().feeds.feeds, 0u);
+  EXPECT_EQ(world.figures().users, 0u);
+  EXPECT_EQ(world.sessions_open(), 0u);
+}
+
+}  // namespace
+}  // namespace roost

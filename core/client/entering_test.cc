@@ -1,0 +1,85 @@
+#include "core/client/entering.h"
+
+#include <gtest/gtest.h>
+
+#include "core/testing/scripted_world.h"
+
+namespace roost {
+namespace {
+
+TEST(Entering, AnswersWhatNeedsNoLogin) {
+  ScriptedWorld world;
+  const size_t client = world.Connect();
+  world.Say(client, "a CAPABILITY");
+  EXPECT_EQ(world.HearUntil(client, "a").size(), 2u);
+  world.Say(client, "b NOOP");
+  world.HearsBeginning(client, "b OK");
+  world.Say(client, "c ID NIL");
+  EXPECT_EQ(world.HearUntil(client, "c").size(), 2u);
+  world.Say(client, "d LOGOUT");
+  world.HearsBeginning(client, "* BYE");
+  world.HearsBeginning(client, "d OK");
+  EXPECT_EQ(world.sessions_seen(), 0u);
+}
+
+TEST(Entering, TakesEveryFormOfALogin) {
+  ScriptedWorld world;
+  const size_t quoted = world.Connect();
+  world.Say(quoted, "a LOGIN \"ann\" \"secret\"");
+  world.HearsBeginning(quoted, "a OK");
+  const size_t literal = world.Connect();
+  world.Say(literal, "a LOGIN ann {6}");
+  world.HearsBeginning(literal, "+ ");
+  world.Say(literal, "secret");
+  world.HearsBeginning(literal, "a OK");
+  const size_t plain = world.Connect();
+  world.Say(plain, "a AUTHENTICATE PLAIN");
+  world.HearsBeginning(plain, "+");
+  world.Say(plain, ToBase64(std::string("\0ann\0secret", 11)));
+  world.HearsBeginning(plain, "a OK");
+  EXPECT_EQ(world.sessions_seen(), 3u);
+}
+
+TEST(Entering, PassesTheStoresRefusalOn) {
+  ScriptedWorld world;
+  world.RefuseLogins("NO [AUTHENTICATIONFAILED] Who are you");
+  const size_t client = world.Connect();
+  world.Say(client, "a LOGIN ann secret");
+  EXPECT_EQ(world.Hear(client), "a NO [AUTHENTICATIONFAILED] Who are you");
+  world.Say(client, "b LOGIN ann secret");
+  world.HearsBeginning(client, "b NO");
+  world.Say(client, "c LOGIN ann secret");
+  world.HearsBeginning(client, "c NO");
+  world.HearsBeginning(client, "* BYE");  // enough
+}
+
+TEST(Entering, RefusesToActForAnotherUser) {
+  ScriptedWorld world;
+  const size_t client = world.Connect();
+  world.Say(client, "a AUTHENTICATE PLAIN " + ToBase64(std::string("bob\0ann\0secret", 14)));
+  world.HearsBeginning(client, "a NO [AUTHORIZATIONFAILED]");
+  EXPECT_EQ(world.sessions_seen(), 0u);
+}
+
+TEST(Entering, EndsAfterThreeBadCommands) {
+  ScriptedWorld world;
+  const size_t client = world.Connect();
+  world.Say(client, "GET / HTTP/1.1");
+  world.HearsBeginning(client, "GET BAD");
+  world.Say(client, "Host: here");
+  world.Hear(client);
+  world.Say(client, "Accept: */*");
+  world.Hear(client);
+  world.HearsBeginning(client, "* BYE");
+}
+
+TEST(Entering, ExecutesWhatFollowsTheLoginAfterIt) {
+  ScriptedWorld world;
+  const size_t client = world.Connect();
+  world.Say(client, "a LOGIN ann secret\r\nb SELECT INBOX");
+  world.HearsBeginning(client, "a OK");
+  EXPECT_EQ(world.NextAsked(0), "b SELECT INBOX");
+}
+
+}  // namespace
+}  // namespace roost

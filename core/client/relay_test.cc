@@ -1,0 +1,92 @@
+#include "core/client/relay.h"
+
+#include <gtest/gtest.h>
+
+#include "core/testing/scripted_world.h"
+
+namespace roost {
+namespace {
+
+class RelayTest : public ::testing::Test {
+ protected:
+  RelayTest() { client_ = world_.LogIn(); }
+
+  ScriptedWorld world_;
+  size_t client_ = 0;
+};
+
+TEST_F(RelayTest, CarriesCommandsAndAnswersAsTheyAre) {
+  world_.Say(client_, "a uid fetch 1:* (flags  BODY[])");
+  EXPECT_EQ(world_.NextAsked(0), "a uid fetch 1:* (flags  BODY[])");
+  world_.Tell(0, "* 1 FETCH (UID 1 BODY[] {12}\r\n* 1 EXPUNGE\n FLAGS ())");
+  world_.Tell(0, "a OK  two  spaces");
+  EXPECT_EQ(world_.Hear(client_), "* 1 FETCH (UID 1 BODY[] {12}\r\n* 1 EXPUNGE\n FLAGS ())");
+  EXPECT_EQ(world_.Hear(client_), "a OK  two  spaces");
+}
+
+TEST_F(RelayTest, SendsALiteralOnlyWhenTheStoreAsksForIt) {
+  world_.Say(client_, "a APPEND INBOX {5}");
+  world_.HearsNothing(client_, 0.2);
+  world_.Tell(0, "+ go ahead");
+  EXPECT_EQ(world_.Hear(client_), "+ go ahead");
+  world_.Say(client_, "hello");
+  EXPECT_EQ(world_.NextAsked(0), "a APPEND INBOX {5}\r\nhello");
+}
+
+TEST_F(RelayTest, RefusesWhatMustNotReachAStore) {
+  for (const char* command : {"LOGIN bob secret", "STARTTLS", "COMPRESS DEFLATE", "NOTIFY NONE"}) {
+    world_.Say(client_, std::string("a ") + command);
+    world_.HearsBeginning(client_, "a NO");
+  }
+  world_.Say(client_, "a XSTRANGE {5+}\r\nhello");
+  world_.HearsBeginning(client_, "a BAD");
+  world_.AsksNothing(0, 0.2);
+}
+
+TEST_F(RelayTest, AnswersItselfOnlyWhenAllBeforeIsAnswered) {
+  world_.Say(client_, "a NOOP\r\nb CAPABILITY\r\nc NOOP");
+  EXPECT_EQ(world_.NextAsked(0), "a NOOP");
+  world_.HearsNothing(client_, 0.2);
+  world_.Tell(0, "a OK done");
+  EXPECT_EQ(world_.Hear(client_), "a OK done");
+  world_.HearsBeginning(client_, "* CAPABILITY ");
+  world_.HearsBeginning(client_, "b OK");
+  EXPECT_EQ(world_.NextAsked(0), "c NOOP");
+}
+
+TEST_F(RelayTest, StripsCapabilitiesThatItCannotCarry) {
+  world_.Say(client_, "a LIST \"\" *");
+  world_.NextAsked(0);
+  world_.Tell(0, "* CAPABILITY IMAP4rev1 NOTIFY COMPRESS=DEFLATE IDLE");
+  world_.Tell(0, "a OK done");
+  EXPECT_EQ(world_.Hear(client_), "* CAPABILITY IMAP4rev1 IDLE");
+}
+
+TEST_F(RelayTest, SaysGoodbyeWhenTheSessionDiesWithACommandInFlight) {
+  world_.Say(client_, "a NOOP");
+  world_.NextAsked(0);
+  world_.Cut(0);
+  world_.HearsBeginning(client_, "* BYE [UNAVAILABLE]");  // and no answer made up
+}
+
+TEST_F(RelayTest, EndsWithoutAWordWhenTheSessionDiesInALiteral) {
+  world_.Say(client_, "a FETCH 1 (BODY[])");
+  world_.NextAsked(0);
+  world_.Tell(0, "* 1 FETCH (BODY[] {100}\r\nhalf of it");
+  world_.Pass(0.2);
+  world_.Cut(0);
+  world_.HearsNothing(client_, 0.5);
+  EXPECT_TRUE(world_.closed(client_));
+}
+
+TEST_F(RelayTest, AnswersBadToAnythingButDoneInIdle) {
+  world_.Say(client_, "i IDLE");
+  EXPECT_EQ(world_.Hear(client_), "+ idling");
+  world_.Say(client_, "n NOOP");
+  world_.HearsBeginning(client_, "i BAD");
+  world_.Say(client_, "m NOOP");
+  world_.HearsBeginning(client_, "m OK");
+}
+
+}  // namespace
+}  // namespace roost
