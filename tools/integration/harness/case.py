@@ -73,17 +73,27 @@ class RoostCase(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        if not dovecot_module.installed():
-            raise unittest.SkipTest("Dovecot is not installed; tools/setup --test installs it")
+        cls.require_store()
         cls.directory = Path(tempfile.mkdtemp(prefix="roost-integration-"))
         cls.failed = False
         cls._users = itertools.count()
         cls.addClassCleanup(cls._forget_directory)
         cls.authority = Authority(cls.directory / "certificates")
-        cls.dovecot = Dovecot(cls.directory / "dovecot", cls.authority.issue("dovecot"),
-                              extra=getattr(cls, "dovecot_settings", ""))
+        cls.dovecot = cls.start_store()
         cls.addClassCleanup(cls.dovecot.stop)
         cls.front = cls.start_front()
+
+    @classmethod
+    def require_store(cls):
+        """Skips the class where its store is not installed."""
+        if not dovecot_module.installed():
+            raise unittest.SkipTest("Dovecot is not installed; tools/setup --test installs it")
+
+    @classmethod
+    def start_store(cls):
+        """The store of this class; `dovecot` to the tests even where it is another one."""
+        return Dovecot(cls.directory / "dovecot", cls.authority.issue("dovecot"),
+                       extra=getattr(cls, "dovecot_settings", ""))
 
     @classmethod
     def start_front(cls):

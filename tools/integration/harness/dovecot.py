@@ -26,6 +26,15 @@ def installed():
     return shutil.which("dovecot", path=os.environ.get("PATH", "") + ":/usr/sbin") is not None
 
 
+def deliver(host, port, user, subject, body, count):
+    """Delivers by LMTP, as a mail server would. Returns when the store has it."""
+    with smtplib.LMTP(host, port) as lmtp:
+        for _ in range(count):
+            lmtp.sendmail("sender@example.org", [user],
+                          f"From: sender@example.org\r\nTo: {user}\r\n"
+                          f"Subject: {subject}\r\n\r\n{body}")
+
+
 class Dovecot:
     """`imap_port` speaks STARTTLS and plain, `imaps_port` TLS, `lmtp_port` takes mail."""
 
@@ -91,12 +100,7 @@ class Dovecot:
                    lambda: f"{user} has {count} sessions, but {len(self.sessions(user))}")
 
     def deliver(self, user, subject="mail", body="Hello.\r\n", count=1):
-        """Delivers by LMTP, as a mail server would. Returns when Dovecot has it."""
-        with smtplib.LMTP(self.host, self.lmtp_port) as lmtp:
-            for _ in range(count):
-                lmtp.sendmail("sender@example.org", [user],
-                              f"From: sender@example.org\r\nTo: {user}\r\n"
-                              f"Subject: {subject}\r\n\r\n{body}")
+        deliver(self.host, self.lmtp_port, user, subject, body, count)
 
     # --- changes behind Dovecot's back, while it is down ---
 

@@ -2,11 +2,13 @@
 
 import json
 import os
+import socket
 import subprocess
 from pathlib import Path
 
+from .dovecot import MASTER_PASSWORD, MASTER_USER, PASSWORD, deliver
 from .imap import Client, trusting
-from .process import Process, accepts, free_port
+from .process import Process, accepts, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(os.environ.get("ROOST_BIN", ROOT / "build" / "bin"))
@@ -73,18 +75,48 @@ def check_config(path):
 
 
 class RoostStore:
-    """The embedded store on an ordinary port."""
+    """The embedded store: any user, one password, a master user, and counts on its control port."""
 
     def __init__(self, directory, arguments=()):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.host = "127.0.0.1"
-        self.imap_port, self.lmtp_port = free_port(), free_port()
+        self.imap_port, self.lmtp_port, self.control_port = free_port(), free_port(), free_port()
         self.process = Process(
-            "roost-store", [BIN / "roost-store", f"--listen={self.host}:{self.imap_port}",
-                            f"--lmtp={self.host}:{self.lmtp_port}", *arguments],
+            "roost-store", [BIN / "roost-store", "--listen", f"{self.host}:{self.imap_port}",
+                            "--lmtp", f"{self.host}:{self.lmtp_port}",
+                            "--control", f"{self.host}:{self.control_port}",
+                            "--password", PASSWORD, "--master-user", MASTER_USER,
+                            "--master-password", MASTER_PASSWORD, *arguments],
             self.directory / "roost-store.log")
-        self.process.wait_ready(lambda: accepts(self.host, self.imap_port))
+        ports = (self.imap_port, self.lmtp_port, self.control_port)
+        self.process.wait_ready(lambda: all(accepts(self.host, port) for port in ports))
+
+    def counts(self):
+        """The lines it answers to "counts"."""
+        with socket.create_connection((self.host, self.control_port), timeout=30) as control:
+            control.sendall(b"counts\r\n")
+            with control.makefile("r", encoding="utf-8", newline="\n") as lines:
+                return list(iter(lambda: lines.readline().strip(), ""))
+
+    def _of_user(self, user, what):
+        for line in self.counts():
+            words = line.split()
+            if words[:2] == ["user", user]:
+                return int(words[words.index(what, 2) + 1])
+        return 0
+
+    # The same as of Dovecot, so that the same tests can run on both.
+
+    def logins(self, user):
+        return self._of_user(user, "logins")
+
+    def wait_sessions(self, user, count):
+        wait_until(lambda: self._of_user(user, "sessions") == count,
+                   lambda: f"{user} has {count} sessions, but {self._of_user(user, 'sessions')}")
+
+    def deliver(self, user, subject="mail", body="Hello.\r\n", count=1):
+        deliver(self.host, self.lmtp_port, user, subject, body, count)
 
     def stop(self):
         return self.process.stop()
