@@ -78,7 +78,7 @@ class Relay final : public Talk, private SessionSink {
   bool MayPark() const;
   void StartParking();
   void ParkingDone(Parking::Result result);
-  void Park(Parking::Result result);
+  void Park(const Parking::Result& result);
   void ParkUnselected();
   void StartOwnIdle();
   void EndIdle(std::string_view answer);

@@ -50,7 +50,7 @@ void Relay::ParkingDone(Parking::Result result) {
     // feed's, though.
     if (!result.took_session) return IdleEnded();
   }
-  if (result.parked) return Park(std::move(result));
+  if (result.parked) return Park(result);
   if (result.try_again) {
     retry_.SetIn(MsToNs(retry_ms_), [this] {
       if (state_ != State::kOwnIdle || !own_idle_started_) return;
@@ -66,11 +66,11 @@ void Relay::ParkingDone(Parking::Result result) {
 void Relay::ParkUnselected() {
   Parking::Result result;
   result.parked = true;
-  Park(std::move(result));
+  Park(result);
 }
 
 // From here on the client owns no session. Its talk goes on as Awake, until it is quiet.
-void Relay::Park(Parking::Result result) {
+void Relay::Park(const Parking::Result& result) {
   Services& services = client_.services();
   ClientCell& cell = client_.cell();
   client_.Write(result.tell);

@@ -20,7 +20,8 @@ class IdleDriverTest : public ::testing::Test {
     EXPECT_EQ(world_.NextAsked(0), "DONE");
     const std::string tag = world_.Asked(0, fetch);
     world_.Asked(0, "IDLE");
-    world_.Tell(0, "R" + std::to_string(ToNumber(std::string_view(tag).substr(1)) - 1) + " OK done");
+    world_.Tell(0,
+                "R" + std::to_string(ToNumber(std::string_view(tag).substr(1)) - 1) + " OK done");
     return tag;
   }
 

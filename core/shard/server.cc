@@ -132,7 +132,7 @@ void Server::RunShard(uint32_t index) {
       if (asked == seen_[index]) continue;
       ShardFigures figures = shard.Figures();
       std::lock_guard lock(mutex_);
-      figures_[index] = std::move(figures);
+      figures_[index] = figures;
       seen_[index] = asked;
       answered_.notify_all();
     }

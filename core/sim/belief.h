@@ -32,7 +32,7 @@ class Belief {
 
   void Clear();
   // SELECT under way: what EXISTS says counts, smaller or not.
-  void BeginSelect(std::string mailbox, bool examine);
+  void BeginSelect(std::string name, bool by_examine);
 
   std::string Exists(uint32_t n);
   std::string Expunge(uint32_t n);

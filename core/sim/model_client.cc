@@ -13,9 +13,8 @@ bool StartsWith(std::string_view text, std::string_view prefix) {
 // What a client may be told when sessions and stores are lost. Nobody's password ever changes here,
 // and no mailbox goes back in time.
 bool IsGoodReason(std::string_view bye, const ClientWorld& world) {
-  for (std::string_view reason :
-       {"The connection to the mail store was lost", "This session ends", "mailbox was replaced",
-        "Too many failed logins"}) {
+  for (std::string_view reason : {"The connection to the mail store was lost", "This session ends",
+                                  "mailbox was replaced", "Too many failed logins"}) {
     if (world.faults && bye.find(reason) != bye.npos) return true;
   }
   for (std::string_view reason : {"Too much has changed", "Too far behind"}) {
@@ -324,7 +323,7 @@ void ModelClient::Put(std::string_view bytes) {
   wire_.Write(bytes);
 }
 
-ModelClient::Sent& ModelClient::Send(std::string name, std::string arguments, Sent sent) {
+ModelClient::Sent& ModelClient::Send(std::string name, const std::string& arguments, Sent sent) {
   sent.tag = "a" + std::to_string(number_) + "." + std::to_string(++tag_number_);
   sent.name = std::move(name);
   sent.sent_ns = world_.wires.now_ns();

@@ -42,7 +42,7 @@ struct ClientWorld {
   Transcript& transcript;
   Violations& violations;
   ClientCounts& counts;
-  bool faults = false;  // connections and sessions may be lost, the store may be away
+  bool faults = false;     // connections and sessions may be lost, the store may be away
   bool small_log = false;  // a feed's log may overflow, and laggards be let go
   // No answer after so long is a violation.
   uint64_t patience_ns = 100 * kNsPerSecond;
@@ -123,9 +123,9 @@ class ModelClient final : public WireOwner {
 
   // ---- what it says
   // ------------------------------------------------------------------------------
-  Sent& Send(std::string name, std::string arguments, Sent sent);
-  Sent& Send(std::string name, std::string arguments) {
-    return Send(std::move(name), std::move(arguments), Sent());
+  Sent& Send(std::string name, const std::string& arguments, Sent sent);
+  Sent& Send(std::string name, const std::string& arguments) {
+    return Send(std::move(name), arguments, Sent());
   }
   void Put(std::string_view bytes);
   // In a while, if the connection is still the same.

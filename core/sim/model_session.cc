@@ -13,7 +13,7 @@ ModelSession::ModelSession(ModelStore& store, uint64_t number, SocketId socket)
 
 ModelSession::~ModelSession() { Deselect(); }
 
-void ModelSession::Say(std::string line) {
+void ModelSession::Say(const std::string& line) {
   if (dead()) return;
   store_.transcript().Add(store_.wires().now_ns(), user_,
                           "  store " + std::to_string(number_) + " >", line);

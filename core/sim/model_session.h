@@ -59,7 +59,7 @@ class ModelSession final : public WireOwner, private MailboxObserver {
   void OnReflagged(uint32_t uid) override;
   void OnReplaced() override;
 
-  void Say(std::string line);
+  void Say(const std::string& line);
   void Answer(std::string_view status_and_text);
   void Work();
   void Execute(const std::string& text);

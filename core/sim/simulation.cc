@@ -80,10 +80,9 @@ void Simulation::MakeShards() {
 }
 
 void Simulation::MakeClients() {
-  world_ = std::make_unique<ClientWorld>(
-      ClientWorld{client_wires_, scenario_.direct ? store_address_ : roost_address_, transcript_,
-                  violations_, client_counts_, scenario_.faults,
-      scenario_.config.parking.log_entries_max < kSmallLog});
+  world_ = std::make_unique<ClientWorld>(ClientWorld{
+      client_wires_, scenario_.direct ? store_address_ : roost_address_, transcript_, violations_,
+      client_counts_, scenario_.faults, scenario_.config.parking.log_entries_max < kSmallLog});
   uint64_t number = 0;
   for (const Scenario::ClientPlan& plan : scenario_.clients) {
     ++number;

@@ -88,8 +88,7 @@ void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
     // Said in clear, by whoever is on the way (RFC 3501, 6.2.1).
     return Lose(SessionLoss::kUnreachable, "the store sent plaintext instead of a TLS handshake");
   }
-  if (response.kind == ResponseKind::kCapability ||
-      (response.code_name.size() != 0 && response.CodeIs("CAPABILITY"))) {
+  if (response.kind == ResponseKind::kCapability || response.CodeIs("CAPABILITY")) {
     state_.set_capabilities(CapabilitySet::Parse(
         response.kind == ResponseKind::kCapability ? response.rest : response.code_args));
     capabilities_known_ = true;

@@ -1,9 +1,9 @@
 #include "core/testing/scripted_world.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <utility>
+
+#include <gtest/gtest.h>
 
 namespace roost {
 namespace {
@@ -113,7 +113,8 @@ bool ScriptedWorld::TakeLogin(Peer& peer, const std::string& line) {
   return true;
 }
 
-// ---- Clients -------------------------------------------------------------------------------------
+// ---- Clients
+// -------------------------------------------------------------------------------------
 
 size_t ScriptedWorld::Connect() {
   clients_.push_back(std::make_unique<Peer>(client_wires_, nullptr));
@@ -127,7 +128,8 @@ void ScriptedWorld::Say(size_t client, std::string_view line) { clients_[client]
 
 std::string ScriptedWorld::Hear(size_t client) {
   Peer& peer = *clients_[client];
-  EXPECT_TRUE(Await([&] { return !peer.lines.empty(); })) << "client " << client << " hears nothing";
+  EXPECT_TRUE(Await([&] { return !peer.lines.empty(); }))
+      << "client " << client << " hears nothing";
   if (peer.lines.empty()) return {};
   std::string line = std::move(peer.lines.front());
   peer.lines.pop_front();
@@ -155,7 +157,8 @@ void ScriptedWorld::HearsNothing(size_t client, double seconds) {
 
 bool ScriptedWorld::closed(size_t client) const { return clients_[client]->closed; }
 
-// ---- Sessions ------------------------------------------------------------------------------------
+// ---- Sessions
+// ------------------------------------------------------------------------------------
 
 size_t ScriptedWorld::sessions_open() const {
   return static_cast<size_t>(std::count_if(sessions_.begin(), sessions_.end(), [](const Peer* p) {
@@ -204,7 +207,8 @@ void ScriptedWorld::Answer(size_t session, std::string_view command) {
 
 void ScriptedWorld::Cut(size_t session) { sessions_[session]->wire.Abort(); }
 
-// ---- Common ways ---------------------------------------------------------------------------------
+// ---- Common ways
+// ---------------------------------------------------------------------------------
 
 size_t ScriptedWorld::LogIn(std::string_view user) {
   const size_t client = Connect();

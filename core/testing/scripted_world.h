@@ -46,7 +46,8 @@ class ScriptedWorld {
   void HearsNothing(size_t client, double seconds);
   bool closed(size_t client) const;
 
-  // ---- Sessions of the store, by number, in the order of their logins ----------------------------
+  // ---- Sessions of the store, by number, in the order of their logins
+  // ----------------------------
   size_t sessions_seen() const { return sessions_.size(); }
   size_t sessions_open() const;
   // Waits for session number `session`.
@@ -63,8 +64,9 @@ class ScriptedWorld {
   // Logins are refused with this from now on; empty: taken again.
   void RefuseLogins(std::string answer) { refusal_ = std::move(answer); }
 
-  // ---- Common ways -------------------------------------------------------------------------------
-  // Connects and logs in; the session is the next one.
+  // ---- Common ways
+  // ------------------------------------------------------------------------------- Connects and
+  // logs in; the session is the next one.
   size_t LogIn(std::string_view user = "ann");
   struct Mailbox {
     std::vector<uint32_t> uids;
