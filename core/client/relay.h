@@ -77,7 +77,7 @@ class Relay final : public Talk, private SessionSink {
   void StartIdle(std::string_view tag);
   bool MayPark() const;
   void StartParking();
-  void ParkingDone(Parking::Result result);
+  void ParkingDone(const Parking::Result& result);
   void Park(const Parking::Result& result);
   void ParkUnselected();
   void StartOwnIdle();

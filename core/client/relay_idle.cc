@@ -36,11 +36,11 @@ void Relay::StartParking() {
   Services& services = client_.services();
   parking_ = std::make_unique<Parking>(services.loop, services.config, services.feeds,
                                        *client_.cell().user, session_,
-                                       [this](Parking::Result r) { ParkingDone(std::move(r)); });
+                                       [this](const Parking::Result& r) { ParkingDone(r); });
   parking_->Start();
 }
 
-void Relay::ParkingDone(Parking::Result result) {
+void Relay::ParkingDone(const Parking::Result& result) {
   client_.services().loop.Retire(std::move(parking_));
   if (client_.closed()) return;
   // Nobody looks after its unknown UIDs any more; the next attempt lists anew.
