@@ -61,6 +61,8 @@ class Shard final : private IoHandler, private Mover {
   // passed.
   void Stop(std::string_view reason);
   uint32_t clients() const { return clients_.size(); }
+  // Feeds in search of a session.
+  uint64_t recovering() { return feeds_.stats().recovering; }
   ShardFigures Figures();
 
   Feeds& feeds() { return feeds_; }

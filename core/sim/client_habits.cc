@@ -22,17 +22,14 @@ bool ModelClient::settled() const {
 
 void ModelClient::Verify() {
   verify_ = true;
-  if (!settled()) return;
-  idling_ = false;
-  Put("DONE\r\n");
+  if (settled()) SayDone("DONE");
 }
 
 void ModelClient::Finish() {
   finishing_ = true;
   if (!wire_.open()) return;
   if (idling_) {
-    idling_ = false;
-    Put("DONE\r\n");
+    SayDone("DONE");
   } else if (sent_.empty() && stage_ == Stage::kReady) {
     Next();
   }
@@ -201,13 +198,17 @@ void ModelClient::Act() {
 
 void ModelClient::Idle() { Send("IDLE", ""); }
 
+// Its answer is awaited from now on.
+void ModelClient::SayDone(std::string_view word) {
+  idling_ = false;
+  sent_.front().sent_ns = world_.wires.now_ns();
+  Put(std::string(word) + "\r\n");
+}
+
 // In IDLE from now on: when and how it will end.
 void ModelClient::EndIdle() {
   if (settling_) {
-    if (verify_ || finishing_) {
-      idling_ = false;
-      Put("DONE\r\n");
-    }
+    if (verify_ || finishing_) SayDone("DONE");
     return;
   }
   // Mostly short, sometimes as long as it can be.
@@ -215,13 +216,15 @@ void ModelClient::EndIdle() {
   if (rng_.Chance(0.5)) seconds /= 20;
   Later(seconds, [this, tag = sent_.front().tag] {
     if (!idling_ || settling_ || sent_.empty() || sent_.front().tag != tag) return;
-    idling_ = false;
-    if (rng_.Chance(habits_.leave)) return Leave();
+    if (rng_.Chance(habits_.leave)) {
+      idling_ = false;
+      return Leave();
+    }
     if (rng_.Chance(habits_.odd * 0.3)) {
       sent_.front().may_fail = true;
-      return Put("HELLO\r\n");
+      return SayDone("HELLO");
     }
-    Put(rng_.Chance(0.1) ? "done\r\n" : "DONE\r\n");
+    SayDone(rng_.Chance(0.1) ? "done" : "DONE");
     // Commands without numbers may follow at once.
     switch (rng_.Below(8)) {
       case 0:

@@ -147,6 +147,7 @@ class ModelClient final : public WireOwner {
   void Act();
   void Idle();
   void EndIdle();
+  void SayDone(std::string_view word);
   void ReadSome();
   void FetchByNumber();
   void FetchByUid();

@@ -61,6 +61,7 @@ bool ModelMailbox::TakeRecent(uint32_t uid) {
 }
 
 void ModelMailbox::Replace() {
+  replaced_ = true;
   for (MailboxObserver* observer : std::vector(observers_)) observer->OnReplaced();
 }
 

@@ -58,6 +58,7 @@ class ModelMailbox {
   // True once: the caller is the one session that sees it as \Recent.
   bool TakeRecent(uint32_t uid);
   void Replace();
+  bool replaced() const { return replaced_; }
 
   void Attach(MailboxObserver* observer) { observers_.push_back(observer); }
   void Detach(MailboxObserver* observer) { std::erase(observers_, observer); }
@@ -71,6 +72,7 @@ class ModelMailbox {
   const uint32_t uid_validity_;
   uint32_t uid_next_;
   uint64_t highest_modseq_ = 1;
+  bool replaced_ = false;
   std::vector<ModelMessage> messages_;
   std::set<std::string> keywords_;
   std::vector<std::pair<uint64_t, uint32_t>> expunged_;

@@ -39,6 +39,14 @@ void ModelSession::Cut() {
 
 void ModelSession::OnWireClosed(int) { Deselect(); }
 
+bool ModelSession::HasNews() const {
+  if (!idling_ || mailbox_ == nullptr) return false;
+  const auto seen = [this](const auto& news) { return FindSeen(news.first) != nullptr; };
+  return mailbox_->replaced() || !arrivals_.empty() ||
+         std::any_of(expunges_.begin(), expunges_.end(), seen) ||
+         std::any_of(reflagged_.begin(), reflagged_.end(), seen);
+}
+
 void ModelSession::OnWireInput() {
   while (std::optional<std::string> command = reader_.Next(&wire_.input)) {
     commands_.push_back(std::move(*command));
@@ -333,10 +341,14 @@ void ModelSession::OnReplaced() {
                     });
 }
 
-ModelSession::Seen* ModelSession::FindSeen(uint32_t uid) {
+const ModelSession::Seen* ModelSession::FindSeen(uint32_t uid) const {
   auto it = std::lower_bound(view_.begin(), view_.end(), uid,
                              [](const Seen& s, uint32_t u) { return s.uid < u; });
   return it != view_.end() && it->uid == uid ? &*it : nullptr;
+}
+
+ModelSession::Seen* ModelSession::FindSeen(uint32_t uid) {
+  return const_cast<Seen*>(std::as_const(*this).FindSeen(uid));
 }
 
 void ModelSession::Refresh(Seen* seen) {

@@ -33,6 +33,8 @@ class ModelSession final : public WireOwner, private MailboxObserver {
   const std::string& user() const { return user_; }
   const ModelMailbox* selected() const { return mailbox_.get(); }
   uint64_t number() const { return number_; }
+  // Something to tell without being asked.
+  bool HasNews() const;
   SocketId socket() const { return wire_.socket(); }
 
   void Bye(std::string_view reason);
@@ -102,6 +104,7 @@ class ModelSession final : public WireOwner, private MailboxObserver {
   // The truth of one message, now.
   void Refresh(Seen* seen);
   Seen* FindSeen(uint32_t uid);
+  const Seen* FindSeen(uint32_t uid) const;
   std::string FlagsOf(const Seen& seen) const;
 
   ModelStore& store_;

@@ -207,6 +207,17 @@ std::string ModelStore::Describe(std::string_view user) const {
   return text;
 }
 
+std::string ModelStore::Unrest() const {
+  if (!listening_) return "the store is away";
+  if (refuses_logins()) return "the store refuses logins";
+  for (const auto& session : sessions_) {
+    if (!session->dead() && session->HasNews()) {
+      return "the store has news for session " + std::to_string(session->number());
+    }
+  }
+  return {};
+}
+
 void ModelStore::Sweep() {
   std::erase_if(sessions_, [](const auto& session) { return session->dead(); });
 }

@@ -79,6 +79,8 @@ class ModelStore {
   size_t sessions_of(std::string_view user) const;
   size_t idling() const;
   std::string Describe(std::string_view user) const;
+  // What it has still to do or to tell by itself; empty: nothing.
+  std::string Unrest() const;
   StoreCounts& counts() { return counts_; }
 
   // ---- For its sessions

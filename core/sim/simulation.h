@@ -1,9 +1,11 @@
 // One run: shards of the real code between model clients and a model store, on a simulated network.
 //
-//   busy: clients act, others change mailboxes, things break -> settled: all in IDLE, faults over
-//   -> compared
-//   -> changes while all idle -> compared -> everybody asks for everything -> compared -> all log
-//   out -> nothing is left
+//   busy: clients act, others change mailboxes, things break -> faults over, all settle -> quiet
+//   -> compared -> changes while all are settled -> quiet -> compared
+//   -> everybody asks for everything -> quiet -> compared -> all log out -> nothing is left
+//
+// Quiet is a condition and no time: every client settled, no feed in search of a session, the store
+// with nothing left to tell and with the sessions that are needed, for a while without a break.
 //
 // What is judged: every line that a client hears (model_client.h), what each believes when all is
 // quiet, and how many sessions the store has then: one for each mailbox that is watched.
@@ -51,14 +53,16 @@ class Simulation {
   void PlanFault();
   void ChangeSomething();
   void BreakSomething();
-  bool Settle(const char* when);
-  void AwaitSessions(const char* when);
+  // All settled, nothing on its way, for a while; faults are over. False: not so by the far limit.
+  bool AwaitQuiet(const char* when);
+  // What keeps it from being quiet; empty: nothing.
+  std::string Unrest() const;
   void Compare(const char* when, bool whole);
   void ChangeWhileIdle();
   void VerifyAll();
   void FinishAll();
-  size_t WatchedMailboxes() const;
-  bool AllSettled() const;
+  // One session for each mailbox that somebody watches, one for each client bound to its own.
+  size_t SessionsWanted() const;
   // True when `done` came true in time.
   template <typename Done>
   bool RunUntil(uint64_t seconds, Done done);
