@@ -77,6 +77,7 @@ void AppendFigures(const ShardFigures& f, std::string* out) {
   o.Number("kept_idle", f.client_stats.kept_idle);
   o.Number("events_sent", f.client_stats.events_sent);
   o.Number("heartbeats", f.client_stats.heartbeats);
+  o.Number("laggards_coalesced", f.client_stats.laggards_coalesced);
   o.Number("laggards_dropped", f.client_stats.laggards_dropped);
   o.Number("handshakes_done", f.streams.handshakes_done);
   o.Number("handshakes_resumed", f.streams.handshakes_resumed);
@@ -104,6 +105,7 @@ void Add(const ShardFigures& f, ShardFigures* t) {
   s.failed_logins += c.failed_logins, s.unavailable_logins += c.unavailable_logins;
   s.parked += c.parked, s.kept_idle += c.kept_idle, s.events_sent += c.events_sent;
   s.heartbeats += c.heartbeats, s.laggards_dropped += c.laggards_dropped;
+  s.laggards_coalesced += c.laggards_coalesced;
   t->streams.handshakes_done += f.streams.handshakes_done;
   t->streams.handshakes_resumed += f.streams.handshakes_resumed;
   t->streams.handshakes_failed += f.streams.handshakes_failed;

@@ -1,8 +1,12 @@
 // EventLog<Entry>: a bounded log of numbered entries, appended at the head, trimmed at the tail.
 //
-// Readers keep a cursor (the number of the next entry they want) and are not known to the log.
-// Numbers start at 1 and never repeat; 0 means "none". Entries live in small blocks: an empty log
-// owns no block, and references from At stay valid until the entry is trimmed. One thread.
+// Readers keep a cursor (the number from which on they want entries) and are not known to the log.
+// Numbers start at 1, ascend and never repeat; 0 means "none". They need not be dense: whoever
+// rewrites the log to make it smaller (TakeAll, PutBack) leaves numbers out, and every cursor stays
+// valid. So entries are walked with ForEach, never by counting up.
+//
+// Entries live in small blocks: an empty log owns no block, and references stay valid until the
+// entry is trimmed or taken. One thread.
 #ifndef ROOST_CORE_BASE_EVENT_LOG_H_
 #define ROOST_CORE_BASE_EVENT_LOG_H_
 
@@ -20,71 +24,143 @@ namespace roost {
 template <typename Entry, uint32_t kBlockEntries = 16>
 class EventLog {
  public:
+  struct Numbered {
+    uint64_t seq;
+    Entry entry;
+  };
+
   explicit EventLog(uint32_t max_entries) : max_entries_(max_entries) {}
-  ~EventLog() { TrimBelow(next_); }
+  ~EventLog() { Clear(); }
   EventLog(const EventLog&) = delete;
   EventLog& operator=(const EventLog&) = delete;
 
-  // Number of the oldest entry kept; equals next_seq() when empty.
+  // The log reaches back to here: a reader whose cursor is lower may have missed something.
   uint64_t first_seq() const { return first_; }
   // Number the next Append will give.
   uint64_t next_seq() const { return next_; }
-  bool empty() const { return first_ == next_; }
-  uint64_t size() const { return next_ - first_; }
-  bool full() const { return size() >= max_entries_; }
-  bool Contains(uint64_t seq) const { return seq >= first_ && seq < next_; }
+  bool empty() const { return size_ == 0; }
+  uint64_t size() const { return size_; }
+  bool full() const { return size_ >= max_entries_; }
+  uint32_t max_entries() const { return max_entries_; }
+  bool Contains(uint64_t seq) const {
+    const uint64_t i = IndexOf(seq);
+    return i < size_ && Item(i).seq == seq;
+  }
   // Heap bytes owned, entries' own allocations not counted.
   size_t memory() const {
     return blocks_.size() * sizeof(Block) + blocks_.capacity() * sizeof(blocks_[0]);
   }
 
-  // Returns the entry's number, or 0 when the log is full (trim or coalesce, then append again).
+  // Returns the entry's number, or 0 when the log is full (trim or rewrite, then append again).
   [[nodiscard]] uint64_t Append(Entry entry) {
     if (full()) return 0;
-    const uint64_t position = offset_ + size();
-    if (position == blocks_.size() * kBlockEntries) blocks_.push_back(std::make_unique<Block>());
-    new (Slot(position)) Entry(std::move(entry));
+    Push(Numbered{next_, std::move(entry)});
     return next_++;
   }
 
   // Precondition: Contains(seq).
-  Entry& At(uint64_t seq) {
+  const Entry& At(uint64_t seq) const {
     ROOST_CHECK(Contains(seq));
-    return *std::launder(static_cast<Entry*>(Slot(offset_ + (seq - first_))));
+    return Item(IndexOf(seq)).entry;
   }
-  const Entry& At(uint64_t seq) const { return const_cast<EventLog*>(this)->At(seq); }
+
+  // `fn(seq, entry)` for the entries with from <= number < to, in ascending order.
+  template <typename Fn>
+  void ForEach(uint64_t from, uint64_t to, Fn&& fn) const {
+    for (uint64_t i = IndexOf(from); i < size_ && Item(i).seq < to; ++i) {
+      fn(Item(i).seq, Item(i).entry);
+    }
+  }
+  // The same in descending order, from the head down to `from`.
+  template <typename Fn>
+  void ForEachBack(uint64_t from, Fn&& fn) const {
+    for (uint64_t i = size_; i > 0 && Item(i - 1).seq >= from; --i) {
+      fn(Item(i - 1).seq, Item(i - 1).entry);
+    }
+  }
+  // The number of the entry at a place counted from the tail. Precondition: place < size().
+  uint64_t SeqAtPlace(uint64_t place) const { return Item(place).seq; }
 
   // Drops every entry whose number is below `seq`; clamped to next_seq().
   void TrimBelow(uint64_t seq) {
     if (seq > next_) seq = next_;
-    while (first_ < seq) {
-      At(first_).~Entry();
-      ++first_;
+    if (seq <= first_) return;
+    first_ = seq;
+    while (size_ != 0 && Item(0).seq < seq) {
+      MutableItem(0).~Numbered();
       ++offset_;
+      --size_;
     }
-    if (empty()) {
-      std::vector<std::unique_ptr<Block>>().swap(blocks_);
-      offset_ = 0;
-      return;
-    }
+    if (empty()) return Clear();
     const uint64_t unused = offset_ / kBlockEntries;
     blocks_.erase(blocks_.begin(), blocks_.begin() + static_cast<std::ptrdiff_t>(unused));
     offset_ -= unused * kBlockEntries;
   }
 
+  // Rewriting: what TakeAll gave comes back by PutBack, fewer and other perhaps. Precondition of
+  // PutBack: the log is empty; numbers ascend, from first_seq() to below next_seq(); no more than
+  // were taken.
+  std::vector<Numbered> TakeAll() {
+    std::vector<Numbered> all;
+    all.reserve(size_);
+    for (uint64_t i = 0; i < size_; ++i) all.push_back(std::move(MutableItem(i)));
+    Clear();
+    return all;
+  }
+  void PutBack(std::vector<Numbered> entries) {
+    ROOST_CHECK(empty() && entries.size() <= max_entries_);
+    uint64_t least = first_;
+    for (Numbered& n : entries) {
+      ROOST_CHECK(n.seq >= least && n.seq < next_);
+      least = n.seq + 1;
+      Push(std::move(n));
+    }
+  }
+
  private:
   struct Block {
-    alignas(Entry) unsigned char bytes[sizeof(Entry) * kBlockEntries];
+    alignas(Numbered) unsigned char bytes[sizeof(Numbered) * kBlockEntries];
   };
 
-  void* Slot(uint64_t position) {
-    return blocks_[position / kBlockEntries]->bytes + sizeof(Entry) * (position % kBlockEntries);
+  void Push(Numbered item) {
+    const uint64_t position = offset_ + size_;
+    if (position == blocks_.size() * kBlockEntries) blocks_.push_back(std::make_unique<Block>());
+    new (Slot(position)) Numbered(std::move(item));
+    ++size_;
+  }
+  void Clear() {
+    for (uint64_t i = 0; i < size_; ++i) MutableItem(i).~Numbered();
+    std::vector<std::unique_ptr<Block>>().swap(blocks_);
+    size_ = 0;
+    offset_ = 0;
+  }
+
+  // Place of the first entry whose number is `seq` or above; size_ when there is none.
+  uint64_t IndexOf(uint64_t seq) const {
+    uint64_t low = 0, high = size_;
+    while (low < high) {
+      const uint64_t middle = low + (high - low) / 2;
+      if (Item(middle).seq < seq) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  }
+  Numbered& MutableItem(uint64_t i) const {
+    return *std::launder(static_cast<Numbered*>(Slot(offset_ + i)));
+  }
+  const Numbered& Item(uint64_t i) const { return MutableItem(i); }
+  void* Slot(uint64_t position) const {
+    return blocks_[position / kBlockEntries]->bytes + sizeof(Numbered) * (position % kBlockEntries);
   }
 
   std::vector<std::unique_ptr<Block>> blocks_;
   uint64_t first_ = 1;
   uint64_t next_ = 1;
-  uint64_t offset_ = 0;  // position of first_ in the first block
+  uint64_t size_ = 0;
+  uint64_t offset_ = 0;  // position of the first entry in the first block
   uint32_t max_entries_;
 };
 

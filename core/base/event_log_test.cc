@@ -76,5 +76,31 @@ TEST(EventLogTest, BehavesLikeAListOfNumberedEntries) {
   }
 }
 
+TEST(EventLogTest, KeepsCursorsValidWhenItIsRewritten) {
+  EventLog<std::string, 4> log(20);
+  for (int i = 1; i <= 20; ++i) ASSERT_NE(log.Append(std::to_string(i)), 0u);
+  log.TrimBelow(3);
+  auto entries = log.TakeAll();
+  EXPECT_TRUE(log.empty());
+  EXPECT_EQ(log.first_seq(), 3u);
+  std::erase_if(entries, [](const auto& n) { return n.seq % 5 != 0; });
+  log.PutBack(std::move(entries));
+  EXPECT_EQ(log.size(), 4u);
+  EXPECT_EQ(log.next_seq(), 21u);
+  EXPECT_FALSE(log.Contains(4));
+  EXPECT_EQ(log.At(10), "10");
+  EXPECT_EQ(log.Append("21"), 21u);
+  std::string read;
+  log.ForEach(6, 21, [&](uint64_t, const std::string& text) { read += text + " "; });
+  EXPECT_EQ(read, "10 15 20 ");
+  read.clear();
+  log.ForEachBack(11, [&](uint64_t seq, const std::string&) { read += std::to_string(seq) + " "; });
+  EXPECT_EQ(read, "21 20 15 ");
+  EXPECT_EQ(log.SeqAtPlace(1), 10u);
+  log.TrimBelow(11);
+  EXPECT_EQ(log.size(), 3u);
+  EXPECT_EQ(log.first_seq(), 11u);
+}
+
 }  // namespace
 }  // namespace roost

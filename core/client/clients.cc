@@ -179,20 +179,37 @@ void Clients::Trim(Feed& feed) {
 }
 
 void Clients::OnLogFull(Feed& feed) {
-  // Those furthest behind go: they would be told something incomplete otherwise.
-  const uint64_t keep = feed.log().first_seq() + feed.log().size() / 2;
-  std::vector<uint32_t> laggards;
-  feed.subscribers.ForEach(subscriber_links(), [&](uint32_t index) {
-    if (cells_[index].cursor < keep) laggards.push_back(index);
-  });
   ++feed.holds;
-  for (uint32_t index : laggards) {
-    ++services_->stats.laggards_dropped;
-    Bye(index, "[UNAVAILABLE] Too far behind with this mailbox; please connect again");
+  Coalesce(feed);
+  while (!feed.LogHasRoom()) {
+    // Too many cursors, or too much owed: those furthest behind go.
+    uint64_t keep = feed.log().SeqAtPlace(feed.log().size() / 2);
+    if (keep <= feed.log().first_seq()) keep = feed.head();
+    std::vector<uint32_t> laggards;
+    feed.subscribers.ForEach(subscriber_links(), [&](uint32_t index) {
+      if (cells_[index].cursor < keep) laggards.push_back(index);
+    });
+    for (uint32_t index : laggards) {
+      ++services_->stats.laggards_dropped;
+      Bye(index, "[UNAVAILABLE] Too far behind with this mailbox; please connect again");
+    }
+    feed.TrimLog(keep);
+    Coalesce(feed);
   }
   --feed.holds;
-  feed.TrimLog(keep);
   services_->feeds.DropIfUnused(&feed);  // retired: it lives until the turn is over
+}
+
+void Clients::Coalesce(Feed& feed) {
+  const uint64_t before = feed.log().size();
+  std::vector<uint64_t> cursors;
+  uint64_t behind = 0;
+  feed.subscribers.ForEach(subscriber_links(), [&](uint32_t index) {
+    cursors.push_back(cells_[index].cursor);
+    if (cells_[index].cursor < feed.head()) ++behind;
+  });
+  feed.CoalesceLog(std::move(cursors));
+  if (feed.log().size() < before) services_->stats.laggards_coalesced += behind;
 }
 
 void Clients::OnDead(Feed& feed, const std::string& reason) {

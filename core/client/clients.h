@@ -98,6 +98,7 @@ class Clients final : public Subscribers {
   void Bye(uint32_t index, std::string_view text);
   void Fire(uint32_t index);
   void Trim(Feed& feed);
+  void Coalesce(Feed& feed);
   const std::string& Rendered(const Feed& feed, uint64_t cursor, EnabledSet enabled);
   auto links() {
     return [this](uint32_t index) -> TimerLinks& { return cells_[index].timer; };

@@ -1,11 +1,15 @@
 #include "core/client/clients.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "core/testing/scripted_world.h"
 
 namespace roost {
 namespace {
+
+using Lines = std::vector<std::string>;
 
 TEST(Clients, TellsEveryIdlingSubscriberAndNobodyElse) {
   ScriptedWorld world;
@@ -56,12 +60,64 @@ TEST(Clients, LetsLaggardsAndThenTheirFeedGoWhenTheLogIsFull) {
   world.ParkFirst(client, 0, {1, 2});
   world.Say(client, "DONE");
   EXPECT_EQ(world.Hear(client), "i OK Idle completed.");
-  for (int i = 0; i < 12; ++i) world.Tell(0, "* 1 FETCH (FLAGS (\\Seen))");
+  // All different, so that nothing can be summed up.
+  for (int i = 0; i < 12; ++i) world.Tell(0, "* OK [ALERT] " + std::to_string(i));
   world.HearsBeginning(client, "* BYE [UNAVAILABLE] Too far behind");
+  EXPECT_EQ(world.figures().client_stats.laggards_dropped, 1u);
   world.Pass(1);
   EXPECT_EQ(world.figures().feeds.feeds, 0u);
   EXPECT_EQ(world.figures().users, 0u);
   EXPECT_EQ(world.sessions_open(), 0u);
+}
+
+TEST(Clients, TellsLaggardsTheSumWhenTheLogIsFull) {
+  ScriptedWorld world;
+  world.config().parking.log_entries_max = 8;
+  const size_t idling = world.LogIn();
+  world.Select(idling, 0, {.uids = {1, 2, 3}});
+  world.ParkFirst(idling, 0, {1, 2, 3});
+  const size_t lags = world.LogIn();
+  world.Select(lags, 1, {.uids = {1, 2, 3}});
+  world.Join(lags, 1, 0, {1, 2, 3});
+  world.Say(lags, "DONE");
+  EXPECT_EQ(world.Hear(lags), "i OK Idle completed.");
+  for (int i = 0; i < 20; ++i) {
+    const std::string flags = i % 2 == 0 ? "\\Seen" : "\\Seen $x";
+    world.Tell(0, "* " + std::to_string(1 + i % 3) + " FETCH (FLAGS (" + flags + "))");
+    EXPECT_EQ(world.Hear(idling),
+              "* " + std::to_string(1 + i % 3) + " FETCH (FLAGS (" + flags + "))");
+  }
+  world.Tell(0, "* OK [ALERT] Disk full");
+  world.Tell(0, "* 1 EXPUNGE");
+  world.Tell(0, "* 1 EXPUNGE");
+  for (int i = 0; i < 8; ++i) world.Tell(0, "* OK [ALERT] Disk full");
+  world.Pass(0.1);
+  EXPECT_GE(world.figures().client_stats.laggards_coalesced, 2u);
+  EXPECT_EQ(world.figures().client_stats.laggards_dropped, 0u);
+  world.Say(lags, "n NOOP");
+  Lines told = world.HearUntil(lags, "n");
+  // Of 31 events what fits, and the end is right.
+  EXPECT_LE(told.size(), 10u);
+  EXPECT_EQ(std::count(told.begin(), told.end(), "* 1 EXPUNGE"), 1);
+  EXPECT_EQ(std::count(told.begin(), told.end(), "* 2 EXPUNGE"), 1);
+  EXPECT_EQ(std::count(told.begin(), told.end(), "* 3 FETCH (FLAGS (\\Seen $x))") +
+                std::count(told.begin(), told.end(), "* 1 FETCH (FLAGS (\\Seen $x))"),
+            1);
+  EXPECT_EQ(world.figures().client_stats.laggards_dropped, 0u);
+}
+
+TEST(Clients, BoundsTheBytesOfALogToo) {
+  ScriptedWorld world;
+  world.config().parking.log_bytes_max = 65536;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1, 2}});
+  world.ParkFirst(client, 0, {1, 2});
+  world.Say(client, "DONE");
+  EXPECT_EQ(world.Hear(client), "i OK Idle completed.");
+  for (int i = 0; i < 12; ++i) {
+    world.Tell(0, "* OK [ALERT] " + std::to_string(i) + std::string(8000, 'x'));
+  }
+  world.HearsBeginning(client, "* BYE [UNAVAILABLE] Too far behind");
 }
 
 TEST(Clients, LeaveNothingBehindWhenTheyGo) {

@@ -25,7 +25,7 @@ struct ClientStats {
   uint64_t accepted = 0, closed = 0, refused = 0, moved_in = 0, moved_out = 0;
   uint64_t logins = 0, failed_logins = 0, unavailable_logins = 0;
   uint64_t parked = 0, woken = 0, kept_idle = 0;
-  uint64_t events_sent = 0, heartbeats = 0, laggards_dropped = 0;
+  uint64_t events_sent = 0, heartbeats = 0, laggards_coalesced = 0, laggards_dropped = 0;
 };
 
 // A client on its way to the shard that owns its user: all that it is.

@@ -123,7 +123,8 @@ struct ParkingConfig {
   int flush_max_age_ms = 1000;  // NOOP of a parked client is answered from the log within this age
   int pool_keep_s = 10;         // how long a session nobody uses is kept for the next wake
   int pool_per_user = 2;
-  int log_entries_max = 4096;    // events of a feed for laggards; past it they are told BYE
+  int log_entries_max = 4096;    // events of a feed for laggards; past it they are coalesced
+  int log_bytes_max = 4 << 20;   // and bytes
   int view_bytes_max = 8 << 20;  // a mailbox whose UIDs need more is not shared
   int reconnect_min_ms = 250;    // first pause after a feed's session died; doubles, with jitter
   int reconnect_max_ms = 30'000;

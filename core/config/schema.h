@@ -171,11 +171,13 @@ void Visit(V& v, ParkingConfig& c) {
            .maximum = 600});
   v.Field("pool_per_user", c.pool_per_user,
           {.why = "Sessions of one user waiting so.", .maximum = 100});
-  v.Field(
-      "log_entries_max", c.log_entries_max,
-      {.why = "Events a feed keeps for slow clients; past it those furthest behind are told BYE.",
-       .minimum = 16,
-       .maximum = 1'000'000});
+  v.Field("log_entries_max", c.log_entries_max,
+          {.why = "Events a feed keeps for clients that lag behind; past it what they are owed is "
+                  "summed up, and if that does not help those furthest behind are told BYE.",
+           .minimum = 16,
+           .maximum = 1'000'000});
+  v.Field("log_bytes_max", c.log_bytes_max,
+          {.why = "Bytes of the same.", .minimum = 65'536, .maximum = 1 << 30});
   v.Field("view_bytes_max", c.view_bytes_max,
           {.why = "A mailbox whose list of UIDs takes more is not shared.",
            .minimum = 4096,

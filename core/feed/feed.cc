@@ -54,6 +54,7 @@ Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session) {
     if (d.destination_behind) return Adoption::kBehind;
     if (!d.gone.empty()) OnDriverExpunged(d.gone);
     if (!d.came.empty()) OnDriverArrived(d.came);
+    if (state_ == State::kDead) return Adoption::kOtherMailbox;
     horizon_ = std::max(horizon_, session->horizon());
     // New keywords are announced before they appear.
     if (selected.flags != flags_ && !selected.flags.empty()) {
@@ -94,10 +95,52 @@ void Feed::Kill(const std::string& reason) {
   host_.OnFeedDead(*this, reason);
 }
 
+// Before view() takes up what is about to be logged: until then it is the result of the log.
+void Feed::MakeRoom() {
+  if (LogFull()) host_.OnFeedLogFull(*this);
+}
+
 void Feed::Log(FeedEvent event) {
-  if (log_.full()) host_.OnFeedLogFull(*this);
+  log_bytes_ += event.memory();
   const uint64_t seq = log_.Append(std::move(event));
   ROOST_CHECK(seq != 0);
+}
+
+// What the log holds and the view together stay below what a set of UIDs can hold, so that the view
+// of every cursor can be had.
+size_t Feed::MostLogBytes() const {
+  const size_t room = (UidSet::kMaxBytes - std::min(UidSet::kMaxBytes, view_.memory_bytes())) / 2;
+  return std::min(room, static_cast<size_t>(config_.parking.log_bytes_max));
+}
+
+bool Feed::LogFull() const {
+  return log_.full() || (!log_.empty() && log_bytes_ >= MostLogBytes());
+}
+
+bool Feed::LogHasRoom() const {
+  return log_.empty() || (log_.size() <= uint64_t{log_.max_entries()} * 3 / 4 &&
+                          log_bytes_ <= MostLogBytes() / 4 * 3);
+}
+
+void Feed::TrimLog(uint64_t below) {
+  log_.ForEach(0, below, [this](uint64_t, const FeedEvent& e) { log_bytes_ -= e.memory(); });
+  log_.TrimBelow(below);
+}
+
+void Feed::CoalesceLog(std::vector<uint64_t> cursors) {
+  cursors.insert(cursors.end(), places.begin(), places.end());
+  // Whom the log does not reach back to lists anew.
+  std::erase_if(cursors, [this](uint64_t cursor) { return cursor < log_.first_seq(); });
+  std::sort(cursors.begin(), cursors.end());
+  cursors.erase(std::unique(cursors.begin(), cursors.end()), cursors.end());
+  if (cursors.empty()) return TrimLog(head());
+  TrimLog(cursors.front());
+  if (log_.empty()) return;
+  log_bytes_ = 0;
+  auto rewritten = Coalesce(log_.TakeAll(), cursors, view_);
+  if (!rewritten) return log_.TrimBelow(head());
+  for (const FeedLog::Numbered& n : *rewritten) log_bytes_ += n.entry.memory();
+  log_.PutBack(std::move(*rewritten));
 }
 
 void Feed::OnDriverExpunged(const UidSet& uids) {
@@ -107,6 +150,7 @@ void Feed::OnDriverExpunged(const UidSet& uids) {
     if (view_.Contains(uid)) event.uids.Insert(uid);
   });
   if (event.uids.empty()) return;
+  MakeRoom();
   event.numbers = NumbersOf(event.uids, view_);
   view_.RemoveSet(event.uids);
   event.number = view_.size();
@@ -121,7 +165,8 @@ void Feed::OnDriverArrived(const UidSet& uids) {
     if (uid >= horizon_) event.uids.Insert(uid);
   });
   if (event.uids.empty()) return;
-  view_.InsertSet(event.uids);
+  MakeRoom();
+  if (!view_.InsertSet(event.uids)) return TooLarge();
   horizon_ = std::max(horizon_, view_.Last() + 1);
   event.number = view_.size();
   Log(std::move(event));
@@ -130,12 +175,21 @@ void Feed::OnDriverArrived(const UidSet& uids) {
 void Feed::OnDriverFlags(uint32_t uid, std::string_view flags, uint64_t modseq) {
   FeedEvent event;
   event.kind = FeedEvent::Kind::kFlags;
-  event.number = view_.PositionOf(uid);
-  if (event.number == 0) return;
-  event.uid = uid;
+  const uint32_t number = view_.PositionOf(uid);
+  if (number == 0) return;
+  event.uids.Insert(uid);
+  event.numbers.Insert(number);
   event.modseq = modseq;
   event.text = CanonicalFlags(flags);
+  MakeRoom();
   Log(std::move(event));
+}
+
+void Feed::LogFlags(const std::vector<FlagChange>& changes) {
+  for (FeedEvent& event : GroupFlags(changes, view_)) {
+    MakeRoom();
+    Log(std::move(event));
+  }
 }
 
 void Feed::OnDriverLine(std::string_view line) {
@@ -144,10 +198,16 @@ void Feed::OnDriverLine(std::string_view line) {
   if (response.kind == ResponseKind::kFlags) flags_ = response.rest;
   FeedEvent event;
   event.text = line;
+  MakeRoom();
   Log(std::move(event));
 }
 
-void Feed::OnDriverBatchEnd() { host_.OnFeedNews(*this); }
+void Feed::OnDriverBatchEnd() {
+  if (view_.memory_bytes() > kMostViewBytes + kMostViewBytes / 8) return TooLarge();
+  host_.OnFeedNews(*this);
+}
+
+void Feed::TooLarge() { Kill("[UNAVAILABLE] The mailbox has become too large to be watched"); }
 
 void Feed::OnDriverLost(SessionLoss, const std::string& text) {
   loop_.Retire(std::move(driver_));
@@ -159,42 +219,55 @@ void Feed::OnDriverLost(SessionLoss, const std::string& text) {
 UidSet Feed::ViewAt(uint64_t cursor) const {
   ROOST_CHECK(cursor >= log_.first_seq() && cursor <= log_.next_seq());
   UidSet view = view_;
-  for (uint64_t seq = log_.next_seq(); seq > cursor; --seq) {
-    const FeedEvent& event = log_.At(seq - 1);
+  log_.ForEachBack(cursor, [&](uint64_t, const FeedEvent& event) {
     if (event.kind == FeedEvent::Kind::kExists) view.RemoveSet(event.uids);
     if (event.kind == FeedEvent::Kind::kExpunge) view.InsertSet(event.uids);
-  }
+  });
   return view;
 }
 
 uint32_t Feed::CountAt(uint64_t cursor) const {
   uint32_t count = view_.size();
-  for (uint64_t seq = log_.next_seq(); seq > cursor; --seq) {
-    const FeedEvent& event = log_.At(seq - 1);
+  log_.ForEachBack(cursor, [&](uint64_t, const FeedEvent& event) {
     if (event.kind == FeedEvent::Kind::kExists) count -= event.uids.size();
     if (event.kind == FeedEvent::Kind::kExpunge) count += event.uids.size();
-  }
+  });
   return count;
 }
 
 uint32_t Feed::HorizonAt(uint64_t cursor) const {
   // The first arrival that it has not been told of is where its knowledge ends.
-  for (uint64_t seq = cursor; seq < log_.next_seq(); ++seq) {
-    const FeedEvent& event = log_.At(seq);
-    if (event.kind == FeedEvent::Kind::kExists) return event.uids.First();
-  }
-  return horizon_;
+  uint32_t horizon = horizon_;
+  log_.ForEachBack(cursor, [&](uint64_t, const FeedEvent& event) {
+    if (event.kind == FeedEvent::Kind::kExists) horizon = event.uids.First();
+  });
+  return horizon;
 }
 
 bool Feed::ExpungesBetween(uint64_t from, uint64_t to) const {
-  for (uint64_t seq = from; seq < to; ++seq) {
-    if (log_.At(seq).kind == FeedEvent::Kind::kExpunge) return true;
-  }
-  return false;
+  bool any = false;
+  log_.ForEach(from, to, [&](uint64_t, const FeedEvent& event) {
+    any = any || event.kind == FeedEvent::Kind::kExpunge;
+  });
+  return any;
 }
 
 void Feed::Render(uint64_t from, uint64_t to, EnabledSet enabled, std::string* out) const {
-  for (uint64_t seq = from; seq < to; ++seq) RenderEvent(log_.At(seq), enabled, no_modseq_, out);
+  log_.ForEach(from, to, [&](uint64_t, const FeedEvent& event) {
+    RenderEvent(event, enabled, no_modseq_, out);
+  });
+}
+
+void Feed::RenderFlagsSince(uint64_t from, const UidSet& view, EnabledSet enabled,
+                            std::string* out) const {
+  log_.ForEach(from, head(), [&](uint64_t, const FeedEvent& event) {
+    if (event.kind == FeedEvent::Kind::kLine) *out += event.text;
+    if (event.kind != FeedEvent::Kind::kFlags) return;
+    event.ForEachFlagged([&](uint32_t uid, uint64_t modseq) {
+      const uint32_t number = view.PositionOf(uid);
+      if (number != 0) RenderFlags(number, uid, modseq, event.text, enabled, no_modseq_, out);
+    });
+  });
 }
 
 }  // namespace roost

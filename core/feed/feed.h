@@ -12,24 +12,29 @@
 // sent).
 //
 // Lifetime: owned by the shard's FeedTable as long as there is a subscriber or somebody is joining
-// or waking (Hold). Bounds: the view by UidSet's, the log by log_entries_max; past it the host must
-// let laggards go.
+// or waking (FeedHold). Bounds: the view by view_bytes_max, the log by log_entries_max and
+// log_bytes_max: what laggards are owed is coalesced (coalesce.h), and where that does not help the
+// host must let the furthest behind go.
 //
 // Invariants
 //  1. view() is the result of all logged events; each event's numbers are those of the view at its
 //  place in the log.
 //  2. Every UID below horizon() is decided in view(); horizon() never goes back.
 //  3. view() is the feed's own; the driver's numbers are resolved in the driver's view only.
+//  4. Coalescing changes nothing for a subscriber's cursor nor for a place that a hold has noted.
+//     Anywhere else in the log it may: nobody keeps a number of it in another way.
 #ifndef ROOST_CORE_FEED_FEED_H_
 #define ROOST_CORE_FEED_FEED_H_
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
+#include <vector>
 
-#include "core/base/event_log.h"
 #include "core/base/list.h"
+#include "core/feed/coalesce.h"
 #include "core/feed/event.h"
 #include "core/feed/idle_driver.h"
 #include "core/store/user.h"
@@ -43,7 +48,8 @@ class FeedHost {
   virtual ~FeedHost() = default;
   // The log has grown: tell the subscribers that may be told.
   virtual void OnFeedNews(Feed& feed) = 0;
-  // The log is full: let go of laggards (TrimLog) until it is not.
+  // The log is full: coalesce it for the cursors of all subscribers (CoalesceLog); while that does
+  // not help let go of laggards (TrimLog).
   virtual void OnFeedLogFull(Feed& feed) = 0;
   // The driver was lost: find another (core/park/recovery.h).
   virtual void OnFeedDriverLost(Feed& feed, const std::string& text) = 0;
@@ -60,6 +66,9 @@ class Feed final : public Retirable, private DriverListener {
     kOtherMailbox,  // another UIDVALIDITY, or UIDs went back: not the mailbox that was watched
   };
 
+  // A larger view is not shared; one that grows beyond by more than an eighth is the feed's end.
+  static constexpr size_t kMostViewBytes = UidSet::kMaxBytes / 4 * 3;
+
   Feed(Loop& loop, const Config& config, FeedHost& host, User& user, std::string mailbox);
   ~Feed() override;
 
@@ -75,10 +84,9 @@ class Feed final : public Retirable, private DriverListener {
   // once when somebody else is about to get it.
   void StopDriver(std::function<void(std::unique_ptr<Session>)> done);
 
-  // A flag change found by recovery rather than told by the driver.
-  void LogFlags(uint32_t uid, std::string_view flags, uint64_t modseq) {
-    OnDriverFlags(uid, flags, modseq);
-  }
+  // Flag changes found by recovery rather than told by the driver; of several for one message the
+  // last counts.
+  void LogFlags(const std::vector<FlagChange>& changes);
   void Kill(const std::string& reason);
   // Tells the host of what was logged outside of the driver's batches.
   void TellNews() { host_.OnFeedNews(*this); }
@@ -105,8 +113,15 @@ class Feed final : public Retirable, private DriverListener {
   const UidSet& view() const { return view_; }
   uint32_t horizon() const { return horizon_; }
   uint64_t head() const { return log_.next_seq(); }
-  const EventLog<FeedEvent>& log() const { return log_; }
-  void TrimLog(uint64_t below) { log_.TrimBelow(below); }
+  const FeedLog& log() const { return log_; }
+  void TrimLog(uint64_t below);
+  // Makes the log smaller: `cursors` (in any order) and the places that holds have noted are told
+  // the same by less. Nobody else may have a place in the log.
+  void CoalesceLog(std::vector<uint64_t> cursors);
+  // Nothing more can be logged.
+  bool LogFull() const;
+  // Room for a while; else coalescing would have to be repeated soon.
+  bool LogHasRoom() const;
   // What a subscriber whose cursor is there believes. Precondition: the log still reaches back to
   // it.
   UidSet ViewAt(uint64_t cursor) const;
@@ -116,12 +131,18 @@ class Feed final : public Retirable, private DriverListener {
   bool ExpungesBetween(uint64_t from, uint64_t to) const;
   // Appends what a client of this class is told for [from, to).
   void Render(uint64_t from, uint64_t to, EnabledSet enabled, std::string* out) const;
+  // The lines and flags alone that were logged since `from`, in the numbers of `view`; messages
+  // that it lacks are left out.
+  void RenderFlagsSince(uint64_t from, const UidSet& view, EnabledSet enabled,
+                        std::string* out) const;
 
   // Subscribers, linked through the cells of whoever hosts them.
   IndexList subscribers;
   uint32_t subscriber_count = 0;
   // Joins, wakes and recoveries under way, which need the feed to stay.
   uint32_t holds = 0;
+  // Where in the log some of them want to read from.
+  std::multiset<uint64_t> places;
 
  private:
   void OnDriverExpunged(const UidSet& uids) override;
@@ -131,6 +152,9 @@ class Feed final : public Retirable, private DriverListener {
   void OnDriverBatchEnd() override;
   void OnDriverLost(SessionLoss loss, const std::string& text) override;
 
+  size_t MostLogBytes() const;
+  void TooLarge();
+  void MakeRoom();
   void Log(FeedEvent event);
   void Describe(const SelectedMailbox& selected);
 
@@ -148,7 +172,8 @@ class Feed final : public Retirable, private DriverListener {
   std::string mailbox_id_;
   std::string flags_;
   UidSet view_;
-  EventLog<FeedEvent> log_;
+  FeedLog log_;
+  size_t log_bytes_ = 0;  // of log_'s entries
   std::unique_ptr<IdleDriver> driver_;
 };
 

@@ -72,9 +72,16 @@ void RenderEvent(const FeedEvent& event, EnabledSet enabled, bool no_modseq, std
       return RenderExpunges(event.uids, event.numbers, enabled, no_modseq, out);
     case FeedEvent::Kind::kExists:
       return RenderExists(event.number, out);
-    case FeedEvent::Kind::kFlags:
-      return RenderFlags(event.number, event.uid, event.modseq, event.text, enabled, no_modseq,
-                         out);
+    case FeedEvent::Kind::kFlags: {
+      UidSet::Reader numbers(event.numbers);
+      UidRange run;
+      event.ForEachFlagged([&](uint32_t uid, uint64_t modseq) {
+        if (run.first == 0 && !numbers.Next(&run)) return;
+        RenderFlags(run.first, uid, modseq, event.text, enabled, no_modseq, out);
+        run.first = run.first == run.last ? 0 : run.first + 1;
+      });
+      return;
+    }
     case FeedEvent::Kind::kLine:
       out->append(event.text);
       return;

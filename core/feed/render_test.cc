@@ -54,8 +54,8 @@ TEST(Render, CutsVeryLongVanishedIntoLines) {
 TEST(Render, TellsFlagsWithUidAndModseqOnlyToWhoEnabledThem) {
   FeedEvent event;
   event.kind = FeedEvent::Kind::kFlags;
-  event.number = 4;
-  event.uid = 44;
+  event.uids = {{44, 44}};
+  event.numbers = {{4, 4}};
   event.modseq = 99;
   event.text = "\\Seen $x";
   EXPECT_EQ(Rendered(event, ""), "* 4 FETCH (FLAGS (\\Seen $x))\r\n");

@@ -81,23 +81,40 @@ class FeedHold {
   FeedHold() = default;
   FeedHold(Feeds& feeds, Feed& feed) : feeds_(&feeds), feed_(&feed) { ++feed.holds; }
   FeedHold(FeedHold&& other) noexcept
-      : feeds_(std::exchange(other.feeds_, nullptr)), feed_(std::exchange(other.feed_, nullptr)) {}
+      : feeds_(std::exchange(other.feeds_, nullptr)),
+        feed_(std::exchange(other.feed_, nullptr)),
+        place_(std::exchange(other.place_, 0)) {}
   FeedHold& operator=(FeedHold&& other) noexcept {
     std::swap(feeds_, other.feeds_);
     std::swap(feed_, other.feed_);
+    std::swap(place_, other.place_);
     return *this;
   }
   ~FeedHold() { Release(); }
   void Release() {
     if (feed_ == nullptr) return;
+    Forget();
     Feed* feed = std::exchange(feed_, nullptr);
     --feed->holds;
     feeds_->DropIfUnused(feed);
   }
 
+  // The log is to be read from there: what it tells from there stays exact when it is coalesced. It
+  // may be cut all the same (first_seq).
+  void Note(uint64_t place) {
+    Forget();
+    place_ = place;
+    feed_->places.insert(place);
+  }
+
  private:
+  void Forget() {
+    if (place_ == 0) return;
+    feed_->places.erase(feed_->places.find(std::exchange(place_, 0)));
+  }
   Feeds* feeds_ = nullptr;
   Feed* feed_ = nullptr;
+  uint64_t place_ = 0;
 };
 
 }  // namespace roost

@@ -16,7 +16,8 @@ Parking::Parking(Loop& loop, const Config& config, Feeds& feeds, User& user,
       user_(user),
       session_(session),
       done_(std::move(done)),
-      most_bytes_(static_cast<size_t>(config.parking.view_bytes_max)),
+      most_bytes_(
+          std::min(static_cast<size_t>(config.parking.view_bytes_max), Feed::kMostViewBytes)),
       retry_(loop) {}
 
 Parking::~Parking() {
@@ -73,6 +74,7 @@ void Parking::List() {
       return Keep(true);
     }
     mark_ = feed_->head();
+    hold_.Note(mark_);
   }
   if (lister_ != nullptr) loop_.Retire(std::move(lister_));
   lister_ = std::make_unique<Lister>(*session_);
@@ -136,15 +138,7 @@ void Parking::Flushed(bool ok) {
     result.tell += "* FLAGS " + feed_->flags() + "\r\n";
   }
   // Flags that the feed heard of since: the session may have been listed before them.
-  for (uint64_t seq = mark_; seq < feed_->head(); ++seq) {
-    const FeedEvent& event = feed_->log().At(seq);
-    if (event.kind == FeedEvent::Kind::kLine) result.tell += event.text;
-    if (event.kind != FeedEvent::Kind::kFlags) continue;
-    const uint32_t number = feed_->view().PositionOf(event.uid);
-    if (number == 0) continue;
-    RenderFlags(number, event.uid, event.modseq, event.text, enabled, feed_->no_modseq(),
-                &result.tell);
-  }
+  feed_->RenderFlagsSince(mark_, feed_->view(), enabled, &result.tell);
   ++feeds_.stats().joined;
   result.parked = true;
   result.feed = feed_;

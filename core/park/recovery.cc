@@ -5,6 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/feed/render.h"
 #include "core/park/feeds.h"
 #include "core/park/may_serve.h"
 
@@ -115,10 +116,8 @@ void Recovery::FetchFlags() {
         const uint32_t uid = info.uid          ? *info.uid
                              : view != nullptr ? view->UidOf(first->number)
                                                : 0;
-        // One more than may be told is enough to know that they are too many.
-        const bool room = flags_.size() <= static_cast<size_t>(config_.parking.log_entries_max) / 2;
-        if (uid != 0 && info.flags && room) {
-          flags_.push_back({uid, info.modseq.value_or(0), std::string(*info.flags)});
+        if (uid != 0 && info.flags) {
+          flags_.push_back({uid, info.modseq.value_or(0), CanonicalFlags(*info.flags)});
         }
         return true;
       });
@@ -131,9 +130,6 @@ void Recovery::Adopt() {
   if (view == nullptr || !view->ok()) return Pause("the store contradicts itself");
   if (view->tail_size() != 0) return ListNow();
   const uint32_t told_below = feed_.horizon();
-  if (flags_.size() > static_cast<size_t>(config_.parking.log_entries_max) / 2) {
-    return feed_.Kill("[UNAVAILABLE] Too much has changed; please select the mailbox again");
-  }
   const uint64_t modseq = session_->state().selected()->highest_modseq;
   switch (feed_.Adopt(session_)) {
     case Feed::Adoption::kBehind:
@@ -148,9 +144,8 @@ void Recovery::Adopt() {
   }
   std::stable_sort(flags_.begin(), flags_.end(),
                    [](const FlagChange& a, const FlagChange& b) { return a.modseq < b.modseq; });
-  for (const FlagChange& change : flags_) {
-    if (change.uid < told_below) feed_.LogFlags(change.uid, change.flags, change.modseq);
-  }
+  std::erase_if(flags_, [&](const FlagChange& change) { return change.uid >= told_below; });
+  feed_.LogFlags(flags_);
   feed_.set_confirmed_modseq(modseq);
   ++feeds_.stats().recovered;
   feed_.TellNews();

@@ -31,11 +31,6 @@ class Recovery final : public Retirable, private SessionSink {
   void Start();
 
  private:
-  struct FlagChange {
-    uint32_t uid;
-    uint64_t modseq;
-    std::string flags;
-  };
   // A session that is behind this often has not lost messages by delay.
   static constexpr int kMaxBehind = 5;
 

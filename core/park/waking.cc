@@ -16,7 +16,10 @@ Waking::Waking(Loop& loop, Feeds& feeds, User& user, Wish wish, Done done)
       wish_(std::move(wish)),
       done_(std::move(done)),
       retry_(loop) {
-  if (wish_.feed != nullptr) hold_ = FeedHold(feeds_, *wish_.feed);
+  if (wish_.feed != nullptr) {
+    hold_ = FeedHold(feeds_, *wish_.feed);
+    hold_.Note(wish_.cursor);
+  }
 }
 
 Waking::~Waking() {
@@ -206,15 +209,8 @@ void Waking::TellDifference() {
     if (!d.came.empty()) RenderExists(d.count, &tell);
   }
   TellSelected(&tell);
-  for (uint64_t seq = wish_.cursor; seq < feed.head(); ++seq) {
-    const FeedEvent& event = feed.log().At(seq);
-    // Its expunges and arrivals may be younger than our SELECT: the session will tell those itself.
-    if (event.kind == FeedEvent::Kind::kLine) tell += event.text;
-    if (event.kind != FeedEvent::Kind::kFlags) continue;
-    const uint32_t number = now.PositionOf(event.uid);
-    if (number == 0) continue;
-    RenderFlags(number, event.uid, event.modseq, event.text, enabled, feed.no_modseq(), &tell);
-  }
+  // Expunges and arrivals may be younger than our SELECT: the session will tell those itself.
+  feed.RenderFlagsSince(wish_.cursor, now, enabled, &tell);
   // The last word on keywords is the session's, which speaks from now on.
   const std::string& flags = session_->state().selected()->flags;
   if (flags != feed.flags() && !flags.empty()) tell += "* FLAGS " + flags + "\r\n";

@@ -73,7 +73,7 @@ Config MakeConfig(Rng& rng) {
   p.pool_keep_s = kKeepS[rng.Below(3)];
   p.pool_per_user = rng.Chance(0.2) ? 0 : 2;
   p.reconnect_max_ms = 4000;
-  if (rng.Chance(0.1)) p.log_entries_max = 16;
+  if (rng.Chance(0.2)) p.log_entries_max = 6;
   return config;
 }
 

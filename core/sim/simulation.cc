@@ -350,6 +350,7 @@ SimCounts Simulation::Count() {
     c["roost parked"] += f.client_stats.parked;
     c["roost kept idle"] += f.client_stats.kept_idle;
     c["roost events sent"] += f.client_stats.events_sent;
+    c["roost laggards coalesced"] += f.client_stats.laggards_coalesced;
     c["roost laggards dropped"] += f.client_stats.laggards_dropped;
     c["roost moved"] += f.client_stats.moved_in;
   }
