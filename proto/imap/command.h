@@ -156,8 +156,9 @@ struct SearchTraits {
   bool returns = false;       // has RETURN: answered by ESEARCH
   std::string_view keys;      // the search program itself
 };
-// For kSearch, kSort, kThread, kEsearch, with or without UID.
-SearchTraits AnalyzeSearch(const Command& command);
+// For kSearch, kSort, kThread, kEsearch, with or without UID. `sets`, if given, gets the sequence
+// sets among the keys (not those behind UID), in order, as views into the command.
+SearchTraits AnalyzeSearch(const Command& command, std::vector<std::string_view>* sets = nullptr);
 
 // ---- Typed arguments
 // ---------------------------------------------------------------------------------------- Each

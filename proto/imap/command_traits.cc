@@ -104,11 +104,12 @@ bool ReadKeyArgs(KeyArgs args, TokenCursor* cursor, SearchTraits* traits) {
 }
 
 // One key without its place in parentheses.
-bool ReadSearchKey(TokenCursor* cursor, SearchTraits* traits) {
+bool ReadSearchKey(TokenCursor* cursor, SearchTraits* traits, std::vector<std::string_view>* sets) {
   std::string_view word;
   bool saved = false;
   if (cursor->SequenceSet(&word, &saved)) {
     (saved ? traits->saved_result : traits->numbers) = true;
+    if (!saved && sets != nullptr) sets->push_back(word);
     return true;
   }
   if (!cursor->Atom(&word)) return false;
@@ -116,11 +117,12 @@ bool ReadSearchKey(TokenCursor* cursor, SearchTraits* traits) {
   return key != nullptr && ReadKeyArgs(key->args, cursor, traits);
 }
 
-bool ReadSearchKeys(TokenCursor* cursor, SearchTraits* traits) {
+bool ReadSearchKeys(TokenCursor* cursor, SearchTraits* traits,
+                    std::vector<std::string_view>* sets) {
   int depth = 0;
   while (true) {
     while (cursor->Char('(')) ++depth;
-    if (!ReadSearchKey(cursor, traits)) return false;
+    if (!ReadSearchKey(cursor, traits, sets)) return false;
     while (cursor->Char(')')) {
       if (--depth < 0) return false;
     }
@@ -320,12 +322,12 @@ bool NumbersAmongKeys(const Command& command) {
 
 }  // namespace
 
-SearchTraits AnalyzeSearch(const Command& command) {
+SearchTraits AnalyzeSearch(const Command& command, std::vector<std::string_view>* sets) {
   SearchTraits traits;
   TokenCursor cursor(command.args);
   if (command.complete && ReadSearchPreface(command.kind, &cursor, &traits)) {
     traits.keys = cursor.Rest();
-    traits.whole = ReadSearchKeys(&cursor, &traits);
+    traits.whole = ReadSearchKeys(&cursor, &traits, sets);
   }
   if (!traits.whole) {
     traits.numbers = true;
