@@ -74,6 +74,7 @@ void AppendFigures(const ShardFigures& f, std::string* out) {
   o.Number("failed_logins", f.client_stats.failed_logins);
   o.Number("unavailable_logins", f.client_stats.unavailable_logins);
   o.Number("parks", f.client_stats.parked);
+  o.Number("quiet_parks", f.client_stats.quiet_parks);
   o.Number("kept_idle", f.client_stats.kept_idle);
   o.Number("events_sent", f.client_stats.events_sent);
   o.Number("heartbeats", f.client_stats.heartbeats);

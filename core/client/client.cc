@@ -103,14 +103,18 @@ void Client::KeepId(const Command& command) {
 
 SessionClient Client::session_client() { return {cell().peer, local_, id_}; }
 
-void Client::OpenFromCell() {
+void Client::OpenFromCell(std::span<const uint8_t> received) {
   ClientCell& c = cell();
   c.awake = this;
   Stream::Detached connection;
   connection.socket = std::exchange(c.socket, {});
   connection.tls = c.tls;
   Wipe(c.tls);
+  std::string& early =
+      connection.tls.suite == TlsSuite::kNone ? connection.plaintext : connection.ciphertext;
+  early.assign(received.begin(), received.end());
   stream_.Open(std::move(connection));
+  if (!received.empty()) stream_.DeliverPending();
 }
 
 void Client::SleepIntoCell() {

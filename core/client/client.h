@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,6 +40,8 @@ class Talk : public Retirable {
   virtual void OnInput() = 0;
   virtual void OnSecure() {}
   virtual void OnDrained() {}
+  // The deadline set by Clients::SetTimer, while attached.
+  virtual void OnTimer() {}
   // The client is gone; the cell is freed right after.
   virtual void OnEnd() {}
   // No response is half written: a line of ours would be taken for one, not for a part of it.
@@ -87,8 +90,9 @@ class Client final : public Retirable, private StreamOwner {
   const Address& local() const { return local_; }
   void set_local(const Address& local) { local_ = local; }
 
-  // For a cell that wakes: hands over the connection. For one that sleeps: takes it away.
-  void OpenFromCell();
+  // For a cell that wakes: hands over the connection, with what was received of it. For one that
+  // sleeps: takes it away.
+  void OpenFromCell(std::span<const uint8_t> received = {});
   bool MaySleep() const { return !closed_ && stream_.Quiet() && framer_.AtMessageStart(); }
   void SleepIntoCell();
   // After the talk let go of the connection (it moves to another shard).

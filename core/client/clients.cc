@@ -245,11 +245,11 @@ void Clients::ByeAll(std::string_view text) {
   for (uint32_t index : all) Bye(index, text);
 }
 
-void Clients::Wake(uint32_t index) {
+void Clients::Wake(uint32_t index, std::span<const uint8_t> received) {
   auto client = std::make_unique<Client>(*services_, index);
   Client* awake = client.release();  // owned by the cell until it sleeps or is removed
   awake->Become(std::make_unique<Awake>(*awake));
-  awake->OpenFromCell();
+  awake->OpenFromCell(received);
 }
 
 void Clients::OnReadable(Owner owner) {
@@ -258,9 +258,12 @@ void Clients::OnReadable(Owner owner) {
   Wake(index);
 }
 
-void Clients::OnReceive(Owner owner, std::span<uint8_t>, int) {
-  // A sleeping client has only ever a poll outstanding.
-  ROOST_CHECK(Find(owner) == kNoIndex);
+// A sleeping client has only a poll outstanding, but a receive that was withdrawn when it fell
+// asleep may still bring its bytes.
+void Clients::OnReceive(Owner owner, std::span<uint8_t> data, int error) {
+  const uint32_t index = Find(owner);
+  if (index == kNoIndex || cells_[index].awake != nullptr) return;
+  error != 0 ? Remove(index) : Wake(index, data);
 }
 
 void Clients::OnSent(Owner owner, int error) {
@@ -298,6 +301,7 @@ void Clients::Fire(uint32_t index) {
     if (c.phase == ClientPhase::kEntering && c.awake != nullptr) {
       c.awake->Bye("Autologout; not logged in in time");
     }
+    if (c.phase == ClientPhase::kAttached && c.awake != nullptr) c.awake->talk().OnTimer();
     return;
   }
   const uint64_t now = loop_.now_ns();

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -92,7 +93,7 @@ class Clients final : public Subscribers {
   void OnReleased(Feed& feed) override { Trim(feed); }
 
   uint32_t Find(Owner owner);
-  void Wake(uint32_t index);
+  void Wake(uint32_t index, std::span<const uint8_t> received = {});
   bool SendAsleep(ClientCell& cell, std::string_view plaintext);
   void ByeAsleep(uint32_t index, std::string_view text);
   void Bye(uint32_t index, std::string_view text);

@@ -16,6 +16,8 @@ Relay::Relay(Client& client, std::unique_ptr<Session> session, CapabilitySet cap
       retry_(client.services().loop) {
   session_->set_sink(*this);
   client.stream().SetSecret(false);
+  active_ns_ = client.services().loop.now_ns();
+  ArmQuiet(0);
 }
 
 Relay::~Relay() { OnEnd(); }
@@ -41,6 +43,12 @@ bool Relay::Held() const {
 }
 
 void Relay::OnInput() {
+  active_ns_ = client_.services().loop.now_ns();
+  if (state_ == State::kQuietParking) {
+    // It speaks: settle the session first.
+    if (parking_ != nullptr && !client_.stream().input().empty()) parking_->Cancel();
+    return;
+  }
   while (!client_.closed() && &client_.talk() == this && !Held()) {
     const Piece piece = client_.NextPiece();
     if (piece.kind == Piece::Kind::kNeedMore) break;
@@ -63,6 +71,7 @@ void Relay::TakePiece(const Piece& piece) {
   if (piece.begins_message) {
     command_.clear();
     command_.append(piece.bytes);
+    if (quiet_over_) ArmQuiet(0);
     BeginCommand(piece);
   } else {
     if (keep && !mailbox_is_prefix_) command_.append(piece.bytes);
@@ -112,6 +121,7 @@ void Relay::BeginCommand(const Piece& piece) {
       session_->state().capabilities().Has("LITERAL+") ||
       (session_->state().capabilities().Has("LITERAL-") && piece.literal.size <= 4096);
   if (non_sync && !carried) route_ = Route::kRefuse;
+  if (!withheld_.empty() && !TellWithheld(command)) route_ = Route::kExpungeIssued;
   if (route_ == Route::kForward) ForwardFirst(command, piece);
 }
 
@@ -166,6 +176,10 @@ void Relay::RunLocal() {
 
 void Relay::ExecuteLocal(const std::string& text) {
   const Command command = ParseCommand(text);
+  if (route_ == Route::kExpungeIssued) {
+    return client_.Answer(command.tag,
+                          "NO [EXPUNGEISSUED] Messages were expunged; NOOP tells which");
+  }
   if (route_ == Route::kRefuse) {
     const bool known =
         command.kind != CommandKind::kMalformed && command.kind != CommandKind::kUnknown;
@@ -196,6 +210,7 @@ void Relay::IdleLine(std::string_view line) {
 
 void Relay::OnStoreData(Session& session, const Piece& piece, const Response* first) {
   if (client_.closed()) return;
+  active_ns_ = client_.services().loop.now_ns();
   if (first != nullptr && first->kind == ResponseKind::kContinuation) {
     if (!awaits_plus_) {
       return client_.Bye("[UNAVAILABLE] The mail store broke the protocol");
@@ -203,7 +218,8 @@ void Relay::OnStoreData(Session& session, const Piece& piece, const Response* fi
     awaits_plus_ = false;
     client_.ResumeInput();
   }
-  if (parking_ != nullptr && first != nullptr) parking_->NoteNews(*first);
+  if (parking_ != nullptr && first != nullptr) parking_->NoteNews(piece, *first);
+  if (state_ == State::kQuietParking) return Withhold(piece, first);
   if (first == nullptr || !RewriteCapabilities(piece, *first)) client_.Write(piece.bytes);
   const auto buffer = static_cast<size_t>(client_.services().config.limits.relay_buffer);
   // While it parks, few lines come, and answers of ours must not wait for a slow client.

@@ -9,14 +9,16 @@
 //                                     kParking --kept--> kOwnIdle (the session idles for this
 //                                     client alone)
 //   kParking, kOwnIdle --DONE--> kEnding --hidden commands answered--> kRelaying
+//   kRelaying --silent for quiet_park_s, all answered--> kQuietParking --parked--> Awake
+//                                                        kQuietParking --kept--> kRelaying
 //
 // Invariants
 //  1. A command line is forwarded whole or not at all; literals stream. Bytes of `{n}` wait for the
 //  store's `+`.
 //  2. Own answers are written only when every forwarded command is answered and no response is half
 //  relayed.
-//  3. Hidden commands run only in kParking, kOwnIdle, kEnding: no client command is unanswered
-//  then.
+//  3. Hidden commands run only in kParking, kOwnIdle, kEnding, kQuietParking: no client command is
+//  unanswered then.
 //  4. A client that used a command outside the whitelist of stateless ones is pinned: it never
 //  parks.
 #ifndef ROOST_CORE_CLIENT_RELAY_H_
@@ -43,13 +45,14 @@ class Relay final : public Talk, private SessionSink {
 
   void OnInput() override;
   void OnDrained() override;
+  void OnTimer() override;
   void OnEnd() override;
   bool MayInterject() const override { return session_ == nullptr || session_->AtResponseStart(); }
 
  private:
-  enum class State : uint8_t { kRelaying, kParking, kOwnIdle, kEnding };
+  enum class State : uint8_t { kRelaying, kParking, kOwnIdle, kEnding, kQuietParking };
   // What is done with the command under way.
-  enum class Route : uint8_t { kForward, kLocal, kRefuse };
+  enum class Route : uint8_t { kForward, kLocal, kRefuse, kExpungeIssued };
 
   static constexpr uint64_t kBadSeconds = 10;
   static constexpr uint64_t kHalfRelayedMs = 20;
@@ -84,6 +87,14 @@ class Relay final : public Talk, private SessionSink {
   void EndIdle(std::string_view answer);
   void IdleEnded();
 
+  // relay_quiet.cc
+  void ArmQuiet(uint64_t in_ns);
+  bool Quiet() const;
+  void StartQuietParking();
+  void QuietParkingDone(const Parking::Result& result);
+  void Withhold(const Piece& piece, const Response* first);
+  bool TellWithheld(const Command& command);
+
   std::unique_ptr<Session> session_;
   CapabilitySet capabilities_;
   State state_ = State::kRelaying;
@@ -95,12 +106,18 @@ class Relay final : public Talk, private SessionSink {
   bool local_ready_ = false;   // an own answer waits until the session is settled
   bool store_paused_ = false;
   bool own_idle_started_ = false;
+  bool quiet_over_ = false;  // this silence cannot be parked; the next command begins another
+  bool withheld_expunge_ = false;
   std::string command_;        // text and small literals of the command under way
   std::string forwarded_tag_;  // of the command under way
   std::string local_;          // command that is answered here
   std::string idle_tag_;
   std::string idle_answer_;
   uint64_t retry_ms_ = kFirstRetryMs;
+  uint64_t active_ns_ = 0;  // when either side said something last
+  // What the session said while the client was quiet, told at its next command. In kQuietParking
+  // no command of it is in progress, so EXPUNGE must not be told at once.
+  std::string withheld_;
   std::unique_ptr<Parking> parking_;
   Alarm retry_;
 };

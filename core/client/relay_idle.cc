@@ -35,7 +35,7 @@ void Relay::StartParking() {
   session_->ResumeReading();
   Services& services = client_.services();
   parking_ = std::make_unique<Parking>(services.loop, services.config, services.feeds,
-                                       *client_.cell().user, session_,
+                                       *client_.cell().user, session_, Parking::Mode::kIdle,
                                        [this](const Parking::Result& r) { ParkingDone(r); });
   parking_->Start();
 }
@@ -45,6 +45,7 @@ void Relay::ParkingDone(const Parking::Result& result) {
   if (client_.closed()) return;
   // Nobody looks after its unknown UIDs any more; the next attempt lists anew.
   if (session_ != nullptr) session_->DropView();
+  if (state_ == State::kQuietParking) return QuietParkingDone(result);
   if (state_ == State::kEnding) {
     // The client went on before: it keeps its session. A session that went to the feed is the
     // feed's, though.
@@ -86,13 +87,15 @@ void Relay::Park(const Parking::Result& result) {
   cell.feed = result.feed;
   cell.cursor = result.cursor;
   cell.count = result.count;
-  cell.idling = state_ != State::kEnding;
+  const bool ended = state_ == State::kEnding;
+  const bool idling = !ended && state_ != State::kQuietParking;
+  cell.idling = idling;
   services.clients.Subscribe(client_.index());
   ++services.stats.parked;
-  const bool ended = state_ == State::kEnding;
+  if (!idling && !ended) ++services.stats.quiet_parks;
   if (ended) client_.Answer(idle_tag_, idle_answer_);
   auto awake = std::make_unique<Awake>(client_);
-  if (!ended) awake->SetIdleTag(idle_tag_);
+  if (idling) awake->SetIdleTag(idle_tag_);
   client_.Become(std::move(awake));
   client_.stream().SetReading(true);
   client_.ResumeInput();

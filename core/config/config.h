@@ -119,6 +119,7 @@ struct TimeoutsConfig {
 
 struct ParkingConfig {
   bool enabled = true;
+  int quiet_park_s = 30;        // silence after which a client parks without IDLE; 0: never
   int driver_check_s = 540;     // DONE, NOOP, IDLE on a feed's session that has been silent so long
   int flush_max_age_ms = 1000;  // NOOP of a parked client is answered from the log within this age
   int pool_keep_s = 10;         // how long a session nobody uses is kept for the next wake

@@ -158,6 +158,12 @@ template <class V>
 void Visit(V& v, ParkingConfig& c) {
   v.Field("enabled", c.enabled,
           {.why = "Without it every client keeps its own session: a plain proxy."});
+  v.Field("quiet_park_s", c.quiet_park_s,
+          {.why = "A client that says nothing for so long parks although it is not in IDLE, and is "
+                  "told what it missed at its next command; 0: it keeps its session.",
+           .minimum = 1,
+           .maximum = 7 * kDay,
+           .zero_too = true});
   v.Field(
       "driver_check_s", c.driver_check_s,
       {.why = "A silent feed proves its session alive so often; below the store's own autologout.",

@@ -37,7 +37,7 @@ void Feed::Describe(const SelectedMailbox& selected) {
   flags_ = selected.flags;
 }
 
-Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session) {
+Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session, uint32_t told) {
   ROOST_CHECK(driver_ == nullptr && state_ != State::kDead && session->Settled());
   ROOST_CHECK(session->view() != nullptr && session->view()->tail_size() == 0);
   const SelectedMailbox& selected = *session->state().selected();
@@ -46,6 +46,13 @@ Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session) {
     view_ = listed;
     horizon_ = session->horizon();
     confirmed_modseq_ = selected.highest_modseq;
+    if (told < view_.size()) {
+      const uint32_t first = *view_.At(told + 1);
+      view_.RemoveRange(first, UidSet::kMaxUid);
+      horizon_ = first;
+      OnDriverArrived(UidSet::Difference(listed, view_));
+      horizon_ = std::max(horizon_, session->horizon());
+    }
   } else {
     const bool same = selected.uid_validity == uid_validity_ &&
                       (mailbox_id_.empty() || selected.mailbox_id == mailbox_id_);

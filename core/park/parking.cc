@@ -10,11 +10,12 @@
 namespace roost {
 
 Parking::Parking(Loop& loop, const Config& config, Feeds& feeds, User& user,
-                 std::unique_ptr<Session>& session, Done done)
+                 std::unique_ptr<Session>& session, Mode mode, Done done)
     : loop_(loop),
       feeds_(feeds),
       user_(user),
       session_(session),
+      mode_(mode),
       done_(std::move(done)),
       most_bytes_(
           std::min(static_cast<size_t>(config.parking.view_bytes_max), Feed::kMostViewBytes)),
@@ -25,8 +26,41 @@ Parking::~Parking() {
   if (lister_ != nullptr) loop_.Retire(std::move(lister_));
 }
 
-void Parking::NoteNews(const Response& response) {
+void Parking::NoteNews(const Piece& piece, const Response& response) {
   heard_ = heard_ || response.kind == ResponseKind::kFetch || response.kind == ResponseKind::kFlags;
+  if (mode_ == Mode::kQuiet) NoteWithheld(piece, response);
+}
+
+// As long as nothing is expunged, the client's numbers are the session's.
+void Parking::NoteWithheld(const Piece& piece, const Response& response) {
+  switch (response.kind) {
+    case ResponseKind::kExists:
+    case ResponseKind::kRecent:
+      return;
+    case ResponseKind::kOk:
+      if (response.code_name.empty()) return;
+      break;
+    case ResponseKind::kFetch: {
+      const FetchInfo info = ParseFetch(response.rest);
+      if (!piece.ends_message || !info.flags || info.other_items) break;
+      // Flags of a message that it does not know of are its to fetch.
+      if (response.number > told_) return;
+      if (owed_flags_.size() >= kMaxOwedFlags) break;
+      owed_flags_.push_back({response.number, info.modseq.value_or(0), std::string(*info.flags)});
+      return;
+    }
+    default:
+      break;
+  }
+  unowable_ = true;
+}
+
+// What a quiet client believes. Precondition: the session is listed and nothing was expunged.
+UidSet Parking::ToldView() const {
+  UidSet told = session_->view()->known();
+  const std::optional<uint32_t> next = told.At(told_ + 1);
+  if (next) told.RemoveRange(*next, UidSet::kMaxUid);
+  return told;
 }
 
 void Parking::Abandon() {
@@ -42,7 +76,10 @@ std::function<void(bool)> Parking::Guarded(void (Parking::*method)(bool)) {
   };
 }
 
-void Parking::Start() { List(); }
+void Parking::Start() {
+  told_ = session_->state().selected()->exists;
+  List();
+}
 
 // Whether to stop here, because the client goes on or the session is gone.
 bool Parking::Gone() {
@@ -83,8 +120,9 @@ void Parking::List() {
 
 void Parking::Listed(bool ok) {
   if (Gone()) return;
-  if (!ok) return Keep(false);
+  if (!ok || unowable_) return Keep(false);
   if (session_->view()->memory_bytes() > most_bytes_) return Keep(false);
+  if (mode_ == Mode::kQuiet && session_->view()->size() < told_) return Keep(false);
   Feed* feed = feeds_.Find(user_, session_->state().selected()->name);
   if (feed != feed_) return List();  // it came or went while we listed: its head was not noted
   if (feed_ == nullptr) {
@@ -122,6 +160,7 @@ void Parking::Flushed(bool ok) {
       done ? Join() : Keep(false);
     });
   }
+  if (mode_ == Mode::kQuiet) return JoinQuietly();
   const Difference d = Compare(view->known(), session_->horizon(), feed_->view(), feed_->horizon());
   if (d.destination_behind) {
     if (++tries_ > kMaxTries) return Keep(true);
@@ -144,6 +183,37 @@ void Parking::Flushed(bool ok) {
   result.feed = feed_;
   result.cursor = feed_->head();
   result.count = d.count;
+  Finish(std::move(result));
+}
+
+// The client is owed the log from the place on where the feed's view was the client's own. What the
+// session has told of flags the feed may have logged before that place.
+void Parking::JoinQuietly() {
+  if (unowable_ || !owed_flags_.empty()) return Keep(false);
+  if (session_->state().selected()->flags != feed_->flags()) return Keep(false);
+  const UidSet told = ToldView();
+  UidSet view = feed_->ViewAt(mark_);
+  uint64_t place = mark_;
+  while (!(view == told)) {
+    if (place == feed_->head()) return Keep(false);
+    const FeedEvent& event = feed_->log().At(place++);
+    switch (event.kind) {
+      case FeedEvent::Kind::kExists:
+        view.InsertSet(event.uids);
+        break;
+      case FeedEvent::Kind::kExpunge:
+        view.RemoveSet(event.uids);
+        break;
+      default:
+        return Keep(false);  // it would not be told of this
+    }
+  }
+  ++feeds_.stats().joined;
+  Result result;
+  result.parked = true;
+  result.feed = feed_;
+  result.cursor = place;
+  result.count = told_;
   Finish(std::move(result));
 }
 
@@ -176,9 +246,14 @@ void Parking::TakeOver(bool flushed) {
 }
 
 void Parking::Adopt() {
-  const uint32_t count = session_->view()->size();
+  const bool quiet = mode_ == Mode::kQuiet;
+  const uint32_t count = quiet ? told_ : session_->view()->size();
   const bool first = feed_->state() == Feed::State::kNew;
-  switch (feed_->Adopt(session_)) {
+  // Others have logged already what this client has not been told: the log cannot owe it.
+  const bool equal = owed_flags_.empty() && session_->view()->size() == told_;
+  if (quiet && (unowable_ || (!first && !equal))) return Keep(false);
+  const uint64_t start = feed_->head();
+  switch (feed_->Adopt(session_, count)) {
     case Feed::Adoption::kBehind:
       return TryLater([this] { List(); });
     case Feed::Adoption::kOtherMailbox:
@@ -192,8 +267,11 @@ void Parking::Adopt() {
   result.parked = true;
   result.took_session = true;
   result.feed = feed_;
-  result.cursor = feed_->head();
+  result.cursor = quiet && first ? start : feed_->head();
   result.count = count;
+  for (const OwedFlags& f : owed_flags_) {
+    feed_->LogFlags(feed_->view().At(f.number).value_or(0), f.flags, f.modseq);
+  }
   Feed* feed = feed_;
   FeedHold hold(feeds_, *feed);
   Finish(std::move(result));

@@ -1,5 +1,4 @@
-// Parks a client that is in IDLE on its own session: the session becomes the feed's, or the client
-// joins a feed.
+// Parks a client on its own session: the session becomes the feed's, or the client joins a feed.
 //
 //   kListing -> no feed: adopt ------------------------------------------------------> parked
 //            -> live feed that serves the class: kFlushing (the feed syncs last) -> compare, tell
@@ -14,6 +13,11 @@
 // session are relayed to the client by the session's sink, as in any IDLE; the client's view is the
 // session's all along.
 //
+// A client in IDLE is told every difference on the way. A quiet one (not in IDLE) may be told
+// nothing until it speaks, so its view stays the one that it had at the start: what the session
+// says meanwhile is withheld by its sink, and the client parks only where the feed's log can owe
+// it exactly that. An EXPUNGE that comes before the list names no UID and ends the attempt.
+//
 // One use. Its owner must cancel it when the session is lost. Rules: join notes the log's head
 // before it lists; the destination syncs last; a difference that the horizons forbid is never told,
 // but flushed and compared again.
@@ -24,6 +28,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/park/feeds.h"
 #include "core/park/lister.h"
@@ -43,22 +48,27 @@ class Parking final : public Retirable {
     bool took_session = false;  // it drives the feed now, else it is the caller's to release
   };
   using Done = std::function<void(Result)>;
+  enum class Mode : uint8_t {
+    kIdle,   // the client is in IDLE
+    kQuiet,  // no command of it is in progress
+  };
 
   // *session stays the caller's unless taken; it is selected, settled and MayBeWatched.
   Parking(Loop& loop, const Config& config, Feeds& feeds, User& user,
-          std::unique_ptr<Session>& session, Done done);
+          std::unique_ptr<Session>& session, Mode mode, Done done);
   ~Parking() override;
   void Start();
   // The client wants to go on: Done comes, not parked, as soon as the session is settled (perhaps
   // at once).
   void Cancel();
-  // The session told its client this.
-  void NoteNews(const Response& response);
+  // The session said this, which its client was told (kIdle) or is owed (kQuiet).
+  void NoteNews(const Piece& piece, const Response& response);
   // The client or its session is gone: nothing more is done or said. Retire it then.
   void Abandon();
 
  private:
   static constexpr int kMaxTries = 4;
+  static constexpr size_t kMaxOwedFlags = 1024;
   static constexpr uint64_t kRetryMs =
       150;  // stores show one session's change to another within half a second
 
@@ -69,6 +79,9 @@ class Parking final : public Retirable {
   void Raise();
   void TakeOver(bool flushed);
   void Adopt();
+  void JoinQuietly();
+  UidSet ToldView() const;
+  void NoteWithheld(const Piece& piece, const Response& response);
   void Keep(bool try_again);
   void Finish(Result result);
   bool Gone();
@@ -79,6 +92,7 @@ class Parking final : public Retirable {
   Feeds& feeds_;
   User& user_;
   std::unique_ptr<Session>& session_;
+  const Mode mode_;
   Done done_;
   const size_t most_bytes_;  // of a view that is shared
   Feed* feed_ = nullptr;
@@ -86,6 +100,15 @@ class Parking final : public Retirable {
   uint64_t mark_ = 0;      // the feed's log head before this session was listed
   bool adopting_ = false;  // the next list is for adoption by an existing feed
   bool heard_ = false;     // the session told flags since the feed was asked to flush
+  // kQuiet: what the client is owed.
+  struct OwedFlags {
+    uint32_t number;
+    uint64_t modseq;
+    std::string flags;
+  };
+  uint32_t told_ = 0;     // messages it knew of at the start
+  bool unowable_ = false;  // something that no log entry could stand for
+  std::vector<OwedFlags> owed_flags_;
   bool cancelled_ = false;
   int tries_ = 0;
   std::unique_ptr<Lister> lister_;

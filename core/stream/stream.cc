@@ -355,12 +355,13 @@ void Stream::Abort() {
 
 bool Stream::Quiet() const {
   bool settled = phase_ == Phase::kPlain || phase_ == Phase::kSecure;
-  return settled && unsent() == 0 && !receive_armed_ && cipher_in_.empty() && input().empty();
+  return settled && unsent() == 0 && cipher_in_.empty() && input().empty();
 }
 
 Stream::Detached Stream::Detach() {
   ROOST_CHECK(phase_ == Phase::kPlain || phase_ == Phase::kSecure);
   ROOST_CHECK(unsent() == 0);
+  if (std::exchange(receive_armed_, false)) set_.io().CancelReceive(socket_);
   Detached d;
   d.socket = std::exchange(socket_, {});
   d.tls = tls_;

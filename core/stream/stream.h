@@ -120,11 +120,11 @@ class Stream {
   // At once. For connections to a store that died in the middle of something: no close_notify.
   void Abort();
 
-  // True when nothing is unsent, unopened or unconsumed and at most a WaitReadable is outstanding.
+  // True when nothing is unsent, unopened or unconsumed.
   bool Quiet() const;
   bool waiting_for_receive() const { return receive_armed_; }
-  // Gives the connection away. Precondition: unsent() == 0 and no receive is outstanding; a
-  // WaitReadable may be.
+  // Gives the connection away. Precondition: unsent() == 0. A WaitReadable may be outstanding. A
+  // receive is withdrawn; its bytes may still come, and whoever has the socket then must take them.
   Detached Detach();
 
   Phase phase() const { return phase_; }

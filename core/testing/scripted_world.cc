@@ -60,6 +60,7 @@ ScriptedWorld::ScriptedWorld(std::string_view capabilities)
   config_.timeouts.heartbeat_s = 0;
   config_.parking.pool_keep_s = 0;
   config_.parking.driver_check_s = 3600;
+  config_.parking.quiet_park_s = 0;
   std::vector<ConfigError> errors;
   router_ = Router::Build(config_, &errors);
   common_.config = &config_;

@@ -1,0 +1,88 @@
+// Relay: a client that says nothing for a while parks although it is not in IDLE.
+#include <algorithm>
+#include <utility>
+
+#include "core/base/clock.h"
+#include "core/client/relay.h"
+
+namespace roost {
+
+void Relay::ArmQuiet(uint64_t in_ns) {
+  const auto limit = static_cast<uint64_t>(client_.services().config.parking.quiet_park_s);
+  quiet_over_ = false;
+  if (limit == 0) return;
+  const uint64_t now = client_.services().loop.now_ns();
+  client_.services().clients.SetTimer(client_.index(),
+                                      now + (in_ns != 0 ? in_ns : SecondsToNs(limit)));
+}
+
+void Relay::OnTimer() {
+  const Services& services = client_.services();
+  const uint64_t limit = SecondsToNs(static_cast<uint64_t>(services.config.parking.quiet_park_s));
+  const uint64_t silent = services.loop.now_ns() - active_ns_;
+  if (silent < limit) return ArmQuiet(limit - silent);
+  Quiet() ? StartQuietParking() : ArmQuiet(0);
+}
+
+// Nothing is under way in either direction, and everything that was said has arrived.
+bool Relay::Quiet() const {
+  return state_ == State::kRelaying && session_ != nullptr && session_->Settled() &&
+         !awaits_plus_ && !local_ready_ && !store_paused_ && withheld_.empty() &&
+         command_.empty() && client_.framer().AtMessageStart() &&
+         client_.stream().input().empty() && client_.stream().unsent() == 0;
+}
+
+void Relay::StartQuietParking() {
+  if (!MayPark()) {
+    quiet_over_ = true;
+    return;
+  }
+  state_ = State::kQuietParking;
+  Services& services = client_.services();
+  if (!session_->state().selected()) return ParkUnselected();
+  parking_ = std::make_unique<Parking>(services.loop, services.config, services.feeds,
+                                       *client_.cell().user, session_, Parking::Mode::kQuiet,
+                                       [this](const Parking::Result& r) { ParkingDone(r); });
+  parking_->Start();
+}
+
+void Relay::QuietParkingDone(const Parking::Result& result) {
+  if (result.parked) {
+    // The feed's log owes it all that was withheld.
+    withheld_.clear();
+    withheld_expunge_ = false;
+    return Park(result);
+  }
+  state_ = State::kRelaying;
+  if (result.try_again && withheld_.empty()) {
+    ArmQuiet(MsToNs(retry_ms_));
+    retry_ms_ = std::min(retry_ms_ * 2, kLastRetryMs);
+  } else {
+    quiet_over_ = true;
+  }
+  client_.ResumeInput();
+}
+
+void Relay::Withhold(const Piece& piece, const Response* first) {
+  if (first != nullptr && first->kind == ResponseKind::kBye) return client_.Write(piece.bytes);
+  if (first != nullptr && RewriteCapabilities(piece, *first)) return;
+  if (first != nullptr &&
+      (first->kind == ResponseKind::kExpunge || first->kind == ResponseKind::kVanished)) {
+    withheld_expunge_ = true;
+  }
+  withheld_.append(piece.bytes);
+  const auto most = static_cast<size_t>(client_.services().config.limits.relay_buffer);
+  if (withheld_.size() <= most) return;
+  client_.Bye("[UNAVAILABLE] Too much has changed; please select the mailbox again");
+}
+
+// A command is in progress now. False: what is owed must not be told during this one, whose numbers
+// would mean other messages.
+bool Relay::TellWithheld(const Command& command) {
+  if (withheld_expunge_ && (UsesSequenceNumbers(command) || ForbidsExpunge(command))) return false;
+  client_.Write(std::exchange(withheld_, {}));
+  withheld_expunge_ = false;
+  return true;
+}
+
+}  // namespace roost
