@@ -219,7 +219,8 @@ void Relay::OnStoreData(Session& session, const Piece& piece, const Response* fi
     client_.ResumeInput();
   }
   if (parking_ != nullptr && first != nullptr) parking_->NoteNews(piece, *first);
-  if (state_ == State::kQuietParking) return Withhold(piece, first);
+  // In order: what comes behind something withheld is withheld as well.
+  if (state_ == State::kQuietParking || !withheld_.empty()) return Withhold(piece, first);
   if (first == nullptr || !RewriteCapabilities(piece, *first)) client_.Write(piece.bytes);
   const auto buffer = static_cast<size_t>(client_.services().config.limits.relay_buffer);
   // While it parks, few lines come, and answers of ours must not wait for a slow client.

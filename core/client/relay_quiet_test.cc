@@ -80,17 +80,20 @@ TEST_F(QuietTest, KeepsItsSessionWhenAnExpungeComesBeforeTheList) {
   world_.HearsNothing(client_, 3 * kSilence);  // and is asked no more
   world_.AsksNothing(0, 1);
   EXPECT_EQ(world_.figures().parked, 0u);
+  world_.Tell(0, "* 2 EXISTS");  // makes sense only behind what is withheld
+  world_.HearsNothing(client_, 1);
   // Its numbers are of before: a command that uses them must not be run, nor the change be told.
   world_.Say(client_, "f FETCH 2 (FLAGS)");
   world_.HearsBeginning(client_, "f NO [EXPUNGEISSUED]");
   world_.AsksNothing(0, 0.2);
   world_.Say(client_, "n NOOP");
   EXPECT_EQ(world_.Hear(client_), "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(client_), "* 2 EXISTS");
   EXPECT_EQ(world_.NextAsked(0), "n NOOP");
   world_.Tell(0, "n OK done");
   EXPECT_EQ(world_.Hear(client_), "n OK done");
   BecomeQuiet();
-  world_.AnswerList(0, {2});  // the next silence is another chance
+  world_.AnswerList(0, {2, 3});  // the next silence is another chance
   world_.Asked(0, "IDLE");
 }
 

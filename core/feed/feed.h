@@ -74,8 +74,8 @@ class Feed final : public Retirable, private DriverListener {
 
   // Makes a listed, settled session the driver: compared with the view, differences logged, then
   // IDLE. The one way for first park, raise of class and recovery. On kAdopted the session is
-  // taken, else it is left. For a new feed, messages beyond the first `told` are logged as arrivals:
-  // the first client is owed them.
+  // taken, else it is left. For a new feed, messages beyond the first `told` are logged as
+  // arrivals: the first client is owed them.
   Adoption Adopt(std::unique_ptr<Session>& session, uint32_t told = UINT32_MAX);
 
   // See IdleDriver::Flush. false at once without a driver.

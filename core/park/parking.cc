@@ -46,7 +46,8 @@ void Parking::NoteWithheld(const Piece& piece, const Response& response) {
       // Flags of a message that it does not know of are its to fetch.
       if (response.number > told_) return;
       if (owed_flags_.size() >= kMaxOwedFlags) break;
-      owed_flags_.push_back({response.number, info.modseq.value_or(0), std::string(*info.flags)});
+      owed_flags_.push_back(
+          {response.number, info.modseq.value_or(0), CanonicalFlags(*info.flags)});
       return;
     }
     default:
@@ -194,20 +195,17 @@ void Parking::JoinQuietly() {
   const UidSet told = ToldView();
   UidSet view = feed_->ViewAt(mark_);
   uint64_t place = mark_;
-  while (!(view == told)) {
-    if (place == feed_->head()) return Keep(false);
-    const FeedEvent& event = feed_->log().At(place++);
-    switch (event.kind) {
-      case FeedEvent::Kind::kExists:
-        view.InsertSet(event.uids);
-        break;
-      case FeedEvent::Kind::kExpunge:
-        view.RemoveSet(event.uids);
-        break;
-      default:
-        return Keep(false);  // it would not be told of this
-    }
-  }
+  bool found = view == told;
+  feed_->log().ForEach(mark_, feed_->head(), [&](uint64_t seq, const FeedEvent& event) {
+    if (found || place == 0) return;
+    const bool counts =
+        event.kind == FeedEvent::Kind::kExists || event.kind == FeedEvent::Kind::kExpunge;
+    place = counts ? seq + 1 : 0;  // flags and lines it would not be told of
+    if (event.kind == FeedEvent::Kind::kExists) view.InsertSet(event.uids);
+    if (event.kind == FeedEvent::Kind::kExpunge) view.RemoveSet(event.uids);
+    found = counts && view == told;
+  });
+  if (!found) return Keep(false);
   ++feeds_.stats().joined;
   Result result;
   result.parked = true;
@@ -269,9 +267,8 @@ void Parking::Adopt() {
   result.feed = feed_;
   result.cursor = quiet && first ? start : feed_->head();
   result.count = count;
-  for (const OwedFlags& f : owed_flags_) {
-    feed_->LogFlags(feed_->view().At(f.number).value_or(0), f.flags, f.modseq);
-  }
+  for (FlagChange& f : owed_flags_) f.uid = feed_->view().At(f.uid).value_or(0);
+  feed_->LogFlags(owed_flags_);
   Feed* feed = feed_;
   FeedHold hold(feeds_, *feed);
   Finish(std::move(result));

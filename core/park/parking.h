@@ -30,6 +30,7 @@
 #include <string>
 #include <vector>
 
+#include "core/feed/event.h"
 #include "core/park/feeds.h"
 #include "core/park/lister.h"
 #include "core/park/may_serve.h"
@@ -101,14 +102,9 @@ class Parking final : public Retirable {
   bool adopting_ = false;  // the next list is for adoption by an existing feed
   bool heard_ = false;     // the session told flags since the feed was asked to flush
   // kQuiet: what the client is owed.
-  struct OwedFlags {
-    uint32_t number;
-    uint64_t modseq;
-    std::string flags;
-  };
-  uint32_t told_ = 0;     // messages it knew of at the start
+  uint32_t told_ = 0;      // messages it knew of at the start
   bool unowable_ = false;  // something that no log entry could stand for
-  std::vector<OwedFlags> owed_flags_;
+  std::vector<FlagChange> owed_flags_;  // uid: the number, until all are known
   bool cancelled_ = false;
   int tries_ = 0;
   std::unique_ptr<Lister> lister_;

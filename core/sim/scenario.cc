@@ -73,6 +73,8 @@ Config MakeConfig(Rng& rng) {
   p.pool_keep_s = kKeepS[rng.Below(3)];
   p.pool_per_user = rng.Chance(0.2) ? 0 : 2;
   p.reconnect_max_ms = 4000;
+  static constexpr int kQuietS[] = {0, 1, 3, 30};
+  p.quiet_park_s = kQuietS[rng.Below(4)];
   if (rng.Chance(0.2)) p.log_entries_max = 6;
   return config;
 }

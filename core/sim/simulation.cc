@@ -348,6 +348,7 @@ SimCounts Simulation::Count() {
     c["roost refused wakes"] += f.feeds.refused_wakes;
     c["roost logins"] += f.client_stats.logins;
     c["roost parked"] += f.client_stats.parked;
+    c["roost quiet parks"] += f.client_stats.quiet_parks;
     c["roost kept idle"] += f.client_stats.kept_idle;
     c["roost events sent"] += f.client_stats.events_sent;
     c["roost laggards coalesced"] += f.client_stats.laggards_coalesced;
