@@ -102,8 +102,8 @@ class Parking final : public Retirable {
   bool adopting_ = false;  // the next list is for adoption by an existing feed
   bool heard_ = false;     // the session told flags since the feed was asked to flush
   // kQuiet: what the client is owed.
-  uint32_t told_ = 0;      // messages it knew of at the start
-  bool unowable_ = false;  // something that no log entry could stand for
+  uint32_t told_ = 0;                   // messages it knew of at the start
+  bool unowable_ = false;               // something that no log entry could stand for
   std::vector<FlagChange> owed_flags_;  // uid: the number, until all are known
   bool cancelled_ = false;
   int tries_ = 0;
