@@ -4,8 +4,8 @@
 
 namespace roost {
 
-Difference Compare(const UidSet& client, uint32_t client_horizon, const UidSet& destination,
-                   uint32_t destination_horizon) {
+Difference Compare(const UidSet& client, uint64_t client_horizon, const UidSet& destination,
+                   uint64_t destination_horizon) {
   Difference d;
   d.count = destination.size();
   d.gone = UidSet::Difference(client, destination);

@@ -4,7 +4,7 @@
 // horizons decide. Every UID below a view's horizon is decided in it, and UIDs only ever go from
 // unknown to present to gone. So a message that the destination lacks at or above its horizon, or
 // has below the client's, means that the destination is behind: it must flush and be compared
-// again, never be told from.
+// again, never be told from. A horizon is 2^32 at most: UIDs are below that.
 #ifndef ROOST_CORE_FEED_DIFFERENCE_H_
 #define ROOST_CORE_FEED_DIFFERENCE_H_
 
@@ -25,8 +25,8 @@ struct Difference {
 };
 
 // From what the client believes to what the destination, synced last, has.
-Difference Compare(const UidSet& client, uint32_t client_horizon, const UidSet& destination,
-                   uint32_t destination_horizon);
+Difference Compare(const UidSet& client, uint64_t client_horizon, const UidSet& destination,
+                   uint64_t destination_horizon);
 
 }  // namespace roost
 

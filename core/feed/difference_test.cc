@@ -42,6 +42,13 @@ TEST(Difference, SeesThatTheDestinationHasNotHeardOfAnExpunge) {
   EXPECT_TRUE(Compare({{1, 1}, {3, 3}}, 4, {{1, 3}}, 4).destination_behind);
 }
 
+TEST(Difference, KnowsThatTheVeryLastUidCanBeGone) {
+  constexpr uint64_t kEnd = uint64_t{1} << 32;
+  const UidSet client{{1, 1}, {UidSet::kMaxUid, UidSet::kMaxUid}};
+  EXPECT_FALSE(Compare(client, kEnd, {{1, 1}}, kEnd).destination_behind);
+  EXPECT_TRUE(Compare(client, kEnd, {{1, 1}}, kEnd - 1).destination_behind);
+}
+
 TEST(Difference, OfEmptyViewsWorks) {
   EXPECT_TRUE(Compare({}, 1, {}, 1).empty());
   EXPECT_EQ(FormatUidSet(Compare({}, 1, {{1, 2}}, 3).came), "1:2");

@@ -174,7 +174,7 @@ void Feed::OnDriverArrived(const UidSet& uids) {
   if (event.uids.empty()) return;
   MakeRoom();
   if (!view_.InsertSet(event.uids)) return TooLarge();
-  horizon_ = std::max(horizon_, view_.Last() + 1);
+  horizon_ = std::max(horizon_, uint64_t{view_.Last()} + 1);
   event.number = view_.size();
   Log(std::move(event));
 }
@@ -242,9 +242,9 @@ uint32_t Feed::CountAt(uint64_t cursor) const {
   return count;
 }
 
-uint32_t Feed::HorizonAt(uint64_t cursor) const {
+uint64_t Feed::HorizonAt(uint64_t cursor) const {
   // The first arrival that it has not been told of is where its knowledge ends.
-  uint32_t horizon = horizon_;
+  uint64_t horizon = horizon_;
   log_.ForEachBack(cursor, [&](uint64_t, const FeedEvent& event) {
     if (event.kind == FeedEvent::Kind::kExists) horizon = event.uids.First();
   });

@@ -112,7 +112,7 @@ class Feed final : public Retirable, private DriverListener {
   const std::string& flags() const { return flags_; }
 
   const UidSet& view() const { return view_; }
-  uint32_t horizon() const { return horizon_; }
+  uint64_t horizon() const { return horizon_; }
   uint64_t head() const { return log_.next_seq(); }
   const FeedLog& log() const { return log_; }
   void TrimLog(uint64_t below);
@@ -128,7 +128,7 @@ class Feed final : public Retirable, private DriverListener {
   UidSet ViewAt(uint64_t cursor) const;
   uint32_t CountAt(uint64_t cursor) const;
   // Highest UID that it may know of, plus one.
-  uint32_t HorizonAt(uint64_t cursor) const;
+  uint64_t HorizonAt(uint64_t cursor) const;
   bool ExpungesBetween(uint64_t from, uint64_t to) const;
   // Appends what a client of this class is told for [from, to).
   void Render(uint64_t from, uint64_t to, EnabledSet enabled, std::string* out) const;
@@ -168,7 +168,7 @@ class Feed final : public Retirable, private DriverListener {
   State state_ = State::kNew;
   bool no_modseq_ = false;
   uint32_t uid_validity_ = 0;
-  uint32_t horizon_ = 1;
+  uint64_t horizon_ = 1;
   uint64_t confirmed_modseq_ = 0;
   std::string mailbox_id_;
   std::string flags_;

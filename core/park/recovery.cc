@@ -82,7 +82,19 @@ void Recovery::Opened(Opener::Result result) {
       m.mailbox_id != feed_.mailbox_id()) {
     return feed_.Kill("[UNAVAILABLE] The mailbox was replaced; please select it again");
   }
+  // Numbers that only ever grow: a session that is behind its store catches up, a mailbox that was
+  // put back does not.
+  const bool back = (m.uid_next != 0 && m.uid_next < feed_.horizon()) ||
+                    (m.highest_modseq != 0 && m.highest_modseq < feed_.confirmed_modseq());
+  if (back) return Behind();
   ListNow();
+}
+
+void Recovery::Behind() {
+  if (++behind_ >= kMaxBehind) {
+    return feed_.Kill("[UNAVAILABLE] The mailbox went back in time; please select it again");
+  }
+  Pause("the session is behind what clients were told");
 }
 
 void Recovery::ListNow() {
@@ -129,14 +141,11 @@ void Recovery::Adopt() {
   const MailboxView* view = session_->view();
   if (view == nullptr || !view->ok()) return Pause("the store contradicts itself");
   if (view->tail_size() != 0) return ListNow();
-  const uint32_t told_below = feed_.horizon();
+  const uint64_t told_below = feed_.horizon();
   const uint64_t modseq = session_->state().selected()->highest_modseq;
   switch (feed_.Adopt(session_)) {
     case Feed::Adoption::kBehind:
-      if (++behind_ >= kMaxBehind) {
-        return feed_.Kill("[UNAVAILABLE] The mailbox went back in time; please select it again");
-      }
-      return Pause("the session is behind");
+      return Behind();
     case Feed::Adoption::kOtherMailbox:
       return feed_.Kill("[UNAVAILABLE] The mailbox was replaced; please select it again");
     case Feed::Adoption::kAdopted:

@@ -7,7 +7,8 @@
 // Subscribers stay connected and hear nothing meanwhile; afterwards the difference is logged as
 // ordinary events: messages by comparing lists, flags by CHANGEDSINCE the confirmed MODSEQ, or all
 // of them where the store has no CONDSTORE. Where nothing true can be told (another UIDVALIDITY,
-// mailbox gone, credentials refused) the feed dies and its subscribers get BYE.
+// UIDNEXT or HIGHESTMODSEQ gone back for good, mailbox gone, credentials refused) the feed dies and
+// its subscribers get BYE.
 #ifndef ROOST_CORE_PARK_RECOVERY_H_
 #define ROOST_CORE_PARK_RECOVERY_H_
 
@@ -31,7 +32,7 @@ class Recovery final : public Retirable, private SessionSink {
   void Start();
 
  private:
-  // A session that is behind this often has not lost messages by delay.
+  // Sessions that are behind so often are not so by delay.
   static constexpr int kMaxBehind = 5;
 
   void OnStoreData(Session&, const Piece&, const Response*) override {}
@@ -44,6 +45,7 @@ class Recovery final : public Retirable, private SessionSink {
   void Listed(bool ok);
   void FetchFlags();
   void Adopt();
+  void Behind();
   void DropSession();
 
   Loop& loop_;

@@ -23,9 +23,71 @@ class RecoveryTest : public ::testing::Test {
     world_.Tell(session, "+ idling");
   }
 
+  // The recovery's session up to its list.
+  void Reopens(size_t session, const ScriptedWorld::Mailbox& mailbox) {
+    const std::string enable = world_.Asked(session, "ENABLE CONDSTORE");
+    world_.Tell(session, "* ENABLED CONDSTORE");
+    world_.Tell(session, enable + " OK done");
+    world_.AnswerSelect(session, "EXAMINE INBOX", mailbox);
+  }
+
   ScriptedWorld world_;
   size_t client_ = 0;
 };
+
+// Flags may have been told in any order (14, 17, 13); only SELECT said up to where all is known.
+TEST_F(RecoveryTest, AsksFromTheConfirmedModseqNotFromOneOfFlags) {
+  Reopens(1, {.uids = {1, 2, 3}, .modseq = 9});
+  world_.AnswerList(1, {1, 2, 3});
+  const std::string fetch = world_.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  world_.Tell(1, fetch + " OK done");
+  Drives(1);
+  world_.Tell(1, "* 1 FETCH (UID 1 MODSEQ (17) FLAGS (\\Seen))");
+  world_.Tell(1, "* 2 FETCH (UID 2 MODSEQ (13) FLAGS ())");
+  world_.Tell(1, "* OK [HIGHESTMODSEQ 20] in passing");
+  EXPECT_EQ(world_.Hear(client_), "* 1 FETCH (FLAGS (\\Seen))");
+  world_.Cut(1);
+  Reopens(2, {.uids = {1, 2, 3}, .modseq = 20});
+  world_.AnswerList(2, {1, 2, 3});
+  world_.Asked(2, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 9)");
+}
+
+TEST_F(RecoveryTest, WaitsForASessionWhoseUidnextOrModseqIsBehindAndThenSaysGoodbye) {
+  world_.config().parking.reconnect_max_ms = 1000;
+  Reopens(1, {.uids = {1, 2, 3}, .uid_next = 3});  // it was 4
+  Reopens(2, {.uids = {1, 2, 3}, .modseq = 4});    // it was 5
+  Reopens(3, {.uids = {}, .uid_next = 1});
+  world_.HearsNothing(client_, 0.1);
+  Reopens(4, {.uids = {}, .uid_next = 1});
+  Reopens(5, {.uids = {}, .uid_next = 1});
+  world_.HearsBeginning(client_, "* BYE [UNAVAILABLE] The mailbox went back in time");
+}
+
+TEST_F(RecoveryTest, GoesOnWhenWhatWasBehindHasCaughtUp) {
+  Reopens(1, {.uids = {1, 2, 3}, .modseq = 4});
+  Reopens(2, {.uids = {1, 2, 3}});
+  world_.AnswerList(2, {1, 2, 3});
+  world_.Answer(2, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  Drives(2);
+  world_.Tell(2, "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(client_), "* 1 EXPUNGE");
+}
+
+// Where a UID is, there is no room for a horizon above it in 32 bits.
+TEST(RecoveryAtTheEnd, TellsThatTheVeryLastUidIsGone) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1, 4294967295}});
+  world.ParkFirst(client, 0, {1, 4294967295});
+  world.Cut(0);
+  const std::string enable = world.Asked(1, "ENABLE CONDSTORE");
+  world.Tell(1, "* ENABLED CONDSTORE");
+  world.Tell(1, enable + " OK done");
+  world.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1}, .uid_next = 4294967296});
+  world.AnswerList(1, {1});
+  world.Answer(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  EXPECT_EQ(world.Hear(client), "* 2 EXPUNGE");
+}
 
 class RecoveryWithoutCondstore : public RecoveryTest {
  protected:

@@ -250,7 +250,7 @@ void Session::UpdateView(const Response& response) {
   }
 }
 
-uint32_t Session::horizon() const {
+uint64_t Session::horizon() const {
   if (!view_ || !state_.selected()) return 0;
   return std::max(view_->horizon(), state_.selected()->uid_next);
 }

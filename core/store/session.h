@@ -146,7 +146,7 @@ class Session final : public Retirable, private StreamOwner {
   const MailboxView::Expunged& last_expunged() const { return last_expunged_; }
   const MailboxView::VanishedResult& last_vanished() const { return last_vanished_; }
   // Every UID of the selected mailbox below is decided in view(). 0 without one.
-  uint32_t horizon() const;
+  uint64_t horizon() const;
 
   // Relays the beginning of a client's command (and registers it), or more bytes of it.
   void Forward(SentCommand command, std::string_view bytes);

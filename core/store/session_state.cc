@@ -20,6 +20,14 @@ uint32_t Number32(std::string_view text) {
   return value <= UINT32_MAX ? static_cast<uint32_t>(value) : 0;
 }
 
+// Where UIDNEXT ends: the last UID is one less.
+constexpr uint64_t kNoMoreUids = uint64_t{1} << 32;
+
+uint64_t UidNext(std::string_view text) {
+  const uint64_t value = Number(text);
+  return value <= kNoMoreUids ? value : 0;
+}
+
 }  // namespace
 
 void SessionState::Sent(SentCommand command) { in_flight_.push_back(std::move(command)); }
@@ -49,8 +57,11 @@ void SessionState::SeenCode(const Response& response) {
   SelectedMailbox* m = Current();
   if (m == nullptr) return;
   if (response.CodeIs("UIDVALIDITY")) m->uid_validity = Number32(response.code_args);
-  if (response.CodeIs("UIDNEXT")) m->uid_next = std::max(m->uid_next, Number32(response.code_args));
-  if (response.CodeIs("HIGHESTMODSEQ")) m->highest_modseq = Number(response.code_args);
+  if (response.CodeIs("UIDNEXT")) m->uid_next = std::max(m->uid_next, UidNext(response.code_args));
+  const bool selecting = pending_ && m == &*pending_;
+  if (response.CodeIs("HIGHESTMODSEQ") && selecting) {
+    m->highest_modseq = Number(response.code_args);
+  }
   if (response.CodeIs("NOMODSEQ")) m->no_modseq = true;
   if (response.CodeIs("UIDNOTSTICKY")) m->uid_not_sticky = true;
   if (response.CodeIs("READ-ONLY")) m->read_only = true;
@@ -81,7 +92,7 @@ std::optional<SentCommand> SessionState::Seen(const Response& response) {
         if (response.number < m->exists && !pending_) m->out_of_step = true;
         if (m == (selected_ ? &*selected_ : nullptr) && m->uid_next != 0 &&
             response.number > m->exists) {
-          m->uid_next += std::min(response.number - m->exists, UINT32_MAX - m->uid_next);
+          m->uid_next += std::min<uint64_t>(response.number - m->exists, kNoMoreUids - m->uid_next);
         }
         m->exists = response.number;
       }

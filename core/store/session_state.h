@@ -38,9 +38,11 @@ struct SelectedMailbox {
   bool no_modseq = false;
   bool out_of_step = false;   // counts contradicted themselves: never park on it
   uint32_t uid_validity = 0;  // 0: the store gave none
-  uint32_t uid_next = 0;      // 0: not given; a lower bound: raised by growth of EXISTS since
+  // 0: not given; a lower bound: raised by growth of EXISTS since. 2^32 at most.
+  uint64_t uid_next = 0;
   uint32_t exists = 0;
-  uint64_t highest_modseq = 0;  // as given by SELECT; 0: none
+  // Of SELECT alone; 0: none. Later ones may speak of changes that the session was not told yet.
+  uint64_t highest_modseq = 0;
   std::string flags;            // "(\Seen …)" of `* FLAGS`
   std::string permanent_flags;  // of [PERMANENTFLAGS]
   std::string mailbox_id;       // RFC 8474

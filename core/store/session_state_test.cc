@@ -122,5 +122,34 @@ TEST_F(SessionStateTest, CloseAndUnselectLeaveNothing) {
   EXPECT_FALSE(state_.selected());
 }
 
+// A store may speak of changes that it has not told yet (RFC 7162, 3.1.2.1 and 3.2.7).
+TEST_F(SessionStateTest, BelievesTheHighestModseqOfSelectOnly) {
+  Select();
+  EXPECT_EQ(state_.selected()->highest_modseq, 5u);
+  See("* OK [HIGHESTMODSEQ 9] first use");
+  Send("e", CommandKind::kExpunge);
+  See("e OK [HIGHESTMODSEQ 11] done");
+  EXPECT_EQ(state_.selected()->highest_modseq, 5u);
+  Send("a", CommandKind::kSelect, "INBOX");
+  See("* 3 EXISTS");
+  See("a OK [HIGHESTMODSEQ 12] done");
+  EXPECT_EQ(state_.selected()->highest_modseq, 12u);
+}
+
+TEST_F(SessionStateTest, TakesTheUidnextBehindTheLastUid) {
+  Send("a", CommandKind::kSelect, "INBOX");
+  See("* 1 EXISTS");
+  See("* OK [UIDNEXT 4294967295] x");
+  See("a OK done");
+  See("* 2 EXISTS");
+  EXPECT_EQ(state_.selected()->uid_next, uint64_t{1} << 32);
+  See("* 3 EXISTS");  // nonsense
+  EXPECT_EQ(state_.selected()->uid_next, uint64_t{1} << 32);
+  Send("b", CommandKind::kSelect, "INBOX");
+  See("* OK [UIDNEXT 4294967296] x");
+  See("b OK done");
+  EXPECT_EQ(state_.selected()->uid_next, uint64_t{1} << 32);
+}
+
 }  // namespace
 }  // namespace roost

@@ -222,12 +222,12 @@ size_t ScriptedWorld::LogIn(std::string_view user) {
 
 void ScriptedWorld::SayMailbox(size_t session, const Mailbox& mailbox) {
   const uint32_t last = mailbox.uids.empty() ? 0 : mailbox.uids.back();
-  const uint32_t next = mailbox.uid_next != 0 ? mailbox.uid_next : last + 1;
+  const uint64_t next = mailbox.uid_next != 0 ? mailbox.uid_next : uint64_t{last} + 1;
   Tell(session, "* FLAGS " + mailbox.flags);
   Tell(session, "* " + std::to_string(mailbox.uids.size()) + " EXISTS");
   Tell(session, "* OK [UIDVALIDITY " + std::to_string(mailbox.validity) + "] x");
   Tell(session, "* OK [UIDNEXT " + std::to_string(next) + "] x");
-  Tell(session, "* OK [HIGHESTMODSEQ 5] x");
+  Tell(session, "* OK [HIGHESTMODSEQ " + std::to_string(mailbox.modseq) + "] x");
   Tell(session, "* OK [PERMANENTFLAGS " + mailbox.permanent + "] x");
 }
 

@@ -70,10 +70,11 @@ class ScriptedWorld {
   size_t LogIn(std::string_view user = "ann");
   struct Mailbox {
     std::vector<uint32_t> uids;
-    uint32_t uid_next = 0;  // 0: one more than the last
+    uint64_t uid_next = 0;  // 0: one more than the last
     uint32_t validity = 7;
     std::string permanent = "(\\Seen \\*)";
     std::string flags = "(\\Seen \\Deleted)";
+    uint64_t modseq = 5;
   };
   // The client SELECTs INBOX on its session.
   void Select(size_t client, size_t session, const Mailbox& mailbox);

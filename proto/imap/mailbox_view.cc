@@ -1,7 +1,6 @@
 #include "proto/imap/mailbox_view.h"
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -20,7 +19,7 @@ struct MailboxView::Tail {
   // NoteUidNext: the first `noted` messages of the tail have UIDs below noted_uid_next, the others
   // not. When none of them is left in the tail, the horizon moves there.
   uint32_t noted = 0;
-  uint32_t noted_uid_next = 0;
+  uint64_t noted_uid_next = 0;
 
   // The first entry at or behind `offset`.
   std::vector<Scattered>::iterator FindOffset(uint32_t offset) {
@@ -55,7 +54,7 @@ MailboxView::MailboxView(const MailboxView& other)
     : known_(other.known_),
       tail_(other.tail_ ? std::make_unique<Tail>(*other.tail_) : nullptr),
       size_(other.size_),
-      horizon_(other.horizon_),
+      decided_(other.decided_),
       ok_(other.ok_) {}
 
 MailboxView::MailboxView(MailboxView&& other) noexcept = default;
@@ -64,7 +63,7 @@ MailboxView& MailboxView::operator=(MailboxView other) noexcept {
   known_ = std::move(other.known_);
   tail_ = std::move(other.tail_);
   size_ = other.size_;
-  horizon_ = other.horizon_;
+  decided_ = other.decided_;
   ok_ = other.ok_;
   return *this;
 }
@@ -85,11 +84,11 @@ MailboxView::Tail& MailboxView::tail() {
 
 // Takes the tail's decided part into account, and lets go of what holds nothing.
 void MailboxView::AdvanceHorizon() {
-  constexpr uint32_t kMax = std::numeric_limits<uint32_t>::max();
-  if (!known_.empty()) horizon_ = std::max(horizon_, std::min(known_.Last(), kMax - 1) + 1);
+  if (!known_.empty()) decided_ = std::max(decided_, known_.Last());
   if (tail_ == nullptr) return;
   if (tail_->noted == 0) {
-    horizon_ = std::max(horizon_, std::exchange(tail_->noted_uid_next, 0));
+    const uint64_t noted = std::exchange(tail_->noted_uid_next, 0u);
+    if (noted > horizon()) decided_ = static_cast<uint32_t>(noted - 1);
     if (tail_->resolved.empty() && tail_->scattered.empty()) tail_.reset();
   }
 }
@@ -135,8 +134,8 @@ MailboxView::Expunged MailboxView::Expunge(uint32_t n) {
 // A UID of `uids` may be one of the messages whose UID is not known.
 bool MailboxView::NamesUnknown(const UidSet& uids) const {
   uint32_t tail_size = size_ - known_.size();
-  uint64_t low = horizon_;  // the lowest UID an unknown message may have
-  uint32_t offset = 0;      // of the last message before it
+  uint64_t low = horizon();  // the lowest UID an unknown message may have
+  uint32_t offset = 0;       // of the last message before it
   if (tail_ != nullptr) {
     if (!tail_->resolved.empty())
       low = std::max<uint64_t>(low, uint64_t{tail_->resolved.Last()} + 1);
@@ -206,7 +205,7 @@ bool MailboxView::FetchedUid(uint32_t n, uint32_t uid) {
   if (next != tail.scattered.end() && next->offset == offset) return next->uid == uid || Fail();
   // Room for the messages between it and its neighbours of known UID, and for the horizon.
   uint32_t resolved = tail.resolved.size();
-  uint64_t low = uint64_t{horizon_} + (offset - resolved - 1);
+  uint64_t low = horizon() + (offset - resolved - 1);
   if (!tail.resolved.empty()) {
     low = std::max(low, uint64_t{tail.resolved.Last()} + (offset - resolved));
   }
@@ -218,7 +217,7 @@ bool MailboxView::FetchedUid(uint32_t n, uint32_t uid) {
   if (next != tail.scattered.end()) high = uint64_t{next->uid} - (next->offset - offset);
   if (tail.noted_uid_next != 0) {
     if (offset > tail.noted) {
-      low = std::max(low, uint64_t{tail.noted_uid_next} + (offset - tail.noted - 1));
+      low = std::max(low, tail.noted_uid_next + (offset - tail.noted - 1));
     } else if (uint64_t{uid} + (tail.noted - offset) >= tail.noted_uid_next) {
       return Fail();
     }
@@ -251,10 +250,11 @@ UidSet MailboxView::CommitTail() {
   return news;
 }
 
-void MailboxView::NoteUidNext(uint32_t uid_next) {
-  if (uid_next <= horizon_) return;
+void MailboxView::NoteUidNext(uint64_t uid_next) {
+  uid_next = std::min(uid_next, uint64_t{UidSet::kMaxUid} + 1);
+  if (uid_next <= horizon()) return;
   if (tail_size() == 0) {
-    horizon_ = uid_next;
+    decided_ = static_cast<uint32_t>(uid_next - 1);
     return;
   }
   if (uid_next < tail().noted_uid_next) return;  // went back: nothing to learn

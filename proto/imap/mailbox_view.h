@@ -82,9 +82,10 @@ class MailboxView {
 
   // [UIDNEXT n]: every message that is announced so far has a UID below n, and no later one has.
   // In the answer to SELECT it may come before EXISTS: call this at the tagged OK.
-  void NoteUidNext(uint32_t uid_next);
+  void NoteUidNext(uint64_t uid_next);
   // Every UID below is decided: in known(), or not in the mailbox any more (and never again).
-  uint32_t horizon() const { return horizon_; }
+  // 2^32 at most, when there can be no more.
+  uint64_t horizon() const { return uint64_t{decided_} + 1; }
 
   // 0: no such message, or its UID is not known.
   uint32_t UidOf(uint32_t n) const;
@@ -108,7 +109,7 @@ class MailboxView {
   UidSet known_;
   std::unique_ptr<Tail> tail_;  // null while nothing is in it but a count
   uint32_t size_ = 0;
-  uint32_t horizon_ = 1;
+  uint32_t decided_ = 0;  // horizon() - 1
   bool ok_ = true;
 };
 

@@ -171,6 +171,18 @@ TEST(MailboxView, UidNextCountsOnlyWhenTheTailBeforeItIsDecided) {
   EXPECT_TRUE(view.FetchedUid(7, 100));
 }
 
+TEST(MailboxView, DecidesTheVeryLastUidToo) {
+  MailboxView view(UidSet{{7, 7}, {UidSet::kMaxUid, UidSet::kMaxUid}});
+  EXPECT_EQ(view.horizon(), uint64_t{1} << 32);
+  EXPECT_TRUE(view.Expunge(2).was_known);
+  EXPECT_EQ(view.horizon(), uint64_t{1} << 32);
+  MailboxView empty;
+  empty.NoteUidNext(uint64_t{1} << 32);
+  EXPECT_EQ(empty.horizon(), uint64_t{1} << 32);
+  EXPECT_TRUE(empty.Exists(1));
+  EXPECT_FALSE(empty.FetchedUid(1, UidSet::kMaxUid)) << "there are no more UIDs";
+}
+
 TEST(MailboxView, IsSmall) {
   EXPECT_LE(sizeof(MailboxView), 48u);
   EXPECT_EQ(Listed({{1, 1000}}).memory_bytes(), 0u);
