@@ -58,6 +58,11 @@ void AppendFigures(const ShardFigures& f, std::string* out) {
   o.Number("asleep", f.asleep);
   o.Number("idling", f.idling);
   o.Number("users", f.users);
+  o.Number("sessions_open", f.sessions.open);
+  o.Number("sessions_logging_in", f.sessions.logging_in);
+  o.Number("sessions_waiting", f.sessions.waiting);
+  o.Number("sessions_opened", f.sessions.opened);
+  o.Number("sessions_refused", f.sessions.refused);
   o.Number("feeds", f.feeds.feeds);
   o.Number("feeds_recovering", f.feeds.recovering);
   o.Number("log_events", f.log_events);
@@ -95,6 +100,9 @@ void Add(const ShardFigures& f, ShardFigures* t) {
   t->clients += f.clients, t->entering += f.entering, t->attached += f.attached;
   t->parked += f.parked, t->asleep += f.asleep, t->idling += f.idling, t->users += f.users;
   t->log_events += f.log_events;
+  t->sessions.open += f.sessions.open, t->sessions.logging_in += f.sessions.logging_in;
+  t->sessions.waiting += f.sessions.waiting, t->sessions.opened += f.sessions.opened;
+  t->sessions.refused += f.sessions.refused;
   t->feeds.feeds += f.feeds.feeds, t->feeds.recovering += f.feeds.recovering;
   t->feeds.adopted += f.feeds.adopted, t->feeds.joined += f.feeds.joined;
   t->feeds.handed_over += f.feeds.handed_over, t->feeds.woken += f.feeds.woken;
@@ -104,7 +112,8 @@ void Add(const ShardFigures& f, ShardFigures* t) {
   s.accepted += c.accepted, s.moved_in += c.moved_in, s.moved_out += c.moved_out,
       s.logins += c.logins;
   s.failed_logins += c.failed_logins, s.unavailable_logins += c.unavailable_logins;
-  s.parked += c.parked, s.kept_idle += c.kept_idle, s.events_sent += c.events_sent;
+  s.parked += c.parked, s.quiet_parks += c.quiet_parks, s.kept_idle += c.kept_idle,
+      s.events_sent += c.events_sent;
   s.heartbeats += c.heartbeats, s.laggards_dropped += c.laggards_dropped;
   s.laggards_coalesced += c.laggards_coalesced;
   t->streams.handshakes_done += f.streams.handshakes_done;

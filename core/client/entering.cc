@@ -420,6 +420,9 @@ void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::stri
   std::string answer;
   if (loss == SessionLoss::kRefused) {
     answer = session.login_answer();
+  } else if (loss == SessionLoss::kNoPlace) {
+    answer = "NO [LIMIT] Too many sessions; please try again later";
+    ++client_.services().stats.unavailable_logins;
   } else {
     // The reason is the operator's business.
     Log(LogLevel::kWarning, "login_unavailable",

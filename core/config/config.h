@@ -92,6 +92,10 @@ struct StoreConfig {
   bool trust_token_names = false;  // the user name in XOAUTH2/OAUTHBEARER is proven by the store
 
   int max_logins_in_progress = 32;
+  int max_sessions = 0;           // open at once, all shards together; 0: no bound
+  int max_sessions_per_user = 0;  // open at once; 0: no bound
+  int queue_s = 10;               // longest wait for a place
+  int queue_max = 100'000;        // waiting at once, in each shard
   int connect_timeout_s = 10;
   int command_timeout_s = 60;
   std::vector<Address> source_addresses;  // port 0; empty: the kernel chooses

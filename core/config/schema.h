@@ -91,6 +91,24 @@ void Visit(V& v, StoreConfig& c) {
           {.why = "Logins cost a store a password hash each; more wait in a queue.",
            .minimum = 1,
            .maximum = 100'000});
+  v.Field("max_sessions", c.max_sessions,
+          {.why = "Sessions open at once, shared evenly by the shards; more wait; 0: no bound.",
+           .minimum = 1,
+           .maximum = 10'000'000,
+           .zero_too = true});
+  v.Field("max_sessions_per_user", c.max_sessions_per_user,
+          {.why = "Of one login, the feeds' included; below the store's own limit; 0: no bound.",
+           .minimum = 2,
+           .maximum = 100'000,
+           .zero_too = true});
+  v.Field("queue_s", c.queue_s,
+          {.why = "Whoever waited so long for a session is refused; clients wait no longer.",
+           .minimum = 1,
+           .maximum = 600});
+  v.Field("queue_max", c.queue_max,
+          {.why = "Waiting at once in each shard; the newest are refused.",
+           .minimum = 1,
+           .maximum = 10'000'000});
   v.Field("connect_timeout_s", c.connect_timeout_s,
           {.why = "Connection, TLS and greeting together.", .minimum = 1, .maximum = 300});
   v.Field("command_timeout_s", c.command_timeout_s,

@@ -21,13 +21,18 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io)
       probe_(loop_, dialers_,
              [this](const CapabilitySet& shared) { services_.shared_capabilities = shared; }) {
   clients_.set_services(&services_);
+  for (auto& dialer : dialers_) {
+    dialer->set_reclaim([this, store = dialer->target().index](const std::string& login) {
+      users_.CloseUnused(store, login);
+    });
+  }
   loop_.set_work([this] { return clients_.Work(); });
 }
 
 std::vector<std::unique_ptr<Dialer>> Shard::MakeDialers(Loop& loop, const ShardCommon& common) {
   std::vector<std::unique_ptr<Dialer>> dialers;
   for (const StoreTarget& target : common.targets) {
-    dialers.push_back(std::make_unique<Dialer>(loop, target));
+    dialers.push_back(std::make_unique<Dialer>(loop, target, common.shards));
   }
   return dialers;
 }
@@ -154,6 +159,12 @@ ShardFigures Shard::Figures() {
     if (cell.phase == ClientPhase::kParked && cell.idling) ++f.idling;
   });
   f.users = users_.size();
+  for (const auto& dialer : dialers_) {
+    const DialerStats s = dialer->stats();
+    f.sessions.opened += s.opened, f.sessions.refused += s.refused;
+    f.sessions.waiting += s.waiting, f.sessions.logging_in += s.logging_in;
+    f.sessions.open += s.open;
+  }
   f.feeds = feeds_.stats();
   f.feeds.feeds = feeds_.all().size();
   for (const auto& [key, feed] : feeds_.all()) f.log_events += feed->log().size();

@@ -49,7 +49,7 @@ ModelClient::Habits RandomHabits(Rng& rng) {
   return h;
 }
 
-Config MakeConfig(Rng& rng) {
+Config MakeConfig(Rng& rng, bool faults) {
   Config config;
   ListenerConfig listener;
   listener.tls = ListenerConfig::Tls::kNone;
@@ -75,6 +75,11 @@ Config MakeConfig(Rng& rng) {
   p.reconnect_max_ms = 4000;
   static constexpr int kQuietS[] = {0, 1, 3, 30};
   p.quiet_park_s = kQuietS[rng.Below(4)];
+  if (faults && rng.Chance(0.2)) {  // never enough sessions
+    p.quiet_park_s = 1;
+    config.stores[0].max_sessions_per_user = static_cast<int>(rng.Between(2, 5));
+    config.stores[0].queue_s = 3;
+  }
   if (rng.Chance(0.2)) p.log_entries_max = 6;
   return config;
 }
@@ -95,7 +100,7 @@ Scenario Scenario::FromSeed(uint64_t seed, bool direct) {
   if (rng.Chance(0.5)) s.network = SimOptions::Calm();
   if (rng.Chance(0.2)) s.network.socket_buffer = 4096;
   s.traits = RandomTraits(rng);
-  s.config = MakeConfig(rng);
+  s.config = MakeConfig(rng, s.faults);
   const uint64_t users = rng.Chance(0.6) ? 1 : rng.Between(2, 4);
   for (uint64_t u = 0; u < users; ++u) {
     const std::string user = "u" + std::to_string(u);

@@ -165,6 +165,7 @@ void Simulation::Busy() {
   PlanFault();
   RunFor(static_cast<double>(scenario_.busy_s));
   busy_ = changing_ = false;
+  config_.stores[0].max_sessions_per_user = 0;  // everybody may ask for everything now
 }
 
 // ---- Quiet
@@ -348,6 +349,7 @@ SimCounts Simulation::Count() {
     c["roost refused wakes"] += f.feeds.refused_wakes;
     c["roost logins"] += f.client_stats.logins;
     c["roost parked"] += f.client_stats.parked;
+    c["roost sessions refused"] += f.sessions.refused;
     c["roost quiet parks"] += f.client_stats.quiet_parks;
     c["roost kept idle"] += f.client_stats.kept_idle;
     c["roost events sent"] += f.client_stats.events_sent;

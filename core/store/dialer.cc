@@ -3,52 +3,193 @@
 #include <algorithm>
 #include <utility>
 
-namespace roost {
+#include "core/base/clock.h"
 
-LoginPlace::~LoginPlace() {
-  if (!started_ || dialer_life_.expired()) return;
-  (urgency_ == Dialer::Urgency::kClient ? dialer_.clients_ : dialer_.recoveries_) -= 1;
-  // Not at once: this may run inside a session that is being torn down.
-  dialer_.loop_.Post([dialer = &dialer_] { dialer->Next(); });
+namespace roost {
+namespace {
+
+constexpr size_t kPruneEvery = 64;
+
+}  // namespace
+
+SessionPlace::SessionPlace(Dialer& dialer, Session& session, Dialer::Urgency urgency,
+                           std::string user)
+    : dialer_(dialer),
+      dialer_life_(dialer.life_),
+      session_(session),
+      urgency_(urgency),
+      user_(std::move(user)) {}
+
+SessionPlace::~SessionPlace() {
+  if (state_ == State::kWaiting || dialer_life_.expired()) return;
+  LoginOver();
+  dialer_.Closed(user_);
+}
+
+void SessionPlace::LoginOver() {
+  if (state_ != State::kLoggingIn || dialer_life_.expired()) return;
+  state_ = State::kOpen;
+  dialer_.LoginOver(urgency_);
+}
+
+Dialer::Dialer(Loop& loop, const StoreTarget& target, uint32_t shards)
+    : loop_(loop), target_(target), shards_(shards), expiry_(loop) {}
+
+DialerStats Dialer::stats() const {
+  DialerStats s;
+  s.opened = opened_;
+  s.refused = refused_;
+  s.waiting = clients_.size + recoveries_.size;
+  s.logging_in = client_logins_ + recovery_logins_;
+  s.open = open_ - s.logging_in;
+  return s;
+}
+
+uint64_t Dialer::Share(int limit) const {
+  if (limit == 0) return UINT64_MAX;
+  return std::max<uint64_t>(1, (static_cast<uint64_t>(limit) + shards_ - 1) / shards_);
+}
+
+// All of a user's sessions are opened here, so the bound is exact.
+bool Dialer::UserFull(const std::string& user) const {
+  const int most = target_.config->max_sessions_per_user;
+  if (most == 0 || user.empty()) return false;
+  auto it = open_of_user_.find(user);
+  return it != open_of_user_.end() && it->second >= static_cast<uint64_t>(most);
 }
 
 std::unique_ptr<Session> Dialer::Open(const Credentials& credentials, const SessionClient& client,
                                       size_t attempt, Urgency urgency, SessionSink& sink) {
   auto session = std::make_unique<Session>(loop_, target_, sink);
-  auto place = std::make_shared<LoginPlace>(*this, *session, urgency);
-  auto& queue = urgency == Urgency::kClient ? waiting_clients_ : waiting_recoveries_;
-  if (queue.size() % kPruneEvery == kPruneEvery - 1) {  // credentials of those who left
-    std::erase_if(queue, [](const Waiting& w) { return w.place.expired(); });
-  }
-  queue.push_back({place, credentials, client, attempt});
-  session->set_login_place(std::move(place));
   ++opened_;
-  loop_.Post([this] { Next(); });
+  Queue& queue = urgency == Urgency::kClient ? clients_ : recoveries_;
+  const auto most = static_cast<size_t>(target_.config->queue_max);
+  if (queue.size >= most) {  // of those who left, too
+    for (auto& [user, line] : queue.lines) Prune(&line, &queue);
+  }
+  if (queue.size >= most) {
+    ++refused_;
+    session->NoPlace();
+    return session;
+  }
+  auto place = std::make_shared<SessionPlace>(*this, *session, urgency, credentials.user);
+  Line& line = queue.lines[credentials.user];
+  if (line.waiting.size() % kPruneEvery == kPruneEvery - 1) Prune(&line, &queue);
+  queue.GiveTurn(credentials.user, &line);
+  const uint64_t until =
+      loop_.now_ns() + SecondsToNs(static_cast<uint64_t>(target_.config->queue_s));
+  line.waiting.push_back({place, credentials, client, attempt, until});
+  ++queue.size;
+  session->set_place(std::move(place));
+  Later();
+  ArmExpiry();
   return session;
 }
 
-bool Dialer::StartOne(std::deque<Waiting>& queue, Urgency urgency) {
-  while (!queue.empty()) {
-    Waiting waiting = std::move(queue.front());
-    queue.pop_front();
-    std::shared_ptr<LoginPlace> place = waiting.place.lock();
-    if (place == nullptr) continue;  // whoever waited has left
-    place->started_ = true;
-    (urgency == Urgency::kClient ? clients_ : recoveries_) += 1;
-    place->session_.Start(waiting.credentials, waiting.client, waiting.attempt);
+// Credentials of those who left need not stay.
+void Dialer::Prune(Line* line, Queue* queue) {
+  queue->size -= std::erase_if(line->waiting, [](const Waiting& w) { return w.place.expired(); });
+}
+
+// Not at once: this may run inside a session that is being torn down.
+void Dialer::Later() {
+  if (std::exchange(posted_, true)) return;
+  loop_.Post([this] {
+    posted_ = false;
+    Next();
+  });
+}
+
+void Dialer::Next() {
+  const auto most = static_cast<uint64_t>(target_.config->max_logins_in_progress);
+  const uint64_t most_recoveries = std::max<uint64_t>(1, most / 2);
+  while (client_logins_ + recovery_logins_ < most && StartOne(clients_, Urgency::kClient)) {
+  }
+  while (client_logins_ + recovery_logins_ < most && recovery_logins_ < most_recoveries &&
+         StartOne(recoveries_, Urgency::kRecovery)) {
+  }
+}
+
+bool Dialer::StartOne(Queue& queue, Urgency urgency) {
+  while (!queue.turns.empty()) {
+    if (open_ >= Share(target_.config->max_sessions)) {
+      if (reclaim_) reclaim_({});
+      return false;
+    }
+    const std::string user = std::move(queue.turns.front());
+    queue.turns.pop_front();
+    auto it = queue.lines.find(user);
+    Line& line = it->second;
+    line.has_turn = false;
+    Prune(&line, &queue);
+    if (line.waiting.empty()) {
+      queue.lines.erase(it);
+      continue;
+    }
+    if (UserFull(user)) {  // its turn comes when one of its sessions is closed
+      if (reclaim_) reclaim_(user);
+      continue;
+    }
+    Waiting waiting = std::move(line.waiting.front());
+    line.waiting.pop_front();
+    --queue.size;
+    line.waiting.empty() ? void(queue.lines.erase(it)) : queue.GiveTurn(user, &line);
+    Start(std::move(waiting), urgency);
     return true;
   }
   return false;
 }
 
-void Dialer::Next() {
-  const int most = target_.config->max_logins_in_progress;
-  const int most_recoveries = std::max(1, most / 2);
-  while (clients_ + recoveries_ < most && StartOne(waiting_clients_, Urgency::kClient)) {
+void Dialer::Start(Waiting waiting, Urgency urgency) {
+  std::shared_ptr<SessionPlace> place = waiting.place.lock();
+  if (place == nullptr) return;
+  place->state_ = SessionPlace::State::kLoggingIn;
+  ++(urgency == Urgency::kClient ? client_logins_ : recovery_logins_);
+  ++open_;
+  ++open_of_user_[place->user_];
+  place->session_.Start(waiting.credentials, waiting.client, waiting.attempt);
+}
+
+void Dialer::LoginOver(Urgency urgency) {
+  --(urgency == Urgency::kClient ? client_logins_ : recovery_logins_);
+  Later();
+}
+
+void Dialer::Closed(const std::string& user) {
+  --open_;
+  auto it = open_of_user_.find(user);
+  if (--it->second == 0) open_of_user_.erase(it);
+  for (Queue* queue : {&clients_, &recoveries_}) {
+    auto line = queue->lines.find(user);
+    if (line != queue->lines.end()) queue->GiveTurn(user, &line->second);
   }
-  while (clients_ + recoveries_ < most && recoveries_ < most_recoveries &&
-         StartOne(waiting_recoveries_, Urgency::kRecovery)) {
+  Later();
+}
+
+void Dialer::ExpireLines(Queue* queue, uint64_t now) {
+  for (auto it = queue->lines.begin(); it != queue->lines.end();) {
+    std::deque<Waiting>& waiting = it->second.waiting;
+    while (!waiting.empty() && waiting.front().until_ns <= now) {
+      std::shared_ptr<SessionPlace> place = waiting.front().place.lock();
+      waiting.pop_front();
+      --queue->size;
+      if (place == nullptr) continue;
+      ++refused_;
+      place->session_.NoPlace();
+    }
+    const bool over = waiting.empty() && !it->second.has_turn;
+    it = over ? queue->lines.erase(it) : std::next(it);
   }
+}
+
+void Dialer::ArmExpiry() {
+  if (expiry_.armed() || clients_.size + recoveries_.size == 0) return;
+  // Somebody may wait a second too long: nobody minds.
+  expiry_.SetIn(SecondsToNs(1), [this] {
+    ExpireLines(&clients_, loop_.now_ns());
+    ExpireLines(&recoveries_, loop_.now_ns());
+    ArmExpiry();
+  });
 }
 
 }  // namespace roost

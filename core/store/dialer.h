@@ -1,32 +1,55 @@
-// Opens sessions: a queue and a cap of logins in progress for each store, so that a restarted store
-// is not trampled.
+// Opens sessions: places and a fair queue for each store, so that a restarted store is not trampled
+// and no user starves another.
 //
-// What it is not: it knows no user and retries nothing. Logins cost a store far more than
-// handshakes cost Roost (password hashes), so half of the places are kept for clients: recovery of
-// feeds takes at most the other half.
+//   kWaiting --turn--> kLoggingIn --logged in--> kOpen --lost, closed--> (gone)
+//   kWaiting --queue_s over, or pushed out--> the session is lost (kNoPlace)
+//
+// Three bounds are kept here, for this shard: logins in progress (they cost a store far more than
+// handshakes cost Roost: password hashes), sessions open in all, sessions open of one user. Those
+// who wait are served user by user in turn. Half of the logins are kept for clients: recovery of
+// feeds takes at most the other half. The queue is bounded in length (the newest are refused) and
+// in time (nobody waits longer than clients would).
+//
+// What it is not: it knows no user beyond the login name and retries nothing.
 //
 // Lifetime: outlives its sessions. A session that is retired while it waits or logs in gives its
-// place back.
+// place back. Thread rule: its shard.
 #ifndef ROOST_CORE_STORE_DIALER_H_
 #define ROOST_CORE_STORE_DIALER_H_
 
+#include <cstdint>
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
-#include <vector>
+#include <string>
+#include <utility>
 
 #include "core/store/session.h"
 
 namespace roost {
 
+struct DialerStats {
+  uint64_t opened = 0;                             // sessions asked for
+  uint64_t refused = 0;                            // had no place in time, or found the queue full
+  uint64_t waiting = 0, logging_in = 0, open = 0;  // now
+};
+
 class Dialer {
  public:
   enum class Urgency : uint8_t { kClient, kRecovery };
 
-  Dialer(Loop& loop, const StoreTarget& target) : loop_(loop), target_(target) {}
+  // `shards`: the store's bounds are shared evenly by so many dialers.
+  Dialer(Loop& loop, const StoreTarget& target, uint32_t shards = 1);
 
   // The session starts now or when its turn comes; `sink` hears how it went.
   std::unique_ptr<Session> Open(const Credentials& credentials, const SessionClient& client,
                                 size_t attempt, Urgency urgency, SessionSink& sink);
+
+  // Asked when a bound on open sessions holds somebody up: close a session that nobody uses, of
+  // this user, or of anybody when `user` is empty.
+  using Reclaim = std::function<void(const std::string& user)>;
+  void set_reclaim(Reclaim reclaim) { reclaim_ = std::move(reclaim); }
 
   const StoreTarget& target() const { return target_; }
   // Which of the store's addresses new users go to: the first that was not found unreachable last.
@@ -36,48 +59,78 @@ class Dialer {
       address_ = (address + 1) % target_.addresses.size();
     }
   }
-  int in_progress() const { return clients_ + recoveries_; }
-  size_t waiting() const { return waiting_clients_.size() + waiting_recoveries_.size(); }
-  uint64_t opened() const { return opened_; }
+  DialerStats stats() const;
 
  private:
-  friend class LoginPlace;
-  static constexpr size_t kPruneEvery = 64;
+  friend class SessionPlace;
   struct Waiting {
-    std::weak_ptr<LoginPlace> place;
+    std::weak_ptr<SessionPlace> place;
     Credentials credentials;
     SessionClient client;
-    size_t attempt;
+    size_t attempt = 0;
+    uint64_t until_ns = 0;
   };
+  // Those who wait with one urgency: one line for each user, the first of each in turn.
+  struct Line {
+    std::deque<Waiting> waiting;
+    bool has_turn = false;  // not while its user has all the sessions it may have
+  };
+  struct Queue {
+    std::map<std::string, Line> lines;
+    std::deque<std::string> turns;
+    size_t size = 0;
+    void GiveTurn(const std::string& user, Line* line) {
+      if (!std::exchange(line->has_turn, true)) turns.push_back(user);
+    }
+  };
+
+  uint64_t Share(int limit) const;
+  bool UserFull(const std::string& user) const;
   void Next();
-  bool StartOne(std::deque<Waiting>& queue, Urgency urgency);
+  bool StartOne(Queue& queue, Urgency urgency);
+  void Start(Waiting waiting, Urgency urgency);
+  void LoginOver(Urgency urgency);
+  void Closed(const std::string& user);
+  void Prune(Line* line, Queue* queue);
+  void ExpireLines(Queue* queue, uint64_t now);
+  void ArmExpiry();
+  void Later();
 
   Loop& loop_;
   const StoreTarget& target_;
-  int clients_ = 0;
-  int recoveries_ = 0;
-  uint64_t opened_ = 0;
+  const uint32_t shards_;
+  uint64_t client_logins_ = 0, recovery_logins_ = 0;
+  uint64_t open_ = 0;  // logins in progress included
+  std::map<std::string, uint64_t> open_of_user_;
+  uint64_t opened_ = 0, refused_ = 0;
   size_t address_ = 0;
-  std::deque<Waiting> waiting_clients_;
-  std::deque<Waiting> waiting_recoveries_;
+  Queue clients_;
+  Queue recoveries_;
+  Reclaim reclaim_;
+  bool posted_ = false;
+  Alarm expiry_;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);  // for places that outlive their dialer
 };
 
-// A place among the logins in progress, or in the queue for one. Held by the session until it is
-// logged in or lost.
-class LoginPlace {
+// A session's place: in the queue, among the logins in progress, among the open ones. Held by the
+// session until it is lost or closed.
+class SessionPlace {
  public:
-  LoginPlace(Dialer& dialer, Session& session, Dialer::Urgency urgency)
-      : dialer_(dialer), dialer_life_(dialer.life_), session_(session), urgency_(urgency) {}
-  ~LoginPlace();
+  SessionPlace(Dialer& dialer, Session& session, Dialer::Urgency urgency, std::string user);
+  ~SessionPlace();
+  // The login is over, well or not.
+  void LoginOver();
 
  private:
   friend class Dialer;
+  enum class State : uint8_t { kWaiting, kLoggingIn, kOpen };
+
   Dialer& dialer_;
   std::weak_ptr<int> dialer_life_;
   Session& session_;
-  Dialer::Urgency urgency_;
-  bool started_ = false;
+  const Dialer::Urgency urgency_;
+  const std::string user_;
+  State state_ = State::kWaiting;
 };
 
 }  // namespace roost

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/clock.h"
+#include "core/store/dialer.h"
 #include "core/store/session_listing.h"
 #include "proto/check.h"
 #include "proto/imap/writer.h"
@@ -31,6 +32,10 @@ Session::Session(Loop& loop, const StoreTarget& target, SessionSink& sink)
 
 Session::~Session() = default;
 
+void Session::NoPlace() {
+  Lose(SessionLoss::kNoPlace, "the store has all the sessions it may have");
+}
+
 void Session::OnInput(Stream&) {
   last_heard_ns_ = loop_.now_ns();
   ProcessInput();
@@ -54,7 +59,7 @@ void Session::Lose(SessionLoss loss, std::string text) {
   phase_ = Phase::kLost;
   deadline_.Cancel();
   listing_.reset();
-  login_place_.reset();
+  place_.reset();
   stream_.Abort();
   // Not from within whoever made us find out: the sink may be in the middle of a call to us.
   loop_.Post([this, loss, text = std::move(text)] {
@@ -72,7 +77,7 @@ void Session::Close() {
   sink_ = nullptr;
   deadline_.Cancel();
   listing_.reset();
-  login_place_.reset();
+  place_.reset();
   if (polite) stream_.Write(NextTag() + " LOGOUT\r\n");
   polite ? stream_.Close() : stream_.Abort();
 }

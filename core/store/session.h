@@ -44,11 +44,12 @@
 
 namespace roost {
 
-class LoginPlace;
+class SessionPlace;
 class Session;
 
 // Why a session was lost, by whose doing.
 enum class SessionLoss : uint8_t {
+  kNoPlace,      // never tried: the store has all the sessions or logins it may have (dialer.h)
   kUnreachable,  // no connection, TLS or greeting
   kRefused,      // the store said NO or BAD to the login; see LoginAnswer
   kBye,          // the store said BYE
@@ -114,8 +115,10 @@ class Session final : public Retirable, private StreamOwner {
   // Connects to the store's address number `attempt` (modulo) and logs in. Once.
   void Start(const Credentials& credentials, const SessionClient& client, size_t attempt);
 
-  // Kept until the login is over, however it ends (see dialer.h).
-  void set_login_place(std::shared_ptr<LoginPlace> place) { login_place_ = std::move(place); }
+  // Kept until the session is lost or closed.
+  void set_place(std::shared_ptr<SessionPlace> place) { place_ = std::move(place); }
+  // In place of Start: it is lost.
+  void NoPlace();
 
   // The new one gets everything from here on, also what the one before did not want to read yet.
   void set_sink(SessionSink& sink) {
@@ -259,7 +262,7 @@ class Session final : public Retirable, private StreamOwner {
   std::deque<std::string> login_parts_;  // what follows each `+` of the login
   std::string login_answer_;
   const char* awaited_ = "";
-  std::shared_ptr<LoginPlace> login_place_;
+  std::shared_ptr<SessionPlace> place_;
   Alarm deadline_;
 };
 

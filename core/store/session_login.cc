@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/clock.h"
+#include "core/store/dialer.h"
 #include "core/store/session.h"
 #include "proto/check.h"
 #include "proto/imap/sasl.h"
@@ -304,7 +305,7 @@ void Session::LoginAnswered(const Response& response) {
 void Session::LoggedIn() {
   phase_ = Phase::kReady;
   deadline_.Cancel();
-  login_place_.reset();
+  if (place_ != nullptr) place_->LoginOver();
   login_parts_.clear();
   CleanseString(credentials_.secret);
   stream_.SetSecret(false);

@@ -76,7 +76,15 @@ void User::NoteUnreachable(size_t address) {
   if (address == address_) address_ = dialer_.address();
 }
 
+void UserTable::CloseUnused(StoreIndex store, const std::string& login) {
+  for (auto& [key, user] : pooling_) {
+    if (user->dialer().target().index != store) continue;
+    if (login.empty() || user->login() == login) return user->CloseUnused();
+  }
+}
+
 User::~User() {
+  table_.pooling_.erase(key_);
   for (Pooled& p : pool_) {
     p.session->Close();
     loop_.Retire(std::move(p.session));
@@ -110,6 +118,23 @@ void User::Release(std::unique_ptr<Session> session) {
   const uint64_t keep = SecondsToNs(static_cast<uint64_t>(config_.parking.pool_keep_s));
   pool_.push_back({std::move(session), loop_.now_ns() + keep});
   if (!expiry_.armed()) expiry_.SetIn(keep, [this] { Expire(); });
+  NotePool();
+}
+
+void User::NotePool() {
+  if (pool_.empty()) {
+    table_.pooling_.erase(key_);
+  } else {
+    table_.pooling_[key_] = this;
+  }
+}
+
+void User::CloseUnused() {
+  if (pool_.empty()) return;
+  pool_.front().session->Close();
+  loop_.Retire(std::move(pool_.front().session));
+  pool_.erase(pool_.begin());
+  NotePool();
 }
 
 std::unique_ptr<Session> User::Take(EnabledSet enabled, SessionSink& sink) {
@@ -118,6 +143,7 @@ std::unique_ptr<Session> User::Take(EnabledSet enabled, SessionSink& sink) {
     if (!kept.ready() || kept.state().enabled() != enabled || !kept.Settled()) continue;
     std::unique_ptr<Session> session = std::move(it->session);
     pool_.erase(it);
+    NotePool();
     session->set_sink(sink);
     return session;
   }
@@ -130,6 +156,7 @@ void User::OnSessionLost(Session& session, SessionLoss, const std::string&) {
   if (it == pool_.end()) return;
   loop_.Retire(std::move(it->session));
   pool_.erase(it);
+  NotePool();
 }
 
 void User::Expire() {
@@ -146,6 +173,7 @@ void User::Expire() {
     it = pool_.erase(it);
   }
   if (next != kNever) expiry_.Set(next, [this] { Expire(); });
+  NotePool();
 }
 
 Opener::Opener(Loop& loop, User& user, Wish wish, Done done)

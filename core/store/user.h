@@ -38,12 +38,15 @@ class UserTable {
   User* Enter(const Config& config, Dialer& dialer, const Credentials& own,
               uint64_t credential_hash, size_t address);
   size_t size() const { return users_.size(); }
+  // Closes a kept session that nobody uses, of this login or, when it is empty, of any.
+  void CloseUnused(StoreIndex store, const std::string& login);
 
  private:
   friend class User;
   void Drop(User& user);
   Loop& loop_;
   std::map<std::string, std::unique_ptr<User>, std::less<>> users_;
+  std::map<std::string, User*> pooling_;  // those with kept sessions
 };
 
 class User final : public SessionSink, public Retirable {
@@ -74,6 +77,8 @@ class User final : public SessionSink, public Retirable {
   // A kept session with exactly this set enabled, or null.
   std::unique_ptr<Session> Take(EnabledSet enabled, SessionSink& sink);
   size_t pooled() const { return pool_.size(); }
+  // Of those kept the one that would go next.
+  void CloseUnused();
 
   // One for each client and each feed; without any the user is forgotten.
   void Ref() { ++references_; }
@@ -89,6 +94,7 @@ class User final : public SessionSink, public Retirable {
   void OnStoreData(Session&, const Piece&, const Response*) override {}
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
   void Expire();
+  void NotePool();
 
   Loop& loop_;
   const Config& config_;

@@ -208,6 +208,8 @@ void ScriptedWorld::Answer(size_t session, std::string_view command) {
 
 void ScriptedWorld::Cut(size_t session) { sessions_[session]->wire.Abort(); }
 
+void ScriptedWorld::Hang(size_t client) { clients_[client]->wire.Abort(); }
+
 // ---- Common ways
 // ---------------------------------------------------------------------------------
 

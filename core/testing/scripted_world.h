@@ -61,6 +61,8 @@ class ScriptedWorld {
   // `Asked`, then `tag OK`.
   void Answer(size_t session, std::string_view command);
   void Cut(size_t session);
+  // The client goes without a word.
+  void Hang(size_t client);
   // Logins are refused with this from now on; empty: taken again.
   void RefuseLogins(std::string answer) { refusal_ = std::move(answer); }
 
