@@ -110,10 +110,13 @@ void Recovery::Listed(bool ok) {
 
 void Recovery::FetchFlags() {
   flags_.clear();
-  std::string fetch = "UID FETCH 1:* (FLAGS)";
-  const bool condstore = session_->state().enabled().condstore() && feed_.confirmed_modseq() != 0 &&
-                         !session_->state().selected()->no_modseq;
-  if (condstore) fetch += " (CHANGEDSINCE " + std::to_string(feed_.confirmed_modseq()) + ")";
+  const bool condstore =
+      session_->state().enabled().condstore() && !session_->state().selected()->no_modseq;
+  // What clients with CONDSTORE are told must carry MODSEQ; only CHANGEDSINCE brings it unasked.
+  std::string fetch = condstore ? "UID FETCH 1:* (FLAGS MODSEQ)" : "UID FETCH 1:* (FLAGS)";
+  if (condstore && feed_.confirmed_modseq() != 0) {
+    fetch += " (CHANGEDSINCE " + std::to_string(feed_.confirmed_modseq()) + ")";
+  }
   if (session_->state().selected()->exists == 0) return Adopt();
   session_->Run(
       CommandKind::kFetch, fetch,

@@ -10,10 +10,11 @@ namespace {
 // A client parked on INBOX with UIDs 1 to 3, whose driver has just died.
 class RecoveryTest : public ::testing::Test {
  protected:
-  explicit RecoveryTest(std::string_view capabilities = ScriptedWorld::kCapabilities)
+  explicit RecoveryTest(std::string_view capabilities = ScriptedWorld::kCapabilities,
+                        uint64_t modseq = 5)
       : world_(capabilities) {
     client_ = world_.LogIn();
-    world_.Select(client_, 0, {.uids = {1, 2, 3}});
+    world_.Select(client_, 0, {.uids = {1, 2, 3}, .modseq = modseq});
     world_.ParkFirst(client_, 0, {1, 2, 3});
     world_.Cut(0);
   }
@@ -94,6 +95,12 @@ class RecoveryWithoutCondstore : public RecoveryTest {
   RecoveryWithoutCondstore() : RecoveryTest("IMAP4rev1 IDLE ESEARCH AUTH=PLAIN SASL-IR") {}
 };
 
+// The feed's first session did not tell a HIGHESTMODSEQ.
+class RecoveryFromNoModseq : public RecoveryTest {
+ protected:
+  RecoveryFromNoModseq() : RecoveryTest(ScriptedWorld::kCapabilities, 0) {}
+};
+
 TEST_F(RecoveryTest, TellsTheDifferenceAndNothingElse) {
   world_.HearsNothing(client_, 0.01);
   world_.AwaitSession(1);
@@ -103,7 +110,7 @@ TEST_F(RecoveryTest, TellsTheDifferenceAndNothingElse) {
   world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 3, 4}});
   world_.AnswerList(1, {1, 3, 4});
   // Since the MODSEQ that SELECT confirmed.
-  const std::string fetch = world_.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  const std::string fetch = world_.Asked(1, "UID FETCH 1:* (FLAGS MODSEQ) (CHANGEDSINCE 5)");
   world_.Tell(1, "* 2 FETCH (UID 3 MODSEQ (9) FLAGS (\\Seen))");
   world_.Tell(1, "* 3 FETCH (UID 4 MODSEQ (8) FLAGS ())");
   world_.Tell(1, fetch + " OK done");
@@ -146,6 +153,20 @@ TEST_F(RecoveryTest, AnswersNoopFromWhatIsKnownMeanwhile) {
   EXPECT_EQ(world_.Hear(client_), "i OK Idle completed.");
   world_.Say(client_, "n NOOP");
   world_.HearsBeginning(client_, "n OK");
+}
+
+// Clients with CONDSTORE were told flags without a MODSEQ, since FETCH (FLAGS) brings none.
+TEST_F(RecoveryFromNoModseq, AsksForTheModseqOfAllFlags) {
+  const std::string enable = world_.Asked(1, "ENABLE CONDSTORE");
+  world_.Tell(1, "* ENABLED CONDSTORE");
+  world_.Tell(1, enable + " OK done");
+  world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 2, 3}});
+  world_.AnswerList(1, {1, 2, 3});
+  const std::string fetch = world_.Asked(1, "UID FETCH 1:* (FLAGS MODSEQ)");
+  world_.Tell(1, "* 2 FETCH (UID 2 FLAGS (\\Seen) MODSEQ (4))");
+  world_.Tell(1, fetch + " OK done");
+  Drives(1);
+  EXPECT_EQ(world_.Hear(client_), "* 2 FETCH (FLAGS (\\Seen))");
 }
 
 TEST_F(RecoveryWithoutCondstore, AsksForAllFlags) {

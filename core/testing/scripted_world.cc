@@ -229,7 +229,9 @@ void ScriptedWorld::SayMailbox(size_t session, const Mailbox& mailbox) {
   Tell(session, "* " + std::to_string(mailbox.uids.size()) + " EXISTS");
   Tell(session, "* OK [UIDVALIDITY " + std::to_string(mailbox.validity) + "] x");
   Tell(session, "* OK [UIDNEXT " + std::to_string(next) + "] x");
-  Tell(session, "* OK [HIGHESTMODSEQ " + std::to_string(mailbox.modseq) + "] x");
+  if (mailbox.modseq != 0) {
+    Tell(session, "* OK [HIGHESTMODSEQ " + std::to_string(mailbox.modseq) + "] x");
+  }
   Tell(session, "* OK [PERMANENTFLAGS " + mailbox.permanent + "] x");
 }
 

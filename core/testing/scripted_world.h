@@ -76,7 +76,7 @@ class ScriptedWorld {
     uint32_t validity = 7;
     std::string permanent = "(\\Seen \\*)";
     std::string flags = "(\\Seen \\Deleted)";
-    uint64_t modseq = 5;
+    uint64_t modseq = 5;  // 0: not told
   };
   // The client SELECTs INBOX on its session.
   void Select(size_t client, size_t session, const Mailbox& mailbox);
