@@ -277,4 +277,13 @@ void Feed::RenderFlagsSince(uint64_t from, const UidSet& view, EnabledSet enable
   });
 }
 
+bool Feed::FlagsWithoutModseqSince(uint64_t from) const {
+  bool found = false;
+  log_.ForEach(from, head(), [&](uint64_t, const FeedEvent& event) {
+    if (event.kind != FeedEvent::Kind::kFlags) return;
+    event.ForEachFlagged([&](uint32_t, uint64_t modseq) { found = found || modseq == 0; });
+  });
+  return found;
+}
+
 }  // namespace roost

@@ -136,6 +136,8 @@ class Feed final : public Retirable, private DriverListener {
   // that it lacks are left out.
   void RenderFlagsSince(uint64_t from, const UidSet& view, EnabledSet enabled,
                         std::string* out) const;
+  // Flags were logged since `from` whose MODSEQ a driver without CONDSTORE was not told.
+  bool FlagsWithoutModseqSince(uint64_t from) const;
 
   // Subscribers, linked through the cells of whoever hosts them.
   IndexList subscribers;

@@ -169,6 +169,11 @@ void Parking::Flushed(bool ok) {
   }
   const SessionState& state = session_->state();
   const EnabledSet enabled = state.enabled();
+  // This class is told flags with their MODSEQ only; at the next list's NOOP the session tells them
+  // itself.
+  if (enabled.condstore() && !feed_->no_modseq() && feed_->FlagsWithoutModseqSince(mark_)) {
+    return List();
+  }
   Result result;
   if (!d.gone.empty()) {
     RenderExpunges(d.gone, d.numbers, enabled, feed_->no_modseq(), &result.tell);

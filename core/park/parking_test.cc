@@ -59,6 +59,52 @@ TEST(Parking, LosesNoFlagThatTheFeedHeardBetweenListAndFlush) {
   EXPECT_EQ(world.Hear(second), "* 1 FETCH (FLAGS (\\Seen))");
 }
 
+// A plain client's driver logged flags without MODSEQ, and a session with CONDSTORE took over while
+// another client with CONDSTORE was joining.
+TEST(Parking, TellsNoFlagsWithoutTheModseqThatTheClassIsOwed) {
+  ScriptedWorld world;
+  const size_t plain = world.LogIn();
+  world.Select(plain, 0, {.uids = {1, 2}});
+  world.ParkFirst(plain, 0, {1, 2});
+  const size_t raises = world.LogIn();
+  const size_t joins = world.LogIn();
+  for (const auto& [client, session] : {std::pair{raises, 1}, std::pair{joins, 2}}) {
+    world.Say(client, "e ENABLE CONDSTORE");
+    world.Asked(session, "ENABLE CONDSTORE");
+    world.Tell(session, "* ENABLED CONDSTORE");
+    world.Tell(session, "e OK done");
+    EXPECT_EQ(world.Hear(client), "* ENABLED CONDSTORE");
+    EXPECT_EQ(world.Hear(client), "e OK done");
+    world.Select(client, session, {.uids = {1, 2}});
+    world.Say(client, "i IDLE");
+    EXPECT_EQ(world.Hear(client), "+ idling");
+  }
+  world.Answer(2, "NOOP");
+  world.Tell(0, "* 1 FETCH (FLAGS (\\Seen))");
+  EXPECT_EQ(world.Hear(plain), "* 1 FETCH (FLAGS (\\Seen))");
+  world.AnswerList(1, {1, 2});
+  const std::string idle = world.AnswerFlush(0);
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  world.Tell(0, idle + " OK done");
+  world.AnswerList(1, {1, 2});
+  world.Asked(1, "IDLE");
+  world.Tell(1, "+ idling");
+  const std::string tag = world.Asked(2, "UID SEARCH RETURN (ALL) ALL");
+  world.Tell(2, "* ESEARCH (TAG \"" + tag + "\") UID ALL 1:2");
+  world.Tell(2, tag + " OK done");
+  world.AnswerFlush(1);
+  const std::string noop = world.Asked(2, "NOOP");
+  world.Tell(2, "* 1 FETCH (UID 1 MODSEQ (6) FLAGS (\\Seen))");
+  world.Tell(2, noop + " OK done");
+  const std::string again = world.Asked(2, "UID SEARCH RETURN (ALL) ALL");
+  world.Tell(2, "* ESEARCH (TAG \"" + again + "\") UID ALL 1:2");
+  world.Tell(2, again + " OK done");
+  world.AnswerFlush(1);
+  EXPECT_EQ(world.Hear(joins), "* 1 FETCH (UID 1 MODSEQ (6) FLAGS (\\Seen))");
+  world.HearsNothing(joins, 0.5);
+  EXPECT_EQ(world.figures().parked, 3u);
+}
+
 TEST(Parking, NeverTellsADifferenceThatTheHorizonsForbid) {
   ScriptedWorld world;
   const size_t first = world.LogIn();

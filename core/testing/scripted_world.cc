@@ -267,7 +267,7 @@ void ScriptedWorld::ParkFirst(size_t client, size_t session, const std::vector<u
   Pass(0.1);
 }
 
-void ScriptedWorld::AnswerFlush(size_t session, const std::vector<std::string>& news) {
+std::string ScriptedWorld::AnswerFlush(size_t session, const std::vector<std::string>& news) {
   EXPECT_EQ(NextAsked(session), "DONE");
   const std::string noop = Asked(session, "NOOP");
   const std::string idle = Asked(session, "IDLE");
@@ -278,6 +278,7 @@ void ScriptedWorld::AnswerFlush(size_t session, const std::vector<std::string>& 
   Tell(session, noop + " OK done");
   Tell(session, "+ idling");
   Pass(0.1);
+  return idle;
 }
 
 void ScriptedWorld::Join(size_t client, size_t session, size_t driver,

@@ -86,8 +86,8 @@ class ScriptedWorld {
   void AnswerList(size_t session, const std::vector<uint32_t>& uids);
   // IDLE of a client that is the first to park: its session becomes the feed's.
   void ParkFirst(size_t client, size_t session, const std::vector<uint32_t>& uids);
-  // DONE, NOOP, IDLE of a driver; `news` come before NOOP's answer.
-  void AnswerFlush(size_t session, const std::vector<std::string>& news = {});
+  // DONE, NOOP, IDLE of a driver; `news` come before NOOP's answer. Returns the new IDLE's tag.
+  std::string AnswerFlush(size_t session, const std::vector<std::string>& news = {});
   // IDLE of one that joins: lists its session, flushes the driver.
   void Join(size_t client, size_t session, size_t driver, const std::vector<uint32_t>& uids);
 
