@@ -239,6 +239,7 @@ void Session::FetchOne(FetchJob* job, uint32_t number) {
     own_changes_.emplace_back(message->uid, message->modseq);
     add_flags = !job->has_flags;
   }
+  TellKeywords();  // others may have used new ones since
   std::string out = "* " + std::to_string(number) + " FETCH (";
   const size_t empty = out.size();
   auto item = [&](std::string_view name) -> std::string& {

@@ -331,6 +331,9 @@ TEST(SessionStore, KeywordsAreAnnouncedBeforeTheyAppear) {
   const std::string news = other.Ok("NOOP");
   EXPECT_LT(news.find("* FLAGS"), news.find("FETCH"));
   EXPECT_HAS(news, "$New \\*)]");
+  mine.Ok("STORE 1 +FLAGS ($Newer)");
+  const std::string asked = other.Ok("FETCH 1 (FLAGS)");
+  EXPECT_LT(asked.find("* FLAGS"), asked.find("FETCH"));
 }
 
 TEST(SessionCopy, TellsWhereTheyWent) {
