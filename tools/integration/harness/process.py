@@ -70,6 +70,33 @@ def _end_with_parent():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def _status(pid):
+    """(state, parent) of a process; ("X", 0) when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            state, parent = file.read().rpartition(")")[2].split()[:2]
+        return state, int(parent)
+    except OSError:
+        return "X", 0
+
+
+def alive(pid):
+    return _status(pid)[0] not in "XZ"
+
+
+def descendants(pid):
+    """The pids of the processes below this one: its children, theirs, …"""
+    children = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        children.setdefault(_status(entry)[1], []).append(int(entry))
+    found, left = [], [pid]
+    while left:
+        below = children.get(left.pop(), [])
+        found += below
+        left += below
+    return found
+
+
 class Process:
     """A program with its output in a file. Ended by its own pid, never by name, or with the test."""
 
