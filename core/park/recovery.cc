@@ -112,10 +112,12 @@ void Recovery::FetchFlags() {
   flags_.clear();
   const bool condstore =
       session_->state().enabled().condstore() && !session_->state().selected()->no_modseq;
-  // What clients with CONDSTORE are told must carry MODSEQ; only CHANGEDSINCE brings it unasked.
-  std::string fetch = condstore ? "UID FETCH 1:* (FLAGS MODSEQ)" : "UID FETCH 1:* (FLAGS)";
+  std::string fetch = "UID FETCH 1:* (FLAGS)";
   if (condstore && feed_.confirmed_modseq() != 0) {
     fetch += " (CHANGEDSINCE " + std::to_string(feed_.confirmed_modseq()) + ")";
+  } else if (condstore) {
+    // What clients with CONDSTORE are told must carry MODSEQ, which CHANGEDSINCE brings unasked.
+    fetch = "UID FETCH 1:* (FLAGS MODSEQ)";
   }
   if (session_->state().selected()->exists == 0) return Adopt();
   session_->Run(

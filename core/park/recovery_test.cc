@@ -110,7 +110,7 @@ TEST_F(RecoveryTest, TellsTheDifferenceAndNothingElse) {
   world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 3, 4}});
   world_.AnswerList(1, {1, 3, 4});
   // Since the MODSEQ that SELECT confirmed.
-  const std::string fetch = world_.Asked(1, "UID FETCH 1:* (FLAGS MODSEQ) (CHANGEDSINCE 5)");
+  const std::string fetch = world_.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
   world_.Tell(1, "* 2 FETCH (UID 3 MODSEQ (9) FLAGS (\\Seen))");
   world_.Tell(1, "* 3 FETCH (UID 4 MODSEQ (8) FLAGS ())");
   world_.Tell(1, fetch + " OK done");
