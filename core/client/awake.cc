@@ -191,7 +191,6 @@ void Awake::WakeFor(const Command& command, const Piece& piece) {
   wish.peer = client_.session_client();
   wish.feed = cell.feed;
   wish.cursor = cell.cursor;
-  wish.count = cell.count;
   wish.read_only_told = cell.read_only;
   wish.permanent_flags = cell.permanent_flags;
   wish.uses_numbers = UsesSequenceNumbers(command);

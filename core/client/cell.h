@@ -55,7 +55,6 @@ struct ClientCell {
   Client* awake = nullptr;  // holds the connection; null while asleep
   ListLinks subscribers;    // of the feed
   TimerLinks timer;
-  uint32_t count = 0;            // messages that it was told of
   uint32_t permanent_flags = 0;  // HashOfFlags of the PERMANENTFLAGS that it was told
   uint32_t heard_s = 0;          // when it said something last (monotonic)
   Address peer;

@@ -104,7 +104,6 @@ std::string Clients::TakeOwed(uint32_t index) {
   if (c.feed == nullptr || c.cursor == c.feed->head()) return {};
   std::string owed = Rendered(*c.feed, c.cursor, c.enabled);
   c.cursor = c.feed->head();
-  c.count = c.feed->view().size();
   return owed;
 }
 
@@ -119,7 +118,6 @@ void Clients::CatchUp(uint32_t index) {
     if (loop_.io().SendPending(c.socket)) return;  // OnSent comes back to it
     const std::string& owed = Rendered(*c.feed, c.cursor, c.enabled);
     c.cursor = c.feed->head();
-    c.count = c.feed->view().size();
     if (!SendAsleep(c, owed)) return Remove(index);
   }
   ++services_->stats.events_sent;

@@ -59,7 +59,7 @@ class Clients final : public Subscribers {
   void Unsubscribe(uint32_t index);
   // Tells an idling client what it is owed, as far as it can be sent now.
   void CatchUp(uint32_t index);
-  // What a client is owed, rendered; its cursor and count move: the caller sends it.
+  // What a client is owed, rendered; its cursor moves: the caller sends it.
   std::string TakeOwed(uint32_t index);
 
   // Deadlines: one per client, for whatever it waits for in its phase.

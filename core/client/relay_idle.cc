@@ -86,7 +86,6 @@ void Relay::Park(const Parking::Result& result) {
   if (!result.took_session) cell.user->Release(std::move(session_));
   cell.feed = result.feed;
   cell.cursor = result.cursor;
-  cell.count = result.count;
   const bool ended = state_ == State::kEnding;
   const bool idling = !ended && state_ != State::kQuietParking;
   cell.idling = idling;

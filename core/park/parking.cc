@@ -188,7 +188,6 @@ void Parking::Flushed(bool ok) {
   result.parked = true;
   result.feed = feed_;
   result.cursor = feed_->head();
-  result.count = d.count;
   Finish(std::move(result));
 }
 
@@ -216,7 +215,6 @@ void Parking::JoinQuietly() {
   result.parked = true;
   result.feed = feed_;
   result.cursor = place;
-  result.count = told_;
   Finish(std::move(result));
 }
 
@@ -271,7 +269,6 @@ void Parking::Adopt() {
   result.took_session = true;
   result.feed = feed_;
   result.cursor = quiet && first ? start : feed_->head();
-  result.count = count;
   for (FlagChange& f : owed_flags_) f.uid = feed_->view().At(f.uid).value_or(0);
   feed_->LogFlags(owed_flags_);
   Feed* feed = feed_;

@@ -44,7 +44,6 @@ class Parking final : public Retirable {
     bool try_again = false;  // kept for a passing reason
     Feed* feed = nullptr;    // held until the callback returns
     uint64_t cursor = 0;
-    uint32_t count = 0;         // messages that the client was told of
     std::string tell;           // to the client, before anything else
     bool took_session = false;  // it drives the feed now, else it is the caller's to release
   };

@@ -33,7 +33,6 @@ class Waking final : public Retirable, private SessionSink {
     SessionClient peer;
     Feed* feed = nullptr;  // null: nothing selected
     uint64_t cursor = 0;
-    uint32_t count = 0;  // messages that the client was told of
     bool read_only_told = false;
     uint32_t permanent_flags = 0;  // HashOfFlags of the PERMANENTFLAGS that it was told
     bool uses_numbers = false;     // the waiting command's numbers must mean what the client thinks
