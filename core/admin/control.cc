@@ -81,6 +81,7 @@ void AppendFigures(const ShardFigures& f, std::string* out) {
   o.Number("parks", f.client_stats.parked);
   o.Number("quiet_parks", f.client_stats.quiet_parks);
   o.Number("kept_idle", f.client_stats.kept_idle);
+  o.Number("mapped_commands", f.client_stats.mapped_commands);
   o.Number("events_sent", f.client_stats.events_sent);
   o.Number("heartbeats", f.client_stats.heartbeats);
   o.Number("laggards_coalesced", f.client_stats.laggards_coalesced);
@@ -113,7 +114,7 @@ void Add(const ShardFigures& f, ShardFigures* t) {
       s.logins += c.logins;
   s.failed_logins += c.failed_logins, s.unavailable_logins += c.unavailable_logins;
   s.parked += c.parked, s.quiet_parks += c.quiet_parks, s.kept_idle += c.kept_idle,
-      s.events_sent += c.events_sent;
+      s.mapped_commands += c.mapped_commands, s.events_sent += c.events_sent;
   s.heartbeats += c.heartbeats, s.laggards_dropped += c.laggards_dropped;
   s.laggards_coalesced += c.laggards_coalesced;
   t->streams.handshakes_done += f.streams.handshakes_done;

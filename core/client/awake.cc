@@ -194,7 +194,7 @@ void Awake::WakeFor(const Command& command, const Piece& piece) {
   wish.read_only_told = cell.read_only;
   wish.permanent_flags = cell.permanent_flags;
   wish.uses_numbers = UsesSequenceNumbers(command);
-  wish.forbids_expunge = ForbidsExpunge(command);
+  wish.incomplete = !piece.ends_message;
   if (cell.feed != nullptr) {
     wish.client.mailbox = cell.feed->mailbox();
     wish.client.uid_validity = cell.feed->uid_validity();
@@ -220,7 +220,7 @@ void Awake::Woken(Waking::Result result) {
     case Waking::Outcome::kAttached:
       return Attach(std::move(result));
     case Waking::Outcome::kExpungeIssued:
-      RefuseWaiting("NO [EXPUNGEISSUED] Messages were expunged; NOOP tells which");
+      RefuseWaiting(kExpungeIssued);
       break;
     case Waking::Outcome::kUnavailable:
       // A SELECT that is refused leaves nothing selected (RFC 3501, 6.3.1).
@@ -256,6 +256,7 @@ void Awake::Attach(Waking::Result result) {
   client_.stream().SetQuiet(false);
   auto relay =
       std::make_unique<Relay>(client_, std::move(result.session), cell.user->capabilities());
+  if (!result.owed.empty()) relay->Owe(std::move(result.owed));
   Relay* talk = relay.get();
   Piece first = waiting_piece_;
   const std::string bytes = std::move(waiting_);

@@ -34,12 +34,16 @@ void Relay::OnEnd() {
   loop.Retire(std::move(session_));
 }
 
-// Input waits: for `+`, for an own answer's turn, or because too much is unanswered.
+// Input waits: for `+`, for an own answer's turn, or because too much is unanswered (anything,
+// while numbers are mapped).
 bool Relay::Held() const {
   const auto most = static_cast<size_t>(client_.services().config.limits.commands_in_progress);
   const auto buffer = static_cast<size_t>(client_.services().config.limits.relay_buffer);
-  return awaits_plus_ || local_ready_ || state_ == State::kEnding || session_ == nullptr ||
-         session_->state().in_flight().size() >= most || session_->unsent() > buffer;
+  const bool one_at_a_time = mapped_ != nullptr && client_.framer().AtMessageStart() &&
+                             session_ != nullptr && !session_->state().idle();
+  return awaits_plus_ || local_ready_ || one_at_a_time || state_ == State::kEnding ||
+         session_ == nullptr || session_->state().in_flight().size() >= most ||
+         session_->unsent() > buffer;
 }
 
 void Relay::OnInput() {
@@ -81,7 +85,8 @@ void Relay::TakePiece(const Piece& piece) {
   if (piece.literal.present && !piece.literal.non_sync) {
     if (route_ == Route::kForward) {
       awaits_plus_ = true;  // until `+`, or a tagged answer that refuses it
-    } else if (route_ == Route::kLocal && piece.literal.size <= kKeptCommandBytes / 8 &&
+    } else if ((route_ == Route::kLocal || route_ == Route::kMapped) &&
+               piece.literal.size <= kKeptCommandBytes / 8 &&
                session_->Settled()) {  // else it would fall into what is being relayed
       client_.Write("+ OK\r\n");
     } else {
@@ -122,6 +127,7 @@ void Relay::BeginCommand(const Piece& piece) {
       (session_->state().capabilities().Has("LITERAL-") && piece.literal.size <= 4096);
   if (non_sync && !carried) route_ = Route::kRefuse;
   if (!withheld_.empty() && !TellWithheld(command)) route_ = Route::kExpungeIssued;
+  if (route_ == Route::kForward && mapped_ != nullptr) route_ = RouteMapped(command);
   if (route_ == Route::kForward) ForwardFirst(command, piece);
 }
 
@@ -149,6 +155,7 @@ void Relay::EndCommand() {
       // A body is no state: APPEND's message was left out of what is kept.
       if (command.kind != CommandKind::kAppend) pinned_ = true;
     }
+    if (RelayMapped::WayOf(command) == RelayMapped::Way::kTell) TellOwed();
     command_.clear();
     return;
   }
@@ -176,10 +183,8 @@ void Relay::RunLocal() {
 
 void Relay::ExecuteLocal(const std::string& text) {
   const Command command = ParseCommand(text);
-  if (route_ == Route::kExpungeIssued) {
-    return client_.Answer(command.tag,
-                          "NO [EXPUNGEISSUED] Messages were expunged; NOOP tells which");
-  }
+  if (route_ == Route::kMapped) return RunMapped(command);
+  if (route_ == Route::kExpungeIssued) return client_.Answer(command.tag, kExpungeIssued);
   if (route_ == Route::kRefuse) {
     const bool known =
         command.kind != CommandKind::kMalformed && command.kind != CommandKind::kUnknown;
@@ -197,6 +202,7 @@ void Relay::ExecuteLocal(const std::string& text) {
       return client_.Answer(command.tag, "OK ID completed.");
     case CommandKind::kIdle:
       if (!command.args.empty()) return client_.Answer(command.tag, "BAD IDLE takes no arguments");
+      TellOwed();
       return StartIdle(command.tag);
     default:
       return client_.Answer(command.tag.empty() ? "*" : command.tag, "BAD Malformed command");
@@ -221,7 +227,12 @@ void Relay::OnStoreData(Session& session, const Piece& piece, const Response* fi
   if (parking_ != nullptr && first != nullptr) parking_->NoteNews(piece, *first);
   // In order: what comes behind something withheld is withheld as well.
   if (state_ == State::kQuietParking || !withheld_.empty()) return Withhold(piece, first);
-  if (first == nullptr || !RewriteCapabilities(piece, *first)) client_.Write(piece.bytes);
+  if (mapped_ != nullptr && mapped_->due() && first != nullptr) TellOwed();
+  if (mapped_ != nullptr) {
+    if (!RelayThroughMap(piece, first)) return;
+  } else if (first == nullptr || !RewriteCapabilities(piece, *first)) {
+    client_.Write(piece.bytes);
+  }
   const auto buffer = static_cast<size_t>(client_.services().config.limits.relay_buffer);
   // While it parks, few lines come, and answers of ours must not wait for a slow client.
   if (client_.stream().unsent() > buffer && !store_paused_ && state_ != State::kParking) {

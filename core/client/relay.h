@@ -12,6 +12,8 @@
 //   kRelaying --silent for quiet_park_s, all answered--> kQuietParking --parked--> Awake
 //                                                        kQuietParking --kept--> kRelaying
 //
+// A client that woke with expunges owed to it is relayed through RelayMapped until they are told.
+//
 // Invariants
 //  1. A command line is forwarded whole or not at all; literals stream. Bytes of `{n}` wait for the
 //  store's `+`.
@@ -21,6 +23,7 @@
 //  unanswered then.
 //  4. A client that used a command outside the whitelist of stateless ones is pinned: it never
 //  parks.
+//  5. While expunges are owed one command is in flight at a time, and the client does not park.
 #ifndef ROOST_CORE_CLIENT_RELAY_H_
 #define ROOST_CORE_CLIENT_RELAY_H_
 
@@ -29,6 +32,7 @@
 #include <string_view>
 
 #include "core/client/client.h"
+#include "core/client/relay_mapped.h"
 #include "core/park/parking.h"
 
 namespace roost {
@@ -39,6 +43,8 @@ class Relay final : public Talk, private SessionSink {
   Relay(Client& client, std::unique_ptr<Session> session, CapabilitySet capabilities);
   ~Relay() override;
 
+  // Before Begin: the client counts messages that the session does not.
+  void Owe(OwedExpunges owed);
   // Takes over from Awake with the first piece of a command that waited for the session; its bytes
   // are consumed.
   void Begin(const Piece& piece);
@@ -52,7 +58,13 @@ class Relay final : public Talk, private SessionSink {
  private:
   enum class State : uint8_t { kRelaying, kParking, kOwnIdle, kEnding, kQuietParking };
   // What is done with the command under way.
-  enum class Route : uint8_t { kForward, kLocal, kRefuse, kExpungeIssued };
+  enum class Route : uint8_t {
+    kForward,
+    kLocal,
+    kRefuse,
+    kMapped,         // collected whole, its numbers rewritten, forwarded
+    kExpungeIssued,  // refused, because its numbers cannot be rewritten
+  };
 
   static constexpr uint64_t kBadSeconds = 10;
   static constexpr uint64_t kHalfRelayedMs = 20;
@@ -75,6 +87,12 @@ class Relay final : public Talk, private SessionSink {
   void IdleLine(std::string_view line);
   bool RewriteCapabilities(const Piece& piece, const Response& first);
   void CheckSettled();
+
+  // relay_mapped.cc
+  Route RouteMapped(const Command& command);
+  void RunMapped(const Command& command);
+  void TellOwed();
+  bool RelayThroughMap(const Piece& piece, const Response* first);
 
   // relay_idle.cc
   void StartIdle(std::string_view tag);
@@ -119,6 +137,7 @@ class Relay final : public Talk, private SessionSink {
   // no command of it is in progress, so EXPUNGE must not be told at once.
   std::string withheld_;
   std::unique_ptr<Parking> parking_;
+  std::unique_ptr<RelayMapped> mapped_;  // null: nothing is owed
   Alarm retry_;
 };
 

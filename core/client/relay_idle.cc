@@ -21,6 +21,7 @@ bool Relay::MayPark() const {
   const SessionState& state = session_->state();
   const User* user = client_.cell().user;
   if (user == nullptr || pinned_ || !services.config.parking.enabled) return false;
+  if (mapped_ != nullptr) return false;  // its view is not the session's
   if (state.uncertain() || state.enabled().unknown() || !state.capabilities().Has("IDLE"))
     return false;
   if (!state.enabled().empty() && !state.capabilities().Has("ENABLE")) return false;

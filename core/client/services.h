@@ -24,7 +24,7 @@ class Clients;
 struct ClientStats {
   uint64_t accepted = 0, closed = 0, refused = 0, moved_in = 0, moved_out = 0;
   uint64_t logins = 0, failed_logins = 0, unavailable_logins = 0;
-  uint64_t parked = 0, woken = 0, kept_idle = 0, quiet_parks = 0;
+  uint64_t parked = 0, woken = 0, kept_idle = 0, quiet_parks = 0, mapped_commands = 0;
   uint64_t events_sent = 0, heartbeats = 0, laggards_coalesced = 0, laggards_dropped = 0;
 };
 

@@ -60,6 +60,7 @@ class Segment {
       case FeedEvent::Kind::kExpunge:
         fits_ = gone_.InsertSet(UidSet::Difference(event.uids, came_)) && fits_;
         came_.RemoveSet(event.uids);
+        gone_after_ = std::min(gone_after_, event.modseq);
         return;
       case FeedEvent::Kind::kExists:
         fits_ = came_.InsertSet(event.uids) && fits_;
@@ -82,6 +83,7 @@ class Segment {
       event.numbers = NumbersOf(gone_, *view);
       view->RemoveSet(gone_);
       event.number = view->size();
+      event.modseq = gone_after_;
       event.uids = std::move(gone_);
       out->push_back({seq++, std::move(event)});
     }
@@ -112,6 +114,7 @@ class Segment {
 
   bool fits_ = true;
   UidSet gone_;
+  uint64_t gone_after_ = UINT64_MAX;
   UidSet came_;
   std::vector<FeedEvent> lines_;
   ByText flags_;

@@ -27,8 +27,9 @@ struct FeedEvent {
   uint32_t number = 0;
   UidSet uids;
   UidSet numbers;
-  std::string text;               // kFlags: "\Seen $x", without \Recent
-  uint64_t modseq = 0;            // kFlags: of them all; 0: not known
+  std::string text;  // kFlags: "\Seen $x", without \Recent
+  // kFlags: of them all; kExpunge: all of them are younger than that; 0: not known
+  uint64_t modseq = 0;
   std::vector<uint64_t> modseqs;  // kFlags, where they differ: one for each of uids, ascending
 
   // What it takes in a log, its place there included.

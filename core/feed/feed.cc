@@ -161,6 +161,7 @@ void Feed::OnDriverExpunged(const UidSet& uids) {
   event.numbers = NumbersOf(event.uids, view_);
   view_.RemoveSet(event.uids);
   event.number = view_.size();
+  event.modseq = confirmed_modseq_;  // they were there then
   Log(std::move(event));
 }
 
@@ -257,6 +258,14 @@ bool Feed::ExpungesBetween(uint64_t from, uint64_t to) const {
     any = any || event.kind == FeedEvent::Kind::kExpunge;
   });
   return any;
+}
+
+uint64_t Feed::ModseqBeforeExpunges(uint64_t from) const {
+  uint64_t modseq = confirmed_modseq_;
+  log_.ForEach(from, head(), [&](uint64_t, const FeedEvent& event) {
+    if (event.kind == FeedEvent::Kind::kExpunge) modseq = std::min(modseq, event.modseq);
+  });
+  return modseq;
 }
 
 void Feed::Render(uint64_t from, uint64_t to, EnabledSet enabled, std::string* out) const {

@@ -130,6 +130,9 @@ class Feed final : public Retirable, private DriverListener {
   // Highest UID that it may know of, plus one.
   uint64_t HorizonAt(uint64_t cursor) const;
   bool ExpungesBetween(uint64_t from, uint64_t to) const;
+  // Every expunge that is logged from there on, or not logged yet, has a higher MODSEQ. 0: not
+  // known.
+  uint64_t ModseqBeforeExpunges(uint64_t from) const;
   // Appends what a client of this class is told for [from, to).
   void Render(uint64_t from, uint64_t to, EnabledSet enabled, std::string* out) const;
   // The lines and flags alone that were logged since `from`, in the numbers of `view`; messages

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "core/base/clock.h"
-#include "core/feed/difference.h"
 #include "core/feed/render.h"
 
 namespace roost {
@@ -67,21 +66,45 @@ void Waking::DriverStopped(std::unique_ptr<Session> session) {
   }
   session_ = std::move(session);
   session_->set_sink(*this);
-  const uint64_t head = feed.head();
   const bool alone = feed.subscriber_count == 1 && feed.holds == 1;
-  const bool owed = feed.ExpungesBetween(wish_.cursor, head) && wish_.uses_numbers;
-  if (!alone || owed) {
-    // Somebody joins in this moment, or the client cannot be told now: the feed goes on as it was.
-    if (session_->view()->tail_size() != 0 || feed.Adopt(session_) != Feed::Adoption::kAdopted) {
-      user_.Release(std::move(session_));
-      feeds_.Recover(feed);
-    }
-    return owed ? Finish(Outcome::kExpungeIssued, {}) : OpenSession();
+  if (!alone) {
+    ReturnDriver();  // somebody joins in this moment
+    return OpenSession();
   }
+  const uint64_t head = feed.head();
+  const bool owe = wish_.uses_numbers || wish_.incomplete;
+  if (owe && feed.ExpungesBetween(wish_.cursor, head)) return OweFromDriver();
   feed.Render(wish_.cursor, head, wish_.client.enabled, &tell_);
   TellSelected(&tell_);
   if (session_->state().selected()->exists > feed.view().size()) {
     RenderExists(session_->state().selected()->exists, &tell_);  // announced, UID not asked for yet
+  }
+  ++feeds_.stats().handed_over;
+  Finish(Outcome::kAttached, {});
+}
+
+// The feed goes on as it was.
+void Waking::ReturnDriver() {
+  Feed& feed = *wish_.feed;
+  if (session_->view()->tail_size() == 0 && feed.Adopt(session_) == Feed::Adoption::kAdopted)
+    return;
+  user_.Release(std::move(session_));
+  feeds_.Recover(feed);
+}
+
+// An expunge fell between the client's DONE and its command by number.
+void Waking::OweFromDriver() {
+  Feed& feed = *wish_.feed;
+  const UidSet& now = session_->view()->known();
+  const Difference d =
+      Compare(feed.ViewAt(wish_.cursor), feed.HorizonAt(wish_.cursor), now, session_->horizon());
+  if (d.destination_behind) {
+    ReturnDriver();
+    return OpenSession();
+  }
+  if (!TellDifference(now, d)) {
+    ReturnDriver();
+    return Finish(Outcome::kExpungeIssued, {});
   }
   ++feeds_.stats().handed_over;
   Finish(Outcome::kAttached, {});
@@ -179,7 +202,7 @@ void Waking::Flushed(bool ok) {
     const MailboxView* view = session_->view();
     if (view == nullptr || !view->ok() || view->tail_size() != 0) return ListSession();
   }
-  TellDifference();
+  Compared();
 }
 
 // PERMANENTFLAGS and READ-ONLY, where this session's differ from what the client was told.
@@ -193,30 +216,55 @@ void Waking::TellSelected(std::string* tell) const {
   }
 }
 
-void Waking::TellDifference() {
+void Waking::Compared() {
+  Feed& feed = *wish_.feed;
+  const UidSet frozen = feed.ViewAt(wish_.cursor);
+  Difference d;
+  if (!proven_) {
+    d = Compare(frozen, feed.HorizonAt(wish_.cursor), session_->view()->known(),
+                session_->horizon());
+    if (d.destination_behind) return Again();
+  }
+  if (!TellDifference(proven_ ? frozen : session_->view()->known(), d)) {
+    return Finish(Outcome::kExpungeIssued, {});
+  }
+  ++feeds_.stats().woken;
+  Finish(Outcome::kAttached, {});
+}
+
+// `now`: the session's messages of known UID. False: expunges are owed for which there is no
+// knowing what MODSEQ may still be told (RFC 7162, 3.2).
+bool Waking::TellDifference(const UidSet& now, const Difference& d) {
   Feed& feed = *wish_.feed;
   const EnabledSet enabled = wish_.client.enabled;
-  const UidSet frozen = feed.ViewAt(wish_.cursor);
-  const UidSet& now = proven_ ? frozen : session_->view()->known();
+  const uint32_t count = proven_ ? now.size() : session_->view()->size();
   std::string tell;
-  if (!proven_) {
-    const Difference d = Compare(frozen, feed.HorizonAt(wish_.cursor), now, session_->horizon());
-    if (d.destination_behind) return Again();
-    if (!d.gone.empty()) {
-      if (wish_.uses_numbers || wish_.forbids_expunge) return Finish(Outcome::kExpungeIssued, {});
-      RenderExpunges(d.gone, d.numbers, enabled, feed.no_modseq(), &tell);
-    }
-    if (!d.came.empty()) RenderExists(d.count, &tell);
+  // What the client believes once it was told this.
+  UidSet told = now;
+  if (!d.gone.empty() && (wish_.uses_numbers || wish_.incomplete)) {
+    OwedExpunges owed;
+    owed.no_modseq = feed.no_modseq();
+    owed.modseq_before = feed.ModseqBeforeExpunges(wish_.cursor);
+    const bool modseqs = enabled.condstore() && !owed.no_modseq;
+    if (wish_.uses_numbers && modseqs && owed.modseq_before == 0) return false;
+    if (!told.InsertSet(d.gone)) return false;
+    owed.numbers = d.numbers;
+    owed.uids = d.gone;
+    owed.count = count;
+    owed_ = std::move(owed);
+  } else if (!d.gone.empty()) {
+    RenderExpunges(d.gone, d.numbers, enabled, feed.no_modseq(), &tell);
   }
+  const uint32_t all = count + owed_.numbers.size();
+  if (!d.came.empty() || count > now.size()) RenderExists(all, &tell);
   TellSelected(&tell);
   // Expunges and arrivals may be younger than our SELECT: the session will tell those itself.
-  feed.RenderFlagsSince(wish_.cursor, now, enabled, &tell);
+  feed.RenderFlagsSince(wish_.cursor, told, enabled, &tell);
   // The last word on keywords is the session's, which speaks from now on.
   const std::string& flags = session_->state().selected()->flags;
   if (flags != feed.flags() && !flags.empty()) tell += "* FLAGS " + flags + "\r\n";
   tell_ = std::move(tell);
-  ++feeds_.stats().woken;
-  Finish(Outcome::kAttached, {});
+  return true;
 }
 
 void Waking::OnStoreData(Session&, const Piece&, const Response* first) {
@@ -246,6 +294,7 @@ void Waking::Finish(Outcome outcome, std::string text) {
     session_->DropView();
     result.session = std::move(session_);
     result.tell = std::move(tell_);
+    result.owed = std::move(owed_);
   } else if (session_ != nullptr) {
     user_.Release(std::move(session_));
   }

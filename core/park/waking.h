@@ -9,7 +9,8 @@
 //   any: refused (NO, the client stays parked, told nothing) or ended (BYE with the reason)
 //
 // The client's cursor is frozen while it runs: nothing is sent to it, and the feed's log keeps what
-// it is owed.
+// it is owed. Expunges that the waiting command does not allow to be told, or whose telling would
+// change what its numbers mean, are handed on as owed; all else is told.
 //
 // One use; the client's command waits and is sent once or refused, never both.
 #ifndef ROOST_CORE_PARK_WAKING_H_
@@ -20,11 +21,23 @@
 #include <memory>
 #include <string>
 
+#include "core/feed/difference.h"
 #include "core/park/feeds.h"
 #include "core/park/lister.h"
 #include "core/park/may_serve.h"
 
 namespace roost {
+
+// Expunges that the session knows of and its client was not told of.
+struct OwedExpunges {
+  UidSet numbers;      // in the client's numbering, which counts them
+  UidSet uids;         // theirs
+  uint32_t count = 0;  // messages of the session, all of them told of
+  bool no_modseq = false;
+  uint64_t modseq_before = 0;  // every one of the expunges has a higher one; 0: not known
+
+  bool empty() const { return numbers.empty(); }
+};
 
 class Waking final : public Retirable, private SessionSink {
  public:
@@ -35,12 +48,16 @@ class Waking final : public Retirable, private SessionSink {
     uint64_t cursor = 0;
     bool read_only_told = false;
     uint32_t permanent_flags = 0;  // HashOfFlags of the PERMANENTFLAGS that it was told
-    bool uses_numbers = false;     // the waiting command's numbers must mean what the client thinks
-    bool forbids_expunge = false;  // EXPUNGE must not be told while it is in progress
+    // The waiting command's numbers mean what the client thinks (whatever forbids EXPUNGE to be
+    // told uses numbers): expunges are not told before it but owed.
+    bool uses_numbers = false;
+    // It is not whole yet: no command is in progress that would allow expunges to be told (RFC
+    // 3501, 5.5), so they are owed.
+    bool incomplete = false;
   };
   enum class Outcome : uint8_t {
     kAttached,
-    kExpungeIssued,  // expunges are owed that the command does not allow to be told
+    kExpungeIssued,  // expunges are owed that the command does not allow to be told or owed
     kUnavailable,
     kEnded,
   };
@@ -48,6 +65,7 @@ class Waking final : public Retirable, private SessionSink {
     Outcome outcome = Outcome::kUnavailable;
     std::unique_ptr<Session> session;  // kAttached: settled
     std::string tell;                  // kAttached: before the command goes
+    OwedExpunges owed;                 // kAttached: to be told as soon as it is allowed
     std::string text;                  // kEnded, kUnavailable: for people; kEnded with its code
   };
   using Done = std::function<void(Result)>;
@@ -67,6 +85,8 @@ class Waking final : public Retirable, private SessionSink {
 
   void TakeDriver();
   void DriverStopped(std::unique_ptr<Session> session);
+  void ReturnDriver();
+  void OweFromDriver();
   void OpenSession();
   void Opened(Opener::Result result);
   void Equalize();
@@ -74,7 +94,8 @@ class Waking final : public Retirable, private SessionSink {
   void ListSession();
   void FlushFeed();
   void Flushed(bool ok);
-  void TellDifference();
+  void Compared();
+  bool TellDifference(const UidSet& now, const Difference& difference);
   void TellSelected(std::string* tell) const;
   void Again();
   void Finish(Outcome outcome, std::string text);
@@ -89,6 +110,7 @@ class Waking final : public Retirable, private SessionSink {
   bool proven_ = false;  // the session's view is the client's frozen one
   bool heard_ = false;   // the session told flags since the feed was asked to flush
   std::string tell_;
+  OwedExpunges owed_;
   std::unique_ptr<Opener> opener_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<Lister> lister_;

@@ -50,7 +50,29 @@ TEST(Waking, GivesTheOnlySubscriberTheFeedsOwnSession) {
   EXPECT_EQ(world.figures().feeds.handed_over, 1u);
 }
 
-TEST(Waking, RefusesNumbersWhenAnExpungeFellBetweenDoneAndTheCommand) {
+TEST(Waking, OwesAnExpungeThatFellBetweenDoneAndACommandByNumber) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1, 2, 3}});
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.AnswerList(0, {1, 2, 3});
+  const std::string idle = world.Asked(0, "IDLE");
+  world.Tell(0, "+ idling");
+  world.Say(client, "DONE");
+  EXPECT_EQ(world.Hear(client), "i OK Idle completed.");
+  world.Tell(0, "* 1 EXPUNGE");
+  world.Tell(0, "* 2 FETCH (FLAGS (\\Seen))");
+  world.Pass(0.1);
+  world.Say(client, "f FETCH 3 (FLAGS)");
+  EndIdle(world, 0, idle);
+  EXPECT_EQ(world.Hear(client), "* 3 FETCH (FLAGS (\\Seen))");  // all but the expunge is told
+  EXPECT_EQ(world.NextAsked(0), "f FETCH 2 (FLAGS)");
+  EXPECT_EQ(world.sessions_seen(), 1u);
+  EXPECT_EQ(world.figures().feeds.handed_over, 1u);
+}
+
+TEST(Waking, TellsOfArrivalsInTheClientsNumbersWhenItOwesExpunges) {
   ScriptedWorld world;
   const size_t client = world.LogIn();
   world.Select(client, 0, {.uids = {1, 2, 3}});
@@ -63,11 +85,12 @@ TEST(Waking, RefusesNumbersWhenAnExpungeFellBetweenDoneAndTheCommand) {
   EXPECT_EQ(world.Hear(client), "i OK Idle completed.");
   world.Tell(0, "* 1 EXPUNGE");
   world.Pass(0.1);
-  world.Say(client, "f FETCH 3 (FLAGS)");
-  EndIdle(world, 0, idle);
-  world.HearsBeginning(client, "f NO [EXPUNGEISSUED]");
-  world.Asked(0, "IDLE");  // the feed goes on
-  world.Tell(0, "+ idling");
+  world.Say(client, "f FETCH * (FLAGS)");
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  world.Tell(0, "* 3 EXISTS");  // the driver asks for its UID before it is let go
+  world.Tell(0, idle + " OK done");
+  EXPECT_EQ(world.Hear(client), "* 4 EXISTS");
+  EXPECT_EQ(world.NextAsked(0), "f FETCH 3 (FLAGS)");
 }
 
 TEST_F(WakingOfOneOfTwo, AnswersWhatNeedsNoStoreWithoutIt) {
@@ -103,16 +126,31 @@ TEST_F(WakingOfOneOfTwo, ListsWhenSelectDoesNotProveEquality) {
   EXPECT_EQ(world_.NextAsked(2), "u UID FETCH 4 (FLAGS)");
 }
 
-TEST_F(WakingOfOneOfTwo, RefusesNumbersWhileExpungesAreOwed) {
-  world_.Say(second_, "f FETCH 3 (FLAGS)");
+TEST_F(WakingOfOneOfTwo, OwesExpungesToACommandByNumberAndTellsAllElse) {
+  world_.Say(second_, "f FETCH 3:* (FLAGS)");
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 3, 4}});
+  world_.AnswerList(2, {1, 3, 4});
+  world_.AnswerFlush(0, {"* 2 EXPUNGE", "* 2 FETCH (FLAGS (\\Seen))"});
+  EXPECT_EQ(world_.Hear(second_), "* 4 EXISTS");
+  EXPECT_EQ(world_.Hear(second_), "* 3 FETCH (FLAGS (\\Seen))");
+  EXPECT_EQ(world_.NextAsked(2), "f FETCH 2:3 (FLAGS)");
+}
+
+TEST_F(WakingOfOneOfTwo, OwesExpungesUntilACommandWithALiteralIsWhole) {
+  world_.Say(second_, "a APPEND INBOX {5}");
   world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 3}, .uid_next = 4});
   world_.AnswerList(2, {1, 3});
   world_.AnswerFlush(0, {"* 2 EXPUNGE"});
-  world_.HearsBeginning(second_, "f NO [EXPUNGEISSUED]");
-  // NOOP tells which.
-  world_.Say(second_, "n NOOP");
+  world_.HearsNothing(second_, 0.2);  // no command is in progress yet
+  world_.Tell(2, "* 3 EXISTS");
+  EXPECT_EQ(world_.Hear(second_), "* 4 EXISTS");
+  world_.Tell(2, "+ go ahead");
+  EXPECT_EQ(world_.Hear(second_), "+ go ahead");
+  world_.Say(second_, "hello");
   EXPECT_EQ(world_.Hear(second_), "* 2 EXPUNGE");
-  world_.HearsBeginning(second_, "n OK");
+  EXPECT_EQ(world_.NextAsked(2), "a APPEND INBOX {5}\r\nhello");
+  world_.Tell(2, "a OK done");
+  EXPECT_EQ(world_.Hear(second_), "a OK done");
 }
 
 TEST_F(WakingOfOneOfTwo, LeavesNothingSelectedWhenASelectCannotBeServed) {

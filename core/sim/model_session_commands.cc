@@ -45,6 +45,11 @@ void ModelSession::Search(const Tokens& tokens) {
   for (; at < tokens.size(); ++at) {
     const TextToken& key = tokens[at];
     if (key.Is("ALL")) continue;
+    if (key.Is("NOT") && at + 1 < tokens.size() && tokens[at + 1].Is("ALL")) {
+      chosen.assign(view_.size(), false);
+      ++at;
+      continue;
+    }
     const bool not_key = key.Is("UNSEEN");
     if (key.Is("SEEN") || key.Is("UNSEEN") || key.Is("DELETED")) {
       const std::string flag = key.Is("DELETED") ? "\\Deleted" : "\\Seen";
@@ -173,11 +178,18 @@ void ModelSession::Store(const Tokens& tokens) {
   if (!valid) return Answer("BAD No such message.");
   if (!meant.empty()) {
     ++store_.counts().probes;
-    std::string named;
-    for (size_t p : positions) named += (named.empty() ? "" : ".") + std::to_string(view_[p].uid);
-    if (named != meant) {
+    std::set<uint32_t> named;
+    for (size_t p : positions) named.insert(view_[p].uid);
+    // What is gone for this session need not be named.
+    std::replace(meant.begin(), meant.end(), '.', ',');
+    std::set<uint32_t> there;
+    for (uint32_t uid : ExpandSet(meant, 0xfffffff)) {
+      if (FindSeen(uid) != nullptr) there.insert(uid);
+    }
+    if (named != there) {
       store_.Report(user_, "store " + std::to_string(number_),
-                    "STORE " + tokens[0].text + " meant UIDs " + meant + " and named " + named);
+                    "STORE " + tokens[0].text + " meant UIDs " + meant + " and named " +
+                        CompressSet({named.begin(), named.end()}));
     }
   }
   const bool silent = action.find(".SILENT") != std::string::npos;

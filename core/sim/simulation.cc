@@ -352,6 +352,7 @@ SimCounts Simulation::Count() {
     c["roost sessions refused"] += f.sessions.refused;
     c["roost quiet parks"] += f.client_stats.quiet_parks;
     c["roost kept idle"] += f.client_stats.kept_idle;
+    c["roost mapped commands"] += f.client_stats.mapped_commands;
     c["roost events sent"] += f.client_stats.events_sent;
     c["roost laggards coalesced"] += f.client_stats.laggards_coalesced;
     c["roost laggards dropped"] += f.client_stats.laggards_dropped;

@@ -304,10 +304,7 @@ void ResponseRewriter::Begin(std::string_view bytes, const Response& response, b
       break;
   }
   if (!by_number || response.rest.empty()) mode_ = Mode::kPass;
-  if (mode_ == Mode::kPass) {
-    *out += bytes;
-    return;
-  }
+  if (mode_ == Mode::kPass) return Pass(bytes, out);
   expect_ = Expect::kName;
   quoted_ = escaped_ = in_item_ = in_range_ = false;
   depth_ = 0;
@@ -316,6 +313,11 @@ void ResponseRewriter::Begin(std::string_view bytes, const Response& response, b
   const auto at = static_cast<size_t>(response.rest.data() - bytes.data());
   *out += bytes.substr(0, at);
   More(bytes.substr(at), out);
+}
+
+void ResponseRewriter::Pass(std::string_view bytes, std::string* out) {
+  mode_ = Mode::kPass;
+  *out += bytes;
 }
 
 void ResponseRewriter::More(std::string_view bytes, std::string* out) {

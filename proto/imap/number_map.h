@@ -93,6 +93,8 @@ class ResponseRewriter {
   // messages (SEARCH, ESEARCH without UID, SORT, THREAD, MODIFIED) hold numbers rather than UIDs.
   void Begin(std::string_view bytes, const Response& response, bool by_number, std::string* out);
   void More(std::string_view bytes, std::string* out);
+  // The first piece of a response that is to be left as it is.
+  void Pass(std::string_view bytes, std::string* out);
 
  private:
   enum class Mode : uint8_t {

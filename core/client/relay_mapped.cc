@@ -1,0 +1,242 @@
+#include "core/client/relay_mapped.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "core/base/clock.h"
+#include "core/client/relay.h"
+#include "core/feed/render.h"
+#include "proto/imap/writer.h"
+
+namespace roost {
+namespace {
+
+uint64_t ParseNumber(std::string_view text) {
+  uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+// The mailbox is selected no more. After BAD to a SELECT nobody knows, so the numbers stay.
+bool Deselects(CommandKind kind, Status status) {
+  if (Selects(kind)) return status != Status::kBad;
+  return (kind == CommandKind::kClose || kind == CommandKind::kUnselect) && status == Status::kOk;
+}
+
+}  // namespace
+
+RelayMapped::RelayMapped(OwedExpunges owed)
+    : uids_(std::move(owed.uids)),
+      no_modseq_(owed.no_modseq),
+      modseq_before_(owed.modseq_before),
+      count_(owed.count),
+      map_(std::move(owed.numbers)),
+      rewriter_(map_) {}
+
+RelayMapped::Way RelayMapped::WayOf(const Command& command) {
+  switch (command.kind) {
+    case CommandKind::kSelect:
+    case CommandKind::kExamine:
+    case CommandKind::kClose:
+    case CommandKind::kUnselect:
+    case CommandKind::kLogout:
+      return Way::kHold;
+    case CommandKind::kFetch:
+    case CommandKind::kStore:
+    case CommandKind::kCopy:
+    case CommandKind::kMove:
+    case CommandKind::kSearch:
+    case CommandKind::kSort:
+    case CommandKind::kThread:
+      // A search that is not whole yet: its numbers may be still to come.
+      return UsesSequenceNumbers(command) ? Way::kRewrite : Way::kTell;
+    default:
+      return UsesSequenceNumbers(command) ? Way::kRefuse : Way::kTell;
+  }
+}
+
+void RelayMapped::Hold(const Command& command) {
+  running_ = Selects(command.kind) ? Running::kSelecting : Running::kHeld;
+  held_ = command.kind;
+  reduced_ = closed_ = false;
+}
+
+Rewriting RelayMapped::Rewrite(const Command& command, LiteralsTaken literals, std::string* out) {
+  // Which MODSEQs it may be told then is not known.
+  if (modseq_before_ == 0 && !no_modseq_ && SwitchesOnCondstore(command)) {
+    return Rewriting::kNotUnderstood;
+  }
+  const size_t before = out->size();
+  Rewriting result = RewriteCommand(map_, command, map_.CountForClient(count_), literals, out);
+  // All or nothing (RFC 3501, 6.4.7).
+  const bool copies = command.kind == CommandKind::kCopy || command.kind == CommandKind::kMove;
+  if (copies && result == Rewriting::kReduced) {
+    out->resize(before);
+    result = Rewriting::kEmpty;
+  }
+  if (result == Rewriting::kWhole || result == Rewriting::kReduced) {
+    running_ = command.uid ? Running::kByUid : Running::kByNumber;
+    reduced_ = result == Rewriting::kReduced;
+  }
+  return result;
+}
+
+bool RelayMapped::Map(const Piece& piece, const Response* first, EnabledSet enabled,
+                      std::string* out) {
+  if (first != nullptr) return MapFirst(piece, *first, enabled, out);
+  if (!eating_) rewriter_.More(piece.bytes, out);
+  if (piece.ends_message) eating_ = false;
+  return true;
+}
+
+bool RelayMapped::MapFirst(const Piece& piece, const Response& first, EnabledSet enabled,
+                           std::string* out) {
+  if (running_ == Running::kSelecting) {
+    // Where [CLOSED] is announced what comes before is of the mailbox before; else nobody can tell
+    // (RFC 7162, 3.2.11; RFC 9051, 7.1).
+    closed_ = closed_ || first.CodeIs("CLOSED") || !(enabled.qresync() || enabled.rev2());
+    if (closed_ && first.kind != ResponseKind::kTagged) {
+      rewriter_.Pass(piece.bytes, out);
+      return true;
+    }
+  }
+  switch (first.kind) {
+    case ResponseKind::kTagged:
+      MapTagged(piece.bytes, first, enabled, out);
+      over_ = (running_ == Running::kHeld || running_ == Running::kSelecting) &&
+              Deselects(held_, first.status);
+      running_ = Running::kNothing;
+      return true;
+    case ResponseKind::kOk:
+      if (!first.CodeIs("HIGHESTMODSEQ")) break;
+      eating_ = !piece.ends_message;  // that it knows of all up to there is not so
+      return true;
+    case ResponseKind::kExpunge:
+    case ResponseKind::kVanished:
+      if (first.earlier) break;
+      eating_ = !piece.ends_message;
+      return Expunged(first, enabled);
+    case ResponseKind::kExists:
+      count_ = first.number;
+      break;
+    default:
+      break;
+  }
+  rewriter_.Begin(piece.bytes, first, running_ == Running::kByNumber, out);
+  return true;
+}
+
+// At a time when the client may not be told.
+bool RelayMapped::Expunged(const Response& first, EnabledSet enabled) {
+  // By UID it would have to be told, and which it was is not known here.
+  if (first.kind == ResponseKind::kVanished || TellsByUid(enabled)) return false;
+  if (first.number > count_ || !map_.AddGone(first.number)) return false;
+  --count_;
+  return true;
+}
+
+void RelayMapped::MapTagged(std::string_view line, const Response& response, EnabledSet enabled,
+                            std::string* out) {
+  const bool ok = response.status == Status::kOk;
+  const bool ours = running_ != Running::kNothing && running_ != Running::kSelecting;
+  bool plain = ours && ok && response.code.empty();
+  // Of what it was told with this command the client must not conclude that it knows of all that
+  // happened before (RFC 7162, 3.2).
+  if (ours && enabled.condstore() && !no_modseq_) {
+    const bool highest = response.CodeIs("HIGHESTMODSEQ");
+    const uint64_t told = highest ? ParseNumber(response.code_args) : modseq_before_;
+    std::string code = "[HIGHESTMODSEQ ";
+    AppendNumber(&code, std::min(told, modseq_before_));
+    code += "] ";
+    if (!reduced_ && ok && (highest || plain)) {
+      out->append(response.tag).append(" OK ").append(code).append(response.text);
+      *out += "\r\n";
+      return;
+    }
+    out->append("* OK ").append(code).append("Not all expunges are told yet\r\n");
+    plain = plain || (ours && ok && highest);
+  }
+  if (plain && reduced_) {
+    out->append(response.tag).append(" ").append(kExpungeIssued).append("\r\n");
+    return;
+  }
+  rewriter_.Begin(line, response, running_ == Running::kByNumber, out);
+}
+
+void RelayMapped::Tell(EnabledSet enabled, std::string* out) const {
+  RenderExpunges(uids_, map_.gone(), enabled, no_modseq_, out);
+}
+
+// ---- Relay: what becomes of commands while expunges are owed ----
+
+void Relay::Owe(OwedExpunges owed) { mapped_ = std::make_unique<RelayMapped>(std::move(owed)); }
+
+// Expunges are owed: what is done with a command that would be forwarded otherwise.
+Relay::Route Relay::RouteMapped(const Command& command) {
+  switch (RelayMapped::WayOf(command)) {
+    case RelayMapped::Way::kTell:
+      return Route::kForward;
+    case RelayMapped::Way::kHold:
+      mapped_->Hold(command);
+      return Route::kForward;
+    case RelayMapped::Way::kRewrite:
+      return Route::kMapped;
+    case RelayMapped::Way::kRefuse:
+      break;
+  }
+  return Route::kExpungeIssued;
+}
+
+// Sent once, or refused.
+void Relay::RunMapped(const Command& command) {
+  const CapabilitySet& capabilities = session_->state().capabilities();
+  const LiteralsTaken literals = capabilities.Has("LITERAL+")   ? LiteralsTaken::kAll
+                                 : capabilities.Has("LITERAL-") ? LiteralsTaken::kSmall
+                                                                : LiteralsTaken::kNone;
+  std::string line;
+  const Rewriting result = mapped_->Rewrite(command, literals, &line);
+  const bool goes = result == Rewriting::kWhole || result == Rewriting::kReduced;
+  if (goes) {
+    SentCommand sent;
+    sent.tag = command.tag;
+    sent.kind = command.kind;
+    sent.condstore = SwitchesOnCondstore(command);
+    session_->Forward(std::move(sent), line);
+    ++client_.services().stats.mapped_commands;
+  }
+  // COPY and MOVE are by number, and allow to be told.
+  if (!ForbidsExpunge(command)) TellOwed();
+  if (!goes) client_.Answer(command.tag, kExpungeIssued);
+}
+
+// False: the client had to go.
+bool Relay::RelayThroughMap(const Piece& piece, const Response* first) {
+  std::string mapped;
+  if (!mapped_->Map(piece, first, session_->state().enabled(), &mapped)) {
+    client_.Bye("[UNAVAILABLE] The mail store told of an expunge when it must not");
+    return false;
+  }
+  if (mapped_->over()) mapped_.reset();
+  if (first == nullptr || !RewriteCapabilities(piece, *first)) client_.Write(mapped);
+  // Perhaps all the answer there is, and the next command must not wait for ever.
+  if (first != nullptr && first->kind == ResponseKind::kBad) {
+    retry_.SetIn(SecondsToNs(kBadSeconds), [this] {
+      if (mapped_ == nullptr || session_ == nullptr || session_->state().idle()) return;
+      client_.Bye("[UNAVAILABLE] The mail store did not answer a command");
+    });
+  }
+  return true;
+}
+
+// A command that allows it is in progress.
+void Relay::TellOwed() {
+  if (mapped_ == nullptr) return;
+  if (!mapped_->due() && !session_->AtResponseStart()) return mapped_->TellSoon();
+  std::string tell;
+  mapped_->Tell(session_->state().enabled(), &tell);
+  mapped_.reset();
+  client_.Write(tell);
+}
+
+}  // namespace roost

@@ -1,0 +1,462 @@
+#include "core/client/relay_mapped.h"
+
+#include <gtest/gtest.h>
+
+#include "core/testing/scripted_world.h"
+
+namespace roost {
+namespace {
+
+constexpr EnabledSet kPlain;
+constexpr EnabledSet kCondstore = EnabledSet::FromBits(EnabledSet::kCondstore);
+constexpr EnabledSet kQresync = EnabledSet::FromBits(EnabledSet::kQresync);
+
+// Of messages 1 to 6 (UIDs 11 to 16) the second and the fifth are gone.
+class RelayMappedTest : public ::testing::Test {
+ protected:
+  RelayMappedTest() : mapped_(Owed()) {}
+
+  static OwedExpunges Owed() {
+    OwedExpunges owed;
+    owed.numbers = UidSet{{2, 2}, {5, 5}};
+    owed.uids = UidSet{{12, 12}, {15, 15}};
+    owed.count = 4;
+    owed.modseq_before = 50;
+    return owed;
+  }
+
+  std::string Rewrite(std::string_view text) {
+    std::string out;
+    const std::string line = std::string(text) + "\r\n";
+    mapped_.Rewrite(ParseCommand(line), LiteralsTaken::kAll, &out);
+    return out.empty() ? out : out.substr(0, out.size() - 2);
+  }
+  void Hold(std::string_view text) {
+    const std::string line = std::string(text) + "\r\n";
+    mapped_.Hold(ParseCommand(line));
+  }
+  // A whole response; "BYE" when the client must go.
+  std::string Map(std::string_view text, EnabledSet enabled = kPlain) {
+    const std::string line = std::string(text) + "\r\n";
+    Piece piece;
+    piece.kind = Piece::Kind::kText;
+    piece.begins_message = piece.ends_message = piece.ends_line = true;
+    piece.bytes = line;
+    const Response response = ParseResponse(line);
+    std::string out;
+    if (!mapped_.Map(piece, &response, enabled, &out)) return "BYE";
+    return out.empty() ? out : out.substr(0, out.size() - 2);
+  }
+  std::string Told(EnabledSet enabled) {
+    std::string out;
+    mapped_.Tell(enabled, &out);
+    return out;
+  }
+
+  RelayMapped mapped_;
+};
+
+TEST_F(RelayMappedTest, TellsWhatIsOwedInTheFormOfTheClass) {
+  EXPECT_EQ(Told(kPlain), "* 5 EXPUNGE\r\n* 2 EXPUNGE\r\n");
+  EXPECT_EQ(Told(kCondstore), "* 5 EXPUNGE\r\n* 2 EXPUNGE\r\n");
+  EXPECT_EQ(Told(kQresync), "* VANISHED 12,15\r\n");
+}
+
+TEST_F(RelayMappedTest, KnowsWhatEachCommandAsksFor) {
+  using Way = RelayMapped::Way;
+  struct Case {
+    const char* command;
+    Way way;
+  };
+  for (const Case& c : {Case{"FETCH 1 FLAGS", Way::kRewrite},
+                        Case{"STORE 1 FLAGS ()", Way::kRewrite},
+                        Case{"COPY 1 x", Way::kRewrite},
+                        Case{"MOVE 1 x", Way::kRewrite},
+                        Case{"SEARCH ALL", Way::kRewrite},
+                        Case{"SORT (DATE) UTF-8 ALL", Way::kRewrite},
+                        Case{"THREAD REFERENCES UTF-8 ALL", Way::kRewrite},
+                        Case{"UID SEARCH 1", Way::kRewrite},
+                        Case{"UID SEARCH FROB", Way::kRewrite},
+                        Case{"UID SEARCH ALL", Way::kTell},
+                        Case{"UID FETCH 1 FLAGS", Way::kTell},
+                        Case{"UID STORE 1 FLAGS ()", Way::kTell},
+                        Case{"UID COPY 1 x", Way::kTell},
+                        Case{"NOOP", Way::kTell},
+                        Case{"EXPUNGE", Way::kTell},
+                        Case{"APPEND x {1+}\r\nx", Way::kTell},
+                        Case{"STATUS x (MESSAGES)", Way::kTell},
+                        Case{"CLOSE", Way::kHold},
+                        Case{"UNSELECT", Way::kHold},
+                        Case{"LOGOUT", Way::kHold},
+                        Case{"SELECT x", Way::kHold},
+                        Case{"EXAMINE x", Way::kHold},
+                        Case{"REPLACE 1 x {1+}\r\nx", Way::kRefuse},
+                        Case{"XFROB 1", Way::kRefuse},
+                        Case{"ESEARCH IN (selected) 1", Way::kRefuse}}) {
+    const std::string line = "a " + std::string(c.command) + "\r\n";
+    EXPECT_EQ(RelayMapped::WayOf(ParseCommand(line)), c.way) << c.command;
+  }
+}
+
+TEST_F(RelayMappedTest, MapsListsByTheCommandThatIsAnswered) {
+  EXPECT_EQ(Rewrite("a SEARCH 3:6"), "a SEARCH 2:4");
+  EXPECT_EQ(Map("* SEARCH 2 4"), "* SEARCH 3 6");
+  EXPECT_EQ(Map("a OK done"), "a OK done");
+  EXPECT_EQ(Rewrite("a UID SEARCH 3:6"), "a UID SEARCH 2:4");
+  EXPECT_EQ(Map("* SEARCH 13 16"), "* SEARCH 13 16");
+  EXPECT_EQ(Map("* 4 FETCH (FLAGS ())"), "* 6 FETCH (FLAGS ())");
+}
+
+TEST_F(RelayMappedTest, NamesTheLastMessageThatWasToldOf) {
+  EXPECT_EQ(Rewrite("a FETCH * FLAGS"), "a FETCH 4 FLAGS");
+  EXPECT_EQ(Map("* 6 EXISTS"), "* 8 EXISTS");
+  EXPECT_EQ(Rewrite("a FETCH 6:* FLAGS"), "a FETCH 4:6 FLAGS");
+}
+
+TEST_F(RelayMappedTest, SaysNoWhenSomeOfTheMessagesFetchedAreGone) {
+  EXPECT_EQ(Rewrite("a FETCH 1:3 FLAGS"), "a FETCH 1:2 FLAGS");
+  EXPECT_EQ(Map("* 2 FETCH (FLAGS ())"), "* 3 FETCH (FLAGS ())");
+  EXPECT_EQ(Map("a OK done"), "a " + std::string(kExpungeIssued));
+  EXPECT_EQ(Rewrite("a FETCH 1,3 FLAGS"), "a FETCH 1,2 FLAGS");
+  EXPECT_EQ(Map("a OK done"), "a OK done");
+}
+
+TEST_F(RelayMappedTest, CopiesAllOrNothing) {
+  EXPECT_EQ(Rewrite("a COPY 3:4 x"), "a COPY 2:3 x");
+  EXPECT_EQ(Rewrite("a COPY 1:3 x"), "");
+  EXPECT_EQ(Rewrite("a MOVE 2 x"), "");
+}
+
+TEST_F(RelayMappedTest, AddsAnExpungeThatMustNotBeToldNowToThoseOwed) {
+  EXPECT_EQ(Rewrite("a FETCH 3 FLAGS"), "a FETCH 2 FLAGS");
+  EXPECT_EQ(Map("* 1 EXPUNGE"), "");
+  EXPECT_EQ(Map("* 1 FETCH (FLAGS ())"), "* 3 FETCH (FLAGS ())");
+  EXPECT_EQ(Map("* 4 EXISTS"), "* 7 EXISTS");
+  EXPECT_EQ(Told(kPlain), "* 5 EXPUNGE\r\n* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n");
+}
+
+TEST_F(RelayMappedTest, LetsTheClientGoWhenItCannotKnowWhichMessageWasExpunged) {
+  EXPECT_EQ(Map("* VANISHED 13", kQresync), "BYE");
+  EXPECT_EQ(Map("* 1 EXPUNGE", kQresync), "BYE");  // by UID it would have to be told
+  EXPECT_EQ(Map("* 5 EXPUNGE", kPlain), "BYE");    // there are four
+  EXPECT_EQ(Map("* VANISHED (EARLIER) 1:9", kQresync), "* VANISHED (EARLIER) 1:9");
+}
+
+TEST_F(RelayMappedTest, ClaimsNoModseqAboveThatOfAnExpungeOwed) {
+  for (EnabledSet enabled : {kCondstore, kQresync}) {
+    Rewrite("a FETCH 3 FLAGS");
+    EXPECT_EQ(Map("a OK done", enabled), "a OK [HIGHESTMODSEQ 50] done");
+    Rewrite("a FETCH 3 FLAGS");
+    EXPECT_EQ(Map("a OK [HIGHESTMODSEQ 70] done", enabled), "a OK [HIGHESTMODSEQ 50] done");
+    Rewrite("a FETCH 3 FLAGS");
+    EXPECT_EQ(Map("a OK [HIGHESTMODSEQ 40] done", enabled), "a OK [HIGHESTMODSEQ 40] done");
+    Rewrite("a STORE 3 (UNCHANGEDSINCE 1) FLAGS ()");
+    EXPECT_EQ(Map("a OK [MODIFIED 2] done", enabled),
+              "* OK [HIGHESTMODSEQ 50] Not all expunges are told yet\r\na OK [MODIFIED 3] done");
+    Rewrite("a FETCH 2:3 FLAGS");
+    EXPECT_EQ(Map("a OK [HIGHESTMODSEQ 70] done", enabled),
+              "* OK [HIGHESTMODSEQ 50] Not all expunges are told yet\r\na " +
+                  std::string(kExpungeIssued));
+    EXPECT_EQ(Map("* OK [HIGHESTMODSEQ 70] x", enabled), "");
+    Hold("c CLOSE");
+    EXPECT_EQ(Map("c OK [HIGHESTMODSEQ 70] closed", enabled), "c OK [HIGHESTMODSEQ 50] closed");
+  }
+}
+
+TEST_F(RelayMappedTest, DoesNotSwitchOnCondstoreWhereNoModseqMayBeTold) {
+  OwedExpunges owed = Owed();
+  owed.modseq_before = 0;
+  RelayMapped mapped(std::move(owed));
+  std::string out;
+  EXPECT_EQ(mapped.Rewrite(ParseCommand("a FETCH 3 MODSEQ\r\n"), LiteralsTaken::kAll, &out),
+            Rewriting::kNotUnderstood);
+  EXPECT_EQ(mapped.Rewrite(ParseCommand("a FETCH 3 FLAGS\r\n"), LiteralsTaken::kAll, &out),
+            Rewriting::kWhole);
+}
+
+TEST_F(RelayMappedTest, IsOverWhenNothingIsSelected) {
+  Hold("c CLOSE");
+  EXPECT_EQ(Map("* 4 FETCH (FLAGS ())"), "* 6 FETCH (FLAGS ())");
+  EXPECT_EQ(Map("* 1 EXPUNGE"), "");  // CLOSE tells none
+  EXPECT_EQ(Map("c NO no"), "c NO no");
+  EXPECT_FALSE(mapped_.over());
+  Hold("c UNSELECT");
+  EXPECT_EQ(Map("c OK done"), "c OK done");
+  EXPECT_TRUE(mapped_.over());
+}
+
+TEST_F(RelayMappedTest, LeavesTheNumbersOfTheNextMailboxAlone) {
+  Hold("s SELECT x");
+  EXPECT_EQ(Map("* 3 EXISTS"), "* 3 EXISTS");
+  EXPECT_EQ(Map("* 3 FETCH (FLAGS ())"), "* 3 FETCH (FLAGS ())");
+  EXPECT_EQ(Map("s BAD what"), "s BAD what");  // and the old one is selected still
+  EXPECT_FALSE(mapped_.over());
+  EXPECT_EQ(Map("* 4 EXISTS"), "* 6 EXISTS");
+  Hold("s SELECT x");
+  EXPECT_EQ(Map("s NO no"), "s NO no");
+  EXPECT_TRUE(mapped_.over());
+}
+
+TEST_F(RelayMappedTest, KeepsTheOldNumbersUntilClosedIsSaid) {
+  Hold("s SELECT x");
+  EXPECT_EQ(Map("* 4 FETCH (FLAGS ())", kQresync), "* 6 FETCH (FLAGS ())");
+  EXPECT_EQ(Map("* OK [CLOSED] x", kQresync), "* OK [CLOSED] x");
+  EXPECT_EQ(Map("* 4 EXISTS", kQresync), "* 4 EXISTS");
+  EXPECT_EQ(Map("s OK [READ-WRITE] x", kQresync), "s OK [READ-WRITE] x");
+  EXPECT_TRUE(mapped_.over());
+}
+
+// ---- Dialogues -------------------------------------------------------------------------------
+
+// The second of two parked clients believes in UIDs 1 to 5 and is owed the expunge of 2.
+class MappedDialogue : public ::testing::Test {
+ protected:
+  explicit MappedDialogue(std::string_view capabilities = ScriptedWorld::kCapabilities)
+      : world_(capabilities) {}
+
+  void Park(std::string_view enable = {}) {
+    first_ = world_.LogIn();
+    Enable(first_, 0, enable);
+    world_.Select(first_, 0, {.uids = {1, 2, 3, 4, 5}});
+    world_.ParkFirst(first_, 0, {1, 2, 3, 4, 5});
+    second_ = world_.LogIn();
+    Enable(second_, 1, enable);
+    world_.Select(second_, 1, {.uids = {1, 2, 3, 4, 5}});
+    world_.Join(second_, 1, 0, {1, 2, 3, 4, 5});
+    world_.Say(second_, "DONE");
+    EXPECT_EQ(world_.Hear(second_), "i OK Idle completed.");
+  }
+
+  void Enable(size_t client, size_t session, std::string_view enable) {
+    if (enable.empty()) return;
+    const std::string command = "ENABLE " + std::string(enable);
+    world_.Say(client, "e " + command);
+    world_.Asked(session, command);
+    world_.Tell(session, "* ENABLED " + std::string(enable));
+    world_.Tell(session, "e OK done");
+    world_.HearUntil(client, "e");
+  }
+
+  // The command wakes it.
+  void Wake(std::string_view command, std::string_view enable = {}) {
+    world_.Say(second_, command);
+    if (!enable.empty()) {
+      const std::string tag = world_.Asked(2, "ENABLE " + std::string(enable));
+      world_.Tell(2, "* ENABLED " + std::string(enable));
+      world_.Tell(2, tag + " OK done");
+    }
+    world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 3, 4, 5}});
+    world_.AnswerList(2, {1, 3, 4, 5});
+    world_.AnswerFlush(0, {enable == "QRESYNC" ? "* VANISHED 2" : "* 2 EXPUNGE"});
+  }
+  void Asked(std::string_view command) { EXPECT_EQ(world_.NextAsked(2), command); }
+  void Tell(std::string_view line) { world_.Tell(2, line); }
+  void Hears(std::string_view line) { EXPECT_EQ(world_.Hear(second_), line); }
+
+  ScriptedWorld world_;
+  size_t first_ = 0;
+  size_t second_ = 0;
+};
+
+TEST_F(MappedDialogue, RunsOneMappedCommandAtATimeUntilOneAllowsToTell) {
+  Park();
+  Wake("f FETCH 3 (UID)\r\ng STORE 4 +FLAGS (\\Seen)\r\nn NOOP\r\nh FETCH 3 (UID)");
+  Asked("f FETCH 2 (UID)");
+  world_.AsksNothing(2, 0.3);
+  Tell("* 2 FETCH (UID 3)");
+  Hears("* 3 FETCH (UID 3)");
+  Tell("* 5 EXISTS");
+  Hears("* 6 EXISTS");
+  Tell("f OK done");
+  Hears("f OK done");
+  Asked("g STORE 3 +FLAGS (\\Seen)");
+  world_.AsksNothing(2, 0.3);
+  Tell("* 3 FETCH (FLAGS (\\Seen))");
+  Hears("* 4 FETCH (FLAGS (\\Seen))");
+  Tell("g OK done");
+  Hears("g OK done");
+  // NOOP is in progress: now it can be told, and from here on everything is as it is.
+  Asked("n NOOP");
+  Asked("h FETCH 3 (UID)");
+  Hears("* 2 EXPUNGE");
+  Tell("* 3 EXPUNGE");
+  Hears("* 3 EXPUNGE");
+  Tell("n OK done");
+  Hears("n OK done");
+  EXPECT_EQ(world_.figures().client_stats.mapped_commands, 2u);
+}
+
+TEST_F(MappedDialogue, StreamsALargeFetch) {
+  Park();
+  Wake("f FETCH 4 (BODY[])");
+  Asked("f FETCH 3 (BODY[])");
+  Tell("* 3 FETCH (BODY[] {12}\r\n* 3 EXPUNGE\n UID 4)");
+  Hears("* 4 FETCH (BODY[] {12}\r\n* 3 EXPUNGE\n UID 4)");
+  Tell("f OK done");
+  Hears("f OK done");
+}
+
+TEST_F(MappedDialogue, MapsWhatComesBetweenCommands) {
+  Park();
+  Wake("s SEARCH 2:3 UNSEEN");
+  Asked("s SEARCH 2 UNSEEN");
+  Tell("* SEARCH 2");
+  Hears("* SEARCH 3");
+  Tell("s OK done");
+  Hears("s OK done");
+  Tell("* 4 FETCH (FLAGS ())");
+  Hears("* 5 FETCH (FLAGS ())");
+}
+
+TEST_F(MappedDialogue, RefusesACommandWhoseMessagesAreAllGone) {
+  Park();
+  Wake("f FETCH 2 (UID)");
+  Hears("f " + std::string(kExpungeIssued));
+  world_.AsksNothing(2, 0.2);
+  world_.Say(second_, "s SEARCH 2");
+  Asked("s SEARCH NOT ALL");
+  Tell("* SEARCH");
+  Tell("s OK done");
+  Hears("* SEARCH");
+  Hears("s OK done");
+}
+
+TEST_F(MappedDialogue, RefusesWhatItDoesNotUnderstandAndStaysAsItIs) {
+  Park();
+  Wake("x SEARCH FROB 3");
+  Hears("x " + std::string(kExpungeIssued));
+  world_.Say(second_, "y XFROB 3");
+  Hears("y " + std::string(kExpungeIssued));
+  world_.Say(second_, "r REPLACE 3 INBOX {5}");
+  Hears("r " + std::string(kExpungeIssued));
+  world_.Say(second_, "l SEARCH 3 BODY {100000}");  // longer than is kept
+  Hears("l " + std::string(kExpungeIssued));
+  world_.AsksNothing(2, 0.2);
+  world_.Say(second_, "f FETCH 3 (UID)");
+  Asked("f FETCH 2 (UID)");
+}
+
+TEST_F(MappedDialogue, TellsWithCopyWhoseNumbersAreStillTheOldOnes) {
+  Park();
+  Wake("c COPY 3:4 INBOX");
+  Asked("c COPY 2:3 INBOX");
+  Hears("* 2 EXPUNGE");
+  Tell("* 6 EXISTS");
+  Hears("* 6 EXISTS");
+  Tell("c OK done");
+  Hears("c OK done");
+  world_.Say(second_, "m MOVE 3 INBOX");
+  Asked("m MOVE 3 INBOX");
+}
+
+TEST_F(MappedDialogue, TellsAndRefusesACopyOfWhatIsPartlyGone) {
+  Park();
+  Wake("c MOVE 2:3 INBOX");
+  Hears("* 2 EXPUNGE");
+  Hears("c " + std::string(kExpungeIssued));
+  world_.AsksNothing(2, 0.2);
+  world_.Say(second_, "c MOVE 2 INBOX");
+  Asked("c MOVE 2 INBOX");
+}
+
+TEST_F(MappedDialogue, AsksForALiteralItselfAndSendsTheCommandInOne) {
+  Park();
+  Wake("s SEARCH 3 SUBJECT {3}");
+  Hears("+ OK");
+  world_.AsksNothing(2, 0.2);
+  world_.Say(second_, "a 3 OR 2 4");
+  Asked("s SEARCH 2 SUBJECT {3+}\r\na 3 OR NOT ALL 3");
+  Tell("* SEARCH 2");
+  Hears("* SEARCH 3");
+}
+
+TEST_F(MappedDialogue, TellsBeforeItParksAgain) {
+  Park();
+  Wake("f FETCH 3 (UID)");
+  Asked("f FETCH 2 (UID)");
+  Tell("f OK done");
+  Hears("f OK done");
+  world_.Say(second_, "i IDLE");
+  Hears("* 2 EXPUNGE");
+  Hears("+ idling");
+  world_.AnswerList(2, {1, 3, 4, 5});
+  world_.AnswerFlush(0);
+  world_.HearsNothing(second_, 0.5);
+  EXPECT_EQ(world_.figures().parked, 2u);
+}
+
+TEST_F(MappedDialogue, AnswersItselfWithoutTelling) {
+  Park();
+  Wake("f FETCH 3 (UID)");
+  Asked("f FETCH 2 (UID)");
+  Tell("f OK done");
+  Hears("f OK done");
+  world_.Say(second_, "c CAPABILITY\r\nf FETCH 3 (UID)");
+  world_.HearsBeginning(second_, "* CAPABILITY");
+  world_.HearsBeginning(second_, "c OK");
+  Asked("f FETCH 2 (UID)");
+}
+
+TEST_F(MappedDialogue, ForgetsWhatIsOwedWithTheMailbox) {
+  Park();
+  Wake("f FETCH 3 (UID)");
+  Asked("f FETCH 2 (UID)");
+  Tell("f OK done");
+  Hears("f OK done");
+  world_.Select(second_, 2, {.uids = {1, 3, 4, 5}});
+  world_.Say(second_, "f FETCH 3 (UID)");
+  Asked("f FETCH 3 (UID)");
+}
+
+TEST_F(MappedDialogue, LetsTheClientGoWhenAnAnswerNeverComes) {
+  Park();
+  Wake("f FETCH 3 (UID)");
+  Asked("f FETCH 2 (UID)");
+  Tell("* BAD what is that");
+  Hears("* BAD what is that");
+  world_.Say(second_, "n NOOP");
+  world_.Pass(15);
+  world_.HearsBeginning(second_, "* BYE [UNAVAILABLE]");
+}
+
+TEST_F(MappedDialogue, SaysGoodbyeWhenItsSessionDiesDuringAMappedCommand) {
+  Park();
+  Wake("f FETCH 3 (UID)");
+  Asked("f FETCH 2 (UID)");
+  world_.Cut(2);
+  world_.HearsBeginning(second_, "* BYE [UNAVAILABLE]");
+}
+
+class QresyncDialogue : public MappedDialogue {
+ protected:
+  static constexpr std::string_view kWithQresync =
+      "IMAP4rev1 IDLE ESEARCH ENABLE CONDSTORE QRESYNC UNSELECT AUTH=PLAIN SASL-IR";
+  QresyncDialogue() : MappedDialogue(kWithQresync) {}
+};
+
+TEST_F(QresyncDialogue, TellsByUidAndNoHigherModseq) {
+  Park("QRESYNC");
+  Wake("f FETCH 3 (FLAGS)", "QRESYNC");
+  Asked("f FETCH 2 (FLAGS)");
+  Tell("* 2 FETCH (UID 3 FLAGS () MODSEQ (9))");
+  Hears("* 3 FETCH (UID 3 FLAGS () MODSEQ (9))");
+  Tell("f OK done");
+  Hears("f OK [HIGHESTMODSEQ 5] done");  // that of SELECT, when the message was still there
+  world_.Say(second_, "n NOOP");
+  Asked("n NOOP");
+  Hears("* VANISHED 2");
+  Tell("n OK [HIGHESTMODSEQ 9] done");
+  Hears("n OK [HIGHESTMODSEQ 9] done");
+}
+
+// This store takes no literal without being asked.
+TEST_F(QresyncDialogue, QuotesWhatCameAsLiteral) {
+  Park("QRESYNC");
+  Wake("s SEARCH 3 SUBJECT {3}", "QRESYNC");
+  Hears("+ OK");
+  world_.Say(second_, "a 3 4");
+  Asked("s SEARCH 2 SUBJECT \"a 3\" 3");
+}
+
+}  // namespace
+}  // namespace roost
