@@ -194,9 +194,17 @@ void Waking::Again() {
   });
 }
 
+// The feed is finding a new driver. Meanwhile our session is at hand and hears what comes.
+void Waking::AwaitDriver() {
+  if (++waits_ > kMaxWaits) return Finish(Outcome::kUnavailable, "the mailbox has no driver yet");
+  retry_.SetIn(MsToNs(kRetryMs), [this] {
+    if (session_ != nullptr) FlushFeed();
+  });
+}
+
 void Waking::Flushed(bool ok) {
   if (session_ == nullptr) return;
-  if (!ok) return Again();  // the feed is finding a new driver
+  if (!ok) return AwaitDriver();
   if (heard_ && ++tries_ <= kMaxTries) return FlushFeed();
   if (!proven_) {
     const MailboxView* view = session_->view();

@@ -78,6 +78,7 @@ class Waking final : public Retirable, private SessionSink {
 
  private:
   static constexpr int kMaxTries = 5;
+  static constexpr int kMaxWaits = 50;  // 10 s for a feed without driver
   static constexpr uint64_t kRetryMs = 200;
 
   void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
@@ -98,6 +99,7 @@ class Waking final : public Retirable, private SessionSink {
   bool TellDifference(const UidSet& now, const Difference& difference);
   void TellSelected(std::string* tell) const;
   void Again();
+  void AwaitDriver();
   void Finish(Outcome outcome, std::string text);
 
   Loop& loop_;
@@ -107,6 +109,7 @@ class Waking final : public Retirable, private SessionSink {
   Done done_;
   FeedHold hold_;
   int tries_ = 0;
+  int waits_ = 0;
   bool proven_ = false;  // the session's view is the client's frozen one
   bool heard_ = false;   // the session told flags since the feed was asked to flush
   std::string tell_;
