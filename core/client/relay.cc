@@ -126,7 +126,9 @@ void Relay::BeginCommand(const Piece& piece) {
       session_->state().capabilities().Has("LITERAL+") ||
       (session_->state().capabilities().Has("LITERAL-") && piece.literal.size <= 4096);
   if (non_sync && !carried) route_ = Route::kRefuse;
-  if (!withheld_.empty() && !TellWithheld(command)) route_ = Route::kExpungeIssued;
+  if (!withheld_.empty() && !TellWithheld(command) && route_ != Route::kRefuse) {
+    route_ = Route::kExpungeIssued;
+  }
   if (route_ == Route::kForward && mapped_ != nullptr) route_ = RouteMapped(command);
   if (route_ == Route::kForward) ForwardFirst(command, piece);
 }
@@ -169,7 +171,8 @@ void Relay::RunLocal() {
   if (!session_->Settled()) {
     // Some commands are answered by an untagged BAD alone: then what waits behind one would wait
     // for ever.
-    if (untagged_bad_)
+    // Once: news, which lead here again, must not put it off.
+    if (untagged_bad_ && !retry_.armed())
       retry_.SetIn(SecondsToNs(kBadSeconds), [this] {
         if (local_ready_) client_.Bye("[UNAVAILABLE] The mail store did not answer a command");
       });

@@ -85,6 +85,8 @@ TEST_F(QuietTest, KeepsItsSessionWhenAnExpungeComesBeforeTheList) {
   // Its numbers are of before: a command that uses them must not be run, nor the change be told.
   world_.Say(client_, "f FETCH 2 (FLAGS)");
   world_.HearsBeginning(client_, "f NO [EXPUNGEISSUED]");
+  world_.Say(client_, "x XSTRANGE {1+}\r\n1");  // refused for what it is
+  world_.HearsBeginning(client_, "x BAD");
   world_.AsksNothing(0, 0.2);
   world_.Say(client_, "n NOOP");
   EXPECT_EQ(world_.Hear(client_), "* 1 EXPUNGE");

@@ -79,6 +79,20 @@ TEST_F(RelayTest, EndsWithoutAWordWhenTheSessionDiesInALiteral) {
   EXPECT_TRUE(world_.closed(client_));
 }
 
+TEST_F(RelayTest, GivesUpBehindAnUntaggedBadThoughNewsGoOn) {
+  world_.Say(client_, "a XSTRANGE");
+  world_.NextAsked(0);
+  world_.Tell(0, "* BAD what is that");
+  EXPECT_EQ(world_.Hear(client_), "* BAD what is that");
+  world_.Say(client_, "i IDLE");
+  for (int i = 0; i < 2; ++i) {
+    world_.Pass(4);
+    world_.Tell(0, "* OK still there");
+    EXPECT_EQ(world_.Hear(client_), "* OK still there");
+  }
+  world_.HearsBeginning(client_, "* BYE [UNAVAILABLE] The mail store did not answer");
+}
+
 TEST_F(RelayTest, AnswersBadToAnythingButDoneInIdle) {
   world_.Say(client_, "i IDLE");
   EXPECT_EQ(world_.Hear(client_), "+ idling");
