@@ -219,8 +219,9 @@ void Waking::TellSelected(std::string* tell) const {
   if (HashOfFlags(m.permanent_flags) != wish_.permanent_flags && !m.permanent_flags.empty()) {
     *tell += "* OK [PERMANENTFLAGS " + m.permanent_flags + "] Flags permitted.\r\n";
   }
-  if (m.read_only && !wish_.read_only_told && !wish_.client.examine) {
-    *tell += "* OK [READ-ONLY] The mailbox is read-only now.\r\n";
+  if (m.read_only != wish_.read_only_told && !wish_.client.examine) {
+    *tell += m.read_only ? "* OK [READ-ONLY] The mailbox is read-only now.\r\n"
+                         : "* OK [READ-WRITE] The mailbox can be written again.\r\n";
   }
 }
 

@@ -180,6 +180,27 @@ TEST_F(WakingOfOneOfTwo, SaysGoodbyeWhenTheMailboxWasReplaced) {
   world_.HearsBeginning(second_, "* BYE ");
 }
 
+TEST_F(WakingOfOneOfTwo, TellsThatTheMailboxIsReadOnlyNow) {
+  world_.Say(second_, "u UID FETCH 1 (FLAGS)");
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2, 3}, .read_only = true});
+  world_.AnswerFlush(0);
+  world_.HearsBeginning(second_, "* OK [READ-ONLY]");
+  EXPECT_EQ(world_.NextAsked(2), "u UID FETCH 1 (FLAGS)");
+}
+
+TEST_F(WakingOfOneOfTwo, TellsThatTheMailboxCanBeWrittenAgain) {
+  const size_t third = world_.LogIn();
+  world_.Select(third, 2, {.uids = {1, 2, 3}, .read_only = true});
+  world_.Join(third, 2, 0, {1, 2, 3});
+  world_.Say(third, "DONE");
+  world_.HearsBeginning(third, "i OK");
+  world_.Say(third, "u UID FETCH 1 (FLAGS)");
+  world_.AnswerSelect(3, "SELECT INBOX", {.uids = {1, 2, 3}});
+  world_.AnswerFlush(0);
+  world_.HearsBeginning(third, "* OK [READ-WRITE]");
+  EXPECT_EQ(world_.NextAsked(3), "u UID FETCH 1 (FLAGS)");
+}
+
 TEST_F(WakingOfOneOfTwo, TellsPermanentFlagsThatAreOthersNow) {
   world_.Say(second_, "u UID FETCH 1 (FLAGS)");
   world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2, 3}, .permanent = "(\\Seen)"});

@@ -239,7 +239,7 @@ void ScriptedWorld::Select(size_t client, size_t session, const Mailbox& mailbox
   Say(client, "s SELECT INBOX");
   const std::string tag = Asked(session, "SELECT INBOX");
   SayMailbox(session, mailbox);
-  Tell(session, tag + " OK [READ-WRITE] done");
+  Tell(session, tag + (mailbox.read_only ? " OK [READ-ONLY] done" : " OK [READ-WRITE] done"));
   HearUntil(client, "s");
 }
 
@@ -247,7 +247,8 @@ void ScriptedWorld::AnswerSelect(size_t session, std::string_view command, const
   const std::string tag = Asked(session, command);
   SayMailbox(session, mailbox);
   const bool examine = command.rfind("EXAMINE", 0) == 0;
-  Tell(session, tag + (examine ? " OK [READ-ONLY] done" : " OK [READ-WRITE] done"));
+  const bool read_only = examine || mailbox.read_only;
+  Tell(session, tag + (read_only ? " OK [READ-ONLY] done" : " OK [READ-WRITE] done"));
 }
 
 void ScriptedWorld::AnswerList(size_t session, const std::vector<uint32_t>& uids) {

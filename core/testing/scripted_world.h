@@ -77,6 +77,7 @@ class ScriptedWorld {
     std::string permanent = "(\\Seen \\*)";
     std::string flags = "(\\Seen \\Deleted)";
     uint64_t modseq = 5;  // 0: not told
+    bool read_only = false;  // whatever it is opened by
   };
   // The client SELECTs INBOX on its session.
   void Select(size_t client, size_t session, const Mailbox& mailbox);
