@@ -135,10 +135,32 @@ void Belief::Keywords(const std::vector<TextToken>& tokens) {
   }
 }
 
-std::string Belief::PermanentFlags(std::string_view code) const {
-  const bool none = code == "[PERMANENTFLAGS ()]";
-  if (none == examine) return {};
-  return std::string(code) + (examine ? " by EXAMINE" : " by SELECT");
+void Belief::Code(std::string_view code) {
+  if (code.substr(0, 13) == "[UIDVALIDITY ") {
+    uid_validity = static_cast<uint32_t>(ToNumber(code.substr(13)));
+  }
+  if (code.substr(0, 16) == "[PERMANENTFLAGS ") nothing_permanent = code == "[PERMANENTFLAGS ()]";
+  if (code == "[READ-ONLY]") read_only = true;
+  if (code == "[READ-WRITE]") read_only = false;
+  if (code == "[NOMODSEQ]") no_modseq = true;
+  if (code == "[UIDNOTSTICKY]") uid_not_sticky = true;
+}
+
+std::string Belief::CheckPermanentFlags() const {
+  if (mailbox.empty() || selecting || nothing_permanent != may_write()) return {};
+  return std::string(nothing_permanent ? "no" : "some") + " PERMANENTFLAGS of what is " +
+         (may_write() ? "read-write"
+          : examine   ? "opened by EXAMINE"
+                      : "read-only");
+}
+
+std::vector<uint32_t> Belief::UidsOf(const std::vector<uint32_t>& numbers) const {
+  std::vector<uint32_t> uids;
+  for (uint32_t n : numbers) {
+    if (n > entries.size() || entries[n - 1].uid == 0) return {};
+    uids.push_back(entries[n - 1].uid);
+  }
+  return uids;
 }
 
 std::string Belief::CheckBody(const std::string& user, uint32_t n, std::string_view body) const {

@@ -43,8 +43,11 @@ class Belief {
   std::string Listed(const std::vector<uint32_t>& uids);
   // tokens: behind "* FLAGS".
   void Keywords(const std::vector<TextToken>& tokens);
-  // "[PERMANENTFLAGS (…)]": none where the mailbox was opened by EXAMINE, some otherwise.
-  std::string PermanentFlags(std::string_view code) const;
+  // "[PERMANENTFLAGS (…)]", "[READ-ONLY]" and the like.
+  void Code(std::string_view code);
+  // No flag may be permanent where nothing may be changed, some otherwise. To be asked when what
+  // belongs together has been told.
+  std::string CheckPermanentFlags() const;
   // "user=… mailbox=… validity=… uid=…" is what this message must say.
   std::string CheckBody(const std::string& user, uint32_t n, std::string_view body) const;
 
@@ -55,9 +58,16 @@ class Belief {
   uint32_t size() const { return static_cast<uint32_t>(entries.size()); }
   uint32_t unknown_uids() const;
   uint32_t last_uid() const;
+  // UIDs of these numbers; empty when one is not known.
+  std::vector<uint32_t> UidsOf(const std::vector<uint32_t>& numbers) const;
+  bool may_write() const { return !examine && !read_only; }
 
   std::string mailbox;  // empty: none selected
   bool examine = false;
+  bool read_only = false;  // whatever it was opened by
+  bool no_modseq = false;
+  bool uid_not_sticky = false;
+  bool nothing_permanent = false;
   bool selecting = false;
   uint32_t uid_validity = 0;
   std::vector<Entry> entries;

@@ -6,6 +6,12 @@
 #include "core/sim/model_store.h"
 
 namespace roost {
+namespace {
+
+// Below any autologout.
+constexpr double kSignOfLifeSeconds = 900;
+
+}  // namespace
 
 void ModelClient::Start() {
   Later(static_cast<double>(rng_.Below(4000)) / 1000, [this] { Connect(); });
@@ -13,16 +19,31 @@ void ModelClient::Start() {
 
 void ModelClient::Settle() {
   settling_ = true;
-  if (stage_ == Stage::kReady && sent_.empty()) Next();
+  if (idling_ && settles_quiet()) return SayDone("DONE");
+  if (stage_ == Stage::kReady && sent_.empty() && !settled()) {
+    quiet_ = false;
+    Next();
+  }
 }
 
 bool ModelClient::settled() const {
-  return wire_.open() && idling_ && sent_.size() == 1 && sent_.front().name == "IDLE";
+  if (!wire_.open() || !wire_.reading()) return false;
+  if (settles_quiet()) return settling_ && quiet_ && sent_.empty();
+  return idling_ && sent_.size() == 1 && sent_.front().name == "IDLE";
+}
+
+void ModelClient::Ask() {
+  if (!settled() || !quiet_) return;
+  quiet_ = false;
+  Send("NOOP", "");
 }
 
 void ModelClient::Verify() {
   verify_ = true;
-  if (settled()) SayDone("DONE");
+  if (!settled()) return;
+  if (idling_) return SayDone("DONE");
+  quiet_ = false;
+  Next();
 }
 
 void ModelClient::Finish() {
@@ -31,6 +52,7 @@ void ModelClient::Finish() {
   if (idling_) {
     SayDone("DONE");
   } else if (sent_.empty() && stage_ == Stage::kReady) {
+    quiet_ = false;
     Next();
   }
 }
@@ -65,7 +87,8 @@ void ModelClient::Enter() {
 
 void ModelClient::LogIn() {
   const bool wrong = rng_.Chance(0.03);
-  const std::string password = wrong ? "guess" : ModelStore::PasswordOf(user_);
+  const std::string password = wrong ? "guess" : world_.store.PasswordOf(user_);
+  password_version_ = world_.store.PasswordVersion(user_);
   Sent sent;
   sent.may_fail = wrong;
   sent.done = [this](bool ok, const std::string& text) { LoggedIn(ok, text); };
@@ -95,6 +118,7 @@ void ModelClient::LogIn() {
 
 void ModelClient::LoggedIn(bool ok, const std::string&) {
   if (ok) return AskCapability();
+  ++refused_logins_;
   Later(0.5 + static_cast<double>(rng_.Below(2000)) / 1000, [this] {
     if (sent_.empty()) LogIn();
   });
@@ -121,7 +145,10 @@ void ModelClient::SelectSome() {
 void ModelClient::SelectMailbox(const std::string& mailbox, bool examine) {
   const bool condstore = habits_.client_class == ClientClass::kCondstore && can("CONDSTORE") &&
                          can("ENABLE") && rng_.Chance(0.2);
+  left_mailbox_ = belief_.mailbox;
+  left_ns_ = selected_ns_;
   belief_.BeginSelect(mailbox, examine);
+  selected_ns_ = world_.wires.now_ns();
   Send(examine ? "EXAMINE" : "SELECT", mailbox + (condstore ? " (CONDSTORE)" : ""),
        {.done = [this, condstore](bool ok, const std::string&) {
          stage_ = Stage::kReady;
@@ -142,6 +169,7 @@ void ModelClient::ListAll() {
     return;
   }
   if (rng_.Chance(0.7)) {
+    sent.list = Sent::List::kAllUids;
     Send("UID SEARCH", can("ESEARCH") && rng_.Chance(0.5) ? "RETURN (ALL) ALL" : "ALL",
          std::move(sent));
     sent = {};
@@ -153,7 +181,7 @@ void ModelClient::ListAll() {
 // ------------------------------------------------------------------------------------
 
 void ModelClient::Next() {
-  if (next_planned_ || !sent_.empty() || stage_ != Stage::kReady) return;
+  if (next_planned_ || quiet_ || !sent_.empty() || stage_ != Stage::kReady) return;
   next_planned_ = true;
   double pause = 0.02;
   if (!settling_ && rng_.Chance(0.5)) {
@@ -161,7 +189,7 @@ void ModelClient::Next() {
   }
   Later(pause, [this] {
     next_planned_ = false;
-    if (sent_.empty() && stage_ == Stage::kReady && wire_.open()) Act();
+    if (sent_.empty() && !quiet_ && stage_ == Stage::kReady && wire_.open()) Act();
   });
 }
 
@@ -173,7 +201,7 @@ void ModelClient::Act() {
   }
   if (verify_) {
     verify_ = false;
-    verified_ = true;
+    verified_ = asked_for_everything_ = true;
     if (belief_.mailbox.empty() || belief_.size() == 0) {
       Send("NOOP", "");
     } else if (rng_.Chance(0.5)) {
@@ -186,8 +214,12 @@ void ModelClient::Act() {
     }
     return;
   }
-  if (belief_.mailbox.empty()) return !verified_ && rng_.Chance(0.7) ? SelectSome() : Idle();
-  if (settling_ || rng_.Chance(habits_.idle)) return Idle();
+  if (belief_.mailbox.empty()) {
+    if (!verified_ && rng_.Chance(0.7)) return SelectSome();
+    return settling_ || rng_.Chance(0.5) ? Rest() : BeQuiet(habits_.longest_quiet_s);
+  }
+  if (settling_ || rng_.Chance(habits_.idle)) return Rest();
+  if (rng_.Chance(habits_.quiet)) return BeQuiet(habits_.longest_quiet_s);
   if (rng_.Chance(habits_.leave)) return Leave();
   if (rng_.Chance(habits_.odd)) return Odd();
   if (rng_.Chance(habits_.pin)) return PinItself();
@@ -197,6 +229,45 @@ void ModelClient::Act() {
 }
 
 void ModelClient::Idle() { Send("IDLE", ""); }
+
+// Waits for news, one way or the other.
+void ModelClient::Rest() {
+  if (settling_) return settles_quiet() ? BeQuiet(0) : Idle();
+  can("IDLE") ? Idle() : BeQuiet(10);
+}
+
+// Says nothing for some time; settled: for ever, but for a sign of life now and then.
+void ModelClient::BeQuiet(double longest_s) {
+  quiet_ = true;
+  ++(belief_.mailbox.empty() ? world_.counts.quiet_unselected : world_.counts.quiet);
+  const double seconds =
+      settling_ ? kSignOfLifeSeconds : longest_s * static_cast<double>(rng_.Below(1000)) / 1000;
+  Later(seconds, [this, quiet = ++quiets_] {
+    if (!quiet_ || quiet != quiets_ || !sent_.empty()) return;
+    quiet_ = false;
+    if (settling_) {
+      Send("NOOP", "");
+    } else {
+      rng_.Chance(0.6) ? ActOnNumbers() : Act();
+    }
+  });
+}
+
+// The hardest moment for them: what happened meanwhile is not told yet.
+void ModelClient::ActOnNumbers() {
+  if (belief_.mailbox.empty() || belief_.size() == 0) return Act();
+  ++world_.counts.number_commands;
+  switch (rng_.Below(4)) {
+    case 0:
+      return SearchSome();
+    case 1:
+      return habits_.writes ? StoreSome() : SearchSome();
+    case 2:
+      return habits_.writes && rng_.Chance(0.5) ? CopySome() : FetchByNumber();
+    default:
+      return FetchByNumber();
+  }
+}
 
 // Its answer is awaited from now on.
 void ModelClient::SayDone(std::string_view word) {
@@ -208,7 +279,7 @@ void ModelClient::SayDone(std::string_view word) {
 // In IDLE from now on: when and how it will end.
 void ModelClient::EndIdle() {
   if (settling_) {
-    if (verify_ || finishing_) SayDone("DONE");
+    if (verify_ || finishing_ || settles_quiet()) SayDone("DONE");
     return;
   }
   // Mostly short, sometimes as long as it can be.
@@ -280,19 +351,49 @@ void ModelClient::ReadSome() {
     case 5:
       if (rng_.Chance(0.5)) return SelectSome();
       Send(rng_.Chance(0.5) ? "LIST" : "CAPABILITY", "");
-      if (sent_.back().name == "LIST") sent_.back().may_fail = true;
       return;
     case 6:
-      if (belief_.size() != 0 && rng_.Chance(0.3)) {
-        Send("SEARCH", "1:" + std::to_string(belief_.size()) + " UNSEEN",
-             {.forbids_expunge = true, .uses_numbers = true});
-        return;
-      }
-      Send("UID SEARCH", "ALL");
+      if (belief_.size() != 0 && rng_.Chance(0.5)) return SearchSome();
+      Send("UID SEARCH", "ALL", {.list = Sent::List::kAllUids});
       return;
     default:
       return FetchByNumber();
   }
+}
+
+void ModelClient::SearchSome() {
+  Sent sent;
+  sent.forbids_expunge = sent.uses_numbers = true;
+  const std::vector<uint32_t> numbers = SomeNumbers();
+  const std::vector<uint32_t> uids = belief_.UidsOf(numbers);
+  if (uids.empty()) return FetchByNumber();
+  const bool by_uid = rng_.Chance(0.3);  // the answer, that is
+  const uint64_t kind = can("SORT") ? rng_.Below(4) : rng_.Below(2);
+  std::string keys = CompressSet(numbers);
+  sent.list = by_uid ? Sent::List::kUidsOfNumbers : Sent::List::kSomeNumbers;
+  sent.asked = by_uid ? uids : numbers;
+  if (!by_uid && rng_.Chance(0.5)) {
+    keys = "UID " + CompressSet(uids);
+    sent.list = Sent::List::kNumbersOfUids;
+    sent.asked = uids;
+  }
+  if (rng_.Chance(0.2)) keys += rng_.Chance(0.5) ? " UNSEEN" : " NOT DELETED";
+  if (kind == 0 && can("ESEARCH")) keys = "RETURN (ALL) " + keys;
+  if (kind == 2) keys = "(SIZE) UTF-8 " + keys;
+  if (kind == 3) keys = "REFERENCES UTF-8 " + keys;
+  const std::string name = kind == 2 ? "SORT" : kind == 3 ? "THREAD" : "SEARCH";
+  Send(by_uid ? "UID " + name : name, keys, std::move(sent));
+}
+
+// Asks for what cannot be: everything was changed since the first moment.
+void ModelClient::StoreUnchanged() {
+  Sent sent;
+  sent.asked = SomeNumbers();
+  sent.forbids_expunge = sent.uses_numbers = true;
+  sent.may_fail = !belief_.may_write();
+  if (sent.asked.empty()) return LearnNew();
+  const std::string set = CompressSet(sent.asked);
+  Send("STORE", set + " (UNCHANGEDSINCE 1) +FLAGS (\\Seen)", std::move(sent));
 }
 
 void ModelClient::FetchByNumber() {
@@ -344,8 +445,11 @@ void ModelClient::StoreSome() {
     case 1:
       return CopySome();
     case 2:
-      Send("EXPUNGE", "", {.may_fail = belief_.examine});
+      Send("EXPUNGE", "", {.may_fail = !belief_.may_write()});
       return;
+    case 3:
+      if (enabled_condstore_ && !belief_.no_modseq) return StoreUnchanged();
+      break;
     default:
       break;
   }
@@ -363,7 +467,7 @@ void ModelClient::StoreSome() {
   const std::string action(kActions[rng_.Below(std::size(kActions))]);
   const bool by_uid = rng_.Chance(0.4);
   Sent sent;
-  sent.may_fail = belief_.examine;
+  sent.may_fail = !belief_.may_write();
   sent.forbids_expunge = sent.uses_numbers = !by_uid;
   if (action.find("SILENT") != std::string::npos) {
     sent.done = [this, uids](bool, const std::string&) {
@@ -398,19 +502,29 @@ void ModelClient::AppendSome() {
 void ModelClient::CopySome() {
   const std::vector<uint32_t> numbers = SomeNumbers();
   if (numbers.empty()) return AppendSome();
-  const bool move = can("MOVE") && !belief_.examine && rng_.Chance(0.4);
-  Send(move ? "MOVE" : "COPY",
-       CompressSet(numbers) + " " + mailboxes_[rng_.Below(mailboxes_.size())],
-       {.uses_numbers = true});
+  const bool move = can("MOVE") && belief_.may_write() && rng_.Chance(0.4);
+  const std::string to = " " + mailboxes_[rng_.Below(mailboxes_.size())];
+  Sent sent;
+  sent.copied = belief_.UidsOf(numbers);
+  const std::string name = move ? "MOVE" : "COPY";
+  if (!sent.copied.empty() && rng_.Chance(0.3)) {
+    const std::string uids = CompressSet(sent.copied);
+    Send("UID " + name, uids + to, std::move(sent));
+    return;
+  }
+  sent.uses_numbers = true;
+  Send(name, CompressSet(numbers) + to, std::move(sent));
 }
 
 void ModelClient::Odd() {
-  switch (rng_.Below(6)) {
+  switch (rng_.Below(8)) {
     case 0:
       return HalfWritten();
     case 1: {  // reads nothing for a while
       wire_.SetReading(false);
-      Later(static_cast<double>(rng_.Below(8000)) / 1000, [this] { wire_.SetReading(true); });
+      const double longest = rng_.Chance(habits_.slow) ? 60 : 8;
+      Later(longest * static_cast<double>(rng_.Below(1000)) / 1000,
+            [this] { wire_.SetReading(true); });
       if (belief_.last_uid() != 0) {
         Send("UID FETCH", "1:* (BODY.PEEK[])");
       } else {
@@ -434,10 +548,31 @@ void ModelClient::Odd() {
            }});
       return;
     }
-    default:
-      // Refused: whether its literal is read is the store's secret.
-      Send("FROBNICATE", "{5}", {.may_fail = true, .rest = "hello\r\n"});
+    case 5: {  // in IDLE, and reads nothing of it
+      if (!can("IDLE") || !rng_.Chance(habits_.slow)) return ReadSome();
+      Idle();
+      Later(1, [this] { wire_.SetReading(false); });
+      Later(2 + 60 * static_cast<double>(rng_.Below(1000)) / 1000,
+            [this] { wire_.SetReading(true); });
       return;
+    }
+    case 6:
+      // Refused: whether its literal is read is the store's secret.
+      if (!world_.direct && can("LITERAL+") && rng_.Chance(0.5)) {
+        Send("FROBNICATE", "{10+}\r\na1 EXPUNGE", {.may_fail = true});
+        return;
+      }
+      Send("FROBNICATE", "{5}", {.may_fail = true, .may_be_untagged = true, .rest = "hello\r\n"});
+      return;
+    default: {  // a tag and nothing
+      Sent sent;
+      sent.tag = "t" + std::to_string(++tag_number_);
+      sent.name = "nothing";
+      sent.may_fail = sent.may_be_untagged = true;
+      sent.sent_ns = world_.wires.now_ns();
+      sent_.push_back(std::move(sent));
+      return Put(sent_.back().tag + "\r\n");
+    }
   }
 }
 
@@ -457,7 +592,7 @@ void ModelClient::HalfWritten() {
 
 void ModelClient::PinItself() {
   Sent sent;
-  sent.may_fail = true;
+  sent.may_fail = sent.may_be_untagged = true;
   sent.done = [this](bool ok, const std::string& text) {
     if (ok || text.rfind("BAD", 0) == 0) pinned_ = true;
   };

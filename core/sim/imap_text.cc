@@ -29,7 +29,8 @@ std::optional<size_t> LiteralAt(std::string_view line, bool* sync) {
 
 }  // namespace
 
-std::optional<std::string> MessageReader::Next(std::string* input) {
+std::optional<std::string> MessageReader::Next(std::string* input,
+                                               const TakesLiteral& takes_literal) {
   for (;;) {
     if (literal_left_ != 0) {
       const size_t take = std::min(literal_left_, input->size());
@@ -44,7 +45,9 @@ std::optional<std::string> MessageReader::Next(std::string* input) {
     input->erase(0, end + 2);
     bool sync = false;
     const std::optional<size_t> literal = LiteralAt(message_, &sync);
-    if (!literal) return std::exchange(message_, {});
+    if (!literal || (takes_literal && !takes_literal(message_))) {
+      return std::exchange(message_, {});
+    }
     message_ += "\r\n";
     literal_left_ = *literal;
     continuation_wanted_ = sync;

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,8 +20,11 @@ namespace roost {
 // them.
 class MessageReader {
  public:
+  // Whether a literal behind this text is read, or the text is all there is.
+  using TakesLiteral = std::function<bool(std::string_view text)>;
+
   // The next one, without its last CRLF, its literals as they came. Nothing: more bytes are needed.
-  std::optional<std::string> Next(std::string* input);
+  std::optional<std::string> Next(std::string* input, const TakesLiteral& takes_literal = {});
   // A literal was announced that the sender wants to be asked for. Once.
   bool TakeContinuationWanted();
   bool AtStart() const { return message_.empty() && literal_left_ == 0; }

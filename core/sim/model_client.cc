@@ -3,24 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/sim/model_store.h"
+
 namespace roost {
 namespace {
 
 bool StartsWith(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
-}
-
-// What a client may be told when sessions and stores are lost. Nobody's password ever changes here,
-// and no mailbox goes back in time.
-bool IsGoodReason(std::string_view bye, const ClientWorld& world) {
-  for (std::string_view reason : {"The connection to the mail store was lost", "This session ends",
-                                  "mailbox was replaced", "Too many failed logins"}) {
-    if (world.faults && bye.find(reason) != bye.npos) return true;
-  }
-  for (std::string_view reason : {"Too much has changed", "Too far behind"}) {
-    if (world.small_log && bye.find(reason) != bye.npos) return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -46,7 +35,7 @@ void ModelClient::Wrong(const std::string& text) {
 
 std::string ModelClient::Describe() const {
   std::string text = name() + " of " + user_;
-  text += wire_.open() ? idling_ ? ", idling" : ", connected" : ", away";
+  text += wire_.open() ? idling_ ? ", idling" : quiet_ ? ", quiet" : ", connected" : ", away";
   if (!sent_.empty()) text += ", waits for " + sent_.front().tag + " " + sent_.front().name;
   if (!belief_.mailbox.empty()) {
     text += ", " + belief_.mailbox + " with " + std::to_string(belief_.size());
@@ -60,7 +49,10 @@ void ModelClient::Watch() {
     const bool idles = !sent_.empty() && sent_.front().name == "IDLE" && idling_;
     if (!sent_.empty() && !idles && wire_.open() &&
         sent_.front().sent_ns + world_.patience_ns < world_.wires.now_ns()) {
-      Wrong("no answer to " + sent_.front().tag + " " + sent_.front().name);
+      // A store that hangs keeps its client waiting, with us as without.
+      if (!world_.store.InTrouble(user_) && wire_.reading()) {
+        Wrong("no answer to " + sent_.front().tag + " " + sent_.front().name);
+      }
       sent_.front().sent_ns = world_.wires.now_ns();
     }
     Watch();
@@ -79,8 +71,12 @@ void ModelClient::OnWireInput() {
 void ModelClient::OnWireClosed(int) {
   world_.transcript.Add(world_.wires.now_ns(), user_, name(), "connection closed");
   const bool wanted = heard_bye_ || said_logout_;
-  if (!wanted && !world_.faults && stage_ != Stage::kAway)
+  // After BYE nothing is missing; without it only a response that was cut in two excuses.
+  const bool half = !reader_.AtStart() || !wire_.input.empty();
+  if (half) ++world_.counts.half_responses;
+  if (!wanted && stage_ != Stage::kAway && !world_.store.InTrouble(user_)) {
     Wrong("the connection was closed without BYE");
+  }
   if (!wanted) ++world_.counts.lost;
   Forget();
   Reconnect();
@@ -96,6 +92,7 @@ void ModelClient::Forget() {
   sent_.clear();
   belief_.Clear();
   stage_ = Stage::kAway;
+  quiet_ = heard_untagged_bad_ = asked_for_everything_ = false;
   idling_ = pinned_ = heard_bye_ = said_logout_ = next_planned_ = false;
   enabled_condstore_ = enabled_qresync_ = false;
   capabilities_.clear();
@@ -104,6 +101,8 @@ void ModelClient::Forget() {
 
 void ModelClient::Hear(const std::string& text) {
   world_.transcript.Add(world_.wires.now_ns(), user_, name() + " <", text);
+  // What a store says that is out of its mind, it says to its own client alone.
+  if (world_.faults && text.find("GARBAGE") != std::string::npos) return;
   if (StartsWith(text, "* ")) return HearUntagged(text);
   if (StartsWith(text, "+")) return HearContinuation();
   HearTagged(text);
@@ -141,18 +140,77 @@ void ModelClient::HearTagged(const std::string& text) {
     belief_.selecting = false;
     if (!ok) belief_.Clear();
   }
-  if (!ok && !sent.may_fail) {
-    const bool issued = StartsWith(status, "NO [EXPUNGEISSUED]");
-    const bool unavailable =
-        StartsWith(status, "NO [UNAVAILABLE]") || StartsWith(status, "NO [LIMIT]");
-    if (issued) ++world_.counts.expunge_issued;
-    if (unavailable) ++world_.counts.unavailable;
-    const bool fine = (issued && sent.uses_numbers) || (unavailable && world_.faults);
-    if (!fine) Wrong("refused: " + sent.name + ": " + text);
+  if (!ok && !sent.may_fail && !MayBeRefused(sent, status)) {
+    Wrong("refused: " + sent.name + ": " + text);
   }
   if (ok) CheckDone(sent);
+  HearCodes(sent, status);
+  const std::string wrong = belief_.CheckPermanentFlags();
+  if (!wrong.empty()) Wrong(wrong);
   if (sent.done) sent.done(ok, status);
   if (wire_.open() && stage_ == Stage::kReady && sent_.empty()) Next();
+}
+
+// Whether it is no fault of ours that a command was answered NO.
+bool ModelClient::MayBeRefused(const Sent& sent, std::string_view status) {
+  const auto is = [status](std::string_view code) {
+    return StartsWith(status, "NO [" + std::string(code) + "]");
+  };
+  if (is("READ-ONLY")) return !belief_.may_write();
+  if (is("EXPUNGEISSUED")) {
+    ++world_.counts.expunge_issued;
+    return sent.uses_numbers;
+  }
+  if (!world_.faults) return false;
+  if (is("UNAVAILABLE") || is("LIMIT") || is("INUSE") || is("SERVERBUG")) {
+    ++world_.counts.unavailable;
+    return true;
+  }
+  if (is("AUTHENTICATIONFAILED")) {
+    return password_version_ != world_.store.PasswordVersion(user_);
+  }
+  return is("NONEXISTENT") || is("TRYCREATE") || is("OVERQUOTA");
+}
+
+// What a tagged answer names must be what the command named.
+void ModelClient::HearCodes(const Sent& sent, const std::string& status) {
+  const std::vector<TextToken> tokens = Tokenize(status.substr(0, 4000));
+  if (tokens.size() < 2) return;
+  const std::string& code = tokens[1].text;
+  const bool modified = StartsWith(code, "[MODIFIED ");
+  if (!modified && !StartsWith(code, "[COPYUID ")) return;
+  const std::vector<TextToken> parts = Tokenize(code.substr(1, code.size() - 2));
+  const std::vector<uint32_t>& asked = modified ? sent.asked : sent.copied;
+  if (asked.empty() || parts.size() < (modified ? 2 : 4)) return;
+  ++(modified ? world_.counts.modified_checked : world_.counts.copies_checked);
+  for (uint32_t n : ExpandSet(parts[modified ? 1 : 2].text, 0xfffffff)) {
+    if (std::find(asked.begin(), asked.end(), n) == asked.end()) {
+      Wrong(sent.name + " did not name " + std::to_string(n) + ": " + status);
+    }
+  }
+}
+
+// Why a connection may be ended.
+bool ModelClient::IsDue(std::string_view bye) const {
+  const auto says = [bye](std::string_view words) { return bye.find(words) != bye.npos; };
+  const ModelStore& store = world_.store;
+  if (says("Too much has changed") || says("Too far behind")) return world_.small_log;
+  if (says("did not answer a command")) return heard_untagged_bad_;
+  if (!world_.faults) return false;
+  if (says("connection to the mail store was lost") || says("This session ends") ||
+      says("mail store broke the protocol") || says("The mailbox was replaced.")) {
+    return store.InTrouble(user_);
+  }
+  if (says("mailbox was replaced") || says("cannot be opened") || says("went back in time")) {
+    // What others know of it may come late.
+    const uint64_t since = selected_ns_ - std::min(selected_ns_, SecondsToNs(30));
+    return store.DisturbedSince(user_, belief_.mailbox, since) ||
+           (belief_.selecting && store.DisturbedSince(user_, left_mailbox_, left_ns_));
+  }
+  if (says("no longer accepts this login")) {
+    return password_version_ != store.PasswordVersion(user_);
+  }
+  return says("Too many failed logins") && refused_logins_ >= 2;
 }
 
 // What an answered FETCH must have told.
@@ -181,14 +239,12 @@ void ModelClient::HearUntagged(const std::string& text) {
   }
   if (first.Is("OK") && StartsWith(text, "* OK Still here")) {
     ++world_.counts.beats;
-    if (!idling_ && sent_.empty()) Wrong("a heartbeat without IDLE");
+    if (!idling_ && (sent_.empty() || quiet_)) Wrong("a heartbeat without IDLE");
   }
   if (first.Is("BYE")) {
     heard_bye_ = true;
     ++world_.counts.byes;
-    if (!said_logout_ && !IsGoodReason(text, world_)) {
-      Wrong("goodbye without a reason: " + text);
-    }
+    if (!said_logout_ && !IsDue(text)) Wrong("goodbye without a reason: " + text);
   } else if (first.Is("OK") || first.Is("NO") || first.Is("BAD")) {
     if (stage_ == Stage::kGreeting) {
       stage_ = Stage::kEntering;
@@ -196,12 +252,16 @@ void ModelClient::HearUntagged(const std::string& text) {
     }
     tokens.insert(tokens.begin(), first);
     HearStatus(tokens);
+    if (first.Is("BAD")) HearUntaggedBad();
+    if (StartsWith(text, "* OK [COPYUID ") && !sent_.empty())
+      HearCodes(sent_.front(), text.substr(2));
   } else if (first.Is("CAPABILITY")) {
     capabilities_.clear();
     for (const TextToken& token : tokens) capabilities_.insert(Upper(token.text));
   } else if (first.Is("FLAGS")) {
     belief_.Keywords(tokens);
   } else if (first.Is("ENABLED")) {
+    if (!Asked("ENABLE")) Wrong("ENABLED that nobody asked for");
     for (const TextToken& token : tokens) {
       if (token.Is("CONDSTORE")) enabled_condstore_ = true;
       if (token.Is("QRESYNC")) enabled_condstore_ = enabled_qresync_ = true;
@@ -213,24 +273,38 @@ void ModelClient::HearUntagged(const std::string& text) {
     ++world_.counts.vanished_told;
     const std::string wrong = belief_.Vanished(tokens.empty() ? "" : tokens[0].text);
     if (!wrong.empty()) Wrong(wrong);
-  } else if (first.Is("SEARCH") || first.Is("ESEARCH")) {
+  } else if (first.Is("SEARCH") || first.Is("ESEARCH") || first.Is("SORT") || first.Is("THREAD")) {
     tokens.insert(tokens.begin(), first);
     HearList(tokens);
   } else if (!first.Is("LIST") && !first.Is("STATUS") && !first.Is("ID")) {
     Wrong("what is this: " + text.substr(0, 100));
+  } else if (!Asked(first.text)) {
+    Wrong("untagged data that nobody asked for: " + text.substr(0, 100));
   }
+}
+
+bool ModelClient::Asked(std::string_view name) const {
+  return std::any_of(sent_.begin(), sent_.end(),
+                     [&](const Sent& s) { return SameWord(s.name.substr(0, name.size()), name); });
+}
+
+// Some stores answer so alone what they do not know.
+void ModelClient::HearUntaggedBad() {
+  if (sent_.empty() || !sent_.front().may_be_untagged) return;
+  ++world_.counts.untagged_bads;
+  heard_untagged_bad_ = true;
+  const Sent sent = std::move(sent_.front());
+  sent_.pop_front();
+  if (sent.done) sent.done(false, "BAD");
+  if (wire_.open() && stage_ == Stage::kReady && sent_.empty()) Next();
 }
 
 // [UIDVALIDITY 3] and the like.
 void ModelClient::HearStatus(const std::vector<TextToken>& tokens) {
   if (tokens.size() < 2) return;
   const std::string& code = tokens[1].text;
-  if (StartsWith(code, "[UIDVALIDITY "))
-    belief_.uid_validity = static_cast<uint32_t>(ToNumber(code.substr(13)));
-  if (StartsWith(code, "[PERMANENTFLAGS ") && !belief_.selecting) {
-    const std::string wrong = belief_.PermanentFlags(code);
-    if (!wrong.empty()) Wrong(wrong);
-  }
+  if (code == "[READ-ONLY]" && !belief_.selecting) ++world_.counts.read_only_told;
+  belief_.Code(code);
   if (StartsWith(code, "[CAPABILITY ")) {
     capabilities_.clear();
     for (const TextToken& token : Tokenize(code.substr(12, code.size() - 13))) {
@@ -265,7 +339,7 @@ void ModelClient::HearNumber(uint32_t n, const std::vector<TextToken>& tokens) {
     wrong = belief_.Exists(n);
   } else if (tokens[0].Is("EXPUNGE")) {
     if (belief_.selecting || !MayHearExpunge("EXPUNGE")) return;
-    if (enabled_qresync_) Wrong("EXPUNGE to a client with QRESYNC");
+    if (enabled_qresync_ && !belief_.no_modseq) Wrong("EXPUNGE to a client with QRESYNC");
     ++world_.counts.expunges_told;
     wrong = belief_.Expunge(n);
   } else if (tokens[0].Is("FETCH")) {
@@ -284,10 +358,11 @@ void ModelClient::HearFetch(uint32_t n, const std::vector<TextToken>& tokens) {
   if (!wrong.empty()) return Wrong(wrong);
   if (fetched.flags) ++world_.counts.flags_told;
   if (fetched.modseq && !enabled_condstore_) Wrong("MODSEQ to a client without CONDSTORE");
-  if (enabled_condstore_ && can("CONDSTORE") && fetched.flags && !fetched.modseq) {
+  if (enabled_condstore_ && can("CONDSTORE") && !belief_.no_modseq && fetched.flags &&
+      !fetched.modseq) {
     Wrong("FLAGS without MODSEQ to a client with CONDSTORE");
   }
-  if (enabled_qresync_ && fetched.flags && !fetched.uid)
+  if (enabled_qresync_ && !belief_.no_modseq && fetched.flags && !fetched.uid)
     Wrong("FLAGS without UID to a client with QRESYNC");
   if (fetched.body) {
     ++world_.counts.bodies;
@@ -296,23 +371,51 @@ void ModelClient::HearFetch(uint32_t n, const std::vector<TextToken>& tokens) {
   }
 }
 
-// SEARCH or ESEARCH; only UID SEARCH ALL is believed.
+// SEARCH, ESEARCH, SORT or THREAD.
 void ModelClient::HearList(const std::vector<TextToken>& tokens) {
-  if (sent_.empty() || sent_.front().name.find("SEARCH") == std::string::npos) {
+  const std::string name = tokens[0].Is("ESEARCH") ? "SEARCH" : Upper(tokens[0].text);
+  if (sent_.empty() || sent_.front().name.find(name) == std::string::npos) {
     return Wrong("a list that nobody asked for");
   }
-  if (sent_.front().name != "UID SEARCH") return;
-  std::vector<uint32_t> uids;
-  if (tokens[0].Is("SEARCH")) {
-    for (size_t i = 1; i < tokens.size(); ++i)
-      uids.push_back(static_cast<uint32_t>(ToNumber(tokens[i].text)));
-  } else {
-    for (size_t i = 1; i + 1 < tokens.size(); ++i) {
-      if (tokens[i].Is("ALL")) uids = ExpandSet(tokens[i + 1].text, 0xfffffff);
+  std::vector<uint32_t> found;
+  for (size_t i = 1; i < tokens.size(); ++i) {
+    if (!tokens[0].Is("ESEARCH")) {
+      if (tokens[i].kind == TextToken::Kind::kAtom)
+        found.push_back(static_cast<uint32_t>(ToNumber(tokens[i].text)));
+    } else if (tokens[i].Is("ALL") && i + 1 < tokens.size()) {
+      found = ExpandSet(tokens[i + 1].text, 0xfffffff);
     }
   }
-  const std::string wrong = belief_.Listed(uids);
-  if (!wrong.empty()) Wrong(wrong);
+  HearNumbers(found, tokens);
+}
+
+void ModelClient::HearNumbers(const std::vector<uint32_t>& found,
+                              const std::vector<TextToken>& tokens) {
+  const Sent& sent = sent_.front();
+  if (sent.list == Sent::List::kAny) return;
+  if (sent.list == Sent::List::kAllUids) {
+    const std::string wrong = belief_.Listed(found);
+    if (!wrong.empty()) Wrong(wrong);
+    return;
+  }
+  ++world_.counts.searches_checked;
+  const auto asked = [&sent](uint32_t n) {
+    return std::find(sent.asked.begin(), sent.asked.end(), n) != sent.asked.end();
+  };
+  for (uint32_t n : found) {
+    bool right = true;
+    if (sent.list == Sent::List::kNumbersOfUids) {
+      right = n > 0 && n <= belief_.size() && asked(belief_.entries[n - 1].uid);
+    } else {
+      right = asked(n);  // UIDs that the numbers had, or the numbers themselves
+    }
+    if (!right) {
+      std::string list;
+      for (const TextToken& token : tokens) list += " " + token.text;
+      return Wrong(sent.name + " found " + std::to_string(n) +
+                   ", which it was not asked for:" + list);
+    }
+  }
 }
 
 // ---- what it says

@@ -32,8 +32,14 @@ struct ClientCounts {
   uint64_t connections = 0, commands = 0, idles = 0, refused = 0, byes = 0, lost = 0;
   uint64_t expunge_issued = 0, unavailable = 0, expunges_told = 0, exists_told = 0, flags_told = 0;
   uint64_t vanished_told = 0, bodies = 0, beats = 0;
+  uint64_t quiet = 0, quiet_unselected = 0;  // times of silence without IDLE
+  uint64_t number_commands = 0;              // right after IDLE or silence
+  uint64_t searches_checked = 0, copies_checked = 0, modified_checked = 0, read_only_told = 0;
+  uint64_t untagged_bads = 0, half_responses = 0;
   uint64_t compared = 0;  // views that were checked against the truth
 };
+
+class ModelStore;
 
 // What all clients of a run share.
 struct ClientWorld {
@@ -42,8 +48,10 @@ struct ClientWorld {
   Transcript& transcript;
   Violations& violations;
   ClientCounts& counts;
-  bool faults = false;     // connections and sessions may be lost, the store may be away
-  bool small_log = false;  // a feed's log may overflow, and laggards be let go
+  const ModelStore& store;  // never for what a client believes, but for what it is due
+  bool direct = false;      // no Roost between the two
+  bool faults = false;      // connections and sessions may be lost, the store may be away
+  bool small_log = false;   // a feed's log may overflow, and laggards be let go
   // No answer after so long is a violation.
   uint64_t patience_ns = 100 * kNsPerSecond;
 };
@@ -53,6 +61,10 @@ class ModelClient final : public WireOwner {
   struct Habits {
     ClientClass client_class = ClientClass::kPlain;
     double idle = 0.4;  // how often it idles rather than acts
+    double quiet = 0;   // how often it says nothing for long, without IDLE
+    double longest_quiet_s = 60;
+    bool settles_quiet = false;  // says nothing in the end, rather than IDLE
+    double slow = 0;             // how often it does not read for long
     double longest_idle_s = 40;
     double longest_pause_s = 3;
     double examine = 0.2;  // opens by EXAMINE
@@ -68,10 +80,12 @@ class ModelClient final : public WireOwner {
   ~ModelClient() override;
 
   void Start();
-  // Ends what it is at, then idles (in IDLE, a mailbox selected) and stays so.
+  // Ends what it is at, then idles, or is quiet, and stays so.
   void Settle();
-  // It is settled: in IDLE, everything answered.
+  // It is settled: in IDLE, or quiet with everything answered.
   bool settled() const;
+  // From settled and quiet: NOOP, and quiet again. It was not told anything before.
+  void Ask();
   // From settled: DONE, and asks for everything again, which must be what it believes; then settles
   // again.
   void Verify();
@@ -79,12 +93,19 @@ class ModelClient final : public WireOwner {
   void Finish();
   bool finished() const { return finishing_ && !wire_.open(); }
 
+  // It has asked for everything since it connected.
+  bool asked_for_everything() const { return asked_for_everything_; }
+
   const Belief& belief() const { return belief_; }
   const std::string& user() const { return user_; }
   uint64_t number() const { return number_; }
   std::string name() const { return "client " + std::to_string(number_); }
   // Bound to its own session until it connects anew.
   bool pinned() const { return pinned_; }
+  // Quiet without IDLE, when settled.
+  bool settles_quiet() const { return habits_.settles_quiet || !can("IDLE"); }
+  bool has_idle() const { return can("IDLE"); }
+  uint32_t password_version() const { return password_version_; }
   std::string Describe() const;
 
  private:
@@ -93,11 +114,17 @@ class ModelClient final : public WireOwner {
     std::string name;              // "UID FETCH"
     bool forbids_expunge = false;  // by number
     bool uses_numbers = false;
-    bool may_fail = false;  // NO or BAD are fine
+    bool may_fail = false;         // NO or BAD are fine
+    bool may_be_untagged = false;  // answered by `* BAD` alone, perhaps
     uint64_t sent_ns = 0;
     std::string rest;               // goes out after `+`
     std::vector<uint32_t> numbers;  // FETCH by number: what must be answered
     std::vector<uint32_t> uids;     // UID FETCH: what must be known afterwards, if still there
+    // What the list that answers a SEARCH, SORT or THREAD names.
+    enum class List : uint8_t { kAny, kAllUids, kNumbersOfUids, kUidsOfNumbers, kSomeNumbers };
+    List list = List::kAny;
+    std::vector<uint32_t> asked;   // UIDs or numbers, as `list` says
+    std::vector<uint32_t> copied;  // UIDs that COPY or MOVE named, if all are known
     std::function<void(bool ok, const std::string& text)> done;
   };
   enum class Stage : uint8_t { kAway, kGreeting, kEntering, kReady };
@@ -114,6 +141,12 @@ class ModelClient final : public WireOwner {
   void HearFetch(uint32_t n, const std::vector<TextToken>& tokens);
   void HearStatus(const std::vector<TextToken>& tokens);
   void HearList(const std::vector<TextToken>& tokens);
+  void HearNumbers(const std::vector<uint32_t>& found, const std::vector<TextToken>& tokens);
+  void HearCodes(const Sent& sent, const std::string& status);
+  void HearUntaggedBad();
+  bool MayBeRefused(const Sent& sent, std::string_view status);
+  bool IsDue(std::string_view bye) const;
+  bool Asked(std::string_view name) const;
   void HearContinuation();
   void CheckDone(const Sent& sent);
   bool MayHearExpunge(const char* what);
@@ -146,6 +179,11 @@ class ModelClient final : public WireOwner {
   void Next();
   void Act();
   void Idle();
+  void BeQuiet(double seconds);
+  void Rest();
+  void ActOnNumbers();
+  void SearchSome();
+  void StoreUnchanged();
   void EndIdle();
   void SayDone(std::string_view word);
   void ReadSome();
@@ -178,9 +216,17 @@ class ModelClient final : public WireOwner {
   uint64_t connection_ = 0;  // counts them, so that what was planned for an old one is not done
   uint64_t tag_number_ = 0;
   std::deque<Sent> sent_;
+  bool quiet_ = false;  // says nothing, without IDLE
+  uint64_t quiets_ = 0;
+  // When SELECT was sent, and for as long as it is not answered: what was selected before.
+  uint64_t selected_ns_ = 0, left_ns_ = 0;
+  std::string left_mailbox_;
+  uint32_t password_version_ = 0;
+  bool heard_untagged_bad_ = false;
   bool idling_ = false;  // `+` of IDLE was heard, DONE not said
   bool verify_ = false;
   bool verified_ = false;
+  bool asked_for_everything_ = false;
   bool settling_ = false;
   bool finishing_ = false;
   bool pinned_ = false;
@@ -190,7 +236,6 @@ class ModelClient final : public WireOwner {
   bool enabled_qresync_ = false;
   bool next_planned_ = false;
   int refused_logins_ = 0;
-  uint32_t garbage_ = 0;
   std::set<std::string> capabilities_;
   Belief belief_;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);

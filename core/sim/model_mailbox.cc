@@ -5,11 +5,27 @@
 namespace roost {
 
 ModelMailbox::ModelMailbox(std::string user, std::string name, uint32_t uid_validity,
-                           uint32_t uid_next)
+                           uint32_t uid_next, const Traits& traits)
     : user_(std::move(user)),
       name_(std::move(name)),
       uid_validity_(uid_validity),
+      traits_(traits),
       uid_next_(uid_next) {}
+
+std::shared_ptr<ModelMailbox> ModelMailbox::AsBefore(uint64_t modseq) const {
+  if (highest_modseq_ <= modseq) return nullptr;
+  auto then = std::make_shared<ModelMailbox>(user_, name_, uid_validity_, 1, traits_);
+  for (const ModelMessage& message : messages_) {
+    // What was changed since is as if it had not been there: a backup is no exact thing either.
+    if (message.modseq > modseq) continue;
+    then->messages_.push_back(message);
+    then->uid_next_ = message.uid + 1;
+    then->highest_modseq_ = std::max(then->highest_modseq_, message.modseq);
+  }
+  if (then->uid_next_ >= uid_next_ || then->highest_modseq_ >= highest_modseq_) return nullptr;
+  then->keywords_ = keywords_;
+  return then;
+}
 
 ModelMessage* ModelMailbox::FindMutable(uint32_t uid) {
   auto it = std::lower_bound(messages_.begin(), messages_.end(), uid,

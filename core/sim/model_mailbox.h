@@ -6,6 +6,7 @@
 #define ROOST_CORE_SIM_MODEL_MAILBOX_H_
 
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -30,16 +31,27 @@ class MailboxObserver {
   virtual void OnArrived(uint32_t uid) = 0;
   virtual void OnExpunged(uint32_t uid) = 0;
   virtual void OnReflagged(uint32_t uid) = 0;
-  // Another mailbox has the name now; nothing will ever happen here again.
+  // It is gone, or another one has the name now; nothing will ever happen here again.
   virtual void OnReplaced() = 0;
 };
 
 class ModelMailbox {
  public:
-  ModelMailbox(std::string user, std::string name, uint32_t uid_validity, uint32_t uid_next);
+  struct Traits {
+    bool no_modseq = false;
+    bool uid_not_sticky = false;
+  };
+
+  ModelMailbox(std::string user, std::string name, uint32_t uid_validity, uint32_t uid_next,
+               const Traits& traits);
+  // As a backup from some time ago has it: messages and numbers of then, under the old UIDVALIDITY.
+  // Null: it was never any different.
+  std::shared_ptr<ModelMailbox> AsBefore(uint64_t modseq) const;
 
   const std::string& user() const { return user_; }
+  // The one it was made with.
   const std::string& name() const { return name_; }
+  const Traits& traits() const { return traits_; }
   uint32_t uid_validity() const { return uid_validity_; }
   uint32_t uid_next() const { return uid_next_; }
   uint64_t highest_modseq() const { return highest_modseq_; }
@@ -59,6 +71,12 @@ class ModelMailbox {
   bool TakeRecent(uint32_t uid);
   void Replace();
   bool replaced() const { return replaced_; }
+  // As SELECT will find it from now on; who has it selected goes on as before.
+  void set_read_only(bool read_only) { read_only_ = read_only; }
+  bool read_only() const { return read_only_; }
+  // Nothing is delivered, so that numbers that went back stay back.
+  void set_frozen(bool frozen) { frozen_ = frozen; }
+  bool frozen() const { return frozen_; }
 
   void Attach(MailboxObserver* observer) { observers_.push_back(observer); }
   void Detach(MailboxObserver* observer) { std::erase(observers_, observer); }
@@ -70,6 +88,8 @@ class ModelMailbox {
   const std::string user_;
   const std::string name_;
   const uint32_t uid_validity_;
+  const Traits traits_;
+  bool read_only_ = false, frozen_ = false;
   uint32_t uid_next_;
   uint64_t highest_modseq_ = 1;
   bool replaced_ = false;

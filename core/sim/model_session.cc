@@ -4,6 +4,19 @@
 #include <utility>
 
 namespace roost {
+namespace {
+
+bool IsKnown(std::string_view command) {
+  const std::vector<TextToken> tokens = Tokenize(command);
+  if (tokens.size() < 2) return false;
+  static constexpr std::string_view kCommands[] = {
+      "UID",   "LOGIN", "AUTHENTICATE", "SELECT", "EXAMINE", "APPEND", "STATUS", "SEARCH", "FETCH",
+      "STORE", "COPY",  "MOVE",         "SORT",   "THREAD",  "ID",     "ENABLE", "CREATE", "LIST"};
+  return std::any_of(std::begin(kCommands), std::end(kCommands),
+                     [&](std::string_view name) { return tokens[1].Is(name); });
+}
+
+}  // namespace
 
 ModelSession::ModelSession(ModelStore& store, uint64_t number, SocketId socket)
     : store_(store), rng_(store.rng().Fork()), number_(number), wire_(store.wires(), *this) {
@@ -25,22 +38,40 @@ void ModelSession::Answer(std::string_view status_and_text) {
 }
 
 void ModelSession::Bye(std::string_view reason) {
+  store_.NoteTrouble(user_, SecondsToNs(60));
   Say("* BYE " + std::string(reason));
   Deselect();
   wire_.Close();
 }
 
 void ModelSession::Cut() {
+  store_.NoteTrouble(user_, SecondsToNs(60));
   store_.transcript().Add(store_.wires().now_ns(), user_, "  store " + std::to_string(number_),
                           "is cut");
   Deselect();
   wire_.Abort();
 }
 
+void ModelSession::Hang(uint64_t for_ns) {
+  if (hangs_) return;
+  hangs_ = true;
+  store_.transcript().Add(store_.wires().now_ns(), user_, "  store " + std::to_string(number_),
+                          "hangs");
+  store_.NoteTrouble(user_, for_ns + SecondsToNs(60));
+  store_.wires().In(for_ns, life_, [this] {
+    if (!dead()) Cut();
+  });
+}
+
+void ModelSession::Garbage() {
+  store_.NoteTrouble(user_, SecondsToNs(60));
+  Say(rng_.Chance(0.5) ? "%GARBAGE% \x01\x02 noise" : "* (GARBAGE\x7f");
+}
+
 void ModelSession::OnWireClosed(int) { Deselect(); }
 
 bool ModelSession::HasNews() const {
-  if (!idling_ || mailbox_ == nullptr) return false;
+  if (!idling_ || mailbox_ == nullptr || hangs_) return false;
   const auto seen = [this](const auto& news) { return FindSeen(news.first) != nullptr; };
   return mailbox_->replaced() || !arrivals_.empty() ||
          std::any_of(expunges_.begin(), expunges_.end(), seen) ||
@@ -48,7 +79,12 @@ bool ModelSession::HasNews() const {
 }
 
 void ModelSession::OnWireInput() {
-  while (std::optional<std::string> command = reader_.Next(&wire_.input)) {
+  const auto takes = [this](std::string_view text) {
+    if (!store_.traits().skips_literals || user_.empty() || IsKnown(text)) return true;
+    ++store_.counts().skipped_literals;
+    return false;
+  };
+  while (std::optional<std::string> command = reader_.Next(&wire_.input, takes)) {
     commands_.push_back(std::move(*command));
   }
   if (reader_.TakeContinuationWanted()) Say("+ go ahead");
@@ -57,11 +93,11 @@ void ModelSession::OnWireInput() {
 
 // Executes one command after the other, each after a while.
 void ModelSession::Work() {
-  if (working_ || commands_.empty() || dead()) return;
+  if (working_ || commands_.empty() || dead() || hangs_) return;
   working_ = true;
   store_.wires().In(rng_.Below(store_.traits().max_work_ns), life_, [this] {
     working_ = false;
-    if (dead() || commands_.empty()) return;
+    if (dead() || hangs_ || commands_.empty()) return;
     const std::string command = std::move(commands_.front());
     commands_.pop_front();
     Execute(command);
@@ -79,12 +115,14 @@ void ModelSession::Execute(const std::string& text) {
     return SaslPlain(FromBase64(text));
   }
   if (idling_) {
+    if (store_.TakeAimedCut("DONE")) return Cut();
     idling_ = false;
     return SameWord(text, "DONE") ? Answer("OK Idle completed.") : Answer("BAD Expected DONE.");
   }
   Tokens tokens = Tokenize(text);
   if (tokens.size() < 2) return Say("* BAD Cannot read that.");
   tag_ = tokens[0].text;
+  store_.NoteTag(user_, tag_);
   std::string name = Upper(tokens[1].text);
   tokens.erase(tokens.begin(), tokens.begin() + 2);
   uid_command_ = name == "UID" && !tokens.empty();
@@ -92,6 +130,17 @@ void ModelSession::Execute(const std::string& text) {
     name = Upper(tokens[0].text);
     tokens.erase(tokens.begin());
   }
+  const bool breaks = store_.TakeAimedCut(name);
+  if (breaks && rng_.Chance(0.5)) return Cut();
+  ExecuteNamed(name, tokens);
+  if (!breaks || dead()) return;
+  // What was answered is still heard.
+  store_.NoteTrouble(user_, SecondsToNs(60));
+  Deselect();
+  wire_.Close();
+}
+
+void ModelSession::ExecuteNamed(const std::string& name, const Tokens& tokens) {
   if (name == "CAPABILITY") {
     Say("* CAPABILITY " + store_.CapabilityText(!user_.empty()));
     return Answer("OK Done.");
@@ -113,6 +162,12 @@ void ModelSession::Execute(const std::string& text) {
   Answer("BAD Log in first.");
 }
 
+void ModelSession::UnknownCommand() {
+  if (!store_.traits().untagged_bad) return Answer("BAD No such command.");
+  ++store_.counts().untagged_bads;
+  Say("* BAD No such command.");
+}
+
 void ModelSession::ExecuteLoggedIn(const std::string& name, const Tokens& tokens) {
   if (name == "ENABLE" && store_.traits().enable) return Enable(tokens);
   if (name == "SELECT" || name == "EXAMINE") return Select(tokens, name == "EXAMINE");
@@ -120,15 +175,16 @@ void ModelSession::ExecuteLoggedIn(const std::string& name, const Tokens& tokens
   if (name == "STATUS") return Status(tokens);
   if (name == "LIST") return List();
   if (name == "NOOP" || (name == "CHECK" && mailbox_ != nullptr)) {
-    Tell(true, true);
+    const bool all = name == "NOOP" || store_.traits().check_flushes;
+    Tell(all, true);
     return Answer("OK Done.");
   }
-  if (name == "IDLE") {
+  if (name == "IDLE" && store_.traits().idle) {
     Say("+ idling");
     idling_ = true;
     return Tell(false, true);
   }
-  if (mailbox_ == nullptr) return Answer("BAD No mailbox selected, or no such command.");
+  if (mailbox_ == nullptr) return UnknownCommand();
   ExecuteSelected(name, tokens);
 }
 
@@ -138,7 +194,7 @@ void ModelSession::ExecuteSelected(const std::string& name, const Tokens& tokens
     return Answer("OK Done.");
   }
   if (name == "CLOSE") {
-    if (!examine_) {
+    if (!read_only_) {
       for (const Seen& seen : view_) {
         const ModelMessage* m = mailbox_->Find(seen.uid);
         if (m != nullptr && m->flags.count("\\Deleted") != 0) {
@@ -156,7 +212,9 @@ void ModelSession::ExecuteSelected(const std::string& name, const Tokens& tokens
   if (name == "COPY") return CopyOrMove(tokens, false);
   if (name == "MOVE" && store_.traits().move) return CopyOrMove(tokens, true);
   if (name == "EXPUNGE") return Expunge(tokens);
-  Answer("BAD No such command.");
+  if (name == "SORT" && store_.traits().sort) return Sort(tokens);
+  if (name == "THREAD" && store_.traits().sort) return Thread(tokens);
+  UnknownCommand();
 }
 
 // ---- Logging in
@@ -193,8 +251,10 @@ void ModelSession::SaslPlain(std::string_view message) {
 void ModelSession::LoggedIn(const std::string& user) {
   if (store_.refuses_logins()) {
     ++store_.counts().limits;
-    return Answer(rng_.Chance(0.5) ? "NO [LIMIT] Too many connections."
-                                   : "NO [UNAVAILABLE] Not now.");
+    static constexpr std::string_view kAnswers[] = {"NO [LIMIT] Too many connections.",
+                                                    "NO [UNAVAILABLE] Not now.", "NO [INUSE] Busy.",
+                                                    "NO [SERVERBUG] Internal error."};
+    return Answer(kAnswers[rng_.Below(std::size(kAnswers))]);
   }
   if (user.empty()) {
     ++store_.counts().refused_logins;
@@ -250,10 +310,15 @@ void ModelSession::Select(const Tokens& tokens, bool examine) {
       since = ToNumber(tokens[i + 3].text);
     }
   }
+  if (store_.refuses_selects()) {
+    ++store_.counts().refused_selects;
+    return Answer(rng_.Chance(0.5) ? "NO [UNAVAILABLE] Not now." : "NO [INUSE] Locked.");
+  }
   mailbox_ = store_.Find(user_, tokens[0].text);
   if (mailbox_ == nullptr) return Answer("NO [NONEXISTENT] No such mailbox.");
   mailbox_->Attach(this);
   examine_ = examine;
+  read_only_ = examine || mailbox_->read_only();
   if (condstore && store_.traits().condstore) condstore_ = true;
   size_t recent = 0;
   for (const ModelMessage& m : mailbox_->messages()) {
@@ -268,11 +333,15 @@ void ModelSession::Select(const Tokens& tokens, bool examine) {
   Say("* " + std::to_string(recent) + " RECENT");
   Say("* OK [UIDVALIDITY " + std::to_string(mailbox_->uid_validity()) + "] Validity.");
   Say("* OK [UIDNEXT " + std::to_string(mailbox_->uid_next()) + "] Next.");
-  if (store_.traits().condstore) {
+  if (mailbox_->traits().uid_not_sticky) Say("* NO [UIDNOTSTICKY] UIDs are not kept.");
+  if (store_.traits().condstore && mailbox_->traits().no_modseq) {
+    ++store_.counts().no_modseq_selects;
+    Say("* OK [NOMODSEQ] No mod-sequences.");
+  } else if (store_.traits().condstore) {
     Say("* OK [HIGHESTMODSEQ " + std::to_string(mailbox_->highest_modseq()) + "] Highest.");
   }
-  if (since != 0) SayChangesSince(since);
-  Answer(examine ? "OK [READ-ONLY] Selected." : "OK [READ-WRITE] Selected.");
+  if (since != 0 && tells_modseq()) SayChangesSince(since);
+  Answer(read_only_ ? "OK [READ-ONLY] Selected." : "OK [READ-WRITE] Selected.");
 }
 
 void ModelSession::SayChangesSince(uint64_t modseq) {
@@ -291,7 +360,7 @@ void ModelSession::SayKeywords() {
   std::string flags = "\\Answered \\Flagged \\Deleted \\Seen \\Draft";
   for (const std::string& keyword : told_keywords_) flags += " " + keyword;
   Say("* FLAGS (" + flags + ")");
-  Say("* OK [PERMANENTFLAGS (" + (examine_ ? std::string() : flags + " \\*") + ")] Permitted.");
+  Say("* OK [PERMANENTFLAGS (" + (read_only_ ? std::string() : flags + " \\*") + ")] Permitted.");
 }
 
 // ---- News
@@ -306,7 +375,7 @@ uint64_t ModelSession::DueAfterDelay() {
 
 void ModelSession::NewsAt(uint64_t due_ns) {
   store_.wires().In(due_ns - store_.wires().now_ns(), life_, [this] {
-    if (dead() || mailbox_ == nullptr) return;
+    if (dead() || hangs_ || mailbox_ == nullptr) return;
     if (idling_) return Tell(false, true);
     if (store_.traits().unsolicited && commands_.empty()) Tell(false, false);
   });
@@ -337,7 +406,8 @@ void ModelSession::OnReflagged(uint32_t uid) {
 void ModelSession::OnReplaced() {
   store_.wires().In(rng_.Below(store_.traits().max_delay_ns + 1), life_,
                     [this, old = mailbox_.get()] {
-                      if (!dead() && mailbox_.get() == old) Bye("The mailbox was replaced.");
+                      if (!dead() && !hangs_ && mailbox_.get() == old)
+                        Bye("The mailbox was replaced.");
                     });
 }
 
@@ -392,7 +462,7 @@ void ModelSession::TellExpunges(uint64_t now_ns) {
 void ModelSession::SayExpunged(const std::vector<uint32_t>& uids) {
   if (uids.empty()) return;
   std::vector<uint32_t> order = uids;
-  if (qresync_) {
+  if (tells_vanished()) {
     Say("* VANISHED " + CompressSet(order));
   } else {
     std::shuffle(order.begin(), order.end(), rng_);
@@ -401,7 +471,7 @@ void ModelSession::SayExpunged(const std::vector<uint32_t>& uids) {
     const size_t index = static_cast<size_t>(FindSeen(uid) - view_.data());
     view_.erase(view_.begin() + static_cast<std::ptrdiff_t>(index));
     reflagged_.erase(uid);
-    if (!qresync_) Say("* " + std::to_string(index + 1) + " EXPUNGE");
+    if (!tells_vanished()) Say("* " + std::to_string(index + 1) + " EXPUNGE");
   }
 }
 
@@ -466,7 +536,7 @@ void ModelSession::SayFetchFlags(size_t index, bool asked) {
   const bool with_uid =
       qresync_ || (asked && uid_command_) || rng_.Chance(store_.traits().uid_in_news);
   if (with_uid) line += "UID " + std::to_string(seen.uid) + " ";
-  if (condstore_) line += "MODSEQ (" + std::to_string(seen.modseq) + ") ";
+  if (tells_modseq()) line += "MODSEQ (" + std::to_string(seen.modseq) + ") ";
   Say(line + "FLAGS (" + FlagsOf(seen) + "))");
 }
 

@@ -13,6 +13,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -37,8 +38,14 @@ class ModelSession final : public WireOwner, private MailboxObserver {
   bool HasNews() const;
   SocketId socket() const { return wire_.socket(); }
 
+  bool hangs() const { return hangs_; }
+
   void Bye(std::string_view reason);
   void Cut();
+  // Neither executes nor tells anything any more; cut after `for_ns`.
+  void Hang(uint64_t for_ns);
+  // Precondition: idling.
+  void Garbage();
 
  private:
   struct Seen {
@@ -65,6 +72,8 @@ class ModelSession final : public WireOwner, private MailboxObserver {
   void Answer(std::string_view status_and_text);
   void Work();
   void Execute(const std::string& text);
+  void ExecuteNamed(const std::string& name, const Tokens& tokens);
+  void UnknownCommand();
   void ExecuteLoggedIn(const std::string& name, const Tokens& tokens);
   void ExecuteSelected(const std::string& name, const Tokens& tokens);
 
@@ -82,6 +91,12 @@ class ModelSession final : public WireOwner, private MailboxObserver {
   void FetchOne(size_t index, const std::set<std::string>& items);
   void Store(const Tokens& tokens);
   void CopyOrMove(const Tokens& tokens, bool move);
+  void Sort(const Tokens& tokens);
+  void Thread(const Tokens& tokens);
+  // Which of the view the keys from `at` on choose; nothing when they make no sense: answered then.
+  std::optional<std::vector<bool>> Choose(const Tokens& tokens, size_t at);
+  // Numbers or UIDs of those chosen, as the command wants them.
+  std::vector<uint32_t> Found(const std::vector<bool>& chosen) const;
   void Expunge(const Tokens& tokens);
   void Append(const Tokens& tokens);
   void Status(const Tokens& tokens);
@@ -106,6 +121,8 @@ class ModelSession final : public WireOwner, private MailboxObserver {
   Seen* FindSeen(uint32_t uid);
   const Seen* FindSeen(uint32_t uid) const;
   std::string FlagsOf(const Seen& seen) const;
+  bool tells_modseq() const { return condstore_ && !mailbox_->traits().no_modseq; }
+  bool tells_vanished() const { return qresync_ && !mailbox_->traits().no_modseq; }
 
   ModelStore& store_;
   Rng rng_;
@@ -114,6 +131,7 @@ class ModelSession final : public WireOwner, private MailboxObserver {
   MessageReader reader_;
   std::deque<std::string> commands_;  // received and not executed
   bool working_ = false;
+  bool hangs_ = false;
   bool idling_ = false;
   bool awaits_sasl_ = false;
   std::string tag_;
@@ -122,7 +140,8 @@ class ModelSession final : public WireOwner, private MailboxObserver {
   std::string user_;
   bool condstore_ = false, qresync_ = false;
   std::shared_ptr<ModelMailbox> mailbox_;
-  bool examine_ = false;
+  bool examine_ = false;    // by EXAMINE
+  bool read_only_ = false;  // nothing may be changed: by EXAMINE, or the mailbox is so
   std::vector<Seen> view_;
   std::set<std::string> told_keywords_;
   std::deque<Arrival> arrivals_;            // ascending by UID and by due time

@@ -27,12 +27,71 @@ std::vector<size_t> ModelSession::Positions(std::string_view set, bool* valid) {
   return positions;
 }
 
+namespace {
+
+// A key that is a set of message numbers.
+bool HasNumbers(const std::vector<TextToken>& tokens) {
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i].Is("UID")) {
+      ++i;  // a set of UIDs is none
+    } else if (!tokens[i].text.empty() &&
+               tokens[i].text.find_first_not_of("0123456789:,*") == std::string::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<std::vector<bool>> ModelSession::Choose(const Tokens& tokens, size_t at) {
+  std::vector<bool> chosen(view_.size(), true);
+  const bool by_uid = uid_command_;
+  for (; at < tokens.size(); ++at) {
+    const TextToken& key = tokens[at];
+    if (key.Is("ALL") || key.kind != TextToken::Kind::kAtom) continue;
+    const bool negated = key.Is("NOT") && at + 1 < tokens.size();
+    const TextToken& what = negated ? tokens[++at] : key;
+    std::vector<bool> named(view_.size(), false);
+    if (what.Is("SEEN") || what.Is("UNSEEN") || what.Is("DELETED")) {
+      const std::string flag = what.Is("DELETED") ? "\\Deleted" : "\\Seen";
+      for (size_t i = 0; i < view_.size(); ++i) {
+        named[i] = (view_[i].flags.count(flag) != 0) != what.Is("UNSEEN");
+      }
+    } else if (what.Is("ALL")) {
+      named.assign(view_.size(), true);
+    } else {
+      const bool uids = what.Is("UID") && at + 1 < tokens.size();
+      const std::string& set = uids ? tokens[++at].text : what.text;
+      if (set.find_first_not_of("0123456789:,*") != std::string::npos) {
+        Answer("BAD No such search key.");
+        return std::nullopt;
+      }
+      bool valid = false;
+      uid_command_ = uids;
+      const std::vector<size_t> positions = Positions(set, &valid);
+      uid_command_ = by_uid;
+      if (!valid) {
+        Answer("BAD No such message.");
+        return std::nullopt;
+      }
+      for (size_t p : positions) named[p] = true;
+    }
+    for (size_t i = 0; i < view_.size(); ++i) chosen[i] = chosen[i] && named[i] != negated;
+  }
+  return chosen;
+}
+
+std::vector<uint32_t> ModelSession::Found(const std::vector<bool>& chosen) const {
+  std::vector<uint32_t> found;
+  for (size_t i = 0; i < view_.size(); ++i) {
+    if (chosen[i]) found.push_back(uid_command_ ? view_[i].uid : static_cast<uint32_t>(i + 1));
+  }
+  return found;
+}
+
 void ModelSession::Search(const Tokens& tokens) {
-  const bool numbers = std::any_of(tokens.begin(), tokens.end(), [](const TextToken& token) {
-    return !token.text.empty() &&
-           (token.text[0] == '*' || (token.text[0] >= '0' && token.text[0] <= '9'));
-  });
-  const bool expunges = uid_command_ && !numbers;
+  const bool expunges = uid_command_ && !HasNumbers(tokens);
   EarlyNews(expunges);
   size_t at = 0;
   bool esearch = false;
@@ -41,39 +100,9 @@ void ModelSession::Search(const Tokens& tokens) {
     while (at < tokens.size() && tokens[at].kind != TextToken::Kind::kClose) ++at;
     ++at;
   }
-  std::vector<bool> chosen(view_.size(), true);
-  for (; at < tokens.size(); ++at) {
-    const TextToken& key = tokens[at];
-    if (key.Is("ALL")) continue;
-    if (key.Is("NOT") && at + 1 < tokens.size() && tokens[at + 1].Is("ALL")) {
-      chosen.assign(view_.size(), false);
-      ++at;
-      continue;
-    }
-    const bool not_key = key.Is("UNSEEN");
-    if (key.Is("SEEN") || key.Is("UNSEEN") || key.Is("DELETED")) {
-      const std::string flag = key.Is("DELETED") ? "\\Deleted" : "\\Seen";
-      for (size_t i = 0; i < view_.size(); ++i) {
-        if ((view_[i].flags.count(flag) != 0) == not_key) chosen[i] = false;
-      }
-      continue;
-    }
-    if (key.text.find_first_not_of("0123456789:,*") != std::string::npos) {
-      return Answer("BAD No such search key.");
-    }
-    bool valid = false;
-    const bool uid_command = std::exchange(uid_command_, false);
-    const std::vector<size_t> positions = Positions(key.text, &valid);
-    uid_command_ = uid_command;
-    if (!valid) return Answer("BAD No such message.");
-    std::vector<bool> named(view_.size(), false);
-    for (size_t p : positions) named[p] = true;
-    for (size_t i = 0; i < view_.size(); ++i) chosen[i] = chosen[i] && named[i];
-  }
-  std::vector<uint32_t> found;
-  for (size_t i = 0; i < view_.size(); ++i) {
-    if (chosen[i]) found.push_back(uid_command_ ? view_[i].uid : static_cast<uint32_t>(i + 1));
-  }
+  const std::optional<std::vector<bool>> chosen = Choose(tokens, at);
+  if (!chosen) return;
+  const std::vector<uint32_t> found = Found(*chosen);
   std::string line;
   if (esearch) {
     line = "* ESEARCH (TAG \"" + tag_ + "\")" + (uid_command_ ? " UID" : "");
@@ -81,6 +110,50 @@ void ModelSession::Search(const Tokens& tokens) {
   } else {
     line = "* SEARCH";
     for (uint32_t n : found) line += " " + std::to_string(n);
+  }
+  Say(line);
+  Tell(false, expunges);
+  Answer("OK Done.");
+}
+
+// SORT (REVERSE ARRIVAL) UTF-8 keys: whatever the order asked for, it is that of RFC822.SIZE.
+void ModelSession::Sort(const Tokens& tokens) {
+  size_t at = 0;
+  while (at < tokens.size() && tokens[at].kind != TextToken::Kind::kClose) ++at;
+  const Tokens keys(tokens.begin() + static_cast<std::ptrdiff_t>(std::min(at + 2, tokens.size())),
+                    tokens.end());
+  const bool expunges = uid_command_ && !HasNumbers(keys);
+  EarlyNews(expunges);
+  const std::optional<std::vector<bool>> chosen = Choose(keys, 0);
+  if (!chosen) return;
+  std::vector<size_t> order;
+  for (size_t i = 0; i < view_.size(); ++i) {
+    if ((*chosen)[i]) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [this](size_t a, size_t b) { return view_[a].size < view_[b].size; });
+  std::string line = "* SORT";
+  for (size_t i : order) line += " " + std::to_string(uid_command_ ? view_[i].uid : i + 1);
+  Say(line);
+  Tell(false, expunges);
+  Answer("OK Done.");
+}
+
+// THREAD REFERENCES UTF-8 keys: each is a thread of its own, or of two.
+void ModelSession::Thread(const Tokens& tokens) {
+  const Tokens keys(
+      tokens.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(2, tokens.size())),
+      tokens.end());
+  const bool expunges = uid_command_ && !HasNumbers(keys);
+  EarlyNews(expunges);
+  const std::optional<std::vector<bool>> chosen = Choose(keys, 0);
+  if (!chosen) return;
+  const std::vector<uint32_t> found = Found(*chosen);
+  std::string line = "* THREAD";
+  for (size_t i = 0; i < found.size(); ++i) {
+    line += (i == 0 ? " (" : "(") + std::to_string(found[i]);
+    if (i + 1 < found.size() && found[i] % 2 == 0) line += " " + std::to_string(found[++i]);
+    line += ")";
   }
   Say(line);
   Tell(false, expunges);
@@ -99,6 +172,9 @@ void ModelSession::Fetch(const Tokens& tokens) {
     }
   }
   if (uid_command_) items.insert("UID");
+  if (changed_since != 0 && mailbox_->traits().no_modseq) {
+    return Answer("BAD There are no mod-sequences.");
+  }
   if ((changed_since != 0 || items.count("MODSEQ") != 0) && store_.traits().condstore) {
     condstore_ = true;
     items.insert("MODSEQ");
@@ -109,6 +185,7 @@ void ModelSession::Fetch(const Tokens& tokens) {
   if (!valid) return Answer("BAD No such message.");
   for (size_t p : positions) {
     if (changed_since == 0 || view_[p].modseq > changed_since) FetchOne(p, items);
+    if (dead()) return;
   }
   Tell(false, uid_command_);
   Answer("OK Done.");
@@ -118,7 +195,7 @@ void ModelSession::FetchOne(size_t index, const std::set<std::string>& items) {
   Seen& seen = view_[index];
   const bool body = items.count("BODY[]") != 0 || items.count("BODY.PEEK[]") != 0;
   bool flags = items.count("FLAGS") != 0;
-  if (items.count("BODY[]") != 0 && !examine_ && seen.flags.count("\\Seen") == 0) {
+  if (items.count("BODY[]") != 0 && !read_only_ && seen.flags.count("\\Seen") == 0) {
     ModelFlags now = seen.flags;
     now.insert("\\Seen");
     if (const ModelMessage* m = mailbox_->Find(seen.uid)) {
@@ -144,7 +221,7 @@ void ModelSession::FetchOne(size_t index, const std::set<std::string>& items) {
   };
   if (items.count("UID") != 0 || (flags && qresync_)) item("UID " + std::to_string(seen.uid));
   if (flags) item("FLAGS (" + FlagsOf(seen) + ")");
-  if (items.count("MODSEQ") != 0 || (flags && condstore_)) {
+  if ((items.count("MODSEQ") != 0 || flags) && tells_modseq()) {
     item("MODSEQ (" + std::to_string(seen.modseq) + ")");
   }
   if (items.count("RFC822.SIZE") != 0) item("RFC822.SIZE " + std::to_string(seen.size));
@@ -153,18 +230,31 @@ void ModelSession::FetchOne(size_t index, const std::set<std::string>& items) {
         ModelBody(user_, mailbox_->name(), mailbox_->uid_validity(), seen.uid, seen.size);
     item("BODY[] {" + std::to_string(text.size()) + "}\r\n" + text);
   }
-  Say(line + ")");
+  if (!body || !store_.TakeHalfBody()) return Say(line + ")");
+  ++store_.counts().half_bodies;
+  store_.NoteTrouble(user_, SecondsToNs(60));
+  Say(line.substr(0, line.size() / 2));  // its CRLF is one of the literal's
+  Deselect();
+  wire_.Close();
 }
 
 // STORE set +FLAGS (\Seen $uid17.18): a keyword that names UIDs is no flag but says which messages
 // the client means.
 void ModelSession::Store(const Tokens& tokens) {
-  if (examine_) return Answer("NO [READ-ONLY] Opened by EXAMINE.");
-  if (tokens.size() < 3) return Answer("BAD Which flags?");
-  const std::string action = Upper(tokens[1].text);
+  if (read_only_) return Answer("NO [READ-ONLY] Not to be changed.");
+  size_t at = 1;
+  uint64_t unchanged_since = kNever;
+  if (tokens.size() > 4 && tokens[2].Is("UNCHANGEDSINCE")) {
+    if (mailbox_->traits().no_modseq) return Answer("BAD There are no mod-sequences.");
+    unchanged_since = ToNumber(tokens[3].text);
+    at = 5;
+    condstore_ = true;
+  }
+  if (tokens.size() < at + 2) return Answer("BAD Which flags?");
+  const std::string action = Upper(tokens[at].text);
   ModelFlags flags;
   std::string meant;
-  for (size_t i = 2; i < tokens.size(); ++i) {
+  for (size_t i = at + 1; i < tokens.size(); ++i) {
     if (tokens[i].kind != TextToken::Kind::kAtom) continue;
     if (tokens[i].text.rfind("$uid", 0) == 0) {
       meant = tokens[i].text.substr(4);
@@ -193,10 +283,15 @@ void ModelSession::Store(const Tokens& tokens) {
     }
   }
   const bool silent = action.find(".SILENT") != std::string::npos;
+  std::vector<uint32_t> modified;
   for (size_t p : positions) {
     Seen& seen = view_[p];
     const ModelMessage* m = mailbox_->Find(seen.uid);
     if (m == nullptr) continue;  // expunged, which this session may not tell yet
+    if (m->modseq > unchanged_since) {
+      modified.push_back(uid_command_ ? seen.uid : static_cast<uint32_t>(p + 1));
+      continue;
+    }
     ModelFlags now = m->flags;
     if (action.front() == '+') {
       now.insert(flags.begin(), flags.end());
@@ -211,21 +306,24 @@ void ModelSession::Store(const Tokens& tokens) {
     if (!silent) SayFetchFlags(p, true);
   }
   Tell(false, uid_command_);
-  Answer("OK Done.");
+  if (modified.empty()) return Answer("OK Done.");
+  Answer("OK [MODIFIED " + CompressSet(modified) + "] Some were changed meanwhile.");
 }
 
 void ModelSession::CopyOrMove(const Tokens& tokens, bool move) {
   if (tokens.size() != 2) return Answer("BAD Where to?");
-  if (move && examine_) return Answer("NO [READ-ONLY] Opened by EXAMINE.");
+  if (move && read_only_) return Answer("NO [READ-ONLY] Not to be changed.");
   EarlyNews(false);
   bool valid = false;
   const std::vector<size_t> positions = Positions(tokens[0].text, &valid);
   const std::shared_ptr<ModelMailbox> to = store_.Find(user_, tokens[1].text);
   if (!valid) return Answer("BAD No such message.");
   if (to == nullptr) return Answer("NO [TRYCREATE] No such mailbox.");
-  std::vector<uint32_t> moved;
+  if (to->frozen()) return Answer("NO [OVERQUOTA] No room.");
+  std::vector<uint32_t> moved, copies;
   for (size_t p : positions) {
     if (mailbox_->Find(view_[p].uid) == nullptr) continue;
+    copies.push_back(to->uid_next());
     to->Deliver(mailbox_->Find(view_[p].uid)->flags, view_[p].size);
     moved.push_back(view_[p].uid);
   }
@@ -234,14 +332,22 @@ void ModelSession::CopyOrMove(const Tokens& tokens, bool move) {
       mailbox_->Expunge(uid);
       expunges_.erase(uid);
     }
+  }
+  std::string code;
+  if (store_.traits().uidplus && store_.traits().copyuid && !moved.empty()) {
+    code = "[COPYUID " + std::to_string(to->uid_validity()) + " " + CompressSet(moved) + " " +
+           CompressSet(copies) + "] ";
+  }
+  if (move) {
+    if (!code.empty()) Say("* OK " + std::exchange(code, {}) + "Moved.");
     SayExpunged(moved);
   }
   Tell(false, true);
-  Answer("OK Done.");
+  Answer("OK " + code + "Done.");
 }
 
 void ModelSession::Expunge(const Tokens& tokens) {
-  if (examine_) return Answer("NO [READ-ONLY] Opened by EXAMINE.");
+  if (read_only_) return Answer("NO [READ-ONLY] Not to be changed.");
   bool valid = true;
   std::vector<size_t> positions(view_.size());
   for (size_t i = 0; i < positions.size(); ++i) positions[i] = i;
@@ -262,7 +368,7 @@ void ModelSession::Expunge(const Tokens& tokens) {
   SayExpunged(gone);
   Tell(false, true);
   const bool withheld = !expunges_.empty() || !reflagged_.empty() || !arrivals_.empty();
-  if (condstore_ && !withheld) {
+  if (tells_modseq() && !withheld) {
     return Answer("OK [HIGHESTMODSEQ " + std::to_string(mailbox_->highest_modseq()) + "] Done.");
   }
   Answer("OK Done.");
@@ -272,6 +378,7 @@ void ModelSession::Append(const Tokens& tokens) {
   if (tokens.size() < 2) return Answer("BAD What?");
   const std::shared_ptr<ModelMailbox> to = store_.Find(user_, tokens[0].text);
   if (to == nullptr) return Answer("NO [TRYCREATE] No such mailbox.");
+  if (to->frozen()) return Answer("NO [OVERQUOTA] No room.");
   ModelFlags flags;
   for (size_t i = 1; i + 1 < tokens.size(); ++i) {
     if (tokens[i].kind == TextToken::Kind::kAtom) flags.insert(tokens[i].text);

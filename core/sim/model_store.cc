@@ -32,11 +32,36 @@ void ModelStore::Listen(const ListenerDescriptor& descriptor) {
   wires_.io().Listen(listener_, kListenerNumber);
 }
 
-std::string ModelStore::PasswordOf(std::string_view user) { return "pw-" + std::string(user); }
+std::string ModelStore::PasswordOf(std::string_view user) const {
+  return "pw-" + std::string(user) + "-" + std::to_string(PasswordVersion(user));
+}
+
+uint32_t ModelStore::PasswordVersion(std::string_view user) const {
+  auto it = password_versions_.find(user);
+  return it == password_versions_.end() ? 0 : it->second;
+}
+
+std::shared_ptr<ModelMailbox> ModelStore::NewMailbox(const std::string& user,
+                                                     const std::string& name, uint32_t first_uid) {
+  ModelMailbox::Traits traits;
+  traits.no_modseq = rng_.Chance(traits_.no_modseq);
+  traits.uid_not_sticky = rng_.Chance(traits_.uid_not_sticky);
+  every_mailbox_.push_back(
+      std::make_shared<ModelMailbox>(user, name, next_validity_++, first_uid, traits));
+  return every_mailbox_.back();
+}
 
 void ModelStore::AddMailbox(const std::string& user, const std::string& name) {
   const auto first = static_cast<uint32_t>(rng_.Between(1, 30));
-  mailboxes_[{user, name}] = std::make_shared<ModelMailbox>(user, name, next_validity_++, first);
+  mailboxes_[{user, name}] = NewMailbox(user, name, first);
+}
+
+std::shared_ptr<ModelMailbox> ModelStore::FindByValidity(std::string_view user,
+                                                         uint32_t validity) const {
+  for (auto it = every_mailbox_.rbegin(); it != every_mailbox_.rend(); ++it) {
+    if ((*it)->uid_validity() == validity && (*it)->user() == user) return *it;
+  }
+  return nullptr;
 }
 
 std::shared_ptr<ModelMailbox> ModelStore::Find(std::string_view user, std::string_view name) const {
@@ -66,7 +91,9 @@ std::string ModelStore::LogIn(std::string_view authzid, std::string_view user,
 }
 
 std::string ModelStore::CapabilityText(bool logged_in) const {
-  std::string text = "IMAP4rev1 IDLE";
+  std::string text = "IMAP4rev1";
+  if (traits_.idle) text += " IDLE";
+  if (traits_.sort) text += " SORT THREAD=REFERENCES";
   if (!logged_in) text += " AUTH=PLAIN";
   if (traits_.sasl_ir) text += " SASL-IR";
   if (traits_.id) text += " ID";
@@ -95,6 +122,7 @@ void ModelStore::Report(const std::string& user, const std::string& who, const s
 // -------------------------------------------------
 
 void ModelStore::DeliverTo(ModelMailbox& mailbox) {
+  if (mailbox.frozen()) return;
   ModelFlags flags;
   if (rng_.Chance(0.2)) flags.insert(RandomFlag());
   const uint32_t most = rng_.Chance(0.03) ? kHugeBody : kMaxBody;
@@ -126,54 +154,12 @@ void ModelStore::ReflagIn(ModelMailbox& mailbox) {
   ++counts_.reflagged;
 }
 
-ModelSession* ModelStore::RandomSession() {
-  std::vector<ModelSession*> open;
-  for (const auto& session : sessions_) {
-    if (!session->dead()) open.push_back(session.get());
-  }
-  return open.empty() ? nullptr : open[rng_.Below(open.size())];
-}
-
-void ModelStore::CutSession() {
-  if (ModelSession* session = RandomSession()) {
-    ++counts_.cuts;
-    session->Cut();
-  }
-}
-
-void ModelStore::ByeSession() {
-  if (ModelSession* session = RandomSession()) {
-    ++counts_.byes;
-    session->Bye("[UNAVAILABLE] This session ends.");
-  }
-}
-
-void ModelStore::Restart(uint64_t away_ns) {
-  ++counts_.restarts;
-  transcript_.Add(wires_.now_ns(), "", "store", "restarts");
-  for (const auto& session : sessions_) {
-    if (!session->dead()) session->Cut();
-  }
-  if (!listening_) return;
-  listening_ = false;
-  wires_.io().CloseListener(kListenerNumber);
-  wires_.In(away_ns, life_, [this] {
-    listening_ = true;
-    wires_.io().Listen(listener_, kListenerNumber);
-    transcript_.Add(wires_.now_ns(), "", "store", "is back");
-  });
-}
-
-void ModelStore::RefuseLogins(uint64_t for_ns) { refuses_until_ns_ = wires_.now_ns() + for_ns; }
-
-void ModelStore::ReplaceMailbox(std::string_view user, std::string_view name) {
-  auto it = mailboxes_.find({std::string(user), std::string(name)});
-  if (it == mailboxes_.end()) return;
-  ++counts_.replaced;
-  transcript_.Add(wires_.now_ns(), user, "truth", std::string(name) + " is replaced");
-  const std::shared_ptr<ModelMailbox> old = it->second;
-  it->second = std::make_shared<ModelMailbox>(old->user(), old->name(), next_validity_++, 1);
-  old->Replace();
+void ModelStore::ToggleReadOnly(ModelMailbox& mailbox) {
+  if (!traits_.read_only_sometimes) return;
+  ++counts_.read_only;
+  mailbox.set_read_only(!mailbox.read_only());
+  transcript_.Add(wires_.now_ns(), mailbox.user(), "truth",
+                  mailbox.name() + (mailbox.read_only() ? " is read-only" : " can be written"));
 }
 
 // ---- What it sees
@@ -203,17 +189,19 @@ std::string ModelStore::Describe(std::string_view user) const {
     text += " #" + std::to_string(session->number());
     text += session->selected() == nullptr ? "(none" : "(" + session->selected()->name();
     text += session->idling() ? ", idling)" : ")";
+    if (session->hangs()) text += " hangs";
   }
   return text;
 }
 
 std::string ModelStore::Unrest() const {
   if (!listening_) return "the store is away";
-  if (refuses_logins()) return "the store refuses logins";
+  if (refuses_logins() || refuses_selects()) return "the store refuses";
   for (const auto& session : sessions_) {
-    if (!session->dead() && session->HasNews()) {
-      return "the store has news for session " + std::to_string(session->number());
-    }
+    if (session->dead()) continue;
+    const std::string which = " session " + std::to_string(session->number());
+    if (session->hangs()) return "it hangs:" + which;
+    if (session->HasNews()) return "the store has news for" + which;
   }
   return {};
 }

@@ -14,6 +14,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/rng.h"
@@ -30,10 +31,18 @@ class ModelSession;
 struct StoreTraits {
   bool esearch = true, enable = true, condstore = true, qresync = true, unselect = true;
   bool literal_plus = true, sasl_ir = true, uidplus = true, move = true, id = true;
-  bool recent = true;        // has \Recent
-  bool unsolicited = false;  // tells EXISTS and FETCH outside of commands as well
-  double uid_in_news = 0.5;  // FETCH that nobody asked for names the UID, where it need not
-  double early_news = 0.5;   // news come before a command's own data, rather than behind it
+  bool idle = true, sort = true;
+  bool recent = true;                // has \Recent
+  bool unsolicited = false;          // tells EXISTS and FETCH outside of commands as well
+  bool check_flushes = true;         // CHECK catches up as NOOP does
+  bool untagged_bad = false;         // unknown commands get `* BAD` and no tagged answer
+  bool skips_literals = false;       // those of unknown commands are run as commands
+  bool copyuid = true;               // with UIDPLUS: names what was copied
+  double no_modseq = 0;              // how many mailboxes have none
+  double uid_not_sticky = 0;         // how many mailboxes forget their UIDs
+  bool read_only_sometimes = false;  // mailboxes turn read-only and back, for whoever selects
+  double uid_in_news = 0.5;          // FETCH that nobody asked for names the UID, where it need not
+  double early_news = 0.5;           // news come before a command's own data, rather than behind it
   uint64_t max_delay_ns = 2 * kNsPerSecond;  // how late a session hears of others' changes
   uint64_t max_work_ns = 20 * kNsPerMs;      // until a command is executed
 };
@@ -42,9 +51,31 @@ struct StoreCounts {
   uint64_t sessions = 0, logins = 0, refused_logins = 0, commands = 0;
   uint64_t delivered = 0, expunged = 0, reflagged = 0;  // by "another session"
   uint64_t late_expunges = 0, late_flags = 0, late_arrivals = 0, unseen_messages = 0;
-  uint64_t cuts = 0, byes = 0, restarts = 0, replaced = 0, limits = 0;
+  uint64_t cuts = 0, aimed_cuts = 0, half_bodies = 0, byes = 0, hangs = 0, garbage = 0;
+  uint64_t restarts = 0, long_restarts = 0, limits = 0, refused_selects = 0, passwords = 0;
+  uint64_t replaced = 0, deleted = 0, renamed = 0, went_back = 0, read_only = 0;
+  uint64_t untagged_bads = 0, skipped_literals = 0, no_modseq_selects = 0;
   uint64_t probes = 0;  // STOREs by number that named the UID they meant
 };
+
+// A store's bad days. Chosen by the seed; each alone or with the others.
+enum class StoreFault : uint8_t {
+  kCut,           // a session's connection breaks
+  kAimedCut,      // the next session that runs a certain command breaks before or behind its answer
+  kHalfBody,      // the next session that sends a body breaks in the middle of it
+  kBye,           // a session says BYE
+  kHang,          // a session goes on to accept and never answers
+  kGarbage,       // a session in IDLE says what is no response
+  kRestart,       // all sessions break, and for a while, or for minutes, nobody can connect
+  kRefuseLogins,  // NO [LIMIT], [UNAVAILABLE], [INUSE] for a while
+  kRefuseSelects,  // NO [UNAVAILABLE], [INUSE] for a while
+  kPassword,       // a user's password is changed
+  kReplace,        // a mailbox gets another UIDVALIDITY
+  kDelete,         // a mailbox goes; perhaps one of its name comes later
+  kRename,         // as well, but who has it selected goes on as if nothing were
+  kGoBack,         // a mailbox is restored from a backup: UIDNEXT and HIGHESTMODSEQ go back
+};
+constexpr size_t kStoreFaults = 14;
 
 class ModelStore {
  public:
@@ -55,23 +86,28 @@ class ModelStore {
   // Accepts on `descriptor` from now on.
   void Listen(const ListenerDescriptor& descriptor);
 
-  static std::string PasswordOf(std::string_view user);
+  std::string PasswordOf(std::string_view user) const;
+  // Grows when it is changed.
+  uint32_t PasswordVersion(std::string_view user) const;
   static constexpr std::string_view kMaster = "master", kMasterPassword = "keys-to-all";
 
   void AddMailbox(const std::string& user, const std::string& name);
   // Null: there is none.
   std::shared_ptr<ModelMailbox> Find(std::string_view user, std::string_view name) const;
+  // Also one that has another name by now. Of two with one UIDVALIDITY the younger.
+  std::shared_ptr<ModelMailbox> FindByValidity(std::string_view user, uint32_t validity) const;
   std::vector<std::string> MailboxesOf(std::string_view user) const;
 
   // ---- What other sessions do, and what goes wrong ----------------------------------------------
   void DeliverTo(ModelMailbox& mailbox);
   void ExpungeFrom(ModelMailbox& mailbox);
   void ReflagIn(ModelMailbox& mailbox);
-  void CutSession();  // a random one
-  void ByeSession();
-  void Restart(uint64_t away_ns);
-  void RefuseLogins(uint64_t for_ns);
-  void ReplaceMailbox(std::string_view user, std::string_view name);
+  void ToggleReadOnly(ModelMailbox& mailbox);
+  void Break(StoreFault fault, std::string_view user, std::string_view mailbox);
+  // Faults are over: what was to break next does not.
+  void EndFaults();
+  // What was restored may change again.
+  void Thaw();
 
   // ---- What it sees
   // ------------------------------------------------------------------------------
@@ -82,6 +118,10 @@ class ModelStore {
   // What it has still to do or to tell by itself; empty: nothing.
   std::string Unrest() const;
   StoreCounts& counts() { return counts_; }
+  // A session of the user was lost a moment ago, or hangs.
+  bool InTrouble(const std::string& user) const;
+  // Another mailbox has, or nobody has, this name since.
+  bool DisturbedSince(const std::string& user, const std::string& mailbox, uint64_t ns) const;
 
   // ---- For its sessions
   // --------------------------------------------------------------------------
@@ -93,6 +133,14 @@ class ModelStore {
   std::string LogIn(std::string_view authzid, std::string_view user,
                     std::string_view password) const;
   bool refuses_logins() const { return refuses_until_ns_ > wires_.now_ns(); }
+  bool refuses_selects() const { return refuses_selects_until_ns_ > wires_.now_ns(); }
+  // This command, or body, is where a session was to break.
+  bool TakeAimedCut(std::string_view command);
+  bool TakeHalfBody() { return std::exchange(half_body_, false); }
+  // The user's clients may hear that a session was lost until then.
+  void NoteTrouble(const std::string& user, uint64_t for_ns);
+  // A client's tag: each may come once, whatever the session.
+  void NoteTag(const std::string& user, const std::string& tag);
   void Report(const std::string& user, const std::string& who, const std::string& text);
   std::string CapabilityText(bool logged_in) const;
   // A flag or a keyword that somebody might set.
@@ -102,6 +150,14 @@ class ModelStore {
 
  private:
   ModelSession* RandomSession();
+  ModelSession* RandomIdling();
+  void Restart(uint64_t away_ns);
+  void Replace(const std::string& user, const std::string& name, std::shared_ptr<ModelMailbox> by);
+  void Rename(const std::string& user, const std::string& name);
+  void CreateLater(const std::string& user, const std::string& name);
+  void GoBack(const std::string& user, const std::string& name);
+  std::shared_ptr<ModelMailbox> NewMailbox(const std::string& user, const std::string& name,
+                                           uint32_t first_uid);
 
   Wires& wires_;
   Rng rng_;
@@ -110,10 +166,17 @@ class ModelStore {
   Violations& violations_;
   ListenerDescriptor listener_;
   bool listening_ = false;
-  uint64_t refuses_until_ns_ = 0;
+  uint64_t refuses_until_ns_ = 0, refuses_selects_until_ns_ = 0;
+  std::string aimed_cut_;  // at this command; empty: none
+  bool half_body_ = false;
   uint32_t next_validity_ = 100;
   uint64_t next_session_ = 1;
   std::map<std::pair<std::string, std::string>, std::shared_ptr<ModelMailbox>> mailboxes_;
+  std::vector<std::shared_ptr<ModelMailbox>> every_mailbox_;  // in the order of their making
+  std::map<std::pair<std::string, std::string>, uint64_t> disturbed_ns_;
+  std::map<std::string, uint64_t, std::less<>> trouble_until_ns_;  // "" is everybody's
+  std::map<std::string, uint32_t, std::less<>> password_versions_;
+  std::set<std::string> tags_;
   std::vector<std::unique_ptr<ModelSession>> sessions_;
   StoreCounts counts_;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);

@@ -17,8 +17,17 @@ StoreTraits RandomTraits(Rng& rng) {
   t.uidplus = rng.Chance(0.8);
   t.move = rng.Chance(0.7);
   t.id = rng.Chance(0.8);
+  t.idle = rng.Chance(0.92);
+  t.sort = rng.Chance(0.6);
   t.recent = rng.Chance(0.7);
   t.unsolicited = rng.Chance(0.2);
+  t.check_flushes = rng.Chance(0.5);
+  t.untagged_bad = rng.Chance(0.2);
+  t.skips_literals = rng.Chance(0.3);
+  t.copyuid = rng.Chance(0.8);
+  t.no_modseq = rng.Chance(0.15) ? 0.5 : 0;
+  t.uid_not_sticky = rng.Chance(0.05) ? 0.5 : 0;
+  t.read_only_sometimes = rng.Chance(0.25);
   static constexpr double kShares[] = {0, 0.3, 0.7, 1};
   t.uid_in_news = kShares[rng.Below(4)];
   t.early_news = kShares[rng.Below(4)];
@@ -40,6 +49,12 @@ ModelClient::Habits RandomHabits(Rng& rng) {
   h.longest_idle_s = kLongest[rng.Below(3)];
   static constexpr double kPause[] = {0.2, 2, 10};
   h.longest_pause_s = kPause[rng.Below(3)];
+  static constexpr double kQuiet[] = {0, 0, 0.1, 0.5};
+  h.quiet = kQuiet[rng.Below(4)];
+  static constexpr double kLongestQuiet[] = {1, 20, 240};
+  h.longest_quiet_s = kLongestQuiet[rng.Below(3)];
+  h.settles_quiet = rng.Chance(0.25);
+  h.slow = rng.Chance(0.2) ? 0.5 : 0;
   h.examine = rng.Chance(0.3) ? 0.5 : 0;
   h.leave = rng.Chance(0.3) ? 0.1 : 0.01;
   h.odd = rng.Chance(0.5) ? 0.15 : 0;
@@ -96,7 +111,16 @@ Scenario Scenario::FromSeed(uint64_t seed, bool direct) {
   s.busy_s = rng.Between(20, 120);
   static constexpr double kChanges[] = {0.2, 1, 4};
   s.changes_per_s = kChanges[rng.Below(3)];
-  if (s.faults) s.faults_per_s = rng.Chance(0.5) ? 0.05 : 0.3;
+  if (s.faults) {
+    s.faults_per_s = rng.Chance(0.5) ? 0.05 : 0.3;
+    // One alone, or each with even chances.
+    const bool alone = rng.Chance(0.3);
+    const uint64_t one = rng.Below(kStoreFaults);
+    for (uint64_t i = 0; i < kStoreFaults; ++i) {
+      if (alone ? i == one : i == one || rng.Chance(0.5))
+        s.fault_kinds.push_back(static_cast<StoreFault>(i));
+    }
+  }
   if (rng.Chance(0.5)) s.network = SimOptions::Calm();
   if (rng.Chance(0.2)) s.network.socket_buffer = 4096;
   s.traits = RandomTraits(rng);
@@ -129,12 +153,16 @@ std::string Scenario::ToString() const {
                      std::to_string(shards) + " shards, " + std::to_string(busy_s) + " s";
   static constexpr const char* kLogins[] = {"client", "authzid", "separator"};
   text += std::string(", login ") + kLogins[static_cast<int>(config.stores[0].login)];
-  text += faults ? ", with faults" : ", no faults";
+  text += faults ? ", faults" : ", no faults";
+  for (StoreFault fault : fault_kinds) text += " " + std::to_string(static_cast<int>(fault));
   if (!traits.esearch) text += ", no ESEARCH";
   if (!traits.enable) text += ", no ENABLE";
   if (!traits.condstore) text += ", no CONDSTORE";
   if (!traits.qresync) text += ", no QRESYNC";
   if (!traits.unselect) text += ", no UNSELECT";
+  if (!traits.idle) text += ", no IDLE";
+  if (traits.no_modseq > 0) text += ", some NOMODSEQ";
+  if (traits.read_only_sometimes) text += ", read-only at times";
   if (traits.unsolicited) text += ", unsolicited";
   text += ", late by " + std::to_string(NsToMs(traits.max_delay_ns)) + " ms";
   return text;

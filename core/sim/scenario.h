@@ -39,6 +39,7 @@ struct Scenario {
   uint64_t busy_s = 60;      // how long clients act
   double changes_per_s = 1;  // by sessions past us, in all mailboxes together
   double faults_per_s = 0;
+  std::vector<StoreFault> fault_kinds;
   SimOptions network;
   StoreTraits traits;
   Config config;

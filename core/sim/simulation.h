@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/shard/shard.h"
@@ -59,10 +60,12 @@ class Simulation {
   std::string Unrest() const;
   void Compare(const char* when, bool whole);
   void ChangeWhileIdle();
+  // Quiet clients are told nothing before they ask.
+  void AskAll();
   void VerifyAll();
   void FinishAll();
-  // One session for each mailbox that somebody watches, one for each client bound to its own.
-  size_t SessionsWanted() const;
+  // At least, at most.
+  std::pair<size_t, size_t> SessionsWanted() const;
   // True when `done` came true in time.
   template <typename Done>
   bool RunUntil(uint64_t seconds, Done done);

@@ -30,7 +30,7 @@ void Transcript::Add(uint64_t now_ns, std::string_view user, std::string_view wh
 std::string Transcript::Of(std::string_view user, size_t most) const {
   std::vector<const Entry*> chosen;
   for (const Entry& entry : entries_) {
-    if (entry.user.empty() || entry.user == user) chosen.push_back(&entry);
+    if (user.empty() || entry.user.empty() || entry.user == user) chosen.push_back(&entry);
   }
   std::string out;
   const size_t first = chosen.size() - std::min(chosen.size(), most);

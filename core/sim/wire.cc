@@ -80,6 +80,7 @@ Wire::~Wire() {
 }
 
 void Wire::Connect(const Address& to) {
+  out_.clear();  // of a connection before
   socket_ = wires_.io_.Connect(to, {}, number_);
   connected_ = false;
 }

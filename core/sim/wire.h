@@ -100,6 +100,7 @@ class Wire {
   void Abort();
   bool open() const { return static_cast<bool>(socket_); }
   bool connected() const { return connected_; }
+  bool reading() const { return reading_; }
   SocketId socket() const { return socket_; }
 
   std::string input;  // received and not yet taken by the owner
