@@ -9,9 +9,15 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
+#include <fstream>
 #include <memory>
+#include <mutex>
+#include <sstream>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <utility>
 
 #include "core/admin/control.h"
 #include "core/base/log.h"
@@ -24,7 +30,7 @@ namespace {
 constexpr char kUsage[] =
     "roostd: push connection concentrator for IMAP\n"
     "\n"
-    "  roostd --config FILE                 run\n"
+    "  roostd --config FILE                 run; SIGHUP reads the parking switches anew\n"
     "  roostd --config FILE --check-config  say what is wrong with the configuration, and exit\n"
     "  roostd --config FILE --print-config  print it with all defaults filled in, and exit\n"
     "  roostd --config-reference            print every key as Markdown, and exit\n";
@@ -60,7 +66,64 @@ bool BecomeUser(const std::string& name, std::string* error) {
   return true;
 }
 
-int Run(const Config& config) {
+// Reads the configuration again on SIGHUP or when roostctl asks, and has the server take what may
+// be switched while it runs. All or nothing: a file with an error changes nothing.
+class Reloader {
+ public:
+  // SIGHUP must be blocked in every thread.
+  Reloader(std::string path, Server& server) : path_(std::move(path)), server_(server) {
+    thread_ = std::thread([this] { Wait(); });
+  }
+  ~Reloader() { thread_.join(); }
+
+  // Why it was refused; empty: taken.
+  std::string Reload() {
+    std::lock_guard lock(mutex_);
+    std::ifstream file(path_);
+    std::ostringstream text;
+    text << file.rdbuf();
+    if (!file) return Refused("cannot read " + path_ + "; it must be readable as this user");
+    // Keys and passwords are not looked at: they may be closed to the user that roostd became.
+    const LoadedConfig loaded = LoadConfig(text.str(), path_);
+    if (!loaded.ok()) return Refused(loaded.errors.front().ToString());
+    const bool whole = server_.Reload(loaded.config);
+    Log(LogLevel::kInfo, "reloaded", {{"file", path_}});
+    if (!whole) {
+      Log(LogLevel::kWarning, "reload_in_part",
+          {{"reason", "other changes than of the parking switches take effect at the next start"}});
+    }
+    return {};
+  }
+
+ private:
+  static constexpr long kTickNs = 100'000'000;
+
+  static std::string Refused(std::string reason) {
+    Log(LogLevel::kError, "reload_refused", {{"reason", reason}});
+    return reason;
+  }
+
+  void Wait() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    const timespec tick{0, kTickNs};
+    while (!server_.stopping()) {
+      if (sigtimedwait(&set, nullptr, &tick) == SIGHUP) Reload();
+    }
+  }
+
+  const std::string path_;
+  Server& server_;
+  std::mutex mutex_;
+  std::thread thread_;
+};
+
+int Run(const Config& config, const std::string& path) {
+  sigset_t hangup;
+  sigemptyset(&hangup);
+  sigaddset(&hangup, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &hangup, nullptr);
   RaiseDescriptorLimit();
   std::string error;
   if (!OpenLog(static_cast<LogLevel>(config.log.level), config.log.file, &error)) {
@@ -84,17 +147,20 @@ int Run(const Config& config) {
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGINT, &action, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  Reloader reloader(path, *server);
   std::unique_ptr<ControlSocket> control;
   if (!config.control_socket.empty()) {
     control = ControlSocket::Open(
         config.control_socket,
         [&](const std::string& request) {
           if (request == "status") return StatusJson(server->Figures());
-          return std::string("{\"error\": \"unknown request; known: status\"}\n");
+          if (request == "reload") return ReloadJson(reloader.Reload());
+          return std::string("{\"error\": \"unknown request; known: status, reload\"}\n");
         },
         &error);
     if (control == nullptr) {
       std::fprintf(stderr, "roostd: %s\n", error.c_str());
+      server->RequestStop();
       return 1;
     }
   }
@@ -138,7 +204,7 @@ int Main(int argc, char** argv) {
   if (print) std::fputs(PrintConfig(loaded.config).c_str(), stdout);
   if (check) std::fprintf(stderr, "%s: ok\n", path.c_str());
   if (print || check) return 0;
-  return Run(loaded.config);
+  return Run(loaded.config, path);
 }
 
 }  // namespace

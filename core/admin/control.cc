@@ -141,6 +141,16 @@ std::string StatusJson(const std::vector<ShardFigures>& shards) {
   return out;
 }
 
+std::string ReloadJson(const std::string& refusal) {
+  if (refusal.empty()) return "{\"reloaded\": true}\n";
+  std::string out = "{\"error\": \"";
+  for (const char c : refusal) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c >= ' ' && c <= '~' ? c : ' ';
+  }
+  return out + "\"}\n";
+}
+
 std::unique_ptr<ControlSocket> ControlSocket::Open(const std::string& path, Answer answer,
                                                    std::string* error) {
   sockaddr_un address;

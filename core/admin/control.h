@@ -20,6 +20,9 @@ namespace roost {
 // The answer to "status": totals, then one entry for each shard.
 std::string StatusJson(const std::vector<ShardFigures>& shards);
 
+// The answer to "reload": `refusal` says why not, empty when it was done.
+std::string ReloadJson(const std::string& refusal);
+
 class ControlSocket {
  public:
   using Answer = std::function<std::string(const std::string& request)>;

@@ -56,6 +56,7 @@ struct ClientCell {
   ListLinks subscribers;    // of the feed
   TimerLinks timer;
   uint32_t permanent_flags = 0;  // HashOfFlags of the PERMANENTFLAGS that it was told
+  uint32_t id = 0;               // what it said by ID, in Clients::ids
   uint32_t heard_s = 0;          // when it said something last (monotonic)
   Address peer;
   TlsState tls{};

@@ -92,16 +92,26 @@ void Client::Finish() {
 void Client::KeepId(const Command& command) {
   std::vector<IdField> fields;
   if (!ParseId(command, &fields)) return;
-  id_.clear();
+  IdFields kept;
   for (IdField& field : fields) {
     // Only Roost says where a client comes from.
     const bool ours = HasPrefix(field.name, "x-") || HasPrefix(field.name, "forward");
-    if (ours || !field.value || id_.size() >= 10 || field.value->size() > 256) continue;
-    id_.emplace_back(std::move(field.name), std::move(*field.value));
+    const bool fits = kept.size() < ClientIds::kMaxFields && field.value &&
+                      field.value->size() <= ClientIds::kMaxValue;
+    if (!ours && fits) kept.emplace_back(std::move(field.name), std::move(*field.value));
   }
+  SetId(std::move(kept));
 }
 
-SessionClient Client::session_client() { return {cell().peer, local_, id_}; }
+void Client::SetId(IdFields fields) {
+  ClientIds& ids = services_.clients.ids();
+  ids.Drop(std::exchange(cell().id, 0));
+  cell().id = ids.Keep(std::move(fields));
+}
+
+SessionClient Client::session_client() {
+  return {cell().peer, services_.listener_addresses.at(cell().listener), id()};
+}
 
 void Client::OpenFromCell(std::span<const uint8_t> received) {
   ClientCell& c = cell();

@@ -84,11 +84,10 @@ class Client final : public Retirable, private StreamOwner {
 
   // Fields of the client's ID command, cleaned of what only Roost may claim; sent on with its
   // sessions.
-  std::vector<std::pair<std::string, std::string>>& id() { return id_; }
+  const IdFields& id() { return services_.clients.ids().Get(cell().id); }
+  void SetId(IdFields fields);
   void KeepId(const Command& command);
   SessionClient session_client();
-  const Address& local() const { return local_; }
-  void set_local(const Address& local) { local_ = local; }
 
   // For a cell that wakes: hands over the connection, with what was received of it. For one that
   // sleeps: takes it away.
@@ -112,8 +111,6 @@ class Client final : public Retirable, private StreamOwner {
   std::unique_ptr<Talk> talk_;
   bool closed_ = false;
   bool resuming_ = false;
-  Address local_;
-  std::vector<std::pair<std::string, std::string>> id_;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);
 };
 

@@ -60,6 +60,7 @@ void Clients::Remove(uint32_t index) {
     loop_.io().Abort(c.socket);
   }
   Wipe(c.tls);
+  ids_.Drop(c.id);
   User* user = std::exchange(c.user, nullptr);
   cells_.Free(index);
   if (services_ != nullptr) ++services_->stats.closed;

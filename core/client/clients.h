@@ -26,6 +26,7 @@
 #include "core/base/slab.h"
 #include "core/base/timer_wheel.h"
 #include "core/client/cell.h"
+#include "core/client/client_ids.h"
 #include "core/park/feeds.h"
 #include "core/stream/loop.h"
 
@@ -50,6 +51,7 @@ class Clients final : public Subscribers {
   // closed already, or the cell's own is closed here.
   void Remove(uint32_t index);
   uint32_t size() const { return cells_.size(); }
+  ClientIds& ids() { return ids_; }
   bool IsLive(uint32_t index, uint32_t generation) {
     return cells_.Find(index, generation) != nullptr;
   }
@@ -112,6 +114,7 @@ class Clients final : public Subscribers {
   const Config& config_;
   Services* services_ = nullptr;
   Slab<ClientCell> cells_;
+  ClientIds ids_;
   TimerWheel timers_;
   std::deque<Handle> news_;  // cells with something to be told, in order
   // The last rendering: subscribers of one feed mostly share it.

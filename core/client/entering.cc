@@ -184,7 +184,7 @@ void Entering::Execute(const std::string& text) {
         return client_.Bye("Nothing may follow STARTTLS before its answer");
       }
       client_.Answer(command.tag, "OK Begin TLS negotiation now.");
-      client_.id().clear();
+      client_.SetId({});
       client_.stream().StartTls(*client_.services().tls);
       return Armed();
     case CommandKind::kLogin:
@@ -333,7 +333,6 @@ void Entering::MoveWhenDrained() {
     auto moving = std::make_unique<MovingClient>();
     moving->connection = client_.stream().Detach();
     moving->peer = client_.cell().peer;
-    moving->local = client_.local();
     moving->listener = client_.cell().listener;
     moving->since_ns = since_ns_;
     moving->failed_logins = failed_logins_;
@@ -352,8 +351,7 @@ void Entering::Continue(std::unique_ptr<MovingClient> moved) {
   failed_logins_ = moved->failed_logins;
   tag_ = moved->tag;
   credentials_ = std::move(moved->credentials);
-  client_.id() = std::move(moved->id);
-  client_.set_local(moved->local);
+  client_.SetId(std::move(moved->id));
   client_.stream().SetReading(false);
   client_.stream().Open(std::move(moved->connection));
   Armed();

@@ -20,8 +20,10 @@ bool Relay::MayPark() const {
   const Services& services = client_.services();
   const SessionState& state = session_->state();
   const User* user = client_.cell().user;
-  if (user == nullptr || pinned_ || !services.config.parking.enabled) return false;
+  if (user == nullptr || pinned_) return false;
   if (mapped_ != nullptr) return false;  // its view is not the session's
+  const StoreIndex store = session_->target().index;
+  if (!services.switches->Allow(store, user->login(), NameIn(client_.id()))) return false;
   if (state.uncertain() || state.enabled().unknown() || !state.capabilities().Has("IDLE"))
     return false;
   if (!state.enabled().empty() && !state.capabilities().Has("ENABLE")) return false;

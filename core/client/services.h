@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "core/base/hash.h"
+#include "core/client/client_ids.h"
+#include "core/client/parking_switches.h"
 #include "core/config/config.h"
 #include "core/park/feeds.h"
 #include "core/route/route.h"
@@ -32,13 +34,12 @@ struct ClientStats {
 struct MovingClient {
   Stream::Detached connection;
   Address peer;
-  Address local;
   uint8_t listener = 0;
   uint64_t since_ns = 0;
   int failed_logins = 0;
   std::string tag;  // of the LOGIN or AUTHENTICATE to be answered
   Credentials credentials;
-  std::vector<std::pair<std::string, std::string>> id;
+  IdFields id;
 };
 
 class Mover {
@@ -63,6 +64,8 @@ struct Services {
   std::shared_ptr<const TlsServerContext> tls;  // null: no listener has TLS
   // What all stores share, as far as they have been asked; for clients that are not logged in.
   CapabilitySet shared_capabilities;
+  std::vector<Address> listener_addresses{};  // as bound, in the order of Config::listeners
+  std::shared_ptr<const ParkingSwitches> switches{};
 };
 
 }  // namespace roost

@@ -99,6 +99,7 @@ struct StoreConfig {
   int connect_timeout_s = 10;
   int command_timeout_s = 60;
   std::vector<Address> source_addresses;  // port 0; empty: the kernel chooses
+  bool parking = true;                    // its users' idle clients may go without a session
   int weight = 1;                         // share of users where the route is a hash
 };
 
@@ -123,6 +124,8 @@ struct TimeoutsConfig {
 
 struct ParkingConfig {
   bool enabled = true;
+  std::vector<std::string> except_users;    // logins that keep their own session
+  std::vector<std::string> except_clients;  // beginnings of names in ID, any case
   int quiet_park_s = 30;        // silence after which a client parks without IDLE; 0: never
   int driver_check_s = 540;     // DONE, NOOP, IDLE on a feed's session that has been silent so long
   int flush_max_age_ms = 1000;  // NOOP of a parked client is answered from the log within this age

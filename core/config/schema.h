@@ -118,6 +118,9 @@ void Visit(V& v, StoreConfig& c) {
   v.Field("source_addresses", c.source_addresses,
           {.why = "Connect from these in turn: one address pair has about 28,000 ports.",
            .form = Form::kHostOnly});
+  v.Field("parking", c.parking,
+          {.why = "Whether idle clients of its users may go without a session of their own. Can be "
+                  "changed while running."});
   v.Field("weight", c.weight,
           {.why = "Share of the users where the route is `hash`.", .minimum = 1, .maximum = 1000});
 }
@@ -175,7 +178,12 @@ void Visit(V& v, TimeoutsConfig& c) {
 template <class V>
 void Visit(V& v, ParkingConfig& c) {
   v.Field("enabled", c.enabled,
-          {.why = "Without it every client keeps its own session: a plain proxy."});
+          {.why = "Without it every client keeps its own session: a plain proxy. Can be changed "
+                  "while running."});
+  v.Field("except_users", c.except_users,
+          {.why = "Logins whose clients keep their own sessions. Can be changed while running."});
+  v.Field("except_clients", c.except_clients,
+          {.why = "So do clients whose name in ID begins so. Can be changed while running."});
   v.Field("quiet_park_s", c.quiet_park_s,
           {.why = "A client that says nothing for so long parks although it is not in IDLE, and is "
                   "told what it missed at its next command; 0: it keeps its session.",

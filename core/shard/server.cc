@@ -126,8 +126,14 @@ void Server::RunShard(uint32_t index) {
   {
     Shard shard(index, common_, io);
     shard.Start(std::exchange(listeners_[index], {}));
+    uint64_t switched = 0;
     while (!stopping()) {
       shard.Turn(io.NowNs() + kTickNs);
+      if (switched_.load(std::memory_order_relaxed) != switched) {
+        std::lock_guard lock(mutex_);
+        switched = switched_.load(std::memory_order_relaxed);
+        shard.SetSwitches(switches_);
+      }
       const uint64_t asked = asked_.load(std::memory_order_relaxed);
       if (asked == seen_[index]) continue;
       ShardFigures figures = shard.Figures();
@@ -145,6 +151,14 @@ void Server::RunShard(uint32_t index) {
   std::lock_guard lock(mutex_);
   --running_;
   answered_.notify_all();
+}
+
+bool Server::Reload(const Config& config) {
+  std::lock_guard lock(mutex_);
+  const bool whole = TakeSwitches(config, &wanted_);
+  switches_ = std::make_shared<ParkingSwitches>(wanted_);
+  switched_.fetch_add(1, std::memory_order_relaxed);
+  return whole;
 }
 
 std::vector<ShardFigures> Server::Figures() {

@@ -35,6 +35,10 @@ class Server {
   // once stopped.
   std::vector<ShardFigures> Figures();
 
+  // Takes what may be switched while running from a configuration that was loaded without errors.
+  // Any thread. False: it differs in more, which needs a restart.
+  bool Reload(const Config& config);
+
   // "2 shards, direct descriptors: …": for the log.
   const std::string& description() const { return description_; }
   const std::vector<std::string>& bound() const { return bound_; }
@@ -42,7 +46,7 @@ class Server {
  private:
   static constexpr uint64_t kTickNs = 100 * kNsPerMs;  // how soon a shard sees a stop or a question
 
-  explicit Server(const Config& config) : config_(config) {}
+  explicit Server(const Config& config) : config_(config), wanted_(config) {}
   bool OpenListeners(std::string* error);
   bool LoadTls(std::string* error);
   bool ResolveStores(std::string* error);
@@ -64,6 +68,9 @@ class Server {
   std::atomic<uint64_t> asked_{0};
   std::vector<uint64_t> seen_;
   std::vector<ShardFigures> figures_;
+  Config wanted_;  // config_ with the switches as they are now
+  std::shared_ptr<const ParkingSwitches> switches_;
+  std::atomic<uint64_t> switched_{0};
   uint32_t running_ = 0;
 };
 

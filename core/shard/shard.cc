@@ -16,8 +16,20 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io)
       users_(loop_),
       clients_(loop_, *common.config),
       feeds_(loop_, *common.config, clients_),
-      services_{loop_,  *common.config, *common.router, common.hash_key, dialers_,   users_,
-                feeds_, clients_,       *this,          stats_,          common.tls, {}},
+      services_{loop_,
+                *common.config,
+                *common.router,
+                common.hash_key,
+                dialers_,
+                users_,
+                feeds_,
+                clients_,
+                *this,
+                stats_,
+                common.tls,
+                {},
+                {},
+                std::make_shared<ParkingSwitches>(*common.config)},
       probe_(loop_, dialers_,
              [this](const CapabilitySet& shared) { services_.shared_capabilities = shared; }) {
   clients_.set_services(&services_);
@@ -44,6 +56,7 @@ Shard::~Shard() {
 
 void Shard::Start(const std::vector<ListenerDescriptor>& listeners) {
   listeners_ = listeners;
+  for (const ListenerDescriptor& l : listeners_) services_.listener_addresses.push_back(l.bound);
   probe_.Start();
   for (size_t i = 0; i < listeners_.size(); ++i) loop_.io().Listen(listeners_[i], i);
 }
@@ -82,7 +95,6 @@ void Shard::OnAccept(uint64_t listener, SocketId socket, const Address& peer) {
   }
   auto* client = new Client(services_, index);  // owned by its cell
   clients_.cell(index).awake = client;
-  client->set_local(listeners_[listener].bound);
   auto entering = std::make_unique<Entering>(*client);
   Entering* talk = entering.get();
   client->Become(std::move(entering));

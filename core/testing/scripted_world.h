@@ -95,6 +95,8 @@ class ScriptedWorld {
   void Pass(double seconds);
   ShardFigures figures() { return shard_->Figures(); }
   Config& config() { return config_; }
+  // The switches of config() count from now on.
+  void TakeSwitches() { shard_->SetSwitches(std::make_shared<ParkingSwitches>(config_)); }
 
  private:
   class Peer;

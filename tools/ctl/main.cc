@@ -25,6 +25,7 @@ constexpr char kUsage[] =
     "\n"
     "  roostctl --socket PATH status          figures of all shards, as a table\n"
     "  roostctl --socket PATH status --json   the same as JSON\n"
+    "  roostctl --socket PATH reload          have the parking switches read anew from the file\n"
     "\n"
     "PATH is what the configuration of roostd says at control_socket. Only root and the user that\n"
     "roostd runs as are answered.\n";
@@ -86,17 +87,28 @@ bool Ask(int fd, std::string_view request, std::string* answer, std::string* err
   return false;
 }
 
+bool AskOnce(const std::string& path, std::string_view request, std::string* answer) {
+  std::string error;
+  const int fd = Connect(path, &error);
+  const bool answered = fd >= 0 && Ask(fd, request, answer, &error);
+  if (fd >= 0) close(fd);
+  if (!answered) std::fprintf(stderr, "roostctl: %s\n", error.c_str());
+  return answered;
+}
+
+int Reload(const std::string& path) {
+  std::string answer;
+  if (!AskOnce(path, "reload\n", &answer)) return 1;
+  if (answer.starts_with("{\"reloaded\"")) return 0;
+  std::fprintf(stderr, "roostctl: nothing was changed: %s", answer.c_str());
+  return 1;
+}
+
 int Status(const std::string& path, bool json) {
   std::string error, answer;
-  const int fd = Connect(path, &error);
-  if (fd < 0) {
-    std::fprintf(stderr, "roostctl: %s\n", error.c_str());
-    return 1;
-  }
-  const bool answered = Ask(fd, "status\n", &answer, &error);
-  close(fd);
+  if (!AskOnce(path, "status\n", &answer)) return 1;
   StatusAnswer status;
-  if (!answered || (!json && !ParseStatusAnswer(answer, &status, &error))) {
+  if (!json && !ParseStatusAnswer(answer, &status, &error)) {
     std::fprintf(stderr, "roostctl: %s\n", error.c_str());
     return 1;
   }
@@ -125,11 +137,10 @@ int Main(int argc, char** argv) {
       return 2;
     }
   }
-  if (command != "status" || path.empty()) {
-    std::fputs(kUsage, stderr);
-    return 2;
-  }
-  return Status(path, json);
+  if (!path.empty() && command == "status") return Status(path, json);
+  if (!path.empty() && command == "reload") return Reload(path);
+  std::fputs(kUsage, stderr);
+  return 2;
 }
 
 }  // namespace

@@ -1,0 +1,39 @@
+// Who may park: what an operator may switch while roostd runs. A client that may not keeps its own
+// session, as behind a plain proxy.
+//
+// A value, constant once made; each shard holds the present one. A client that is parked already
+// stays so until it wants to act, so that a switch causes no storm of logins.
+#ifndef ROOST_CORE_CLIENT_PARKING_SWITCHES_H_
+#define ROOST_CORE_CLIENT_PARKING_SWITCHES_H_
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/config/config.h"
+#include "core/route/route.h"
+
+namespace roost {
+
+class ParkingSwitches {
+ public:
+  explicit ParkingSwitches(const Config& config);
+
+  // `login`: the name that the store has proven. `client_name`: of its ID command, may be empty.
+  bool Allow(StoreIndex store, const std::string& login, std::string_view client_name) const;
+
+ private:
+  bool enabled_;
+  std::vector<bool> stores_;  // by StoreIndex
+  std::set<std::string> users_;
+  std::vector<std::string> clients_;  // lower case
+};
+
+// Copies what may be switched, and nothing else, from one configuration into another; stores are
+// found by name. False when `from` differs from `to` in more than that: it needs a restart.
+bool TakeSwitches(const Config& from, Config* to);
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_CLIENT_PARKING_SWITCHES_H_

@@ -1,0 +1,102 @@
+#include "core/client/parking_switches.h"
+
+#include <gtest/gtest.h>
+
+#include "core/testing/scripted_world.h"
+
+namespace roost {
+namespace {
+
+Config TwoStores() {
+  Config config;
+  config.stores.resize(2);
+  config.stores[0].name = "a";
+  config.stores[1].name = "b";
+  return config;
+}
+
+TEST(ParkingSwitches, LetsEverybodyParkUnlessTold) {
+  const ParkingSwitches switches(TwoStores());
+  EXPECT_TRUE(switches.Allow(0, "ann", "Phone"));
+  EXPECT_TRUE(switches.Allow(1, "ann", ""));
+}
+
+TEST(ParkingSwitches, AreForAllForAStoreForAUserAndForAKindOfClient) {
+  Config config = TwoStores();
+  config.stores[1].parking = false;
+  config.parking.except_users = {"ann"};
+  config.parking.except_clients = {"mac OS X"};
+  const ParkingSwitches switches(config);
+  EXPECT_FALSE(switches.Allow(1, "bob", ""));
+  EXPECT_FALSE(switches.Allow(0, "ann", ""));
+  EXPECT_TRUE(switches.Allow(0, "Ann", ""));  // names are the exact bytes
+  EXPECT_FALSE(switches.Allow(0, "bob", "Mac OS X Mail"));
+  EXPECT_TRUE(switches.Allow(0, "bob", "Thunderbird"));
+  config.parking.enabled = false;
+  EXPECT_FALSE(ParkingSwitches(config).Allow(0, "bob", "Thunderbird"));
+}
+
+TEST(ParkingSwitches, AreAllThatIsTakenFromANewConfiguration) {
+  Config running = TwoStores();
+  Config wanted = TwoStores();
+  wanted.parking.enabled = false;
+  wanted.stores[1].parking = false;
+  EXPECT_TRUE(TakeSwitches(wanted, &running));
+  EXPECT_FALSE(running.parking.enabled);
+  EXPECT_FALSE(running.stores[1].parking);
+  wanted.parking.enabled = true;
+  wanted.parking.pool_keep_s = 99;
+  EXPECT_FALSE(TakeSwitches(wanted, &running));
+  EXPECT_TRUE(running.parking.enabled);
+  EXPECT_NE(running.parking.pool_keep_s, 99);
+}
+
+TEST(ParkingSwitches, KeepAClientOnItsOwnSessionInIdle) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1, 2}});
+  world.config().parking.except_clients = {"phone"};
+  world.TakeSwitches();
+  world.Say(client, "d ID (\"name\" \"Phone 3\")");
+  world.HearUntil(client, "d");
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.Asked(0, "IDLE");  // no list, no feed
+  world.Tell(0, "+ idling");
+  world.Tell(0, "* 1 EXPUNGE");
+  EXPECT_EQ(world.Hear(client), "* 1 EXPUNGE");
+  EXPECT_EQ(world.figures().parked, 0u);
+}
+
+TEST(ParkingSwitches, LeaveThoseAlreadyParkedUntilTheyAct) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Say(client, "d ID (\"name\" \"Phone 3\")");
+  world.HearUntil(client, "d");
+  world.Select(client, 0, {.uids = {1, 2}});
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.AnswerList(0, {1, 2});
+  const std::string idle = world.Asked(0, "IDLE");
+  world.Tell(0, "+ idling");
+  world.Pass(1);
+  EXPECT_EQ(world.figures().asleep, 1u);
+  world.config().parking.except_clients = {"phone"};
+  world.TakeSwitches();
+  world.Pass(1);
+  EXPECT_EQ(world.figures().parked, 1u);
+  world.Say(client, "DONE");
+  world.HearUntil(client, "i");
+  world.Say(client, "f UID FETCH 1:* (FLAGS)");
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  world.Tell(0, idle + " OK done");
+  EXPECT_EQ(world.NextAsked(0), "f UID FETCH 1:* (FLAGS)");
+  world.Tell(0, "f OK done");
+  EXPECT_EQ(world.Hear(client), "f OK done");
+  world.Say(client, "i IDLE");  // it is known by its name, though it slept
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.Asked(0, "IDLE");
+}
+
+}  // namespace
+}  // namespace roost
