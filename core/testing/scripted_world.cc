@@ -127,6 +127,10 @@ size_t ScriptedWorld::Connect() {
 
 void ScriptedWorld::Say(size_t client, std::string_view line) { clients_[client]->Say(line); }
 
+void ScriptedWorld::SayRaw(size_t client, std::string_view bytes) {
+  clients_[client]->wire.Write(std::string(bytes));
+}
+
 std::string ScriptedWorld::Hear(size_t client) {
   Peer& peer = *clients_[client];
   EXPECT_TRUE(Await([&] { return !peer.lines.empty(); }))

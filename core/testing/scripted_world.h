@@ -37,6 +37,8 @@ class ScriptedWorld {
   // Connected and greeted.
   size_t Connect();
   void Say(size_t client, std::string_view line);
+  // Without the line's end.
+  void SayRaw(size_t client, std::string_view bytes);
   // The next line; fails the test when none comes.
   std::string Hear(size_t client);
   // The next line begins so.
@@ -76,7 +78,7 @@ class ScriptedWorld {
     uint32_t validity = 7;
     std::string permanent = "(\\Seen \\*)";
     std::string flags = "(\\Seen \\Deleted)";
-    uint64_t modseq = 5;  // 0: not told
+    uint64_t modseq = 5;     // 0: not told
     bool read_only = false;  // whatever it is opened by
   };
   // The client SELECTs INBOX on its session.

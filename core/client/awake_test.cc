@@ -1,0 +1,163 @@
+#include "core/client/awake.h"
+
+#include <gtest/gtest.h>
+
+#include "core/testing/scripted_world.h"
+
+namespace roost {
+namespace {
+
+// Two clients of one user parked on INBOX with UIDs 1 and 2; session 0 drives, the second client is
+// out of IDLE.
+class AwakeTest : public ::testing::Test {
+ protected:
+  AwakeTest() {
+    first_ = world_.LogIn();
+    world_.Select(first_, 0, {.uids = {1, 2}});
+    world_.ParkFirst(first_, 0, {1, 2});
+    second_ = world_.LogIn();
+    world_.Select(second_, 1, {.uids = {1, 2}});
+    world_.Join(second_, 1, 0, {1, 2});
+    world_.Say(second_, "DONE");
+    EXPECT_EQ(world_.Hear(second_), "i OK Idle completed.");
+    world_.Pass(2);  // the flush of the join is no longer fresh
+  }
+
+  ScriptedWorld world_;
+  size_t first_ = 0;
+  size_t second_ = 0;
+};
+
+TEST_F(AwakeTest, AnswersNoopAfterOneFlushForAllWhoAsk) {
+  world_.Say(first_, "DONE");
+  EXPECT_EQ(world_.Hear(first_), "i OK Idle completed.");
+  world_.Say(first_, "n NOOP");
+  world_.Say(second_, "c CHECK");
+  world_.AnswerFlush(0, {"* 1 EXPUNGE"});
+  EXPECT_EQ(world_.Hear(first_), "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(first_), "n OK NOOP completed.");
+  EXPECT_EQ(world_.Hear(second_), "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(second_), "c OK CHECK completed.");
+  world_.AsksNothing(0, 0.2);
+}
+
+TEST_F(AwakeTest, AnswersNoopFromTheLogWhileTheLastFlushIsFresh) {
+  world_.Say(second_, "n NOOP");
+  world_.AnswerFlush(0);
+  EXPECT_EQ(world_.Hear(second_), "n OK NOOP completed.");
+  world_.Say(second_, "m NOOP");
+  EXPECT_EQ(world_.Hear(second_), "m OK NOOP completed.");
+  world_.AsksNothing(0, 0.2);
+}
+
+TEST_F(AwakeTest, AnswersNoopWithWhatIsKnownWhileTheStoreIsAway) {
+  world_.Tell(0, "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(first_), "* 1 EXPUNGE");
+  world_.RefuseLogins("NO [UNAVAILABLE] not now");
+  world_.Cut(0);
+  world_.Pass(1);
+  world_.Say(second_, "n NOOP");
+  EXPECT_EQ(world_.Hear(second_), "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(second_), "n OK NOOP completed.");
+}
+
+TEST_F(AwakeTest, HoldsWhatComesBehindANoopThatWaits) {
+  world_.Say(second_, "n NOOP\r\nx LOGOUT");
+  world_.HearsNothing(second_, 0.2);
+  world_.AnswerFlush(0);
+  EXPECT_EQ(world_.Hear(second_), "n OK NOOP completed.");
+  world_.HearsBeginning(second_, "* BYE");
+  world_.HearsBeginning(second_, "x OK");
+}
+
+TEST_F(AwakeTest, EndsIdleWithBadAtAnythingButDone) {
+  world_.Say(second_, "j IDLE");
+  EXPECT_EQ(world_.Hear(second_), "+ idling");
+  world_.Say(second_, "k NOOP");
+  world_.HearsBeginning(second_, "j BAD");
+  world_.Say(second_, "l IDLE now");  // IDLE takes no arguments: the store may say so
+  world_.AwaitSession(2);
+}
+
+TEST_F(AwakeTest, CarriesAnIdleTagThatIsLongerThanACellHolds) {
+  const std::string tag(60, 't');
+  world_.Say(second_, tag + " IDLE");
+  EXPECT_EQ(world_.Hear(second_), "+ idling");
+  world_.Tell(0, "* 2 EXPUNGE");
+  EXPECT_EQ(world_.Hear(second_), "* 2 EXPUNGE");
+  world_.Say(second_, "DONE");
+  EXPECT_EQ(world_.Hear(second_), tag + " OK Idle completed.");
+}
+
+TEST_F(AwakeTest, RefusesWhatMustNotReachAStoreWithoutWaking) {
+  for (const char* command : {"LOGIN bob secret", "NOTIFY NONE", "COMPRESS DEFLATE"}) {
+    world_.Say(second_, std::string("a ") + command);
+    world_.HearsBeginning(second_, "a NO [CANNOT]");
+  }
+  // The bytes of a refused literal are no commands.
+  world_.Say(second_, "b XSTRANGE {10+}\r\nc NOOP\r\nxx");
+  world_.HearsBeginning(second_, "b BAD");
+  world_.HearsNothing(second_, 0.2);
+  EXPECT_EQ(world_.sessions_seen(), 2u);
+}
+
+TEST_F(AwakeTest, SendsWhatWasPipelinedBehindTheWakingCommandInOrder) {
+  world_.Say(second_, "u UID FETCH 1 (FLAGS)\r\nv UID FETCH 2 (FLAGS)");
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2}});
+  world_.AnswerFlush(0);
+  EXPECT_EQ(world_.NextAsked(2), "u UID FETCH 1 (FLAGS)");
+  EXPECT_EQ(world_.NextAsked(2), "v UID FETCH 2 (FLAGS)");
+}
+
+TEST_F(AwakeTest, IsToldNothingTwiceWhenItWakesWhileEventsCome) {
+  world_.Say(second_, "u UID FETCH 2 (FLAGS)");
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2}});
+  // The session has not heard of it yet and will tell of it itself.
+  world_.AnswerFlush(0, {"* 1 EXPUNGE"});
+  EXPECT_EQ(world_.NextAsked(2), "u UID FETCH 2 (FLAGS)");
+  world_.HearsNothing(second_, 0.2);
+  world_.Tell(2, "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(second_), "* 1 EXPUNGE");
+}
+
+TEST_F(AwakeTest, StaysParkedWhenNoSessionCanBeHad) {
+  world_.RefuseLogins("NO [UNAVAILABLE] not now");
+  world_.Say(second_, "u UID FETCH 2 (FLAGS)");
+  world_.HearsBeginning(second_, "u NO [UNAVAILABLE]");
+  EXPECT_EQ(world_.figures().parked, 2u);
+  world_.Say(second_, "j IDLE");
+  EXPECT_EQ(world_.Hear(second_), "+ idling");
+  world_.Tell(0, "* 2 EXPUNGE");
+  EXPECT_EQ(world_.Hear(second_), "* 2 EXPUNGE");
+}
+
+TEST_F(AwakeTest, EndsWhenTheStoreNoLongerTakesTheLogin) {
+  world_.RefuseLogins("NO [AUTHENTICATIONFAILED] changed");
+  world_.Say(second_, "u UID FETCH 2 (FLAGS)");
+  world_.HearsBeginning(second_, "* BYE [UNAVAILABLE] The mail store no longer accepts");
+}
+
+TEST_F(AwakeTest, LeavesNothingBehindWhenItGoesWhileWaking) {
+  world_.Say(second_, "u UID FETCH 2 (FLAGS)");
+  world_.AwaitSession(2);
+  world_.Hang(second_);
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2}});
+  world_.AnswerFlush(0);
+  world_.Pass(2);
+  EXPECT_EQ(world_.figures().clients, 1u);
+  EXPECT_EQ(world_.sessions_open(), 1u);
+  world_.Tell(0, "* 2 EXPUNGE");
+  EXPECT_EQ(world_.Hear(first_), "* 2 EXPUNGE");
+}
+
+TEST_F(AwakeTest, NeverSleepsWithHalfACommand) {
+  const uint64_t asleep = world_.figures().asleep;
+  world_.SayRaw(second_, "u UID FET");
+  world_.Pass(5);
+  EXPECT_EQ(world_.figures().asleep, asleep - 1);
+  world_.Say(second_, "CH 2 (FLAGS)");
+  world_.AwaitSession(2);
+}
+
+}  // namespace
+}  // namespace roost
