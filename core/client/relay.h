@@ -102,6 +102,7 @@ class Relay final : public Talk, private SessionSink {
   void Park(const Parking::Result& result);
   void ParkUnselected();
   void StartOwnIdle();
+  void PollLater();
   void EndIdle(std::string_view answer);
   void IdleEnded();
 
@@ -124,6 +125,7 @@ class Relay final : public Talk, private SessionSink {
   bool local_ready_ = false;   // an own answer waits until the session is settled
   bool store_paused_ = false;
   bool own_idle_started_ = false;
+  bool idle_refused_ = false;  // by the store, that offers it
   bool quiet_over_ = false;  // this silence cannot be parked; the next command begins another
   bool withheld_expunge_ = false;
   std::string command_;        // text and small literals of the command under way

@@ -24,8 +24,9 @@ bool Relay::MayPark() const {
   if (mapped_ != nullptr) return false;  // its view is not the session's
   const StoreIndex store = session_->target().index;
   if (!services.switches->Allow(store, user->login(), NameIn(client_.id()))) return false;
-  if (state.uncertain() || state.enabled().unknown() || !state.capabilities().Has("IDLE"))
-    return false;
+  if (state.uncertain() || state.enabled().unknown()) return false;
+  const bool watched = state.capabilities().Has("IDLE") || services.config.parking.poll_s != 0;
+  if (!watched) return false;
   if (!state.enabled().empty() && !state.capabilities().Has("ENABLE")) return false;
   return !state.selected() || MayBeWatched(*state.selected());
 }
@@ -57,7 +58,8 @@ void Relay::ParkingDone(const Parking::Result& result) {
   if (result.parked) return Park(result);
   if (result.try_again) {
     retry_.SetIn(MsToNs(retry_ms_), [this] {
-      if (state_ != State::kOwnIdle || !own_idle_started_) return;
+      if (state_ != State::kOwnIdle) return;
+      if (!own_idle_started_) return session_->state().idle() ? StartParking() : void();
       own_idle_started_ = false;
       session_->EndIdle();  // its answer starts parking anew
       state_ = State::kParking;
@@ -108,7 +110,7 @@ void Relay::StartOwnIdle() {
   ++client_.services().stats.kept_idle;
   state_ = State::kOwnIdle;
   own_idle_started_ = false;
-  if (!session_->state().capabilities().Has("IDLE")) return;
+  if (idle_refused_ || !session_->state().capabilities().Has("IDLE")) return PollLater();
   session_->RunIdle(
       [this] {
         own_idle_started_ = true;
@@ -121,9 +123,22 @@ void Relay::StartOwnIdle() {
         if (state_ == State::kEnding) return IdleEnded();
         state_ = State::kOwnIdle;
         // Refused: as if the store had none. Asking again would never end.
-        if (response.status != Status::kOk) return;
+        idle_refused_ = response.status != Status::kOk;
+        if (idle_refused_) return PollLater();
         StartParking();  // a retry, or the store ended it by itself
       });
+}
+
+// Without IDLE of the store the client hears what a NOOP brings now and then.
+void Relay::PollLater() {
+  const int period_s = client_.services().config.parking.poll_s;
+  if (period_s == 0 || retry_.armed()) return;
+  retry_.SetIn(SecondsToNs(static_cast<uint64_t>(period_s)), [this] {
+    if (state_ != State::kOwnIdle || !session_->state().idle()) return;
+    session_->Run(CommandKind::kNoop, "NOOP", [this](const Response&) {
+      state_ == State::kEnding ? IdleEnded() : PollLater();
+    });
+  });
 }
 
 void Relay::EndIdle(std::string_view answer) {

@@ -102,5 +102,30 @@ TEST_F(RelayTest, AnswersBadToAnythingButDoneInIdle) {
   world_.HearsBeginning(client_, "m OK");
 }
 
+TEST(Relay, PollsForAPinnedClientInIdleWhereTheStoreHasNone) {
+  ScriptedWorld world("IMAP4rev1 ESEARCH AUTH=PLAIN SASL-IR");
+  world.config().parking.poll_s = 5;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1, 2}});
+  world.Say(client, "x XSTRANGE");
+  EXPECT_EQ(world.NextAsked(0), "x XSTRANGE");
+  world.Tell(0, "x OK whatever");
+  EXPECT_EQ(world.Hear(client), "x OK whatever");
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.Pass(4);
+  world.Answer(0, "NOOP");
+  world.Pass(4);
+  const std::string noop = world.Asked(0, "NOOP");
+  world.Tell(0, "* 2 EXPUNGE");
+  EXPECT_EQ(world.Hear(client), "* 2 EXPUNGE");
+  world.Say(client, "DONE");
+  world.HearsNothing(client, 0.1);  // our NOOP is unanswered
+  world.Tell(0, noop + " OK done");
+  world.HearsBeginning(client, "i OK");
+  world.Say(client, "f FETCH 1 (FLAGS)");
+  EXPECT_EQ(world.NextAsked(0), "f FETCH 1 (FLAGS)");
+}
+
 }  // namespace
 }  // namespace roost

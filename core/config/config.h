@@ -128,6 +128,7 @@ struct ParkingConfig {
   std::vector<std::string> except_clients;  // beginnings of names in ID, any case
   int quiet_park_s = 30;        // silence after which a client parks without IDLE; 0: never
   int driver_check_s = 540;     // DONE, NOOP, IDLE on a feed's session that has been silent so long
+  int poll_s = 60;              // NOOP so often where the store has no IDLE; 0: never parked there
   int flush_max_age_ms = 1000;  // NOOP of a parked client is answered from the log within this age
   int pool_keep_s = 10;         // how long a session nobody uses is kept for the next wake
   int pool_per_user = 2;

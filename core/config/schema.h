@@ -195,6 +195,12 @@ void Visit(V& v, ParkingConfig& c) {
       {.why = "A silent feed proves its session alive so often; below the store's own autologout.",
        .minimum = 10,
        .maximum = 1740});
+  v.Field("poll_s", c.poll_s,
+          {.why = "A store without IDLE, or that refuses it, is asked so often for each feed; 0: "
+                  "its clients keep their own sessions.",
+           .minimum = 5,
+           .maximum = 1740,
+           .zero_too = true});
   v.Field("flush_max_age_ms", c.flush_max_age_ms,
           {.why = "A parked client's NOOP is answered without asking the store within this time.",
            .maximum = 60'000});

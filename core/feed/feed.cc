@@ -15,6 +15,16 @@ namespace {
 
 std::atomic<uint64_t> next_id{1};
 
+// After a session was adopted flags are learned somewhere between.
+constexpr uint64_t kSoonestLearnNs = 1 * kNsPerSecond;
+constexpr uint64_t kLatestLearnNs = 30 * kNsPerSecond;
+
+// "(\\Seen $x)" -> "\\Seen $x"
+std::string_view Inside(std::string_view list) {
+  if (list.size() < 2 || list.front() != '(' || list.back() != ')') return {};
+  return list.substr(1, list.size() - 2);
+}
+
 }  // namespace
 
 Feed::Feed(Loop& loop, const Config& config, FeedHost& host, User& user, std::string mailbox)
@@ -24,6 +34,7 @@ Feed::Feed(Loop& loop, const Config& config, FeedHost& host, User& user, std::st
       user_(user),
       id_(next_id.fetch_add(1, std::memory_order_relaxed)),
       mailbox_(std::move(mailbox)),
+      learn_(loop),
       log_(static_cast<uint32_t>(config.parking.log_entries_max)) {}
 
 // The driver goes at once: it would speak to us in the next turn. Nobody destroys a feed from
@@ -71,9 +82,71 @@ Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session, uint32_t told) {
   Describe(selected);
   state_ = State::kLive;
   const uint64_t check = SecondsToNs(static_cast<uint64_t>(config_.parking.driver_check_s));
-  driver_.reset(new IdleDriver(loop_, std::move(session), *this, check));
+  const uint64_t poll = SecondsToNs(static_cast<uint64_t>(config_.parking.poll_s));
+  driver_.reset(new IdleDriver(loop_, std::move(session), *this, check, poll));
   driver_->Start();
+  if (NeedsFlagHashes()) {
+    LearnFlagsIn(kSoonestLearnNs, kLatestLearnNs);
+  } else {
+    hashes_.Clear();
+  }
   return Adoption::kAdopted;
+}
+
+// ---- Flags where there is no MODSEQ
+// --------------------------------------------------------------
+
+// A recovery cannot ask for what has changed since.
+bool Feed::NeedsFlagHashes() const {
+  const CapabilitySet& can = user_.capabilities();
+  const bool condstore = can.Has("ENABLE") && (can.Has("CONDSTORE") || can.Has("QRESYNC"));
+  return !condstore || no_modseq_ || confirmed_modseq_ == 0;
+}
+
+// Spread, so that thousands of feeds do not search in one moment.
+void Feed::LearnFlagsIn(uint64_t least_ns, uint64_t most_ns) {
+  uint8_t random[2];
+  loop_.io().Random(random);
+  const uint64_t spread = (most_ns - least_ns) / 65536 * (random[0] | random[1] << 8);
+  learn_.SetIn(least_ns + spread, [this] { LearnFlags(); });
+}
+
+void Feed::LearnFlags() {
+  const uint32_t unknown = hashes_.FirstUnknown(view_.size());
+  if (!live() || !NeedsFlagHashes()) return;
+  const uint64_t again = SecondsToNs(static_cast<uint64_t>(config_.parking.driver_check_s));
+  if (unknown == 0) return LearnFlagsIn(again / 2, again);
+  std::vector<std::string> flags;
+  for (std::string_view rest = Inside(flags_); !rest.empty();) {
+    const size_t end = std::min(rest.find(' '), rest.size());
+    if (end != 0) flags.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  driver_->LearnFlags(
+      view_.At(unknown).value_or(1), flags,
+      [this, again](bool ok, const UidSet& covered, const IdleDriver::FlagsFound& found) {
+        if (!ok) return LearnFlagsIn(again / 8, again / 4);
+        hashes_.Learn(view_, covered, found);
+        host_.OnFeedLearned(*this);
+        LearnFlagsIn(again / 2, again);
+      });
+}
+
+bool Feed::KnowsFlags(uint32_t uid, std::string_view flags) const {
+  return hashes_.At(view_.PositionOf(uid)) == FlagHashes::Of(flags);
+}
+
+void Feed::NoteFlags(uint32_t uid, std::string_view flags) {
+  NoteFlagsAt(view_.PositionOf(uid), flags);
+}
+
+// A change that is not noted would leave a hash that is wrong: then none is kept.
+void Feed::NoteFlagsAt(uint32_t position, std::string_view flags) {
+  NeedsFlagHashes() ? hashes_.Set(position, FlagHashes::Of(flags)) : hashes_.Clear();
+}
+
+void Feed::OnDriverConfirmed(uint64_t modseq) {
+  confirmed_modseq_ = std::max(confirmed_modseq_, modseq);
 }
 
 void Feed::Flush(std::function<void(bool)> done) {
@@ -98,6 +171,7 @@ bool Feed::Serves(EnabledSet enabled) const {
 void Feed::Kill(const std::string& reason) {
   if (state_ == State::kDead) return;
   state_ = State::kDead;
+  learn_.Cancel();
   loop_.Retire(std::move(driver_));
   host_.OnFeedDead(*this, reason);
 }
@@ -159,6 +233,7 @@ void Feed::OnDriverExpunged(const UidSet& uids) {
   if (event.uids.empty()) return;
   MakeRoom();
   event.numbers = NumbersOf(event.uids, view_);
+  hashes_.Remove(event.numbers);
   view_.RemoveSet(event.uids);
   event.number = view_.size();
   event.modseq = confirmed_modseq_;  // they were there then
@@ -189,12 +264,14 @@ void Feed::OnDriverFlags(uint32_t uid, std::string_view flags, uint64_t modseq) 
   event.numbers.Insert(number);
   event.modseq = modseq;
   event.text = CanonicalFlags(flags);
+  NoteFlagsAt(number, flags);
   MakeRoom();
   Log(std::move(event));
 }
 
 void Feed::LogFlags(const std::vector<FlagChange>& changes) {
   for (FeedEvent& event : GroupFlags(changes, view_)) {
+    event.uids.ForEach([&](uint32_t uid) { NoteFlags(uid, event.text); });
     MakeRoom();
     Log(std::move(event));
   }
@@ -218,6 +295,7 @@ void Feed::OnDriverBatchEnd() {
 void Feed::TooLarge() { Kill("[UNAVAILABLE] The mailbox has become too large to be watched"); }
 
 void Feed::OnDriverLost(SessionLoss, const std::string& text) {
+  learn_.Cancel();
   loop_.Retire(std::move(driver_));
   if (state_ != State::kLive) return;
   state_ = State::kDriverless;

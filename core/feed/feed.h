@@ -36,6 +36,7 @@
 #include "core/base/list.h"
 #include "core/feed/coalesce.h"
 #include "core/feed/event.h"
+#include "core/feed/flag_hashes.h"
 #include "core/feed/idle_driver.h"
 #include "core/store/user.h"
 
@@ -53,6 +54,8 @@ class FeedHost {
   virtual void OnFeedLogFull(Feed& feed) = 0;
   // The driver was lost: find another (core/park/recovery.h).
   virtual void OnFeedDriverLost(Feed& feed, const std::string& text) = 0;
+  // The flags of all messages are known by their hashes.
+  virtual void OnFeedLearned(Feed& feed) { (void)feed; }
   // Nothing true can be told any more: every subscriber gets BYE with the reason.
   virtual void OnFeedDead(Feed& feed, const std::string& reason) = 0;
 };
@@ -88,6 +91,11 @@ class Feed final : public Retirable, private DriverListener {
   // Flag changes found by recovery rather than told by the driver; of several for one message the
   // last counts.
   void LogFlags(const std::vector<FlagChange>& changes);
+  // Whether clients were told just these flags of the message, or nothing else since they asked.
+  // False also when that is not known.
+  bool KnowsFlags(uint32_t uid, std::string_view flags) const;
+  // Flags of a message that are the clients' to fetch.
+  void NoteFlags(uint32_t uid, std::string_view flags);
   void Kill(const std::string& reason);
   // Tells the host of what was logged outside of the driver's batches.
   void TellNews() { host_.OnFeedNews(*this); }
@@ -106,7 +114,8 @@ class Feed final : public Retirable, private DriverListener {
   uint32_t uid_validity() const { return uid_validity_; }
   const std::string& mailbox_id() const { return mailbox_id_; }
   bool no_modseq() const { return no_modseq_; }
-  // What a recovery asks changes since: set by SELECT only, never by FETCH lines.
+  // What a recovery asks changes since: everything up to it has been logged. Moves with a SELECT,
+  // and with a flush that began after the store spoke of it; never with FETCH lines.
   uint64_t confirmed_modseq() const { return confirmed_modseq_; }
   void set_confirmed_modseq(uint64_t modseq) { confirmed_modseq_ = modseq; }
   const std::string& flags() const { return flags_; }
@@ -155,6 +164,7 @@ class Feed final : public Retirable, private DriverListener {
   void OnDriverArrived(const UidSet& uids) override;
   void OnDriverFlags(uint32_t uid, std::string_view flags, uint64_t modseq) override;
   void OnDriverLine(std::string_view line) override;
+  void OnDriverConfirmed(uint64_t modseq) override;
   void OnDriverBatchEnd() override;
   void OnDriverLost(SessionLoss loss, const std::string& text) override;
 
@@ -163,6 +173,10 @@ class Feed final : public Retirable, private DriverListener {
   void MakeRoom();
   void Log(FeedEvent event);
   void Describe(const SelectedMailbox& selected);
+  bool NeedsFlagHashes() const;
+  void LearnFlagsIn(uint64_t least_ns, uint64_t most_ns);
+  void LearnFlags();
+  void NoteFlagsAt(uint32_t position, std::string_view flags);
 
   Loop& loop_;
   const Config& config_;
@@ -178,6 +192,8 @@ class Feed final : public Retirable, private DriverListener {
   std::string mailbox_id_;
   std::string flags_;
   UidSet view_;
+  FlagHashes hashes_;  // empty where MODSEQ serves
+  Alarm learn_;
   FeedLog log_;
   size_t log_bytes_ = 0;  // of log_'s entries
   std::unique_ptr<IdleDriver> driver_;

@@ -4,17 +4,35 @@
 #include <cctype>
 #include <utility>
 
+#include "core/feed/render.h"
 #include "proto/check.h"
 #include "proto/imap/writer.h"
 
 namespace roost {
 
+namespace {
+
+// What SEARCH calls it; empty: it has no word for it.
+std::string SearchKeyOf(std::string_view flag) {
+  std::string key;
+  for (const char* name : {"\\Answered", "\\Deleted", "\\Draft", "\\Flagged", "\\Seen"}) {
+    if (SameFlag(flag, name)) key = name + 1;
+  }
+  for (char& c : key) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  if (key.empty() && !flag.empty() && flag.front() != '\\') key.append("KEYWORD ").append(flag);
+  return key;
+}
+
+}  // namespace
+
 IdleDriver::IdleDriver(Loop& loop, std::unique_ptr<Session> session, DriverListener& listener,
-                       uint64_t check_ns)
+                       uint64_t check_ns, uint64_t poll_ns)
     : loop_(loop),
       session_(std::move(session)),
       listener_(listener),
       check_ns_(check_ns),
+      poll_ns_(poll_ns),
+      polling_(!session_->state().capabilities().Has("IDLE") && poll_ns != 0),
       check_(loop) {
   ROOST_CHECK(session_ != nullptr && session_->view() != nullptr);
   session_->set_sink(*this);
@@ -33,16 +51,34 @@ void IdleDriver::Start() {
 }
 
 void IdleDriver::SendIdle() {
+  idling_ = false;
+  if (polling_) return RestSoon();
   session_->RunIdle([this] { Idling(); }, [this](const Response& r) { IdleEnded(r); });
 }
 
+// All is answered, or will be: then there is nothing more to wait for.
+void IdleDriver::RestSoon() {
+  if (rest_posted_) return;
+  rest_posted_ = true;
+  loop_.Post([this, life = std::weak_ptr<int>(life_)] {
+    if (life.expired()) return;
+    rest_posted_ = false;
+    if (session_ != nullptr && session_->Settled() && phase_ != Phase::kIdle) Idling();
+  });
+}
+
 void IdleDriver::Idling() {
+  idling_ = true;
   if (phase_ == Phase::kStopping) return EndIdle();
   phase_ = Phase::kIdle;
   Kick();
 }
 
 void IdleDriver::EndIdle() {
+  if (polling_) {
+    if (phase_ == Phase::kStopping) HandBack();
+    return;
+  }
   ++dones_;
   session_->EndIdle();
 }
@@ -50,17 +86,13 @@ void IdleDriver::EndIdle() {
 void IdleDriver::IdleEnded(const Response& response) {
   const bool ours = dones_ > 0;
   if (ours) --dones_;
-  if (phase_ == Phase::kStopping && session_->state().idle()) {
-    phase_ = Phase::kStopped;
-    check_.Cancel();
-    TellArrived();
-    listener_.OnDriverBatchEnd();
-    auto stopped = std::exchange(stopped_, nullptr);
-    for (Waiter& w : std::exchange(waiting_, {})) w.done(false);
-    for (Waiter& w : std::exchange(flushing_, {})) w.done(false);
-    return stopped(std::move(session_));
-  }
+  if (phase_ == Phase::kStopping && session_->state().idle()) return HandBack();
   if (response.status != Status::kOk) {
+    if (poll_ns_ != 0 && !ours && !idling_) {  // it offers IDLE and refuses it
+      polling_ = true;
+      ArmCheck();
+      return RestSoon();
+    }
     return Lost(SessionLoss::kProtocol, "the store refused IDLE: " + std::string(response.text));
   }
   if (ours) return;  // the next IDLE is on its way already
@@ -69,20 +101,44 @@ void IdleDriver::IdleEnded(const Response& response) {
   SendIdle();
 }
 
+// To whoever asked for it by Stop.
+void IdleDriver::HandBack() {
+  phase_ = Phase::kStopped;
+  check_.Cancel();
+  TellArrived();
+  listener_.OnDriverBatchEnd();
+  auto stopped = std::exchange(stopped_, nullptr);
+  EndSearch(false);
+  for (Waiter& w : std::exchange(waiting_, {})) w.done(false);
+  for (Waiter& w : std::exchange(flushing_, {})) w.done(false);
+  stopped(std::move(session_));
+}
+
 void IdleDriver::Kick() {
   if (phase_ != Phase::kIdle) return;
   TellArrived();  // a FETCH of its flags may have named a new message meanwhile
   FinishFlush();  // or what it waited for has vanished
   if (phase_ != Phase::kIdle) return;
-  if (session_->view()->tail_unknown() != 0 || !waiting_.empty()) Cycle();
+  const bool search = search_ != nullptr && !search_->running && flushing_.empty();
+  if (session_->view()->tail_unknown() != 0 || !waiting_.empty() || search) Cycle();
 }
 
 void IdleDriver::Cycle() {
   phase_ = Phase::kBusy;
   EndIdle();
+  const bool free = session_->view()->tail_unknown() == 0 && waiting_.empty();
+  if (search_ == nullptr || search_->running || !free) return Ask();
+  search_->running = true;
+  search_->covered = session_->view()->known();
+  SearchNext();
+}
+
+// What is wanted, in one write with the IDLE that follows.
+void IdleDriver::Ask() {
   if (!waiting_.empty() && flushing_.empty()) {
     flushing_ = std::exchange(waiting_, {});
     noop_answered_ = false;
+    AskModseq();
     session_->Run(CommandKind::kNoop, "NOOP", [this](const Response& r) { NoopAnswered(r); });
   }
   if (session_->view()->tail_unknown() != 0) {
@@ -99,9 +155,108 @@ void IdleDriver::Cycle() {
       }
       TellArrived();
       FinishFlush();
+      if (polling_) RestSoon();
     });
   }
   SendIdle();
+}
+
+// STATUS tells a MODSEQ that the NOOP behind it brings this session to. Only where the session
+// speaks of MODSEQ anyway: it would from then on.
+void IdleDriver::AskModseq() {
+  modseq_ = 0;
+  if (!std::exchange(modseq_wanted_, false)) return;
+  const std::string& mailbox = session_->state().selected()->name;
+  if (!session_->state().enabled().condstore() || session_->state().selected()->no_modseq ||
+      AstringFormOf(mailbox) == StringForm::kLiteral) {
+    return;
+  }
+  std::string status = "STATUS ";
+  AppendAstring(&status, mailbox, LiteralStyle::kNonSync);
+  status += " (HIGHESTMODSEQ)";
+  auto heard = std::make_shared<uint64_t>(0);
+  session_->Run(
+      CommandKind::kStatus, status,
+      [this, heard](const Response& response) {
+        // Only if it is answered before the NOOP.
+        if (response.status == Status::kOk && !noop_answered_) modseq_ = *heard;
+      },
+      [heard](const Piece& piece, const Response* first) {
+        if (first == nullptr || first->kind != ResponseKind::kStatus) return first == nullptr;
+        StatusInfo info;
+        if (piece.ends_message && ParseStatus(first->rest, &info)) {
+          *heard = info.highest_modseq.value_or(0);
+        }
+        return true;
+      });
+}
+
+void IdleDriver::LearnFlags(uint32_t from, const std::vector<std::string>& flags, Learned learned) {
+  ROOST_CHECK(search_ == nullptr);
+  auto search = std::make_unique<Search>();
+  search->from = from;
+  for (const std::string& flag : flags) {
+    std::string key = SearchKeyOf(flag);
+    if (!key.empty()) search->keys.emplace_back(flag, std::move(key));
+  }
+  search->learned = std::move(learned);
+  search_ = std::move(search);
+  if (stopping() || search_->keys.size() > kMostSearches) return EndSearch(false);
+  loop_.Post([this, life = std::weak_ptr<int>(life_)] {
+    if (!life.expired()) Kick();
+  });
+}
+
+// One after the other: answers without a tag would not tell which they are of.
+void IdleDriver::SearchNext() {
+  if (!waiting_.empty() || phase_ != Phase::kBusy) {  // somebody is in more of a hurry
+    return AbortSearch();
+  }
+  if (search_->found.size() == search_->keys.size()) {
+    // What was found has been told once a flush is over that begins now.
+    waiting_.push_back({[this](bool ok) { EndSearch(ok); }, loop_.now_ns()});
+    return Ask();
+  }
+  const bool esearch =
+      session_->state().capabilities().Has("ESEARCH") || session_->state().enabled().rev2();
+  std::string command = esearch ? "UID SEARCH RETURN (ALL) UID " : "UID SEARCH UID ";
+  AppendNumber(&command, search_->from);
+  command.append(":* ").append(search_->keys[search_->found.size()].second);
+  search_->uids.Clear();
+  search_->listed = false;
+  search_->parser = std::make_unique<SearchListParser>(&search_->uids);
+  session_->Run(
+      CommandKind::kSearch, command,
+      [this](const Response& response) {
+        if (search_ == nullptr) return;
+        if (response.status != Status::kOk || !search_->listed) return AbortSearch();
+        search_->found.emplace_back(search_->keys[search_->found.size()].first,
+                                    std::move(search_->uids));
+        SearchNext();
+      },
+      [this](const Piece& piece, const Response* first) { return SearchPiece(piece, first); });
+}
+
+bool IdleDriver::SearchPiece(const Piece& piece, const Response* first) {
+  if (first != nullptr && first->kind != ResponseKind::kSearch &&
+      first->kind != ResponseKind::kEsearch) {
+    return false;
+  }
+  if (search_ == nullptr || search_->parser == nullptr) return true;
+  search_->parser->Feed(piece.bytes);
+  if (!piece.ends_message) return true;
+  search_->listed = search_->parser->Finish() && !search_->listed;
+  return true;
+}
+
+void IdleDriver::AbortSearch() {
+  EndSearch(false);
+  if (phase_ != Phase::kStopped) Ask();
+}
+
+void IdleDriver::EndSearch(bool ok) {
+  std::unique_ptr<Search> search = std::move(search_);
+  if (search != nullptr) search->learned(ok, search->covered, search->found);
 }
 
 void IdleDriver::NoopAnswered(const Response& response) {
@@ -110,6 +265,7 @@ void IdleDriver::NoopAnswered(const Response& response) {
   }
   noop_answered_ = true;
   FinishFlush();
+  if (polling_) RestSoon();
 }
 
 void IdleDriver::TellArrived() {
@@ -123,6 +279,7 @@ void IdleDriver::FinishFlush() {
   if (flushing_.empty() || !noop_answered_) return;
   TellArrived();
   if (session_->view()->tail_size() != 0) return;  // their UIDs are asked for in the next cycle
+  if (modseq_ != 0) listener_.OnDriverConfirmed(std::exchange(modseq_, 0));
   listener_.OnDriverBatchEnd();
   std::vector<Waiter> done = std::exchange(flushing_, {});
   for (const Waiter& w : done) flushed_ns_ = std::max(flushed_ns_, w.asked_ns);
@@ -148,6 +305,7 @@ void IdleDriver::Stop(std::function<void(std::unique_ptr<Session>)> done) {
   stopped_ = std::move(done);
   const bool idle = phase_ == Phase::kIdle;
   phase_ = Phase::kStopping;
+  if (idle && polling_) return RestSoon();
   if (idle) EndIdle();  // else at the next `+`
 }
 
@@ -227,12 +385,14 @@ void IdleDriver::OnStoreData(Session& session, const Piece& piece, const Respons
 }
 
 void IdleDriver::ArmCheck() {
-  if (check_ns_ == 0) return;
+  const uint64_t period = polling_ ? poll_ns_ : check_ns_;
+  if (period == 0) return;
   // Spread: thousands of drivers of one store must not check in one moment.
   uint8_t random[2];
   loop_.io().Random(random);
-  const uint64_t spread = check_ns_ / 8 / 65536 * (random[0] | random[1] << 8);
-  check_.SetIn(check_ns_ - spread, [this] {
+  const uint64_t spread = period / 8 / 65536 * (random[0] | random[1] << 8);
+  check_.SetIn(period - spread, [this] {
+    modseq_wanted_ = true;
     Flush([](bool) {});
     ArmCheck();
   });
@@ -252,6 +412,7 @@ void IdleDriver::Lost(SessionLoss loss, const std::string& text) {
     loop_.Retire(std::move(session_));
   }
   auto stopped = std::exchange(stopped_, nullptr);
+  EndSearch(false);
   auto waiting = std::exchange(waiting_, {});
   auto flushing = std::exchange(flushing_, {});
   std::weak_ptr<int> life = life_;

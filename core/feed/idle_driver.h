@@ -1,4 +1,5 @@
-// Hears of a mailbox's changes on one session by IDLE (RFC 2177), and can be made to catch up.
+// Hears of a mailbox's changes on one session by IDLE (RFC 2177), or by polling where the store has
+// none or refuses it, and can be made to catch up.
 //
 // What it is: the owner of a feed's session. It turns what the store says into canonical news,
 // learns the UIDs of new messages, and flushes (DONE, NOOP, IDLE in one write) when somebody needs
@@ -7,6 +8,8 @@
 //   kStarting --'+'--> kIdle --wants something--> kBusy (DONE, commands, IDLE written) --'+'-->
 //   kIdle any --Stop--> kStopping --IDLE answered--> kStopped         any --session lost-->
 //   kStopped
+//
+// While it polls there is no DONE and no IDLE: kIdle is when all commands are answered.
 //
 // Invariants
 //  1. The session has an exact view from the start on; news are resolved in that view.
@@ -22,6 +25,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/store/session.h"
@@ -37,6 +41,8 @@ class DriverListener {
   virtual void OnDriverFlags(uint32_t uid, std::string_view flags, uint64_t modseq) = 0;
   // An untagged line for every subscriber, with its CRLF.
   virtual void OnDriverLine(std::string_view line) = 0;
+  // Every change up to this MODSEQ has been told.
+  virtual void OnDriverConfirmed(uint64_t modseq) = 0;
   // Everything that came in one go has been told: time to tell the subscribers.
   virtual void OnDriverBatchEnd() = 0;
   // Once; the driver is of no more use and waits to be retired.
@@ -46,12 +52,19 @@ class DriverListener {
 class IdleDriver final : public Retirable, private SessionSink {
  public:
   static constexpr int kMaxFruitless = 5;
+  // More flags than that are not searched for.
+  static constexpr size_t kMostSearches = 40;
   enum class Phase : uint8_t { kStarting, kIdle, kBusy, kStopping, kStopped };
 
+  // Which messages have which flag.
+  using FlagsFound = std::vector<std::pair<std::string, UidSet>>;
+  // `covered`: the messages that were looked through.
+  using Learned = std::function<void(bool ok, const UidSet& covered, const FlagsFound& found)>;
+
   // `session` is settled, selected, and has a view. check_ns: prove that the store is alive this
-  // often.
+  // often; poll_ns: ask so often where there is no IDLE, 0: never do without.
   IdleDriver(Loop& loop, std::unique_ptr<Session> session, DriverListener& listener,
-             uint64_t check_ns);
+             uint64_t check_ns, uint64_t poll_ns);
   ~IdleDriver() override;
 
   void Start();
@@ -60,6 +73,15 @@ class IdleDriver final : public Retirable, private SessionSink {
   void Flush(std::function<void(bool)> done);
   // Monotonic time at which the last flush that is done was asked for; 0: never.
   uint64_t flushed_ns() const { return flushed_ns_; }
+
+  // Finds out which messages from UID `from` on have which of `flags`, when nobody else wants
+  // anything; then flushes, so that what it found has been told. Not ok: somebody came first, the
+  // store refused, or the driver was lost or stopped.
+  //
+  // By SEARCH, not by FETCH: a store may take what it answers to FETCH for told, and the change
+  // would be lost; and a FETCH response could be either an answer or news. Precondition: none is
+  // under way.
+  void LearnFlags(uint32_t from, const std::vector<std::string>& flags, Learned learned);
 
   // Ends IDLE and gives the session back, settled; null if it was lost meanwhile. What it said
   // until then has been told. Flushes in waiting fail.
@@ -74,6 +96,18 @@ class IdleDriver final : public Retirable, private SessionSink {
     std::function<void(bool)> done;
     uint64_t asked_ns;
   };
+  // LearnFlags under way: one SEARCH after the other.
+  struct Search {
+    uint32_t from = 1;
+    std::vector<std::pair<std::string, std::string>> keys;  // flag, search key
+    bool running = false;
+    UidSet covered;
+    FlagsFound found;
+    UidSet uids;  // of the SEARCH under way
+    std::unique_ptr<SearchListParser> parser;
+    bool listed = false;  // its answer has come and was whole
+    Learned learned;
+  };
 
   void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
@@ -84,7 +118,15 @@ class IdleDriver final : public Retirable, private SessionSink {
   void IdleEnded(const Response& response);
   void Kick();
   void Cycle();
+  void Ask();
+  void AskModseq();
   void NoopAnswered(const Response& response);
+  void SearchNext();
+  bool SearchPiece(const Piece& piece, const Response* first);
+  void AbortSearch();
+  void EndSearch(bool ok);
+  void RestSoon();
+  void HandBack();
   void TellArrived();
   void FinishFlush();
   void BatchSoon();
@@ -95,14 +137,21 @@ class IdleDriver final : public Retirable, private SessionSink {
   std::unique_ptr<Session> session_;
   DriverListener& listener_;
   const uint64_t check_ns_;
+  const uint64_t poll_ns_;
+  bool polling_;
   Phase phase_ = Phase::kStarting;
   int dones_ = 0;      // DONEs written whose IDLE is not answered yet
   int fruitless_ = 0;  // fetches in a row that brought no UID of a new message
   bool batch_posted_ = false;
   bool noop_answered_ = false;  // of the flush under way
+  bool idling_ = false;         // `+` has come for the IDLE under way
+  bool rest_posted_ = false;
+  bool modseq_wanted_ = false;  // with the next flush
+  uint64_t modseq_ = 0;         // of the flush under way: STATUS was answered with it
   uint64_t flushed_ns_ = 0;
   std::vector<Waiter> waiting_;   // for the next flush
   std::vector<Waiter> flushing_;  // for the one under way
+  std::unique_ptr<Search> search_;
   std::function<void(std::unique_ptr<Session>)> stopped_;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);
   Alarm check_;

@@ -93,5 +93,119 @@ TEST_F(IdleDriverTest, IsLostWhenTheStoreContradictsItself) {
   EXPECT_FALSE(world_.closed(client_));
 }
 
+TEST(Polling, AsksAStoreWithoutIdleNowAndThen) {
+  ScriptedWorld world("IMAP4rev1 ESEARCH ENABLE CONDSTORE AUTH=PLAIN SASL-IR");
+  world.config().parking.poll_s = 10;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1, 2, 3}});
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.AnswerList(0, {1, 2, 3});
+  world.AsksNothing(0, 8);
+  EXPECT_EQ(world.figures().parked, 1u);
+  std::string noop = world.Asked(0, "NOOP");
+  world.Tell(0, "* 1 EXPUNGE");
+  world.Tell(0, "* 3 EXISTS");
+  world.Tell(0, noop + " OK done");
+  EXPECT_EQ(world.Hear(client), "* 1 EXPUNGE");
+  const std::string fetch = world.Asked(0, "UID FETCH 4:* (UID)");
+  world.Tell(0, "* 3 FETCH (UID 4)");
+  world.Tell(0, fetch + " OK done");
+  EXPECT_EQ(world.Hear(client), "* 3 EXISTS");
+  // A flush for a client needs no DONE either, and is not late for the next poll.
+  world.Say(client, "DONE");
+  world.HearUntil(client, "i");
+  world.Pass(2);
+  world.Say(client, "n NOOP");
+  world.Answer(0, "NOOP");
+  world.HearsBeginning(client, "n OK");
+  world.Pass(4);
+  world.Answer(0, "NOOP");
+  // What is told between is heard as well.
+  world.Say(client, "j IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.Tell(0, "* 2 EXPUNGE");
+  EXPECT_EQ(world.Hear(client), "* 2 EXPUNGE");
+  // And the session can be had back.
+  world.Say(client, "DONE");
+  world.HearUntil(client, "j");
+  world.Say(client, "f UID FETCH 1 (FLAGS)");
+  EXPECT_EQ(world.NextAsked(0), "f UID FETCH 1 (FLAGS)");
+}
+
+TEST(Polling, IsUsedWhereIdleIsRefused) {
+  ScriptedWorld world;
+  world.config().parking.poll_s = 10;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1}});
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.AnswerList(0, {1});
+  const std::string idle = world.Asked(0, "IDLE");
+  world.Tell(0, idle + " NO not for you");
+  world.AsksNothing(0, 8);
+  const std::string noop = world.Asked(0, "NOOP");
+  world.Tell(0, "* 1 EXPUNGE");
+  world.Tell(0, noop + " OK done");
+  EXPECT_EQ(world.Hear(client), "* 1 EXPUNGE");
+  EXPECT_EQ(world.sessions_seen(), 1u);
+}
+
+TEST(Polling, CanBeSwitchedOff) {
+  ScriptedWorld world("IMAP4rev1 ESEARCH AUTH=PLAIN SASL-IR");
+  world.config().parking.poll_s = 0;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1}});
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.AsksNothing(0, 20);
+  EXPECT_EQ(world.figures().feeds.feeds, 0u);
+}
+
+// Confirmed is what a flush that began after the store spoke of it has brought.
+TEST(Confirmed, ModseqMovesWithAFlushBehindStatus) {
+  ScriptedWorld world;
+  world.config().parking.driver_check_s = 10;
+  const size_t client = world.LogIn();
+  world.Say(client, "e ENABLE CONDSTORE");
+  const std::string enable = world.Asked(0, "ENABLE CONDSTORE");
+  world.Tell(0, "* ENABLED CONDSTORE");
+  world.Tell(0, enable + " OK done");
+  world.HearUntil(client, "e");
+  world.Select(client, 0, {.uids = {1}});
+  world.ParkFirst(client, 0, {1});
+  world.Pass(9);
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  const std::string status = world.Asked(0, "STATUS INBOX (HIGHESTMODSEQ)");
+  const std::string noop = world.Asked(0, "NOOP");
+  world.Asked(0, "IDLE");
+  world.Tell(0, "R4 OK done");
+  world.Tell(0, "* STATUS INBOX (HIGHESTMODSEQ 30)");
+  world.Tell(0, status + " OK done");
+  world.Tell(0, "* 1 FETCH (UID 1 MODSEQ (30) FLAGS (\\Seen))");
+  world.Tell(0, noop + " OK done");
+  world.Tell(0, "+ idling");
+  EXPECT_EQ(world.Hear(client), "* 1 FETCH (UID 1 MODSEQ (30) FLAGS (\\Seen))");
+  world.Pass(0.1);
+  world.Cut(0);
+  const std::string again = world.Asked(1, "ENABLE CONDSTORE");
+  world.Tell(1, "* ENABLED CONDSTORE");
+  world.Tell(1, again + " OK done");
+  world.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1}, .modseq = 31});
+  world.AnswerList(1, {1});
+  world.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 30)");
+}
+
+// STATUS (HIGHESTMODSEQ) would raise the class of a session that a plain client may get.
+TEST(Confirmed, ModseqIsNotAskedOnAPlainSession) {
+  ScriptedWorld world;
+  world.config().parking.driver_check_s = 10;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1}});
+  world.ParkFirst(client, 0, {1});
+  world.Pass(9);
+  world.AnswerFlush(0);
+}
+
 }  // namespace
 }  // namespace roost

@@ -8,17 +8,17 @@
 namespace roost {
 namespace {
 
-bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
+// A VANISHED line is kept below what any client must be able to read.
+constexpr size_t kMaxSetBytes = 8000;
+
+}  // namespace
+
+bool SameFlag(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
     auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
     return lower(x) == lower(y);
   });
 }
-
-// A VANISHED line is kept below what any client must be able to read.
-constexpr size_t kMaxSetBytes = 8000;
-
-}  // namespace
 
 void RenderExpunges(const UidSet& uids, const UidSet& numbers, EnabledSet enabled, bool no_modseq,
                     std::string* out) {
@@ -103,7 +103,7 @@ std::string CanonicalFlags(std::string_view flags) {
   while (!flags.empty()) {
     const size_t end = flags.find(' ');
     const std::string_view flag = flags.substr(0, end);
-    if (!flag.empty() && !EqualsIgnoreCase(flag, "\\Recent")) {
+    if (!flag.empty() && !SameFlag(flag, "\\Recent")) {
       if (!out.empty()) out += ' ';
       out += flag;
     }

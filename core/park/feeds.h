@@ -33,6 +33,7 @@ class Subscribers {
 struct FeedStats {
   uint64_t feeds = 0, recovering = 0;
   uint64_t adopted = 0, joined = 0, handed_over = 0, woken = 0, recovered = 0, refused_wakes = 0;
+  uint64_t flags_learned = 0;  // feeds without MODSEQ whose flags were found out
 };
 
 class Feeds final : public FeedHost {
@@ -65,6 +66,7 @@ class Feeds final : public FeedHost {
   void OnFeedLogFull(Feed& feed) override { subscribers_.OnLogFull(feed); }
   void OnFeedDriverLost(Feed& feed, const std::string& text) override;
   void OnFeedDead(Feed& feed, const std::string& reason) override;
+  void OnFeedLearned(Feed&) override { ++stats_.flags_learned; }
   void RecoveryOver(Feed& feed);
 
   Loop& loop_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -110,6 +111,8 @@ void Recovery::Listed(bool ok) {
 
 void Recovery::FetchFlags() {
   flags_.clear();
+  flag_bytes_ = 0;
+  unreadable_ = false;
   const bool condstore =
       session_->state().enabled().condstore() && !session_->state().selected()->no_modseq;
   std::string fetch = "UID FETCH 1:* (FLAGS)";
@@ -125,27 +128,42 @@ void Recovery::FetchFlags() {
       [this](const Response& response) {
         response.status == Status::kOk ? Adopt() : Pause("FETCH of flags was refused");
       },
-      [this](const Piece&, const Response* first) {
+      [this](const Piece& piece, const Response* first) {
         if (first == nullptr || first->kind != ResponseKind::kFetch) return false;
-        const FetchInfo info = ParseFetch(first->rest);
-        // A change that happens meanwhile may come by number alone.
-        const MailboxView* view = session_->view();
-        const uint32_t uid = info.uid          ? *info.uid
-                             : view != nullptr ? view->UidOf(first->number)
-                                               : 0;
-        if (uid != 0 && info.flags) {
-          flags_.push_back({uid, info.modseq.value_or(0), CanonicalFlags(*info.flags)});
-        }
+        Fetched(piece, *first);
         return true;
       });
+}
+
+// Of several for one message the last counts. A change that happens meanwhile may come by number
+// alone.
+void Recovery::Fetched(const Piece& piece, const Response& fetch) {
+  const FetchInfo info = ParseFetch(fetch.rest);
+  const MailboxView* view = session_->view();
+  if (!info.whole && piece.ends_message) unreadable_ = true;
+  if (view == nullptr || !info.flags) return;
+  const uint32_t uid = view->UidOf(fetch.number);
+  if (uid == 0) return;
+  if (auto it = flags_.find(uid); it != flags_.end()) {
+    flag_bytes_ -= sizeof *it + it->second.flags.size();
+    flags_.erase(it);
+  }
+  // Without MODSEQ: what clients were told already is no change.
+  if (feed_.KnowsFlags(uid, *info.flags)) return;
+  flag_bytes_ += sizeof(*flags_.begin()) + info.flags->size();
+  if (flag_bytes_ > kMostFlagBytes) return;  // see Adopt
+  flags_[uid] = {uid, info.modseq.value_or(0), CanonicalFlags(*info.flags)};
 }
 
 void Recovery::Adopt() {
   if (feed_.state() != Feed::State::kDriverless) return feeds_.RecoveryOver(feed_);
   // What came while flags were fetched must be known too.
   const MailboxView* view = session_->view();
-  if (view == nullptr || !view->ok()) return Pause("the store contradicts itself");
+  if (view == nullptr || !view->ok() || unreadable_) return Pause("the store contradicts itself");
   if (view->tail_size() != 0) return ListNow();
+  if (flag_bytes_ > kMostFlagBytes) {
+    return feed_.Kill("[UNAVAILABLE] Too much has changed; please select the mailbox again");
+  }
   const uint64_t told_below = feed_.horizon();
   const uint64_t modseq = session_->state().selected()->highest_modseq;
   switch (feed_.Adopt(session_)) {
@@ -156,11 +174,16 @@ void Recovery::Adopt() {
     case Feed::Adoption::kAdopted:
       break;
   }
-  std::stable_sort(flags_.begin(), flags_.end(),
-                   [](const FlagChange& a, const FlagChange& b) { return a.modseq < b.modseq; });
-  std::erase_if(flags_, [&](const FlagChange& change) { return change.uid >= told_below; });
-  feed_.LogFlags(flags_);
   feed_.set_confirmed_modseq(modseq);
+  std::vector<FlagChange> changes;
+  for (auto& [uid, change] : flags_) {
+    if (uid >= told_below) {
+      feed_.NoteFlags(uid, change.flags);  // the clients' to fetch
+    } else {
+      changes.push_back(std::move(change));
+    }
+  }
+  feed_.LogFlags(changes);
   ++feeds_.stats().recovered;
   feed_.TellNews();
   feeds_.RecoveryOver(feed_);

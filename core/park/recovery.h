@@ -5,17 +5,17 @@
 //   long)
 //
 // Subscribers stay connected and hear nothing meanwhile; afterwards the difference is logged as
-// ordinary events: messages by comparing lists, flags by CHANGEDSINCE the confirmed MODSEQ, or all
-// of them where the store has no CONDSTORE. Where nothing true can be told (another UIDVALIDITY,
-// UIDNEXT or HIGHESTMODSEQ gone back for good, mailbox gone, credentials refused) the feed dies and
-// its subscribers get BYE.
+// ordinary events: messages by comparing lists, flags by CHANGEDSINCE the confirmed MODSEQ, or by
+// comparing all of them with their hashes where the store has no CONDSTORE. Where nothing true can
+// be told (another UIDVALIDITY, UIDNEXT or HIGHESTMODSEQ gone back for good, mailbox gone,
+// credentials refused) the feed dies and its subscribers get BYE.
 #ifndef ROOST_CORE_PARK_RECOVERY_H_
 #define ROOST_CORE_PARK_RECOVERY_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "core/feed/feed.h"
 #include "core/park/lister.h"
@@ -34,6 +34,8 @@ class Recovery final : public Retirable, private SessionSink {
  private:
   // Sessions that are behind so often are not so by delay.
   static constexpr int kMaxBehind = 5;
+  // Of flags that changed while the store was away; each message counts about 100.
+  static constexpr size_t kMostFlagBytes = size_t{256} << 20;
 
   void OnStoreData(Session&, const Piece&, const Response*) override {}
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
@@ -44,6 +46,7 @@ class Recovery final : public Retirable, private SessionSink {
   void ListNow();
   void Listed(bool ok);
   void FetchFlags();
+  void Fetched(const Piece& piece, const Response& fetch);
   void Adopt();
   void Behind();
   void DropSession();
@@ -57,7 +60,9 @@ class Recovery final : public Retirable, private SessionSink {
   std::unique_ptr<Opener> opener_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<Lister> lister_;
-  std::vector<FlagChange> flags_;
+  std::map<uint32_t, FlagChange> flags_;  // by UID: those that clients were not told
+  bool unreadable_ = false;               // one of the answers was
+  size_t flag_bytes_ = 0;                 // of flags_, about
   Alarm alarm_;
 };
 

@@ -202,5 +202,115 @@ TEST_F(RecoveryWithoutCondstore, LosesNoFlagThatIsToldWhileItAsks) {
   EXPECT_EQ(last, "* 1 FETCH (FLAGS (\\Deleted))");
 }
 
+// A feed without MODSEQ whose flags were learned: 1 is \\Seen, 3 is \\Seen \\Deleted.
+class RecoveryWithHashes : public ::testing::Test {
+ protected:
+  RecoveryWithHashes() : world_("IMAP4rev1 IDLE ESEARCH AUTH=PLAIN SASL-IR") {
+    client_ = world_.LogIn();
+    world_.Select(client_, 0, {.uids = {1, 2, 3}});
+    world_.ParkFirst(client_, 0, {1, 2, 3});
+    world_.Pass(30);
+  }
+  void Finds(const std::string& key, const std::string& uids) {
+    const std::string tag = world_.Asked(0, "UID SEARCH RETURN (ALL) UID 1:* " + key);
+    world_.Tell(0, "* ESEARCH (TAG \"" + tag + "\") UID" + (uids.empty() ? "" : " ALL " + uids));
+    world_.Tell(0, tag + " OK done");
+  }
+  void Learns(const std::vector<std::string>& news = {}) {
+    EXPECT_EQ(world_.NextAsked(0), "DONE");
+    world_.Tell(0, "R4 OK done");
+    Finds("SEEN", "1,3");
+    Finds("DELETED", "3");
+    const std::string noop = world_.Asked(0, "NOOP");
+    world_.Asked(0, "IDLE");
+    for (const std::string& line : news) world_.Tell(0, line);
+    world_.Tell(0, noop + " OK done");
+    world_.Tell(0, "+ idling");
+    world_.Pass(0.1);
+    EXPECT_EQ(world_.figures().feeds.flags_learned, 1u);
+  }
+  // All flags of the messages in order.
+  void Recovers(const std::vector<uint32_t>& uids, const std::vector<std::string>& flags) {
+    world_.Cut(0);
+    world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = uids});
+    world_.AnswerList(1, uids);
+    const std::string fetch = world_.Asked(1, "UID FETCH 1:* (FLAGS)");
+    for (size_t i = 0; i < uids.size(); ++i) {
+      world_.Tell(1, "* " + std::to_string(i + 1) + " FETCH (UID " + std::to_string(uids[i]) +
+                         " FLAGS (" + flags[i] + "))");
+    }
+    world_.Tell(1, fetch + " OK done");
+    world_.Asked(1, "IDLE");
+    world_.Tell(1, "+ idling");
+  }
+
+  ScriptedWorld world_;
+  size_t client_ = 0;
+};
+
+TEST_F(RecoveryWithHashes, TellsOnlyTheFlagsThatDiffer) {
+  Learns();
+  Recovers({1, 2, 3}, {"\\Seen \\Recent", "\\Flagged", "\\Deleted \\Seen"});
+  EXPECT_EQ(world_.Hear(client_), "* 2 FETCH (FLAGS (\\Flagged))");
+  world_.HearsNothing(client_, 0.5);
+}
+
+TEST_F(RecoveryWithHashes, KeepsThemCurrentFromWhatIsToldAndDropsThoseOfTheGone) {
+  Learns({"* 1 FETCH (FLAGS ($new))"});  // while it learns: newer than what was found
+  EXPECT_EQ(world_.Hear(client_), "* 1 FETCH (FLAGS ($new))");
+  world_.Tell(0, "* 2 EXPUNGE");
+  EXPECT_EQ(world_.Hear(client_), "* 2 EXPUNGE");
+  world_.Tell(0, "* 2 FETCH (FLAGS (\\Flagged))");
+  EXPECT_EQ(world_.Hear(client_), "* 2 FETCH (FLAGS (\\Flagged))");
+  Recovers({1, 3}, {"\\Seen", "\\Flagged"});
+  EXPECT_EQ(world_.Hear(client_), "* 1 FETCH (FLAGS (\\Seen))");
+  world_.HearsNothing(client_, 0.5);
+}
+
+TEST_F(RecoveryWithHashes, ToldOfManyChangesSaysNoGoodbye) {
+  world_.config().parking.log_entries_max = 8;
+  Learns();
+  std::vector<uint32_t> uids;
+  std::vector<std::string> flags;
+  for (uint32_t uid = 1; uid <= 100; ++uid) {
+    uids.push_back(uid);
+    flags.push_back(uid % 2 == 0 ? "\\Flagged" : "$x");
+  }
+  Recovers(uids, flags);
+  EXPECT_EQ(world_.Hear(client_), "* 100 EXISTS");
+  for (int i = 0; i < 3; ++i) world_.HearsBeginning(client_, "* ");
+  world_.HearsNothing(client_, 0.5);
+  EXPECT_FALSE(world_.closed(client_));
+}
+
+TEST_F(RecoveryWithHashes, LearnsNothingWhileSomebodyIsInAHurry) {
+  world_.Say(client_, "DONE");
+  world_.HearUntil(client_, "i");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  world_.Tell(0, "R4 OK done");
+  const std::string search = world_.Asked(0, "UID SEARCH RETURN (ALL) UID 1:* SEEN");
+  world_.Say(client_, "n NOOP");
+  world_.Pass(0.1);
+  world_.Tell(0, "* ESEARCH (TAG \"" + search + "\") UID ALL 1,3");
+  world_.Tell(0, search + " OK done");
+  world_.Answer(0, "NOOP");
+  world_.HearsBeginning(client_, "n OK");
+  world_.Asked(0, "IDLE");
+  EXPECT_EQ(world_.figures().feeds.flags_learned, 0u);
+}
+
+TEST_F(RecoveryWithHashes, TellsAgainWhatItCouldNotLearn) {
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  world_.Tell(0, "R4 OK done");
+  const std::string search = world_.Asked(0, "UID SEARCH RETURN (ALL) UID 1:* SEEN");
+  world_.Tell(0, search + " NO not today");
+  world_.Asked(0, "IDLE");
+  world_.Tell(0, "+ idling");
+  Recovers({1, 2, 3}, {"\\Seen", "", "$x"});
+  for (int i = 1; i <= 3; ++i) {
+    world_.HearsBeginning(client_, "* " + std::to_string(i) + " FETCH (FLAGS (");
+  }
+}
+
 }  // namespace
 }  // namespace roost

@@ -179,6 +179,7 @@ void ModelSession::ExecuteLoggedIn(const std::string& name, const Tokens& tokens
     Tell(all, true);
     return Answer("OK Done.");
   }
+  if (name == "IDLE" && store_.traits().refuses_idle) return Answer("NO Not now.");
   if (name == "IDLE" && store_.traits().idle) {
     Say("+ idling");
     idling_ = true;

@@ -42,6 +42,16 @@ bool HasNumbers(const std::vector<TextToken>& tokens) {
   return false;
 }
 
+// The flag that the search key at *at is about; empty: none. KEYWORD has an argument.
+std::string FlagOfKey(const std::vector<TextToken>& tokens, size_t* at) {
+  for (const char* flag : {"\\Answered", "\\Deleted", "\\Draft", "\\Flagged", "\\Seen"}) {
+    if (tokens[*at].Is(Upper(flag + 1))) return flag;
+  }
+  if (tokens[*at].Is("UNSEEN")) return "\\Seen";
+  if (tokens[*at].Is("KEYWORD") && *at + 1 < tokens.size()) return tokens[++*at].text;
+  return {};
+}
+
 }  // namespace
 
 std::optional<std::vector<bool>> ModelSession::Choose(const Tokens& tokens, size_t at) {
@@ -53,10 +63,11 @@ std::optional<std::vector<bool>> ModelSession::Choose(const Tokens& tokens, size
     const bool negated = key.Is("NOT") && at + 1 < tokens.size();
     const TextToken& what = negated ? tokens[++at] : key;
     std::vector<bool> named(view_.size(), false);
-    if (what.Is("SEEN") || what.Is("UNSEEN") || what.Is("DELETED")) {
-      const std::string flag = what.Is("DELETED") ? "\\Deleted" : "\\Seen";
+    const bool unseen = what.Is("UNSEEN");
+    const std::string flag = FlagOfKey(tokens, &at);
+    if (!flag.empty()) {
       for (size_t i = 0; i < view_.size(); ++i) {
-        named[i] = (view_[i].flags.count(flag) != 0) != what.Is("UNSEEN");
+        named[i] = (view_[i].flags.count(flag) != 0) != unseen;
       }
     } else if (what.Is("ALL")) {
       named.assign(view_.size(), true);
@@ -398,8 +409,14 @@ void ModelSession::Status(const Tokens& tokens) {
   if (tokens.empty()) return Answer("BAD Which mailbox?");
   const std::shared_ptr<ModelMailbox> of = store_.Find(user_, tokens[0].text);
   if (of == nullptr) return Answer("NO [NONEXISTENT] No such mailbox.");
+  std::string modseq;
+  for (const TextToken& item : tokens) {
+    if (!item.Is("HIGHESTMODSEQ") || !store_.traits().condstore) continue;
+    condstore_ = true;  // from now on
+    modseq = " HIGHESTMODSEQ " + std::to_string(of->highest_modseq());
+  }
   Say("* STATUS " + of->name() + " (MESSAGES " + std::to_string(of->messages().size()) +
-      " UIDNEXT " + std::to_string(of->uid_next()) + ")");
+      " UIDNEXT " + std::to_string(of->uid_next()) + modseq + ")");
   Tell(false, true);
   Answer("OK Done.");
 }

@@ -32,6 +32,7 @@ struct StoreTraits {
   bool esearch = true, enable = true, condstore = true, qresync = true, unselect = true;
   bool literal_plus = true, sasl_ir = true, uidplus = true, move = true, id = true;
   bool idle = true, sort = true;
+  bool refuses_idle = false;         // offers IDLE and answers it with NO
   bool recent = true;                // has \Recent
   bool unsolicited = false;          // tells EXISTS and FETCH outside of commands as well
   bool check_flushes = true;         // CHECK catches up as NOOP does

@@ -18,6 +18,7 @@ StoreTraits RandomTraits(Rng& rng) {
   t.move = rng.Chance(0.7);
   t.id = rng.Chance(0.8);
   t.idle = rng.Chance(0.92);
+  t.refuses_idle = t.idle && rng.Chance(0.05);
   t.sort = rng.Chance(0.6);
   t.recent = rng.Chance(0.7);
   t.unsolicited = rng.Chance(0.2);
@@ -87,6 +88,7 @@ Config MakeConfig(Rng& rng, bool faults) {
   static constexpr int kKeepS[] = {0, 2, 10};
   p.pool_keep_s = kKeepS[rng.Below(3)];
   p.pool_per_user = rng.Chance(0.2) ? 0 : 2;
+  p.poll_s = 5;
   p.reconnect_max_ms = 4000;
   static constexpr int kQuietS[] = {0, 1, 3, 30};
   p.quiet_park_s = kQuietS[rng.Below(4)];
@@ -160,6 +162,7 @@ std::string Scenario::ToString() const {
   if (!traits.condstore) text += ", no CONDSTORE";
   if (!traits.qresync) text += ", no QRESYNC";
   if (!traits.unselect) text += ", no UNSELECT";
+  if (traits.refuses_idle) text += ", refuses IDLE";
   if (!traits.idle) text += ", no IDLE";
   if (traits.no_modseq > 0) text += ", some NOMODSEQ";
   if (traits.read_only_sometimes) text += ", read-only at times";

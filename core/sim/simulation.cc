@@ -180,14 +180,15 @@ std::pair<size_t, size_t> Simulation::SessionsWanted() const {
   size_t own = 0, quiet = 0;
   for (const auto& client : clients_) {
     const Belief& belief = client->belief();
-    const bool bound = client->pinned() || belief.uid_not_sticky || !client->has_idle();
+    const bool bound = client->pinned() || belief.uid_not_sticky;
+    const bool rests = client->settles_quiet() || !client->has_idle();
     own += bound ? 1 : 0;
-    quiet += !bound && client->settles_quiet() ? 1 : 0;
+    quiet += !bound && rests ? 1 : 0;
     if (bound || belief.mailbox.empty()) continue;
     const std::tuple mailbox(client->user(), belief.mailbox,
                              by_password ? client->password_version() : 0);
     watched.insert(mailbox);
-    if (!client->settles_quiet()) surely.insert(mailbox);
+    if (!rests) surely.insert(mailbox);
   }
   return {watched.size() + own, surely.size() + own + quiet};
 }
@@ -400,6 +401,7 @@ SimCounts Simulation::Count() {
     c["roost kept idle"] += f.client_stats.kept_idle;
     c["roost mapped commands"] += f.client_stats.mapped_commands;
     c["roost events sent"] += f.client_stats.events_sent;
+    c["roost flags learned"] += f.feeds.flags_learned;
     c["roost laggards coalesced"] += f.client_stats.laggards_coalesced;
     c["roost laggards dropped"] += f.client_stats.laggards_dropped;
     c["roost moved"] += f.client_stats.moved_in;
