@@ -157,7 +157,7 @@ void Relay::EndCommand() {
       // A body is no state: APPEND's message was left out of what is kept.
       if (command.kind != CommandKind::kAppend) pinned_ = true;
     }
-    if (RelayMapped::WayOf(command) == RelayMapped::Way::kTell) TellOwed();
+    if (mapped_ != nullptr) ForwardedMapped(command);
     command_.clear();
     return;
   }

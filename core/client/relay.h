@@ -89,7 +89,8 @@ class Relay final : public Talk, private SessionSink {
   void CheckSettled();
 
   // relay_mapped.cc
-  Route RouteMapped(const Command& command);
+  Route RouteMapped(const Command& command) const;
+  void ForwardedMapped(const Command& command);
   void RunMapped(const Command& command);
   void TellOwed();
   bool RelayThroughMap(const Piece& piece, const Response* first);

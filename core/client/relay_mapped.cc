@@ -63,10 +63,6 @@ void RelayMapped::Hold(const Command& command) {
 }
 
 Rewriting RelayMapped::Rewrite(const Command& command, LiteralsTaken literals, std::string* out) {
-  // Which MODSEQs it may be told then is not known.
-  if (modseq_before_ == 0 && !no_modseq_ && SwitchesOnCondstore(command)) {
-    return Rewriting::kNotUnderstood;
-  }
   const size_t before = out->size();
   Rewriting result = RewriteCommand(map_, command, map_.CountForClient(count_), literals, out);
   // All or nothing (RFC 3501, 6.4.7).
@@ -173,12 +169,10 @@ void RelayMapped::Tell(EnabledSet enabled, std::string* out) const {
 void Relay::Owe(OwedExpunges owed) { mapped_ = std::make_unique<RelayMapped>(std::move(owed)); }
 
 // Expunges are owed: what is done with a command that would be forwarded otherwise.
-Relay::Route Relay::RouteMapped(const Command& command) {
+Relay::Route Relay::RouteMapped(const Command& command) const {
   switch (RelayMapped::WayOf(command)) {
     case RelayMapped::Way::kTell:
-      return Route::kForward;
     case RelayMapped::Way::kHold:
-      mapped_->Hold(command);
       return Route::kForward;
     case RelayMapped::Way::kRewrite:
       return Route::kMapped;
@@ -188,6 +182,12 @@ Relay::Route Relay::RouteMapped(const Command& command) {
   return Route::kExpungeIssued;
 }
 
+// All of a command was forwarded while expunges are owed.
+void Relay::ForwardedMapped(const Command& command) {
+  if (RelayMapped::WayOf(command) == RelayMapped::Way::kHold) return mapped_->Hold(command);
+  TellOwed();
+}
+
 // Sent once, or refused.
 void Relay::RunMapped(const Command& command) {
   const CapabilitySet& capabilities = session_->state().capabilities();
@@ -195,7 +195,8 @@ void Relay::RunMapped(const Command& command) {
                                  : capabilities.Has("LITERAL-") ? LiteralsTaken::kSmall
                                                                 : LiteralsTaken::kNone;
   std::string line;
-  const Rewriting result = mapped_->Rewrite(command, literals, &line);
+  const Rewriting result =
+      mailbox_is_prefix_ ? Rewriting::kNotUnderstood : mapped_->Rewrite(command, literals, &line);
   const bool goes = result == Rewriting::kWhole || result == Rewriting::kReduced;
   if (goes) {
     SentCommand sent;

@@ -45,7 +45,7 @@ class RelayMapped {
   };
   static Way WayOf(const Command& command);
 
-  // A command of kHold goes.
+  // A command of kHold went, all of it.
   void Hold(const Command& command);
   // A whole command of kRewrite; it goes as *out when the answer is kWhole or kReduced.
   Rewriting Rewrite(const Command& command, LiteralsTaken literals, std::string* out);

@@ -163,17 +163,6 @@ TEST_F(RelayMappedTest, ClaimsNoModseqAboveThatOfAnExpungeOwed) {
   }
 }
 
-TEST_F(RelayMappedTest, DoesNotSwitchOnCondstoreWhereNoModseqMayBeTold) {
-  OwedExpunges owed = Owed();
-  owed.modseq_before = 0;
-  RelayMapped mapped(std::move(owed));
-  std::string out;
-  EXPECT_EQ(mapped.Rewrite(ParseCommand("a FETCH 3 MODSEQ\r\n"), LiteralsTaken::kAll, &out),
-            Rewriting::kNotUnderstood);
-  EXPECT_EQ(mapped.Rewrite(ParseCommand("a FETCH 3 FLAGS\r\n"), LiteralsTaken::kAll, &out),
-            Rewriting::kWhole);
-}
-
 TEST_F(RelayMappedTest, IsOverWhenNothingIsSelected) {
   Hold("c CLOSE");
   EXPECT_EQ(Map("* 4 FETCH (FLAGS ())"), "* 6 FETCH (FLAGS ())");
@@ -406,6 +395,26 @@ TEST_F(MappedDialogue, ForgetsWhatIsOwedWithTheMailbox) {
   world_.Select(second_, 2, {.uids = {1, 3, 4, 5}});
   world_.Say(second_, "f FETCH 3 (UID)");
   Asked("f FETCH 3 (UID)");
+}
+
+TEST_F(MappedDialogue, MapsUntilASelectIsWhole) {
+  Park();
+  Wake("f FETCH 3 (UID)");
+  Asked("f FETCH 2 (UID)");
+  Tell("f OK done");
+  Hears("f OK done");
+  world_.Say(second_, "s SELECT {5}");
+  world_.Pass(0.1);
+  Tell("* 4 FETCH (FLAGS ())");
+  Hears("* 5 FETCH (FLAGS ())");
+  Tell("+ ok");
+  Hears("+ ok");
+  world_.Say(second_, "other");
+  Asked("s SELECT {5}\r\nother");
+  Tell("* 4 EXISTS");
+  Hears("* 4 EXISTS");
+  Tell("s OK done");
+  Hears("s OK done");
 }
 
 TEST_F(MappedDialogue, LetsTheClientGoWhenAnAnswerNeverComes) {

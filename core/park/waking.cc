@@ -241,8 +241,7 @@ void Waking::Compared() {
   Finish(Outcome::kAttached, {});
 }
 
-// `now`: the session's messages of known UID. False: expunges are owed for which there is no
-// knowing what MODSEQ may still be told (RFC 7162, 3.2).
+// `now`: the session's messages of known UID. False: what would be owed is too large.
 bool Waking::TellDifference(const UidSet& now, const Difference& d) {
   Feed& feed = *wish_.feed;
   const EnabledSet enabled = wish_.client.enabled;
@@ -253,9 +252,7 @@ bool Waking::TellDifference(const UidSet& now, const Difference& d) {
   if (!d.gone.empty() && (wish_.uses_numbers || wish_.incomplete)) {
     OwedExpunges owed;
     owed.no_modseq = feed.no_modseq();
-    owed.modseq_before = feed.ModseqBeforeExpunges(wish_.cursor);
-    const bool modseqs = enabled.condstore() && !owed.no_modseq;
-    if (wish_.uses_numbers && modseqs && owed.modseq_before == 0) return false;
+    owed.modseq_before = std::max(uint64_t{1}, feed.ModseqBeforeExpunges(wish_.cursor));
     if (!told.InsertSet(d.gone)) return false;
     owed.numbers = d.numbers;
     owed.uids = d.gone;

@@ -34,7 +34,7 @@ struct OwedExpunges {
   UidSet uids;         // theirs
   uint32_t count = 0;  // messages of the session, all of them told of
   bool no_modseq = false;
-  uint64_t modseq_before = 0;  // every one of the expunges has a higher one; 0: not known
+  uint64_t modseq_before = 1;  // every one of the expunges has a higher one
 
   bool empty() const { return numbers.empty(); }
 };
@@ -57,7 +57,7 @@ class Waking final : public Retirable, private SessionSink {
   };
   enum class Outcome : uint8_t {
     kAttached,
-    kExpungeIssued,  // expunges are owed that the command does not allow to be told or owed
+    kExpungeIssued,  // too large a set would be owed
     kUnavailable,
     kEnded,
   };

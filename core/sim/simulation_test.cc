@@ -82,6 +82,7 @@ TEST_P(SimulationPart, EveryClientIsToldTheTruthAndNothingIsAtZero) {
                            "roost kept idle",
                            "roost quiet parks",
                            "roost laggards coalesced",
+                           "roost mapped commands",
                            "roost events sent",
                            "roost moved",
                            "store late expunges",
