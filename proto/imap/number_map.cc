@@ -60,8 +60,8 @@ bool AppendText(std::string_view text, LiteralsTaken literals, std::string* out)
       cursor.SeekTo(from + 1);
     } else if (token.form == StringToken::Form::kQuoted) {
       *out += cursor.Since(from);
-    } else if (!AppendCarried(token, literals, out)) {
-      return false;
+    } else if ((out->back() != ' ' && out->back() != '(') || !AppendCarried(token, literals, out)) {
+      return false;  // also where no string may begin: stores differ in what they take it for
     }
   }
   return true;

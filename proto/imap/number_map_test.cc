@@ -271,6 +271,8 @@ TEST(NumberMapTest, CarriesLiteralsInAFormThatTheStoreTakes) {
   // No quoted string can hold a line end.
   EXPECT_EQ(Rewrite(TwoGone(), "a SEARCH 3 BODY {3}\r\na\r\n", 6, LiteralsTaken::kNone), "no");
   EXPECT_EQ(Rewrite(TwoGone(), "a SEARCH 3 BODY ~{1}\r\na"), "no");
+  // Where no string may begin, stores differ in whether they take it for a literal.
+  EXPECT_EQ(Rewrite(TwoGone(), "a FETCH 3 BODY[x;{1}\r\na]"), "no");
   // A command that was cut off at a literal.
   std::string out;
   EXPECT_EQ(
