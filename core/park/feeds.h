@@ -32,7 +32,8 @@ class Subscribers {
 
 struct FeedStats {
   uint64_t feeds = 0, recovering = 0;
-  uint64_t adopted = 0, joined = 0, handed_over = 0, woken = 0, recovered = 0, refused_wakes = 0;
+  uint64_t adopted = 0, raised = 0, joined = 0, handed_over = 0, woken = 0, recovered = 0,
+           refused_wakes = 0;
   uint64_t flags_learned = 0;  // feeds without MODSEQ whose flags were found out
 };
 

@@ -264,6 +264,7 @@ void Parking::Adopt() {
       break;
   }
   ++feeds_.stats().adopted;
+  if (!first) ++feeds_.stats().raised;
   Result result;
   result.parked = true;
   result.took_session = true;

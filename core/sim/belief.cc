@@ -19,6 +19,11 @@ uint32_t Belief::unknown_uids() const {
       std::count_if(entries.begin(), entries.end(), [](const Entry& e) { return e.uid == 0; }));
 }
 
+bool Belief::Has(uint32_t uid) const {
+  return std::any_of(entries.begin(), entries.end(),
+                     [uid](const Entry& e) { return e.uid == uid; });
+}
+
 uint32_t Belief::last_uid() const {
   for (auto it = entries.rbegin(); it != entries.rend(); ++it) {
     if (it->uid != 0) return it->uid;
@@ -104,7 +109,7 @@ std::string Belief::Fetch(uint32_t n, const std::vector<TextToken>& tokens, Fetc
       }
       entries[n - 1].flags = std::move(flags);
     } else if (tokens[i].Is("MODSEQ")) {
-      fetched->modseq = true;
+      if (i + 2 < tokens.size()) fetched->modseq = ToNumber(tokens[i + 2].text);
       i += 3;
     } else if (tokens[i].Is("BODY[]")) {
       fetched->body = tokens[++i].text;

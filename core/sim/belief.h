@@ -26,7 +26,8 @@ class Belief {
   // What a FETCH named.
   struct Fetched {
     uint32_t number = 0;
-    bool uid = false, flags = false, modseq = false;
+    bool uid = false, flags = false;
+    uint64_t modseq = 0;  // 0: none
     std::optional<std::string> body;
   };
 
@@ -57,6 +58,7 @@ class Belief {
 
   uint32_t size() const { return static_cast<uint32_t>(entries.size()); }
   uint32_t unknown_uids() const;
+  bool Has(uint32_t uid) const;
   uint32_t last_uid() const;
   // UIDs of these numbers; empty when one is not known.
   std::vector<uint32_t> UidsOf(const std::vector<uint32_t>& numbers) const;

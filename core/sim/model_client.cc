@@ -8,6 +8,9 @@
 namespace roost {
 namespace {
 
+// What one session was told, another one, or the feed, has heard of by then.
+constexpr uint64_t kKnownNs = 3 * kNsPerSecond;
+
 bool StartsWith(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
 }
@@ -145,6 +148,8 @@ void ModelClient::HearTagged(const std::string& text) {
   }
   if (ok) CheckDone(sent);
   HearCodes(sent, status);
+  if (StartsWith(status, "OK [HIGHESTMODSEQ ")) sent.modseq = ToNumber(status.substr(18));
+  if (ok && status.find("[MODIFIED") == std::string::npos) CheckModseq(sent);
   const std::string wrong = belief_.CheckPermanentFlags();
   if (!wrong.empty()) Wrong(wrong);
   if (sent.done) sent.done(ok, status);
@@ -211,6 +216,22 @@ bool ModelClient::IsDue(std::string_view bye) const {
     return password_version_ != store.PasswordVersion(user_);
   }
   return says("Too many failed logins") && refused_logins_ >= 2;
+}
+
+// No MODSEQ above that of an expunge which was known and is not told: who asked from there on would
+// never hear of it (RFC 7162, 3.2). A store that is not strict itself proves nothing.
+void ModelClient::CheckModseq(const Sent& sent) {
+  if (sent.modseq == 0 || belief_.selecting || !world_.store.traits().strict_modseq) return;
+  const auto truth = world_.store.FindByValidity(user_, belief_.uid_validity);
+  if (truth == nullptr || truth->name() != belief_.mailbox) return;
+  ++world_.counts.modseqs_checked;
+  for (const auto& [modseq, uid] : truth->expunged()) {
+    const uint64_t told_ns = truth->ToldGoneNs(uid);
+    const bool known = told_ns != kNever && told_ns + kKnownNs < sent.sent_ns;
+    if (!known || modseq > sent.modseq || !belief_.Has(uid)) continue;
+    return Wrong(sent.name + " told MODSEQ " + std::to_string(sent.modseq) + " and not that UID " +
+                 std::to_string(uid) + " is gone since " + std::to_string(modseq));
+  }
 }
 
 // What an answered FETCH must have told.
@@ -357,9 +378,11 @@ void ModelClient::HearFetch(uint32_t n, const std::vector<TextToken>& tokens) {
   const std::string wrong = belief_.Fetch(n, items, &fetched);
   if (!wrong.empty()) return Wrong(wrong);
   if (fetched.flags) ++world_.counts.flags_told;
-  if (fetched.modseq && !enabled_condstore_) Wrong("MODSEQ to a client without CONDSTORE");
+  if (fetched.modseq != 0 && !sent_.empty())
+    sent_.front().modseq = std::max(sent_.front().modseq, fetched.modseq);
+  if (fetched.modseq != 0 && !enabled_condstore_) Wrong("MODSEQ to a client without CONDSTORE");
   if (enabled_condstore_ && can("CONDSTORE") && !belief_.no_modseq && fetched.flags &&
-      !fetched.modseq) {
+      fetched.modseq == 0) {
     Wrong("FLAGS without MODSEQ to a client with CONDSTORE");
   }
   if (enabled_qresync_ && !belief_.no_modseq && fetched.flags && !fetched.uid)

@@ -35,7 +35,7 @@ struct ClientCounts {
   uint64_t quiet = 0, quiet_unselected = 0;  // times of silence without IDLE
   uint64_t number_commands = 0;              // right after IDLE or silence
   uint64_t searches_checked = 0, copies_checked = 0, modified_checked = 0, read_only_told = 0;
-  uint64_t untagged_bads = 0, half_responses = 0;
+  uint64_t untagged_bads = 0, half_responses = 0, modseqs_checked = 0;
   uint64_t compared = 0;  // views that were checked against the truth
 };
 
@@ -48,10 +48,10 @@ struct ClientWorld {
   Transcript& transcript;
   Violations& violations;
   ClientCounts& counts;
-  const ModelStore& store;  // never for what a client believes, but for what it is due
-  bool direct = false;      // no Roost between the two
-  bool faults = false;      // connections and sessions may be lost, the store may be away
-  bool small_log = false;   // a feed's log may overflow, and laggards be let go
+  ModelStore& store;       // never for what a client believes, but for what it is due
+  bool direct = false;     // no Roost between the two
+  bool faults = false;     // connections and sessions may be lost, the store may be away
+  bool small_log = false;  // a feed's log may overflow, and laggards be let go
   // No answer after so long is a violation.
   uint64_t patience_ns = 100 * kNsPerSecond;
 };
@@ -117,6 +117,7 @@ class ModelClient final : public WireOwner {
     bool may_fail = false;         // NO or BAD are fine
     bool may_be_untagged = false;  // answered by `* BAD` alone, perhaps
     uint64_t sent_ns = 0;
+    uint64_t modseq = 0;            // the highest that was told meanwhile
     std::string rest;               // goes out after `+`
     std::vector<uint32_t> numbers;  // FETCH by number: what must be answered
     std::vector<uint32_t> uids;     // UID FETCH: what must be known afterwards, if still there
@@ -149,6 +150,7 @@ class ModelClient final : public WireOwner {
   bool Asked(std::string_view name) const;
   void HearContinuation();
   void CheckDone(const Sent& sent);
+  void CheckModseq(const Sent& sent);
   bool MayHearExpunge(const char* what);
   void Wrong(const std::string& text);
   void Forget();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/base/clock.h"
+
 namespace roost {
 
 ModelMailbox::ModelMailbox(std::string user, std::string name, uint32_t uid_validity,
@@ -69,6 +71,11 @@ bool ModelMailbox::SetFlags(uint32_t uid, ModelFlags flags) {
   message->modseq = ++highest_modseq_;
   for (MailboxObserver* observer : std::vector(observers_)) observer->OnReflagged(uid);
   return true;
+}
+
+uint64_t ModelMailbox::ToldGoneNs(uint32_t uid) const {
+  auto it = told_gone_ns_.find(uid);
+  return it == told_gone_ns_.end() ? kNever : it->second;
 }
 
 bool ModelMailbox::TakeRecent(uint32_t uid) {

@@ -6,6 +6,7 @@
 #define ROOST_CORE_SIM_MODEL_MAILBOX_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -71,6 +72,9 @@ class ModelMailbox {
   bool TakeRecent(uint32_t uid);
   void Replace();
   bool replaced() const { return replaced_; }
+  // When a session was first told that it is gone; kNever: none was.
+  uint64_t ToldGoneNs(uint32_t uid) const;
+  void NoteToldGone(uint32_t uid, uint64_t now_ns) { told_gone_ns_.emplace(uid, now_ns); }
   // As SELECT will find it from now on; who has it selected goes on as before.
   void set_read_only(bool read_only) { read_only_ = read_only; }
   bool read_only() const { return read_only_; }
@@ -96,6 +100,7 @@ class ModelMailbox {
   std::vector<ModelMessage> messages_;
   std::set<std::string> keywords_;
   std::vector<std::pair<uint64_t, uint32_t>> expunged_;
+  std::map<uint32_t, uint64_t> told_gone_ns_;
   std::vector<MailboxObserver*> observers_;
 };
 

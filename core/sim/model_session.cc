@@ -37,6 +37,18 @@ void ModelSession::Answer(std::string_view status_and_text) {
   Say(tag_ + " " + std::string(status_and_text));
 }
 
+void ModelSession::AnswerDone() {
+  uint64_t below = kNever;
+  if (mailbox_ != nullptr && tells_modseq() && store_.traits().strict_modseq) {
+    for (const auto& [modseq, uid] : mailbox_->expunged()) {
+      if (FindSeen(uid) != nullptr) below = std::min(below, modseq);
+    }
+  }
+  if (below == kNever) return Answer("OK Done.");
+  ++store_.counts().lowered_modseqs;
+  Answer("OK [HIGHESTMODSEQ " + std::to_string(below - 1) + "] Done.");
+}
+
 void ModelSession::Bye(std::string_view reason) {
   store_.NoteTrouble(user_, SecondsToNs(60));
   Say("* BYE " + std::string(reason));
@@ -117,7 +129,7 @@ void ModelSession::Execute(const std::string& text) {
   if (idling_) {
     if (store_.TakeAimedCut("DONE")) return Cut();
     idling_ = false;
-    return SameWord(text, "DONE") ? Answer("OK Idle completed.") : Answer("BAD Expected DONE.");
+    return SameWord(text, "DONE") ? AnswerDone() : Answer("BAD Expected DONE.");
   }
   Tokens tokens = Tokenize(text);
   if (tokens.size() < 2) return Say("* BAD Cannot read that.");
@@ -472,6 +484,7 @@ void ModelSession::SayExpunged(const std::vector<uint32_t>& uids) {
     const size_t index = static_cast<size_t>(FindSeen(uid) - view_.data());
     view_.erase(view_.begin() + static_cast<std::ptrdiff_t>(index));
     reflagged_.erase(uid);
+    mailbox_->NoteToldGone(uid, store_.wires().now_ns());
     if (!tells_vanished()) Say("* " + std::to_string(index + 1) + " EXPUNGE");
   }
 }

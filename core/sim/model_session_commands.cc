@@ -124,7 +124,7 @@ void ModelSession::Search(const Tokens& tokens) {
   }
   Say(line);
   Tell(false, expunges);
-  Answer("OK Done.");
+  AnswerDone();
 }
 
 // SORT (REVERSE ARRIVAL) UTF-8 keys: whatever the order asked for, it is that of RFC822.SIZE.
@@ -147,7 +147,7 @@ void ModelSession::Sort(const Tokens& tokens) {
   for (size_t i : order) line += " " + std::to_string(uid_command_ ? view_[i].uid : i + 1);
   Say(line);
   Tell(false, expunges);
-  Answer("OK Done.");
+  AnswerDone();
 }
 
 // THREAD REFERENCES UTF-8 keys: each is a thread of its own, or of two.
@@ -168,7 +168,7 @@ void ModelSession::Thread(const Tokens& tokens) {
   }
   Say(line);
   Tell(false, expunges);
-  Answer("OK Done.");
+  AnswerDone();
 }
 
 void ModelSession::Fetch(const Tokens& tokens) {
@@ -199,7 +199,7 @@ void ModelSession::Fetch(const Tokens& tokens) {
     if (dead()) return;
   }
   Tell(false, uid_command_);
-  Answer("OK Done.");
+  AnswerDone();
 }
 
 void ModelSession::FetchOne(size_t index, const std::set<std::string>& items) {
@@ -317,7 +317,7 @@ void ModelSession::Store(const Tokens& tokens) {
     if (!silent) SayFetchFlags(p, true);
   }
   Tell(false, uid_command_);
-  if (modified.empty()) return Answer("OK Done.");
+  if (modified.empty()) return AnswerDone();
   Answer("OK [MODIFIED " + CompressSet(modified) + "] Some were changed meanwhile.");
 }
 

@@ -32,13 +32,15 @@ struct StoreTraits {
   bool esearch = true, enable = true, condstore = true, qresync = true, unselect = true;
   bool literal_plus = true, sasl_ir = true, uidplus = true, move = true, id = true;
   bool idle = true, sort = true;
-  bool refuses_idle = false;         // offers IDLE and answers it with NO
-  bool recent = true;                // has \Recent
-  bool unsolicited = false;          // tells EXISTS and FETCH outside of commands as well
-  bool check_flushes = true;         // CHECK catches up as NOOP does
-  bool untagged_bad = false;         // unknown commands get `* BAD` and no tagged answer
-  bool skips_literals = false;       // those of unknown commands are run as commands
-  bool copyuid = true;               // with UIDPLUS: names what was copied
+  bool refuses_idle = false;    // offers IDLE and answers it with NO
+  bool recent = true;           // has \Recent
+  bool unsolicited = false;     // tells EXISTS and FETCH outside of commands as well
+  bool check_flushes = true;    // CHECK catches up as NOOP does
+  bool untagged_bad = false;    // unknown commands get `* BAD` and no tagged answer
+  bool skips_literals = false;  // those of unknown commands are run as commands
+  bool copyuid = true;          // with UIDPLUS: names what was copied
+  // While an expunge waits, commands end with a HIGHESTMODSEQ below it (RFC 7162, 3.2).
+  bool strict_modseq = true;
   double no_modseq = 0;              // how many mailboxes have none
   double uid_not_sticky = 0;         // how many mailboxes forget their UIDs
   bool read_only_sometimes = false;  // mailboxes turn read-only and back, for whoever selects
@@ -55,7 +57,7 @@ struct StoreCounts {
   uint64_t cuts = 0, aimed_cuts = 0, half_bodies = 0, byes = 0, hangs = 0, garbage = 0;
   uint64_t restarts = 0, long_restarts = 0, limits = 0, refused_selects = 0, passwords = 0;
   uint64_t replaced = 0, deleted = 0, renamed = 0, went_back = 0, read_only = 0;
-  uint64_t untagged_bads = 0, skipped_literals = 0, no_modseq_selects = 0;
+  uint64_t lowered_modseqs = 0, untagged_bads = 0, skipped_literals = 0, no_modseq_selects = 0;
   uint64_t probes = 0;  // STOREs by number that named the UID they meant
 };
 

@@ -343,6 +343,7 @@ SimCounts Simulation::Count() {
   c["changes delivered"] = s.delivered;
   c["changes expunged"] = s.expunged;
   c["changes reflagged"] = s.reflagged;
+  c["store lowered modseqs"] = s.lowered_modseqs;
   c["store untagged bads"] = s.untagged_bads;
   c["store skipped literals"] = s.skipped_literals;
   c["store selects without modseq"] = s.no_modseq_selects;
@@ -382,6 +383,7 @@ SimCounts Simulation::Count() {
   c["client searches checked"] = k.searches_checked;
   c["client copies checked"] = k.copies_checked;
   c["client modified checked"] = k.modified_checked;
+  c["client modseqs checked"] = k.modseqs_checked;
   c["client told read-only"] = k.read_only_told;
   c["client untagged bads"] = k.untagged_bads;
   c["client half responses"] = k.half_responses;
@@ -389,6 +391,7 @@ SimCounts Simulation::Count() {
   for (const auto& shard : shards_) {
     const ShardFigures f = shard->Figures();
     c["roost adopted"] += f.feeds.adopted;
+    c["roost raised"] += f.feeds.raised;
     c["roost joined"] += f.feeds.joined;
     c["roost handed over"] += f.feeds.handed_over;
     c["roost woken"] += f.feeds.woken;
