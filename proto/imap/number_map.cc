@@ -283,7 +283,7 @@ void ResponseRewriter::Begin(std::string_view bytes, const Response& response, b
     case ResponseKind::kTagged:
     case ResponseKind::kOk:
     case ResponseKind::kNo: {
-      if (!by_number || !response.CodeIs("MODIFIED")) break;
+      if (!by_number || !response.CodeIs("MODIFIED") || response.code_args.empty()) break;
       const auto at = static_cast<size_t>(response.code_args.data() - bytes.data());
       *out += bytes.substr(0, at);
       if (!map_.AppendForClient(response.code_args, out)) *out += response.code_args;

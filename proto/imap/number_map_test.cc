@@ -360,7 +360,7 @@ TEST(NumberMapTest, RewritesTheMessagesThatAStoreDidNotChange) {
 
 TEST(NumberMapTest, PassesWhatHoldsNoNumbers) {
   for (const char* line : {"* VANISHED 2", "* STATUS x (MESSAGES 2)", "* FLAGS (a2)", "* 2 FROB 2",
-                           "* LIST () \"/\" 2", "+ 2", "* BYE 2", "a BAD 2"}) {
+                           "* LIST () \"/\" 2", "+ 2", "* BYE 2", "a BAD 2", "a OK [MODIFIED]2"}) {
     EXPECT_EQ(Respond(TwoGone(), line), line);
   }
 }
