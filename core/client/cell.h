@@ -46,6 +46,7 @@ struct ClientCell {
   bool read_only : 1 = false;  // was told so
   bool queued : 1 = false;     // on the list of those with news to be told
   bool waking : 1 = false;     // cursor frozen
+  uint8_t rights = 0;          // RightsOf the mailbox as it was told of it
   uint8_t tag_bytes = 0;
   char tag[kMaxTag] = {};  // of the IDLE
   uint8_t listener = 0;

@@ -20,7 +20,7 @@ bool Relay::MayPark() const {
   const Services& services = client_.services();
   const SessionState& state = session_->state();
   const User* user = client_.cell().user;
-  if (user == nullptr || pinned_) return false;
+  if (user == nullptr || pinned_ || !user->may_share()) return false;
   if (mapped_ != nullptr) return false;  // its view is not the session's
   const StoreIndex store = session_->target().index;
   if (!services.switches->Allow(store, user->login(), NameIn(client_.id()))) return false;
@@ -86,6 +86,7 @@ void Relay::Park(const Parking::Result& result) {
   if (const auto& selected = state.selected()) {
     cell.examine = selected->examine;
     cell.read_only = selected->read_only;
+    cell.rights = RightsOf(*selected);
     cell.permanent_flags = HashOfFlags(selected->permanent_flags);
   }
   if (!result.took_session) cell.user->Release(std::move(session_));

@@ -29,6 +29,10 @@ bool MayServe(const SessionState& session, const ClientMailbox& client);
 // malice.
 uint32_t HashOfFlags(std::string_view flags);
 
+// What PERMANENTFLAGS and READ-ONLY let a user do: a bit for each system flag and for new keywords.
+// The keywords themselves, which come and go, do not count.
+uint8_t RightsOf(const SelectedMailbox& selected);
+
 // The session's mailbox can be watched by a feed at all: UIDs are lasting and counts have added up.
 bool MayBeWatched(const SelectedMailbox& selected);
 

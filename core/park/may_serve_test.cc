@@ -87,5 +87,18 @@ TEST(MayBeWatched, NeedsLastingUidsAndCountsThatAddUp) {
   EXPECT_FALSE(MayBeWatched(m));
 }
 
+TEST(RightsOf, TellsSystemFlagsAndNewKeywordsButNotWhichKeywordsThereAre) {
+  SelectedMailbox a, b;
+  a.permanent_flags = "(\\Seen \\Deleted $x \\*)";
+  b.permanent_flags = "(\\deleted $x $y \\* \\SEEN)";
+  EXPECT_EQ(RightsOf(a), RightsOf(b));
+  b.permanent_flags = "(\\Seen \\Deleted $x)";
+  EXPECT_NE(RightsOf(a), RightsOf(b));
+  b = a;
+  b.read_only = true;
+  EXPECT_NE(RightsOf(a), RightsOf(b));
+  EXPECT_EQ(RightsOf(SelectedMailbox{}), 0);
+}
+
 }  // namespace
 }  // namespace roost

@@ -150,6 +150,9 @@ void Waking::Opened(Opener::Result result) {
     return Finish(Outcome::kEnded,
                   "[UNAVAILABLE] The mailbox was replaced; please select it again");
   }
+  if (session_->credentials().IsProxy() && !wish_.client.examine) {
+    user_.JudgeProxy(RightsOf(m) == wish_.rights);
+  }
   Equalize();
 }
 

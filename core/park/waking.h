@@ -47,6 +47,7 @@ class Waking final : public Retirable, private SessionSink {
     Feed* feed = nullptr;  // null: nothing selected
     uint64_t cursor = 0;
     bool read_only_told = false;
+    uint8_t rights = 0;            // RightsOf the mailbox as it was told of it
     uint32_t permanent_flags = 0;  // HashOfFlags of the PERMANENTFLAGS that it was told
     // The waiting command's numbers mean what the client thinks (whatever forbids EXPUNGE to be
     // told uses numbers): expunges are not told before it but owed.

@@ -209,5 +209,50 @@ TEST_F(WakingOfOneOfTwo, TellsPermanentFlagsThatAreOthersNow) {
   EXPECT_EQ(world_.NextAsked(2), "u UID FETCH 1 (FLAGS)");
 }
 
+// A master user may have other rights than the user: what it sees must not be taken for the user's.
+class WakingByProxy : public ::testing::Test {
+ protected:
+  WakingByProxy() {
+    StoreConfig& store = world_.config().stores[0];
+    store.login = StoreConfig::Login::kProxyAuthzid;
+    store.master_user = "roost";
+    store.master_password = "master";
+    client_ = world_.LogIn();
+    world_.Select(client_, 0, {.uids = {1, 2}});
+    world_.ParkFirst(client_, 0, {1, 2});
+    other_ = world_.LogIn();
+    world_.Select(other_, 1, {.uids = {1, 2}});
+    world_.Join(other_, 1, 0, {1, 2});
+    world_.Say(other_, "DONE");
+    world_.HearsBeginning(other_, "i OK");
+  }
+
+  // The second client wakes on a session that the master user opened, then wants to idle again.
+  void WakeOn(const ScriptedWorld::Mailbox& mailbox) {
+    world_.Say(other_, "u UID FETCH 1 (FLAGS)");
+    world_.AnswerSelect(2, "SELECT INBOX", mailbox);
+    world_.AnswerFlush(0);
+    EXPECT_EQ(world_.NextAsked(2), "u UID FETCH 1 (FLAGS)");
+    world_.Tell(2, "u OK done");
+    world_.HearUntil(other_, "u");
+    world_.Say(other_, "j IDLE");
+    EXPECT_EQ(world_.Hear(other_), "+ idling");
+  }
+
+  ScriptedWorld world_;
+  size_t client_ = 0;
+  size_t other_ = 0;
+};
+
+TEST_F(WakingByProxy, SharesWhenTheFirstProxySessionSeesTheMailboxAsTheUserDoes) {
+  WakeOn({.uids = {1, 2}});
+  world_.AnswerList(2, {1, 2});  // it joins
+}
+
+TEST_F(WakingByProxy, LeavesClientsTheirOwnSessionsWhenTheProxySeesItOtherwise) {
+  WakeOn({.uids = {1, 2}, .permanent = "(\\Seen \\Deleted \\*)"});
+  world_.Asked(2, "IDLE");  // no list: its own session idles for it
+}
+
 }  // namespace
 }  // namespace roost

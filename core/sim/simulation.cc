@@ -190,7 +190,10 @@ std::pair<size_t, size_t> Simulation::SessionsWanted() const {
     watched.insert(mailbox);
     if (!rests) surely.insert(mailbox);
   }
-  return {watched.size() + own, surely.size() + own + quiet};
+  // A mailbox that turned read-only may have looked as if the master user had other rights.
+  const bool in_doubt = !by_password && scenario_.traits.read_only_sometimes;
+  const size_t most = in_doubt ? clients_.size() : surely.size() + own + quiet;
+  return {watched.size() + own, std::max(most, watched.size() + own)};
 }
 
 std::string Simulation::Unrest() const {

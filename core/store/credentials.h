@@ -45,6 +45,7 @@ struct Credentials {
   bool ProvesName() const {
     return kind == Kind::kPassword && (authzid.empty() || authzid == user);
   }
+  bool IsProxy() const { return kind >= Kind::kProxyAuthzid; }
 };
 
 }  // namespace roost

@@ -5,6 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/hash.h"
+#include "core/base/log.h"
 
 namespace roost {
 
@@ -89,6 +90,18 @@ User::~User() {
     p.session->Close();
     loop_.Retire(std::move(p.session));
   }
+}
+
+void User::JudgeProxy(bool same) {
+  if (proxy_ != Proxy::kUnjudged) return;
+  proxy_ = same ? Proxy::kSame : Proxy::kOther;
+  if (same) return;
+  Log(LogLevel::kWarning, "proxy_sees_otherwise",
+      {{"store", store().name},
+       {"user", login_},
+       {"reason",
+        "the master user has other rights to a mailbox than the user; its clients keep "
+        "their own sessions"}});
 }
 
 void User::NoteCapabilities(const CapabilitySet& offered) {

@@ -72,6 +72,12 @@ class User final : public SessionSink, public Retirable {
                                 SessionSink& sink);
   void NoteUnreachable(size_t address);
 
+  // The first mailbox selected on a session that a master user opened shows whether that sees it as
+  // the user does (mode, PERMANENTFLAGS). If not, clients of this user keep their own sessions from
+  // then on.
+  void JudgeProxy(bool same);
+  bool may_share() const { return proxy_ != Proxy::kOther; }
+
   // Keeps a settled session for the next wake, or closes it. Its sink becomes this.
   void Release(std::unique_ptr<Session> session);
   // A kept session with exactly this set enabled, or null.
@@ -107,6 +113,8 @@ class User final : public SessionSink, public Retirable {
   Credentials later_;    // without its secret
   SealedSecret secret_;  // later_'s
   CapabilitySet capabilities_;
+  enum class Proxy : uint8_t { kUnjudged, kSame, kOther };
+  Proxy proxy_ = Proxy::kUnjudged;
   size_t address_ = 0;  // of the store; changed only when it cannot be reached
   std::vector<Pooled> pool_;
   Alarm expiry_;
