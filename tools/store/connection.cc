@@ -134,7 +134,12 @@ void Connection::Sleep() {
   if (!io.ReceivePending(socket_)) io.WaitReadable(socket_);
 }
 
-void Connection::Wake() {
+void Connection::OnReceived(std::span<const uint8_t> data) {
+  Wake(data);
+  stream_->DeliverPending();
+}
+
+void Connection::Wake(std::span<const uint8_t> received) {
   Stream::Detached connection;
   connection.socket = std::exchange(socket_, {});
   if (secrets_ != nullptr) {
@@ -142,6 +147,9 @@ void Connection::Wake() {
     Wipe(*secrets_);
     secrets_.reset();
   }
+  std::string& early =
+      connection.tls.suite == TlsSuite::kNone ? connection.plaintext : connection.ciphertext;
+  early.assign(received.begin(), received.end());
   stream_ = std::make_unique<Stream>(shard_.loop().streams(), *this);
   stream_->Open(std::move(connection));
 }

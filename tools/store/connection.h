@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -40,6 +41,8 @@ class Connection : public Retirable, public StreamOwner, protected SessionHost {
   void Stop();
   // There is input, or an end of it, while asleep.
   void OnReadable() { Wake(); }
+  // Bytes came while it slept.
+  void OnReceived(std::span<const uint8_t> data);
 
   // Names it in the shard.
   Handle handle;
@@ -78,7 +81,7 @@ class Connection : public Retirable, public StreamOwner, protected SessionHost {
   void Finish();
   void SleepSoon();
   void Sleep();
-  void Wake();
+  void Wake(std::span<const uint8_t> received = {});
 
   // While asleep; no secrets: no TLS.
   SocketId socket_;

@@ -73,6 +73,14 @@ void Shard::OnReadable(Owner owner, SocketId) {
   if (slot.generation == handle.generation()) slot.connection->OnReadable();
 }
 
+// A receive that was withdrawn when the connection fell asleep may still bring bytes. Of FIN and
+// errors the wait that goes on tells.
+void Shard::OnReceive(Owner owner, SocketId, std::span<uint8_t> data, int) {
+  const Handle handle = Handle::FromBits(owner);
+  Slot& slot = slots_[handle.index()];
+  if (slot.generation == handle.generation() && !data.empty()) slot.connection->OnReceived(data);
+}
+
 void Shard::NoteChanges() {
   if (registry_.dirty()->empty()) return;
   if (options_->notify_delay_ns == 0) {

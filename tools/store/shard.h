@@ -104,7 +104,7 @@ class Shard final : private IoHandler, public MailSink {
 
   void OnAccept(uint64_t listener, SocketId socket, const Address& peer) override;
   void OnConnect(Owner, SocketId, int) override {}
-  void OnReceive(Owner, SocketId, std::span<uint8_t>, int) override {}
+  void OnReceive(Owner owner, SocketId socket, std::span<uint8_t> data, int error) override;
   void OnReadable(Owner owner, SocketId socket) override;
   void OnSent(Owner, SocketId, int) override {}
   void OnMoved(uint64_t token, SocketId socket, int error) override;

@@ -175,6 +175,28 @@ TEST_P(ShardTest, AConnectionMovesWithItsTls) {
   }
 }
 
+// A connection that was told news fell asleep with a receive in flight, and what that brought was lost.
+TEST_P(ShardTest, WhatAClientSaysWhileItIsToldNewsIsHeard) {
+  std::vector<std::unique_ptr<Peer>> idlers;
+  for (int i = 0; i < 12; ++i) idlers.push_back(Idler("one"));
+  auto writer = Idler("one");
+  Rng rng(static_cast<uint64_t>(GetParam()));
+  for (int round = 0; round < 10; ++round) {
+    writer->Say("DONE\r\nw APPEND INBOX {3+}\r\nHi.\r\nw IDLE\r\n");
+    for (const auto& idler : idlers) {
+      runner_.RunFor(rng.Below(100) * kNsPerUs);
+      idler->Say("DONE\r\nx NOOP\r\nc IDLE\r\n");
+    }
+    for (const auto& idler : idlers) {
+      ASSERT_TRUE(Until([&] { return idler->Heard("x OK Done\r\n+ idling\r\n"); }))
+          << "round " << round << ": " << idler->heard();
+      idler->Take();
+    }
+    ASSERT_TRUE(Until([&] { return writer->Heard("+ idling\r\n"); }));
+    writer->Take();
+  }
+}
+
 TEST_P(ShardTest, BrokenConnectionsLeaveNothingBehind) {
   Rng rng(static_cast<uint64_t>(GetParam()));
   for (int i = 0; i < 20; ++i) {
