@@ -83,6 +83,7 @@ class BeliefTest(unittest.TestCase):
                                               (3, b"3", (2, b"UID 9 FLAGS ()"), False),
                                               (4, b"3", (3, b"UID 9 FLAGS ()"), False)):
             belief.begin("INBOX", cache)
+            belief.closed()
             belief.exists(exists)
             belief.vanished(vanished, earlier=True)
             belief.fetch(*fetch)
@@ -92,6 +93,19 @@ class BeliefTest(unittest.TestCase):
             else:
                 with self.assertRaises(Violation):
                     belief.selected()
+
+    def test_what_comes_before_closed_is_the_old_mailboxs(self):
+        belief = believing()
+        belief.begin("Archive")
+        belief.exists(5)
+        belief.fetch(5, b"UID 9 FLAGS ($unheard)")
+        belief.closed()
+        belief.exists(1)
+        belief.selected()
+        self.assertEqual([m.uid for m in belief.messages], [None])
+        belief.begin("INBOX")
+        with self.assertRaises(Violation):
+            belief.selected()
 
     def test_only_what_was_answered_counts_for_modseq(self):
         belief = believing("condstore")

@@ -31,7 +31,8 @@ from harness.roost import RoostStore, built
 
 OPTIONS = argparse.Namespace(seconds=20.0, seed=1, clients=30, users=4, login=None)
 SETTINGS = {"shards": 2, "log": {"level": "debug"},
-            "parking": {"reconnect_min_ms": 50, "reconnect_max_ms": 500, "pool_keep_s": 1}}
+            "parking": {"reconnect_min_ms": 50, "reconnect_max_ms": 500, "pool_keep_s": 1,
+                        "quiet_park_s": 1}}
 ROUND_S = 8.0  # of chaos, before all come to rest
 EXCUSE_S = 12.0  # a fault may end what it interrupted for so long
 PARKED_S = 2.0  # in IDLE for so long: parked, and to be kept whatever happens

@@ -55,7 +55,7 @@ class Belief:
         self.uid_validity = 0
         self._cache = None  # (uid validity, {uid: flags}) a SELECT (QRESYNC …) builds on
         self._placed = {}
-        self._opened = False  # EXISTS has come since SELECT was sent
+        self._leaving = False  # until [CLOSED], what is told is the old mailbox's (RFC 7162, 3.2.11)
         self.modseq = 0  # the highest that may be believed: told, and its command answered
         self._modseq_told = 0
 
@@ -64,11 +64,18 @@ class Belief:
 
         `cache`, what `cached` returned once, makes it a SELECT (QRESYNC …).
         """
+        left = self.mailbox is not None
         self.clear()
         self.mailbox, self.selecting = mailbox, True
+        self._leaving = left
         self._cache = (cache[0], dict(cache[2])) if cache else None
 
+    def closed(self):
+        self._leaving = False
+
     def selected(self):
+        if self._leaving:
+            raise Violation("no [CLOSED] between two mailboxes")
         self.selecting = False
         if self._cache:
             self._merge_cache()
@@ -100,14 +107,14 @@ class Belief:
     # --- what is told ---
 
     def exists(self, count):
-        if self.selecting:  # what was told before may still have been the old mailbox's
-            self.messages, self._placed, self._opened = [], {}, True
+        if self._leaving:
+            return
         if count < len(self.messages):
             raise Violation(f"EXISTS shrinks from {len(self.messages)} to {count}")
         self.messages += [Message() for _ in range(count - len(self.messages))]
 
     def expunge(self, number):
-        if self._of_the_old():
+        if self._leaving:
             return
         if self.klass == "qresync":
             raise Violation(f"{number} EXPUNGE to a client with QRESYNC")
@@ -119,7 +126,7 @@ class Belief:
     def vanished(self, uid_set, earlier=False):
         if self.klass != "qresync":
             raise Violation(f"VANISHED {uid_set.decode()} to a client without QRESYNC")
-        if not earlier and self._of_the_old():
+        if not earlier and self._leaving:
             return
         for uid in expand(uid_set):
             if earlier:
@@ -137,7 +144,7 @@ class Belief:
 
     def fetch(self, number, items, solicited=True):
         """`items` is what stands within FETCH (…)."""
-        if self._of_the_old():
+        if self._leaving:
             return
         self._check_range(number, "FETCH")
         message = self.messages[number - 1]
@@ -158,6 +165,11 @@ class Belief:
             if self.klass == "plain":
                 raise Violation(f"MODSEQ of message {number} to a client without CONDSTORE")
             self._modseq_told = max(self._modseq_told, int(modseq.group(1)))
+
+    def announce(self, flags):
+        """The flags of a FLAGS response."""
+        if not self._leaving:
+            self.keywords = {flag for flag in flags if not flag.startswith("\\")}
 
     def highest_modseq(self, modseq):
         """[HIGHESTMODSEQ n] of a tagged answer or a SELECT: nothing above it may be believed."""
@@ -188,10 +200,6 @@ class Belief:
             known = identities.setdefault((user, self.mailbox, uid), owner.group(0))
             if known != owner.group(0):
                 raise Violation(f"UID {uid} shows {owner.group(0)}, not {known}")
-
-    def _of_the_old(self):
-        """Before its EXISTS, what a SELECT is answered may be news of the mailbox it leaves."""
-        return self.selecting and not self._opened
 
     def _check_range(self, number, what):
         if not 1 <= number <= len(self.messages):

@@ -300,7 +300,7 @@ class CheckedClient:
                 self._check_expunge_allowed(response)
             self.belief.vanished(rest.split(b" ")[-1], earlier)
         elif word == b"FLAGS":
-            self.belief.keywords = {f.decode() for f in rest.strip(b"()").split() if not f.startswith(b"\\")}
+            self.belief.announce(rest.decode().strip("()").split())
         elif word in (b"SEARCH", b"ESEARCH"):
             self._take_search(word, rest)
         elif word == b"OK":
@@ -324,6 +324,8 @@ class CheckedClient:
         validity = re.search(rb"\[UIDVALIDITY (\d+)\]", response)
         if validity:
             self.belief.uid_validity = int(validity.group(1))
+        if b"[CLOSED]" in response:
+            self.belief.closed()
         highest = _HIGHEST.search(response)
         if highest and self.belief.selecting:
             self.belief.highest_modseq(int(highest.group(1)))
