@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/cleanse.h"
 #include "core/base/hash.h"
 #include "core/client/client_ids.h"
 #include "core/client/parking_switches.h"
@@ -40,6 +41,12 @@ struct MovingClient {
   std::string tag;  // of the LOGIN or AUTHENTICATE to be answered
   Credentials credentials;
   IdFields id;
+
+  // Wherever the way ends, none of its secrets stays behind.
+  ~MovingClient() {
+    Wipe(connection.tls);
+    Cleanse(&connection.plaintext);
+  }
 };
 
 class Mover {

@@ -41,8 +41,8 @@ std::string ErrorsAfterSmallest(const std::string& more) { return Errors(kSmalle
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {
-    char name[] = "/tmp/roost-config-XXXXXX";
-    path_ = mkdtemp(name);
+    path_ = "/tmp/roost-config-" + std::string(6, 'X');  // as mkdtemp wants it
+    if (mkdtemp(path_.data()) == nullptr) std::abort();
   }
   ~TemporaryDirectory() {
     for (const std::string& file : files_) unlink(file.c_str());

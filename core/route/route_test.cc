@@ -175,8 +175,8 @@ TEST(MapRoute, HasOneDefaultOnly) {
 }
 
 TEST(MapRoute, ReadsTheFile) {
-  char name[] = "/tmp/roost-route-XXXXXX";
-  int fd = mkstemp(name);
+  std::string name = "/tmp/roost-route-" + std::string(6, 'X');  // as mkstemp wants it
+  int fd = mkstemp(name.data());
   std::string text = "alice b\n";
   ASSERT_EQ(write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
   close(fd);
@@ -184,12 +184,12 @@ TEST(MapRoute, ReadsTheFile) {
   config.route.map_file = name;
   std::vector<ConfigError> errors;
   EXPECT_EQ(Router::Build(config, &errors)->Route("alice"), 1u);
-  unlink(name);
+  unlink(name.c_str());
   EXPECT_EQ(Router::Build(config, &errors), nullptr);
   ASSERT_EQ(errors.size(), 1u);
   EXPECT_EQ(
       errors[0].ToString(),
-      std::string(name) + ": cannot be read: No such file or directory; correct route.map_file");
+      name + ": cannot be read: No such file or directory; correct route.map_file");
 }
 
 TEST(HashRoute, SpreadsUsersEvenly) {

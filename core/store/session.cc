@@ -30,7 +30,7 @@ Session::Session(Loop& loop, const StoreTarget& target, SessionSink& sink)
       framer_(Direction::kResponses),
       deadline_(loop) {}
 
-Session::~Session() = default;
+Session::~Session() { WipeLogin(); }
 
 void Session::NoPlace() {
   Lose(SessionLoss::kNoPlace, "the store has all the sessions it may have");
@@ -58,6 +58,7 @@ void Session::Lose(SessionLoss loss, std::string text) {
   if (phase_ == Phase::kLost) return;
   phase_ = Phase::kLost;
   deadline_.Cancel();
+  WipeLogin();
   listing_.reset();
   place_.reset();
   stream_.Abort();

@@ -214,6 +214,7 @@ class Session final : public Retirable, private StreamOwner {
   void SendId();
   void SendLogin();
   void SendLoginParts();
+  void WipeLogin();
   void LoginContinuation();
   void LoginAnswered(const Response& response);
   void LoggedIn();
@@ -259,7 +260,7 @@ class Session final : public Retirable, private StreamOwner {
   SessionClient client_;
   std::string server_name_;
   std::string login_tag_;
-  std::deque<std::string> login_parts_;  // what follows each `+` of the login
+  std::deque<std::string> login_parts_;  // what follows each `+` of the login; wiped by WipeLogin
   std::string login_answer_;
   const char* awaited_ = "";
   std::shared_ptr<SessionPlace> place_;

@@ -208,7 +208,6 @@ std::string Session::SaslMessage() const {
 void Session::SendLogin() {
   phase_ = Phase::kLogin;
   login_tag_ = NextTag();
-  login_parts_.clear();
   Expect(static_cast<uint64_t>(target_.config->command_timeout_s), "the answer to the login");
   const CapabilitySet& can = state_.capabilities();
   const bool token = credentials_.kind == Credentials::Kind::kToken;
@@ -270,10 +269,15 @@ void Session::SendLogin() {
 }
 
 void Session::SendLoginParts() {
-  std::string part = std::move(login_parts_.front());
+  stream_.Write(login_parts_.front());
+  CleanseString(login_parts_.front());
   login_parts_.pop_front();
-  stream_.Write(part);
-  CleanseString(part);
+}
+
+void Session::WipeLogin() {
+  for (std::string& part : login_parts_) CleanseString(part);
+  login_parts_.clear();
+  CleanseString(credentials_.secret);
 }
 
 void Session::LoginContinuation() {
@@ -306,8 +310,7 @@ void Session::LoggedIn() {
   phase_ = Phase::kReady;
   deadline_.Cancel();
   if (place_ != nullptr) place_->LoginOver();
-  login_parts_.clear();
-  CleanseString(credentials_.secret);
+  WipeLogin();
   stream_.SetSecret(false);
   sink_->OnSessionReady(*this);
 }
