@@ -187,9 +187,8 @@ TEST(MapRoute, ReadsTheFile) {
   unlink(name.c_str());
   EXPECT_EQ(Router::Build(config, &errors), nullptr);
   ASSERT_EQ(errors.size(), 1u);
-  EXPECT_EQ(
-      errors[0].ToString(),
-      name + ": cannot be read: No such file or directory; correct route.map_file");
+  EXPECT_EQ(errors[0].ToString(),
+            name + ": cannot be read: No such file or directory; correct route.map_file");
 }
 
 TEST(HashRoute, SpreadsUsersEvenly) {

@@ -175,7 +175,8 @@ TEST_P(ShardTest, AConnectionMovesWithItsTls) {
   }
 }
 
-// A connection that was told news fell asleep with a receive in flight, and what that brought was lost.
+// A connection that was told news fell asleep with a receive in flight, and what that brought was
+// lost.
 TEST_P(ShardTest, WhatAClientSaysWhileItIsToldNewsIsHeard) {
   std::vector<std::unique_ptr<Peer>> idlers;
   for (int i = 0; i < 12; ++i) idlers.push_back(Idler("one"));
