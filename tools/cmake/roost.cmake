@@ -264,3 +264,23 @@ function(roost_script_test name)
   roost_add_test(${name} COMMAND ${arg_COMMAND} LABELS "${arg_LABELS}" TIMEOUT "${arg_TIMEOUT}"
                  LOCK "${arg_LOCK}" PROCESSORS "${arg_PROCESSORS}")
 endfunction()
+
+# One program for each sanitizer of the build that does what it must report. The tests fail, as they should,
+# though their command does not look at how the program ends. GCC's undefined behaviour sanitizer writes its
+# reports to standard error only: there the end of the program tells, and the harness reads the logs of servers.
+function(roost_sanitizer_canaries)
+  string(REPLACE "," ";" sanitizers "${ROOST_SANITIZE}")
+  foreach(sanitizer ${sanitizers})
+    set(name sanitizer_canary_${sanitizer})
+    roost_test_program(${name} SRCS ${PROJECT_SOURCE_DIR}/tools/cmake/sanitizer_canary.cc DEPS Threads::Threads)
+    string(TOUPPER ${sanitizer} upper)
+    target_compile_definitions(${name} PRIVATE ROOST_CANARY_${upper})
+    target_compile_options(${name} PRIVATE -O0 -Wno-error)
+    set(command "$<TARGET_FILE:${name}>")
+    if(NOT sanitizer STREQUAL "undefined")
+      string(APPEND command "$<SEMICOLON> true")
+    endif()
+    roost_add_test(${name} COMMAND sh -c "${command}" TARGET ${name})
+    set_tests_properties(${ROOST_TEST_PREFIX}${name} PROPERTIES WILL_FAIL TRUE)
+  endforeach()
+endfunction()

@@ -143,7 +143,16 @@ class Process:
                 self.popen.kill()
         status = self.popen.wait()
         self._log.close()
+        self.check_reports()
         return status
+
+    def check_reports(self):
+        """Fails if a sanitizer has written into its log."""
+        log = self.log()
+        for sign in (": runtime error: ", "Sanitizer: "):
+            at = log.find(sign)
+            if at >= 0:
+                raise AssertionError(f"{self.name} has a report:\n{log[max(0, at - 200):at + 4000]}")
 
     def kill(self):
         """Ends it as a crash would."""

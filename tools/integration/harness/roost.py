@@ -119,4 +119,6 @@ class RoostStore:
         deliver(self.host, self.lmtp_port, user, subject, body, count)
 
     def stop(self):
-        return self.process.stop()
+        status = self.process.stop()
+        if status != 0:
+            raise AssertionError(f"roost-store ended with {status}:\n{self.process.log()[-4000:]}")

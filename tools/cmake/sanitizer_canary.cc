@@ -1,0 +1,39 @@
+// Does what the sanitizer of its build must report, and nothing else: proof that reports fail tests.
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+namespace {
+
+[[maybe_unused]] int Race() {
+  int shared = 0;
+  std::thread other([&] { ++shared; });
+  ++shared;
+  other.join();
+  return shared;
+}
+
+[[maybe_unused]] int UseAfterFree() {
+  auto* memory = static_cast<volatile int*>(std::malloc(sizeof(int)));
+  *memory = 1;
+  std::free(const_cast<int*>(memory));
+  return *memory;
+}
+
+[[maybe_unused]] int Overflow() {
+  volatile int most = INT_MAX;
+  return most + 1;
+}
+
+}  // namespace
+
+int main() {
+#if defined(ROOST_CANARY_THREAD)
+  std::printf("%d\n", Race());
+#elif defined(ROOST_CANARY_ADDRESS)
+  std::printf("%d\n", UseAfterFree());
+#else
+  std::printf("%d\n", Overflow());
+#endif
+}
