@@ -88,7 +88,13 @@ class Dovecot:
         wait_until(lambda: not any(map(alive, processes)), "dovecot has gone")
 
     def logins(self, user):
-        """How many sessions of the user have ever been opened."""
+        """How many sessions of the user have ever been opened.
+
+        The log is written by a process of its own: it must have come to those that are open."""
+        def missing():
+            log = self.log()
+            return [pid for pid in self.sessions(user) if f"mpid={pid}," not in log]
+        wait_until(lambda: not missing(), lambda: f"the log lacks the logins of {missing()}")
         return self.log().count(f"imap-login: Info: Login: user=<{user}>")
 
     def log(self):
