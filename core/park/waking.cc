@@ -14,7 +14,8 @@ Waking::Waking(Loop& loop, Feeds& feeds, User& user, Wish wish, Done done)
       user_(user),
       wish_(std::move(wish)),
       done_(std::move(done)),
-      retry_(loop) {
+      retry_(loop),
+      deadline_(loop) {
   if (wish_.feed != nullptr) {
     hold_ = FeedHold(feeds_, *wish_.feed);
     hold_.Note(wish_.cursor);
@@ -30,10 +31,13 @@ Waking::~Waking() {
 
 void Waking::Abandon() {
   retry_.Cancel();
+  deadline_.Cancel();
   done_ = nullptr;
 }
 
 void Waking::Start() {
+  deadline_.SetIn(SecondsToNs(kMostSeconds),
+                  [this] { Finish(Outcome::kUnavailable, "the store does not answer"); });
   Feed* feed = wish_.feed;
   // Only we hold it and only we subscribe: nobody loses the driver but us.
   const bool sole =
@@ -296,6 +300,7 @@ void Waking::OnSessionLost(Session&, SessionLoss, const std::string& text) {
 void Waking::Finish(Outcome outcome, std::string text) {
   if (!done_) return;
   retry_.Cancel();
+  deadline_.Cancel();
   Result result;
   result.outcome = outcome;
   result.text = std::move(text);

@@ -81,6 +81,8 @@ class Waking final : public Retirable, private SessionSink {
   static constexpr int kMaxTries = 5;
   static constexpr int kMaxWaits = 50;  // 10 s for a feed without driver
   static constexpr uint64_t kRetryMs = 200;
+  // A store that says nothing at all holds a client up no longer, whatever is being waited for.
+  static constexpr uint64_t kMostSeconds = 30;
 
   void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
@@ -120,6 +122,7 @@ class Waking final : public Retirable, private SessionSink {
   std::unique_ptr<Lister> lister_;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);
   Alarm retry_;
+  Alarm deadline_;
 };
 
 }  // namespace roost

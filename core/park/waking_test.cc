@@ -174,6 +174,16 @@ TEST_F(WakingOfOneOfTwo, StaysParkedWhenTheStoreIsAway) {
   EXPECT_EQ(world_.Hear(second_), "* 1 EXPUNGE");
 }
 
+TEST_F(WakingOfOneOfTwo, IsHeldUpByAStoreThatSaysNothingForHalfAMinuteAtMost) {
+  world_.Say(second_, "u UID FETCH 1 (FLAGS)");
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2, 3}});
+  EXPECT_EQ(world_.NextAsked(0), "DONE");  // and the feed's session never answers
+  world_.HearsNothing(second_, 25);
+  world_.Pass(5);
+  world_.HearsBeginning(second_, "u NO [UNAVAILABLE]");
+  EXPECT_EQ(world_.figures().parked, 2u);
+}
+
 TEST_F(WakingOfOneOfTwo, SaysGoodbyeWhenTheMailboxWasReplaced) {
   world_.Say(second_, "u UID FETCH 1 (FLAGS)");
   world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2, 3}, .validity = 8});
