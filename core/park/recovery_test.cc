@@ -1,5 +1,9 @@
 #include "core/park/recovery.h"
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "core/testing/scripted_world.h"
@@ -310,6 +314,43 @@ TEST_F(RecoveryWithHashes, TellsAgainWhatItCouldNotLearn) {
   for (int i = 1; i <= 3; ++i) {
     world_.HearsBeginning(client_, "* " + std::to_string(i) + " FETCH (FLAGS (");
   }
+}
+
+// So long a line comes in pieces, of which the rest is not read.
+TEST(Recovery, FindsOutWhatAVanishedTooLongToReadHasTaken) {
+  ScriptedWorld world("IMAP4rev1 IDLE ESEARCH ENABLE CONDSTORE QRESYNC AUTH=PLAIN SASL-IR");
+  const size_t client = world.LogIn();
+  world.Say(client, "e ENABLE QRESYNC");
+  const std::string enable = world.Asked(0, "ENABLE QRESYNC");
+  world.Tell(0, "* ENABLED QRESYNC");
+  world.Tell(0, enable + " OK done");
+  world.HearUntil(client, "e");
+  std::vector<uint32_t> uids;
+  std::string vanished = "* VANISHED ";
+  for (uint32_t i = 0; i < 8000; ++i) {
+    uids.push_back(1'000'000'000 + 2 * i);
+    vanished += (i == 0 ? "" : ",") + std::to_string(uids.back());
+  }
+  uids.push_back(2'000'000'000);
+  world.Select(client, 0, {.uids = uids});
+  world.ParkFirst(client, 0, uids);
+  world.Tell(0, vanished);
+  world.AwaitSession(1);
+  const std::string raise = world.Asked(1, "ENABLE CONDSTORE");
+  world.Tell(1, "* ENABLED CONDSTORE");
+  world.Tell(1, raise + " OK done");
+  world.AnswerSelect(1, "EXAMINE INBOX", {.uids = {2'000'000'000}, .modseq = 9});
+  world.AnswerList(1, {2'000'000'000});
+  const std::string fetch = world.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  world.Tell(1, fetch + " OK done");
+  size_t told = 0;
+  while (told < 8000) {
+    const std::string line = world.Hear(client);
+    if (line.rfind("* VANISHED ", 0) != 0) break;
+    told += static_cast<size_t>(1 + std::count(line.begin(), line.end(), ','));
+  }
+  EXPECT_EQ(told, 8000u);
+  world.HearsNothing(client, 1);
 }
 
 }  // namespace

@@ -158,8 +158,16 @@ void Session::HandleReady(const Piece& piece, const Response* first) {
   if (first->kind == ResponseKind::kContinuation && (own || state_.idle())) {
     return Continued(piece);
   }
-  state_.Seen(*first);
-  UpdateView(*first);
+  if (first->kind == ResponseKind::kVanished && !piece.ends_message) {
+    // The rest of so long a line is not read: which messages are gone is not known.
+    Response unread = *first;
+    unread.rest = {};
+    state_.Seen(unread);
+    UpdateView(unread);
+  } else {
+    state_.Seen(*first);
+    UpdateView(*first);
+  }
   if (own && OfferToHidden(piece, first)) {
     eating_ = !piece.ends_message;
     return;
@@ -239,7 +247,9 @@ void Session::UpdateView(const Response& response) {
     case ResponseKind::kVanished:
       if (!response.earlier) {
         UidSet gone;
-        if (ParseUidSet(response.rest, &gone) == SetParse::kOk) {
+        if (ParseUidSet(response.rest, &gone) != SetParse::kOk) {
+          view_->FetchedUid(0, 0);  // no such message: the view is not to be trusted any more
+        } else {
           last_vanished_ = view_->Vanished(gone);
           // Only the view knows which of the UIDs named were messages of the mailbox, if it does.
           if (last_vanished_.exact) state_.CorrectExists(view_->size());
