@@ -210,6 +210,10 @@ void Parking::JoinQuietly() {
     found = counts && view == told;
   });
   if (!found) return Keep(false);
+  // Its class is told flags with their MODSEQ only: what was logged before the driver was raised
+  // has none.
+  const bool modseqs = session_->state().enabled().condstore() && !feed_->no_modseq();
+  if (modseqs && feed_->FlagsWithoutModseqSince(place)) return Keep(true);
   ++feeds_.stats().joined;
   Result result;
   result.parked = true;

@@ -196,5 +196,46 @@ TEST(Parking, KeepsTheSessionOfAClientThatUsedAnUnknownCommand) {
   EXPECT_EQ(world.figures().feeds.feeds, 0u);
 }
 
+TEST(Parking, OwesAQuietClientNoFlagsWithoutTheModseqThatItsClassIsTold) {
+  ScriptedWorld world;
+  world.config().parking.quiet_park_s = 10;
+  const auto log_in = [&world](size_t session) {
+    const size_t client = world.LogIn();
+    world.Say(client, "e ENABLE CONDSTORE");
+    const std::string enable = world.Asked(session, "ENABLE CONDSTORE");
+    world.Tell(session, "* ENABLED CONDSTORE");
+    world.Tell(session, enable + " OK done");
+    world.HearUntil(client, "e");
+    world.Select(client, session, {.uids = {1, 2}});
+    return client;
+  };
+  const size_t plain = world.LogIn();
+  world.Select(plain, 0, {.uids = {1, 2}});
+  world.ParkFirst(plain, 0, {1, 2});
+  const size_t quiet = log_in(1);
+  world.Pass(9);
+  world.Answer(1, "NOOP");
+  const std::string list = world.Asked(1, "UID SEARCH RETURN (ALL) ALL");
+  // Meanwhile the driver, which hears of no MODSEQ, tells flags, and another client raises it.
+  world.Tell(0, "* 1 FETCH (FLAGS (\\Seen))");
+  EXPECT_EQ(world.Hear(plain), "* 1 FETCH (FLAGS (\\Seen))");
+  const size_t raiser = log_in(2);
+  world.Say(raiser, "i IDLE");
+  EXPECT_EQ(world.Hear(raiser), "+ idling");
+  world.AnswerList(2, {1, 2});
+  const std::string idle = world.AnswerFlush(0);
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  world.Tell(0, idle + " OK done");
+  world.AnswerList(2, {1, 2});
+  world.Asked(2, "IDLE");
+  world.Tell(2, "+ idling");
+  world.Tell(1, "* ESEARCH (TAG \"" + list + "\") UID ALL 1:2");
+  world.Tell(1, list + " OK done");
+  world.AnswerFlush(2);
+  EXPECT_EQ(world.figures().parked, 2u);
+  world.Say(quiet, "n NOOP");
+  EXPECT_EQ(world.NextAsked(1), "n NOOP");
+}
+
 }  // namespace
 }  // namespace roost
