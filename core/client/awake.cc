@@ -128,6 +128,7 @@ void Awake::Execute(const Command& command, const Piece& piece) {
       return client_.Answer(command.tag, "OK Capability completed.");
     case CommandKind::kId:
       if (!plain) break;
+      client_.KeepId(command);
       client_.Write(OwnIdLine());
       return client_.Answer(command.tag, "OK ID completed.");
     case CommandKind::kLogout:

@@ -51,6 +51,33 @@ TEST(ParkingSwitches, AreAllThatIsTakenFromANewConfiguration) {
   EXPECT_NE(running.parking.pool_keep_s, 99);
 }
 
+TEST(ParkingSwitches, KnowAClientByWhatItSaidWhileItWasParked) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1, 2}});
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.AnswerList(0, {1, 2});
+  const std::string idle = world.Asked(0, "IDLE");
+  world.Tell(0, "+ idling");
+  world.Pass(0.1);
+  world.Say(client, "DONE");
+  world.HearUntil(client, "i");
+  world.config().parking.except_clients = {"phone"};
+  world.TakeSwitches();
+  world.Say(client, "d ID (\"name\" \"Phone 3\")");
+  world.HearUntil(client, "d");
+  world.Say(client, "u UID FETCH 1 (FLAGS)");
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  world.Tell(0, idle + " OK done");
+  EXPECT_EQ(world.NextAsked(0), "u UID FETCH 1 (FLAGS)");
+  world.Tell(0, "u OK done");
+  world.HearUntil(client, "u");
+  world.Say(client, "j IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.Asked(0, "IDLE");
+}
+
 TEST(ParkingSwitches, KeepAClientOnItsOwnSessionInIdle) {
   ScriptedWorld world;
   const size_t client = world.LogIn();
