@@ -94,7 +94,12 @@ void Relay::TakePiece(const Piece& piece) {
       return EndCommand();
     }
   }
-  if (piece.ends_message) EndCommand();
+  if (!piece.ends_message) return;
+  // Only now a command is in progress (RFC 3501, 5.5), unless it was answered before its end.
+  const bool answered = route_ == Route::kForward && session_->state().idle();
+  const bool owed = !withheld_.empty() && !answered;
+  if (owed && !ForbidsWithheld(ParseCommand(command_))) TellWithheld();
+  EndCommand();
 }
 
 Relay::Route Relay::RouteOf(const Command& command, const Piece& piece) const {
@@ -126,9 +131,8 @@ void Relay::BeginCommand(const Piece& piece) {
       session_->state().capabilities().Has("LITERAL+") ||
       (session_->state().capabilities().Has("LITERAL-") && piece.literal.size <= 4096);
   if (non_sync && !carried) route_ = Route::kRefuse;
-  if (!withheld_.empty() && !TellWithheld(command) && route_ != Route::kRefuse) {
-    route_ = Route::kExpungeIssued;
-  }
+  if (ForbidsWithheld(command) && route_ != Route::kRefuse) route_ = Route::kExpungeIssued;
+  if (!withheld_expunge_) TellWithheld();
   if (route_ == Route::kForward && mapped_ != nullptr) route_ = RouteMapped(command);
   if (route_ == Route::kForward) ForwardFirst(command, piece);
 }
@@ -229,12 +233,20 @@ void Relay::OnStoreData(Session& session, const Piece& piece, const Response* fi
   }
   if (parking_ != nullptr && first != nullptr) parking_->NoteNews(piece, *first);
   // In order: what comes behind something withheld is withheld as well.
-  if (state_ == State::kQuietParking || !withheld_.empty()) return Withhold(piece, first);
+  const bool answer = first != nullptr && (first->kind == ResponseKind::kContinuation ||
+                                           first->kind == ResponseKind::kTagged);
+  if (state_ == State::kQuietParking || (!withheld_.empty() && !answer)) {
+    Withhold(piece, first);
+    if (local_ready_ && !client_.closed()) CheckSettled();
+    return;
+  }
   if (mapped_ != nullptr && mapped_->due() && first != nullptr) TellOwed();
   if (mapped_ != nullptr) {
     if (!RelayThroughMap(piece, first)) return;
-  } else if (first == nullptr || !RewriteCapabilities(piece, *first)) {
-    client_.Write(piece.bytes);
+  } else {
+    std::string line;
+    const bool rewritten = first != nullptr && RewriteCapabilities(piece, *first, &line);
+    client_.Write(rewritten ? line : piece.bytes);
   }
   const auto buffer = static_cast<size_t>(client_.services().config.limits.relay_buffer);
   // While it parks, few lines come, and answers of ours must not wait for a slow client.
@@ -260,7 +272,7 @@ void Relay::CheckSettled() {
 }
 
 // A list of capabilities on its way to the client says what Roost carries.
-bool Relay::RewriteCapabilities(const Piece& piece, const Response& first) {
+bool Relay::RewriteCapabilities(const Piece& piece, const Response& first, std::string* line) {
   if (!piece.ends_message) return false;
   const bool untagged = first.kind == ResponseKind::kCapability;
   if (!untagged && !first.CodeIs("CAPABILITY")) return false;
@@ -270,9 +282,8 @@ bool Relay::RewriteCapabilities(const Piece& piece, const Response& first) {
   set.RemovePrefix("AUTH=");
   capabilities_ = set;
   const std::string_view old = untagged ? first.rest : first.code_args;
-  std::string line(piece.bytes);
-  line.replace(static_cast<size_t>(old.data() - piece.bytes.data()), old.size(), set.ToString());
-  client_.Write(line);
+  line->assign(piece.bytes);
+  line->replace(static_cast<size_t>(old.data() - piece.bytes.data()), old.size(), set.ToString());
   return true;
 }
 

@@ -85,7 +85,7 @@ class Relay final : public Talk, private SessionSink {
   void RunLocal();
   void ExecuteLocal(const std::string& text);
   void IdleLine(std::string_view line);
-  bool RewriteCapabilities(const Piece& piece, const Response& first);
+  bool RewriteCapabilities(const Piece& piece, const Response& first, std::string* line);
   void CheckSettled();
 
   // relay_mapped.cc
@@ -113,7 +113,8 @@ class Relay final : public Talk, private SessionSink {
   void StartQuietParking();
   void QuietParkingDone(const Parking::Result& result);
   void Withhold(const Piece& piece, const Response* first);
-  bool TellWithheld(const Command& command);
+  bool ForbidsWithheld(const Command& command) const;
+  void TellWithheld();
 
   std::unique_ptr<Session> session_;
   CapabilitySet capabilities_;
@@ -127,7 +128,7 @@ class Relay final : public Talk, private SessionSink {
   bool store_paused_ = false;
   bool own_idle_started_ = false;
   bool idle_refused_ = false;  // by the store, that offers it
-  bool quiet_over_ = false;  // this silence cannot be parked; the next command begins another
+  bool quiet_over_ = false;    // this silence cannot be parked; the next command begins another
   bool withheld_expunge_ = false;
   std::string command_;        // text and small literals of the command under way
   std::string forwarded_tag_;  // of the command under way

@@ -219,7 +219,8 @@ bool Relay::RelayThroughMap(const Piece& piece, const Response* first) {
     return false;
   }
   if (mapped_->over()) mapped_.reset();
-  if (first == nullptr || !RewriteCapabilities(piece, *first)) client_.Write(mapped);
+  if (first != nullptr) RewriteCapabilities(piece, *first, &mapped);
+  client_.Write(mapped);
   // Perhaps all the answer there is, and the next command must not wait for ever.
   if (first != nullptr && first->kind == ResponseKind::kBad) {
     retry_.SetIn(SecondsToNs(kBadSeconds), [this] {

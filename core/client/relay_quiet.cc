@@ -65,24 +65,26 @@ void Relay::QuietParkingDone(const Parking::Result& result) {
 
 void Relay::Withhold(const Piece& piece, const Response* first) {
   if (first != nullptr && first->kind == ResponseKind::kBye) return client_.Write(piece.bytes);
-  if (first != nullptr && RewriteCapabilities(piece, *first)) return;
   if (first != nullptr &&
       (first->kind == ResponseKind::kExpunge || first->kind == ResponseKind::kVanished)) {
     withheld_expunge_ = true;
   }
-  withheld_.append(piece.bytes);
+  std::string line;
+  const bool rewritten = first != nullptr && RewriteCapabilities(piece, *first, &line);
+  withheld_.append(rewritten ? line : piece.bytes);
   const auto most = static_cast<size_t>(client_.services().config.limits.relay_buffer);
   if (withheld_.size() <= most) return;
   client_.Bye("[UNAVAILABLE] Too much has changed; please select the mailbox again");
 }
 
-// A command is in progress now. False: what is owed must not be told during this one, whose numbers
-// would mean other messages.
-bool Relay::TellWithheld(const Command& command) {
-  if (withheld_expunge_ && (UsesSequenceNumbers(command) || ForbidsExpunge(command))) return false;
+// What is owed must not be told during this one, whose numbers would mean other messages.
+bool Relay::ForbidsWithheld(const Command& command) const {
+  return withheld_expunge_ && (UsesSequenceNumbers(command) || ForbidsExpunge(command));
+}
+
+void Relay::TellWithheld() {
   client_.Write(std::exchange(withheld_, {}));
   withheld_expunge_ = false;
-  return true;
 }
 
 }  // namespace roost

@@ -165,6 +165,70 @@ TEST_F(QuietTest, DoesNotJoinAFeedThatIsAheadOfIt) {
   world_.HearsNothing(second, 1);
 }
 
+// An expunge is withheld, and the silence could not be parked.
+class WithheldTest : public QuietTest {
+ protected:
+  WithheldTest() {
+    world_.Select(client_, 0, {.uids = {1, 2}});
+    BecomeQuiet();
+    const std::string noop = world_.Asked(0, "NOOP");
+    world_.Tell(0, "* 1 EXPUNGE");
+    world_.Tell(0, noop + " OK");
+    const std::string list = world_.Asked(0, "UID SEARCH RETURN (ALL) ALL");
+    world_.Tell(0, "* ESEARCH (TAG \"" + list + "\") UID ALL 2");
+    world_.Tell(0, list + " OK");
+    world_.HearsNothing(client_, 1);
+  }
+};
+
+TEST_F(WithheldTest, IsToldNoExpungeBeforeItsCommandIsWhole) {
+  world_.Say(client_, "a APPEND INBOX {5}");
+  world_.HearsNothing(client_, 0.2);
+  world_.Tell(0, "* 2 EXISTS");
+  world_.HearsNothing(client_, 0.2);
+  world_.Tell(0, "+ go");
+  EXPECT_EQ(world_.Hear(client_), "+ go");
+  world_.Say(client_, "hello");
+  EXPECT_EQ(world_.Hear(client_), "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(client_), "* 2 EXISTS");
+  EXPECT_EQ(world_.NextAsked(0), "a APPEND INBOX {5}\r\nhello");
+  world_.Tell(0, "a OK done");
+  EXPECT_EQ(world_.Hear(client_), "a OK done");
+}
+
+TEST_F(WithheldTest, IsToldNoExpungeByACommandWhoseLiteralTheStoreRefuses) {
+  world_.Say(client_, "a APPEND Nowhere {5}");
+  world_.Pass(0.1);
+  world_.Tell(0, "a NO [TRYCREATE] no such mailbox");
+  EXPECT_EQ(world_.Hear(client_), "a NO [TRYCREATE] no such mailbox");
+  world_.HearsNothing(client_, 0.2);
+  world_.Say(client_, "n NOOP");
+  EXPECT_EQ(world_.Hear(client_), "* 1 EXPUNGE");
+}
+
+TEST_F(WithheldTest, AnswersARefusalAlsoWhenHalfAResponseWasWithheld) {
+  world_.Tell(0, "* LIST () \"/\" {3}");
+  world_.Say(client_, "f FETCH 2 (FLAGS)");
+  world_.HearsNothing(client_, 0.2);
+  world_.Tell(0, "abc");
+  world_.HearsBeginning(client_, "f NO [EXPUNGEISSUED]");
+}
+
+TEST_F(QuietTest, IsNotToldOfCapabilitiesUntilItSpeaks) {
+  world_.Select(client_, 0, {.uids = {1, 2}});
+  BecomeQuiet();
+  const std::string noop = world_.Asked(0, "NOOP");
+  world_.Tell(0, "* CAPABILITY IMAP4rev1 IDLE COMPRESS=DEFLATE");
+  world_.HearsNothing(client_, 0.5);
+  world_.Say(client_, "n NOOP");
+  world_.Tell(0, noop + " OK");
+  const std::string list = world_.Asked(0, "UID SEARCH ALL");
+  world_.Tell(0, "* SEARCH 1 2");
+  world_.Tell(0, list + " OK");
+  EXPECT_EQ(world_.Hear(client_), "* CAPABILITY IMAP4rev1 IDLE");
+  EXPECT_EQ(world_.NextAsked(0), "n NOOP");
+}
+
 TEST_F(QuietTest, ParksWithNothingSelectedAndOwnsNoSession) {
   BecomeQuiet();
   world_.Pass(2);
