@@ -27,7 +27,7 @@ bool RefusedForGood(std::string_view login_answer) {
   const std::string line = "x " + std::string(login_answer) + "\r\n";
   const Response r = ParseResponse(line);
   for (std::string_view code : {"UNAVAILABLE", "LIMIT", "INUSE", "SERVERBUG", "CONTACTADMIN"}) {
-    if (r.code_name == code) return false;
+    if (r.CodeIs(code)) return false;
   }
   return true;
 }

@@ -168,7 +168,7 @@ class Opener final : private SessionSink {
 };
 
 // NO or BAD to a login that more tries will not mend (RFC 5530): not UNAVAILABLE, LIMIT, INUSE,
-// SERVERBUG.
+// SERVERBUG, CONTACTADMIN.
 bool RefusedForGood(std::string_view login_answer);
 
 }  // namespace roost
