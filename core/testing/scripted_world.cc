@@ -110,6 +110,7 @@ bool ScriptedWorld::TakeLogin(Peer& peer, const std::string& line) {
     return true;
   }
   sessions_.push_back(&peer);
+  logins_.push_back(line.substr(tag.size() + 1));
   peer.Say(tag + " OK [CAPABILITY " + capabilities_ + "] Logged in");
   return true;
 }

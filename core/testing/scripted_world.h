@@ -52,6 +52,8 @@ class ScriptedWorld {
   // ----------------------------
   size_t sessions_seen() const { return sessions_.size(); }
   size_t sessions_open() const;
+  // The line it logged in with, without its tag.
+  std::string LoginOf(size_t session) const { return logins_[session]; }
   // Waits for session number `session`.
   void AwaitSession(size_t session);
   // The next command must be `command`; returns its tag.
@@ -120,6 +122,7 @@ class ScriptedWorld {
   std::vector<std::unique_ptr<Peer>> clients_;
   std::vector<std::unique_ptr<Peer>> accepted_;
   std::vector<Peer*> sessions_;
+  std::vector<std::string> logins_;  // of sessions_
   std::unique_ptr<Shard> shard_;
 };
 
