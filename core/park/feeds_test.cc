@@ -1,0 +1,177 @@
+#include "core/park/feeds.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/testing/scripted_world.h"
+
+namespace roost {
+namespace {
+
+using Uids = std::vector<uint32_t>;
+const Uids kUids = {1, 2};
+
+class FeedsTest : public ::testing::Test {
+ protected:
+  // Logs in and selects `mailbox`; its session is the next one.
+  size_t SelectIt(const std::string& mailbox, std::string_view user = "ann",
+                  uint32_t validity = 7) {
+    const size_t session = world_.sessions_seen();
+    const size_t client = world_.LogIn(user);
+    world_.Say(client, "s SELECT " + mailbox);
+    world_.AnswerSelect(session, "SELECT " + mailbox, {.uids = kUids, .validity = validity});
+    world_.HearUntil(client, "s");
+    return client;
+  }
+  // As the first of its feed.
+  size_t Park(const std::string& mailbox, std::string_view user = "ann") {
+    const size_t session = world_.sessions_seen();
+    const size_t client = SelectIt(mailbox, user);
+    world_.ParkFirst(client, session, kUids);
+    return client;
+  }
+  // As another of session 0's feed.
+  size_t Join(const std::string& mailbox) {
+    const size_t session = world_.sessions_seen();
+    const size_t client = SelectIt(mailbox);
+    world_.Join(client, session, 0, kUids);
+    return client;
+  }
+  void Gone(size_t client) {
+    world_.Hang(client);
+    world_.Pass(0.5);
+  }
+  uint64_t feeds() { return world_.figures().feeds.feeds; }
+
+  ScriptedWorld world_;
+};
+
+TEST_F(FeedsTest, AreFoundByTheMailboxAndItsUser) {
+  Park("Lists");
+  Join("Lists");
+  EXPECT_EQ(feeds(), 1u);
+  Park("Lists", "bob");
+  EXPECT_EQ(feeds(), 2u);
+}
+
+TEST_F(FeedsTest, TakeNoTwoNamesForOneMailboxButThoseOfInbox) {
+  Park("Lists");
+  Park("lists");
+  EXPECT_EQ(feeds(), 2u);
+  Park("Lists/");
+  EXPECT_EQ(feeds(), 3u);
+  Park("INBOX");
+  EXPECT_EQ(feeds(), 4u);
+  const size_t session = world_.sessions_seen();
+  const size_t client = world_.LogIn();
+  world_.Say(client, "s SELECT inbox");
+  const std::string line = world_.NextAsked(session);
+  EXPECT_EQ(line.substr(0, 9), "s SELECT ");
+  world_.Tell(session, "* 2 EXISTS");
+  world_.Tell(session, "* OK [UIDVALIDITY 7] x");
+  world_.Tell(session, "* OK [UIDNEXT 3] x");
+  world_.Tell(session, "s OK [READ-WRITE] done");
+  world_.HearUntil(client, "s");
+  world_.Join(client, session, 3, kUids);
+  EXPECT_EQ(feeds(), 4u);
+  EXPECT_EQ(world_.figures().parked, 5u);
+}
+
+TEST_F(FeedsTest, AreDroppedWithTheirLastSubscriberAndNotBefore) {
+  const size_t first = Park("INBOX");
+  const size_t second = Join("INBOX");
+  Gone(first);  // whose session drives
+  EXPECT_EQ(feeds(), 1u);
+  world_.Tell(0, "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(second), "* 1 EXPUNGE");
+  Gone(second);
+  EXPECT_EQ(feeds(), 0u);
+  EXPECT_EQ(world_.sessions_open(), 0u);
+  EXPECT_EQ(world_.figures().users, 0u);
+}
+
+TEST_F(FeedsTest, StayForWhoIsAboutToJoin) {
+  const size_t first = Park("INBOX");
+  const size_t second = SelectIt("INBOX");
+  world_.Say(second, "i IDLE");
+  EXPECT_EQ(world_.Hear(second), "+ idling");
+  world_.Answer(1, "NOOP");
+  Gone(first);
+  EXPECT_EQ(feeds(), 1u);
+  const std::string tag = world_.Asked(1, "UID SEARCH RETURN (ALL) ALL");
+  world_.Tell(1, "* ESEARCH (TAG \"" + tag + "\") UID ALL 1:2");
+  world_.Tell(1, tag + " OK done");
+  world_.AnswerFlush(0);
+  EXPECT_EQ(world_.figures().feeds.joined, 1u);
+  world_.Tell(0, "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(second), "* 1 EXPUNGE");
+}
+
+TEST_F(FeedsTest, GoWhenWhoWasAboutToJoinGoes) {
+  const size_t first = Park("INBOX");
+  const size_t second = SelectIt("INBOX");
+  world_.Say(second, "i IDLE");
+  EXPECT_EQ(world_.Hear(second), "+ idling");
+  world_.Answer(1, "NOOP");
+  Gone(first);
+  EXPECT_EQ(feeds(), 1u);
+  Gone(second);
+  EXPECT_EQ(feeds(), 0u);
+  EXPECT_EQ(world_.figures().users, 0u);
+}
+
+TEST_F(FeedsTest, AreDroppedInTheMiddleOfARecovery) {
+  const size_t client = Park("INBOX");
+  world_.Cut(0);
+  world_.AwaitSession(1);
+  EXPECT_EQ(world_.figures().feeds.recovering, 1u);
+  Gone(client);
+  EXPECT_EQ(feeds(), 0u);
+  EXPECT_EQ(world_.figures().feeds.recovering, 0u);
+  EXPECT_EQ(world_.sessions_open(), 0u);
+}
+
+// After RENAME and CREATE the name is another mailbox's, while the old one's IDLE stays silent.
+TEST_F(FeedsTest, AreLookedAtAgainWhenSomebodySeesAnotherUidvalidity) {
+  const size_t first = Park("INBOX");
+  const size_t second = SelectIt("INBOX", "ann", 8);
+  world_.Say(second, "i IDLE");
+  EXPECT_EQ(world_.Hear(second), "+ idling");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");  // the old driver is not believed any more
+  world_.Cut(0);
+  const std::string enable = world_.Asked(2, "ENABLE CONDSTORE");
+  world_.Tell(2, "* ENABLED CONDSTORE");
+  world_.Tell(2, enable + " OK done");
+  world_.AnswerSelect(2, "EXAMINE INBOX", {.uids = {1}, .validity = 8});
+  world_.HearsBeginning(first, "* BYE [UNAVAILABLE] The mailbox was replaced");
+  EXPECT_EQ(feeds(), 0u);
+  world_.HearsNothing(second, 0.1);  // whose own view is of the new one
+  EXPECT_FALSE(world_.closed(second));
+  EXPECT_EQ(world_.figures().feeds.joined, 0u);
+}
+
+TEST_F(FeedsTest, GoOnWhenItWasTheOtherWhoSawWrongly) {
+  const size_t first = Park("INBOX");
+  const size_t second = SelectIt("INBOX", "ann", 8);
+  world_.Say(second, "i IDLE");
+  EXPECT_EQ(world_.Hear(second), "+ idling");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  world_.Cut(0);
+  const std::string enable = world_.Asked(2, "ENABLE CONDSTORE");
+  world_.Tell(2, "* ENABLED CONDSTORE");
+  world_.Tell(2, enable + " OK done");
+  world_.AnswerSelect(2, "EXAMINE INBOX", {.uids = kUids});
+  world_.AnswerList(2, kUids);
+  world_.Answer(2, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  world_.Asked(2, "IDLE");
+  world_.Tell(2, "+ idling");
+  world_.Tell(2, "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(first), "* 1 EXPUNGE");
+  world_.HearsNothing(second, 0.1);
+}
+
+}  // namespace
+}  // namespace roost

@@ -1,0 +1,158 @@
+#include "core/park/lister.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/testing/scripted_world.h"
+
+namespace roost {
+namespace {
+
+constexpr std::string_view kList = "UID SEARCH RETURN (ALL) ALL";
+
+// A client in IDLE on INBOX with UIDs 2, 4 and 6, whose session is listed.
+class ListerTest : public ::testing::Test {
+ protected:
+  explicit ListerTest(std::string_view capabilities = ScriptedWorld::kCapabilities)
+      : world_(capabilities) {
+    client_ = world_.LogIn();
+    world_.Select(client_, 0, {.uids = {2, 4, 6}});
+    world_.Say(client_, "i IDLE");
+    EXPECT_EQ(world_.Hear(client_), "+ idling");
+  }
+
+  void TellList(const std::string& tag, std::string_view uids) {
+    world_.Tell(0, "* ESEARCH (TAG \"" + tag + "\") UID ALL " + std::string(uids));
+  }
+  // NOOP, and a list that says `uids`.
+  void List(std::string_view uids) {
+    world_.Answer(0, "NOOP");
+    const std::string tag = world_.Asked(0, kList);
+    TellList(tag, uids);
+    world_.Tell(0, tag + " OK done");
+  }
+  // What the feed believes is what a second client with `uids` need not be told.
+  void Watches(const std::vector<uint32_t>& uids) {
+    world_.Asked(0, "IDLE");
+    world_.Tell(0, "+ idling");
+    world_.Pass(0.1);
+    EXPECT_EQ(world_.figures().parked, 1u);
+    const size_t second = world_.LogIn();
+    world_.Select(second, 1, {.uids = uids, .uid_next = 20});
+    world_.Join(second, 1, 0, uids);
+    world_.HearsNothing(second, 0.2);
+    EXPECT_EQ(world_.figures().parked, 2u);
+  }
+  void KeepsItsSession() {
+    world_.Asked(0, "IDLE");  // for this client alone
+    EXPECT_EQ(world_.figures().parked, 0u);
+    EXPECT_EQ(world_.figures().feeds.feeds, 0u);
+  }
+
+  ScriptedWorld world_;
+  size_t client_ = 0;
+};
+
+TEST_F(ListerTest, CountsAListOnlyIfItsSizeIsWhatExists) {
+  List("2,4");
+  List("2,4,6,8");
+  List("2,4,6");
+  Watches({2, 4, 6});
+}
+
+// The sizes add up, and yet message 3 of the list is not the third that was announced.
+TEST_F(ListerTest, CountsNoListBeforeWhichAnythingCame) {
+  world_.Answer(0, "NOOP");
+  const std::string tag = world_.Asked(0, kList);
+  world_.Tell(0, "* 1 EXPUNGE");
+  world_.Tell(0, "* 3 EXISTS");
+  TellList(tag, "2,4,6");  // made before both
+  world_.Tell(0, tag + " OK done");
+  EXPECT_EQ(world_.Hear(client_), "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(client_), "* 3 EXISTS");
+  List("4,6,8");
+  Watches({4, 6, 8});
+}
+
+TEST_F(ListerTest, AppliesWhatComesBehindTheListInOrder) {
+  world_.Answer(0, "NOOP");
+  const std::string tag = world_.Asked(0, kList);
+  TellList(tag, "2,4,6");
+  world_.Tell(0, "* 1 EXPUNGE");
+  world_.Tell(0, "* 2 EXPUNGE");
+  world_.Tell(0, tag + " OK done");
+  EXPECT_EQ(world_.Hear(client_), "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(client_), "* 2 EXPUNGE");
+  Watches({4});
+}
+
+TEST_F(ListerTest, AsksByNumberWhenNoListAddsUp) {
+  for (int i = 0; i < 3; ++i) List("2,4");
+  const std::string tag = world_.Asked(0, "FETCH 1:* (UID)");
+  world_.Tell(0, "* 1 FETCH (UID 2)");
+  world_.Tell(0, "* 3 FETCH (UID 6)");
+  world_.Tell(0, "* 2 FETCH (UID 4)");
+  world_.Tell(0, tag + " OK done");
+  world_.HearsNothing(client_, 0.1);  // asked for by nobody but Roost
+  Watches({2, 4, 6});
+}
+
+TEST_F(ListerTest, BelievesNoNumbersThatDoNotAddUp) {
+  for (int i = 0; i < 3; ++i) List("2,4");
+  const std::string tag = world_.Asked(0, "FETCH 1:* (UID)");
+  world_.Tell(0, "* 1 FETCH (UID 2)");
+  world_.Tell(0, "* 3 FETCH (UID 6)");
+  world_.Tell(0, tag + " OK done");
+  KeepsItsSession();
+}
+
+TEST_F(ListerTest, LearnsTheUidsOfWhatCameBehindTheList) {
+  world_.Answer(0, "NOOP");
+  const std::string tag = world_.Asked(0, kList);
+  TellList(tag, "2,4,6");
+  world_.Tell(0, "* 5 EXISTS");
+  world_.Tell(0, tag + " OK done");
+  EXPECT_EQ(world_.Hear(client_), "* 5 EXISTS");
+  const std::string fetch = world_.Asked(0, "UID FETCH 7:* (UID)");
+  world_.Tell(0, "* 4 FETCH (UID 11)");
+  world_.Tell(0, "* 5 FETCH (UID 13)");
+  world_.Tell(0, fetch + " OK done");
+  world_.HearsNothing(client_, 0.1);
+  Watches({2, 4, 6, 11, 13});
+}
+
+// `7:*` means the last message at least, whatever its UID.
+TEST_F(ListerTest, TakesNoMessageBelowForOneThatCame) {
+  world_.Answer(0, "NOOP");
+  const std::string tag = world_.Asked(0, kList);
+  TellList(tag, "2,4,6");
+  world_.Tell(0, "* 4 EXISTS");
+  world_.Tell(0, tag + " OK done");
+  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  std::string fetch = world_.Asked(0, "UID FETCH 7:* (UID)");
+  world_.Tell(0, "* 3 FETCH (UID 6)");  // the fourth is gone already: not told yet
+  world_.Tell(0, fetch + " OK done");
+  fetch = world_.Asked(0, "UID FETCH 7:* (UID)");
+  world_.Tell(0, "* 3 FETCH (UID 6)");
+  world_.Tell(0, "* 4 EXPUNGE");
+  world_.Tell(0, fetch + " OK done");
+  EXPECT_EQ(world_.Hear(client_), "* 4 EXPUNGE");
+  Watches({2, 4, 6});
+}
+
+TEST_F(ListerTest, GivesUpWhenAUidIsNeverTold) {
+  world_.Answer(0, "NOOP");
+  const std::string tag = world_.Asked(0, kList);
+  TellList(tag, "2,4,6");
+  world_.Tell(0, "* 4 EXISTS");
+  world_.Tell(0, tag + " OK done");
+  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  for (int i = 0; i < 5; ++i) world_.Answer(0, "UID FETCH 7:* (UID)");
+  KeepsItsSession();
+}
+
+}  // namespace
+}  // namespace roost
