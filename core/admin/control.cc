@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -31,6 +32,12 @@ bool SomebodyListens(const sockaddr_un& address) {
   const bool alive = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   close(fd);
   return alive;
+}
+
+// What is no socket is somebody's file, and not ours to remove.
+bool IsOtherFile(const std::string& path) {
+  struct stat found {};
+  return lstat(path.c_str(), &found) == 0 && !S_ISSOCK(found.st_mode);
 }
 
 class JsonObject {
@@ -158,6 +165,10 @@ std::unique_ptr<ControlSocket> ControlSocket::Open(const std::string& path, Answ
     *error = "control_socket: " + path + " is too long a path; choose a shorter one";
     return nullptr;
   }
+  if (IsOtherFile(path)) {
+    *error = "control_socket: " + path + " exists and is no socket; choose another path";
+    return nullptr;
+  }
   if (SomebodyListens(address)) {
     *error =
         "control_socket: another process answers on " + path + "; stop it or choose another path";
@@ -210,12 +221,15 @@ void ControlSocket::ServeOne(int connection) {
   setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   std::string request;
   char buffer[kMaxRequest];
-  while (request.find('\n') == std::string::npos) {
+  size_t end = std::string::npos;
+  while (end == std::string::npos) {
     const ssize_t n = read(connection, buffer, sizeof buffer);
-    if (n <= 0 || request.size() > kMaxRequest) return;
+    if (n <= 0) return;
     request.append(buffer, static_cast<size_t>(n));
+    end = request.find('\n');
+    if (std::min(end, request.size()) > kMaxRequest) return;
   }
-  request.resize(request.find('\n'));
+  request.resize(end);
   std::string answer = answer_(request);
   for (size_t sent = 0; sent < answer.size();) {
     const ssize_t n = send(connection, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);

@@ -28,7 +28,7 @@ class ControlSocket {
   using Answer = std::function<std::string(const std::string& request)>;
 
   // Null with *error when the path cannot be bound. A socket file left by a dead process is
-  // replaced, a live one is not.
+  // replaced; a live one, or a file that is no socket, is not.
   static std::unique_ptr<ControlSocket> Open(const std::string& path, Answer answer,
                                              std::string* error);
   ~ControlSocket();
