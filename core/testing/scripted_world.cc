@@ -118,10 +118,14 @@ bool ScriptedWorld::TakeLogin(Peer& peer, const std::string& line) {
 // ---- Clients
 // -------------------------------------------------------------------------------------
 
-size_t ScriptedWorld::Connect() {
+size_t ScriptedWorld::Dial() {
   clients_.push_back(std::make_unique<Peer>(client_wires_, nullptr));
   clients_.back()->wire.Connect(config_.listeners[0].address);
-  const size_t client = clients_.size() - 1;
+  return clients_.size() - 1;
+}
+
+size_t ScriptedWorld::Connect() {
+  const size_t client = Dial();
   EXPECT_EQ(Hear(client).substr(0, 5), "* OK ");
   return client;
 }

@@ -36,6 +36,8 @@ class ScriptedWorld {
   // ---- Clients, by number ----------------------------------------------------------------------
   // Connected and greeted.
   size_t Connect();
+  // On its way: whatever comes of it.
+  size_t Dial();
   void Say(size_t client, std::string_view line);
   // Without the line's end.
   void SayRaw(size_t client, std::string_view bytes);
@@ -97,6 +99,7 @@ class ScriptedWorld {
   void Join(size_t client, size_t session, size_t driver, const std::vector<uint32_t>& uids);
 
   void Pass(double seconds);
+  void Stop(std::string_view reason) { shard_->Stop(reason); }
   ShardFigures figures() { return shard_->Figures(); }
   Config& config() { return config_; }
   // The switches of config() count from now on.

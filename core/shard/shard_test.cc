@@ -1,0 +1,113 @@
+#include "core/shard/shard.h"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/testing/scripted_world.h"
+
+namespace roost {
+namespace {
+
+using Uids = std::vector<uint32_t>;
+const Uids kUids = {1, 2};
+
+TEST(Shard, SaysGoodbyeToWhoComesWhenItIsFull) {
+  ScriptedWorld world;
+  world.config().limits.max_clients = 2;
+  const size_t first = world.Connect();
+  const size_t second = world.Connect();
+  const size_t third = world.Dial();
+  EXPECT_EQ(world.Hear(third), "* BYE [UNAVAILABLE] Too many connections");
+  world.Pass(0.1);
+  EXPECT_TRUE(world.closed(third));
+  EXPECT_FALSE(world.closed(first));
+  EXPECT_FALSE(world.closed(second));
+  EXPECT_EQ(world.figures().client_stats.refused, 1u);
+  EXPECT_EQ(world.figures().clients, 2u);
+  world.Hang(first);
+  world.Pass(0.1);
+  world.Connect();  // and is greeted
+}
+
+TEST(Shard, LetsClientsOfOneUserWatchOnceAndNobodyElseWithThem) {
+  ScriptedWorld world;
+  const size_t ann = world.LogIn("ann");
+  world.Select(ann, 0, {.uids = kUids});
+  world.ParkFirst(ann, 0, kUids);
+  std::vector<size_t> others;
+  for (const char* name : {"Ann", "anna", "bob"}) {
+    const size_t session = world.sessions_seen();
+    others.push_back(world.LogIn(name));
+    world.Select(others.back(), session, {.uids = kUids});
+    world.ParkFirst(others.back(), session, kUids);
+  }
+  const size_t again = world.LogIn("ann");
+  world.Select(again, 4, {.uids = kUids});
+  world.Join(again, 4, 0, kUids);
+  EXPECT_EQ(world.figures().users, 4u);
+  EXPECT_EQ(world.figures().feeds.feeds, 4u);
+  EXPECT_EQ(world.figures().parked, 5u);
+  world.Tell(0, "* 1 EXPUNGE");
+  EXPECT_EQ(world.Hear(ann), "* 1 EXPUNGE");
+  EXPECT_EQ(world.Hear(again), "* 1 EXPUNGE");
+  for (const size_t other : others) world.HearsNothing(other, 0.1);
+}
+
+TEST(Shard, SaysGoodbyeToEverybodyWhenItStops) {
+  ScriptedWorld world;
+  const size_t asleep = world.LogIn();
+  world.Select(asleep, 0, {.uids = kUids});
+  world.ParkFirst(asleep, 0, kUids);
+  const size_t attached = world.LogIn();
+  world.Select(attached, 1, {.uids = kUids});
+  const size_t waking = world.LogIn();
+  world.Select(waking, 2, {.uids = kUids});
+  world.Join(waking, 2, 0, kUids);
+  world.Say(waking, "DONE");
+  world.HearsBeginning(waking, "i OK");
+  world.Say(waking, "f FETCH 1 (FLAGS)");
+  world.AwaitSession(3);
+  const size_t entering = world.Connect();
+  EXPECT_EQ(world.figures().asleep, 1u);
+  world.Stop("[UNAVAILABLE] Enough");
+  for (const size_t client : {asleep, attached, waking, entering}) {
+    EXPECT_EQ(world.Hear(client), "* BYE [UNAVAILABLE] Enough");
+  }
+  world.Pass(2);
+  for (const size_t client : {asleep, attached, waking, entering}) {
+    EXPECT_TRUE(world.closed(client));
+  }
+  EXPECT_EQ(world.figures().clients, 0u);
+  EXPECT_EQ(world.figures().feeds.feeds, 0u);
+  EXPECT_EQ(world.figures().users, 0u);
+  EXPECT_EQ(world.sessions_open(), 0u);
+}
+
+TEST(Shard, AcceptsNobodyOnceItHasStopped) {
+  ScriptedWorld world;
+  world.Stop("[UNAVAILABLE] Enough");
+  world.Pass(0.1);
+  const size_t late = world.Dial();
+  world.HearsNothing(late, 1);
+  EXPECT_TRUE(world.closed(late));
+  EXPECT_EQ(world.figures().client_stats.accepted, 0u);
+}
+
+// What a client reads as the contents of a message must be its contents.
+TEST(Shard, StopsWithoutAWordInTheMiddleOfALiteral) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = kUids});
+  world.Say(client, "f FETCH 1 (BODY.PEEK[])");
+  EXPECT_EQ(world.NextAsked(0), "f FETCH 1 (BODY.PEEK[])");
+  world.Tell(0, "* 1 FETCH (BODY[] {10}");
+  world.Pass(0.1);
+  world.Stop("[UNAVAILABLE] Enough");
+  world.HearsNothing(client, 1);  // a goodbye would be the literal
+  EXPECT_TRUE(world.closed(client));
+}
+
+}  // namespace
+}  // namespace roost
