@@ -110,9 +110,12 @@ bool Server::OpenListeners(std::string* error) {
 }
 
 void Server::Run() {
-  seen_.resize(common_.shards);
-  figures_.resize(common_.shards);
-  running_ = common_.shards;
+  {
+    std::lock_guard lock(mutex_);  // somebody may ask for figures already
+    seen_.resize(common_.shards);
+    figures_.resize(common_.shards);
+    running_ = common_.shards;
+  }
   all_bound_ = std::make_unique<std::latch>(common_.shards);
   std::vector<std::thread> threads;
   for (uint32_t i = 0; i < common_.shards; ++i) threads.emplace_back([this, i] { RunShard(i); });
