@@ -1,0 +1,165 @@
+#include "core/shard/server.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace roost {
+namespace {
+
+// A port that nobody listens on; the kernel chooses it.
+Config Plain() {
+  Config config;
+  config.shards = 2;
+  ListenerConfig listener;
+  Address::Parse("127.0.0.1:0", &listener.address);
+  listener.tls = ListenerConfig::Tls::kNone;
+  config.listeners = {listener};
+  StoreConfig store;
+  store.name = "nowhere";
+  store.addresses = {{"127.0.0.1", 1}};
+  config.stores = {store};
+  return config;
+}
+
+std::string ErrorOf(const Config& config) {
+  std::string error;
+  EXPECT_EQ(Server::Create(config, &error), nullptr);
+  return error;
+}
+
+void ExpectSays(const std::string& error, std::string_view part) {
+  EXPECT_NE(error.find(part), error.npos) << error;
+}
+
+// Null where io_uring may not be used.
+std::unique_ptr<Server> Make(const Config& config, std::string* why) {
+  return Server::Create(config, why);
+}
+
+class ClientSocket {
+ public:
+  explicit ClientSocket(const std::string& address) {
+    Address to;
+    EXPECT_TRUE(Address::Parse(address, &to));
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_port = htons(to.port);
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const timeval limit{20, 0};
+    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    EXPECT_EQ(connect(fd_, reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
+  }
+  ClientSocket(const ClientSocket&) = delete;
+  ~ClientSocket() { close(fd_); }
+  // Up to its end; less when nothing more comes.
+  std::string Line() {
+    std::string line;
+    for (char c; line.find('\n') == line.npos && read(fd_, &c, 1) == 1;) line += c;
+    return line;
+  }
+
+ private:
+  const int fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+};
+
+TEST(ServerErrors, NameTheCertificateFileThatCannotBeUsed) {
+  Config config = Plain();
+  config.listeners[0].tls = ListenerConfig::Tls::kImplicit;
+  config.certificates = {{"/nonexistent/chain.pem", "/nonexistent/key.pem"}};
+  ExpectSays(ErrorOf(config), "/nonexistent/chain.pem");
+  ExpectSays(ErrorOf(config), "No such file");
+}
+
+TEST(ServerErrors, NameTheStoreThatCannotBeResolved) {
+  Config config = Plain();
+  const std::string host(64, 'x');  // a label has 63 at most: nobody is asked
+  config.stores[0].addresses = {{"127.0.0.1", 143}, {host, 143}};
+  const std::string error = ErrorOf(config);
+  ExpectSays(error, "store nowhere");
+  ExpectSays(error, "cannot resolve " + host);
+}
+
+TEST(ServerErrors, NameTheStoreWhoseAuthoritiesCannotBeRead) {
+  Config config = Plain();
+  config.stores[0].tls = StoreConfig::Tls::kImplicit;
+  config.stores[0].ca_file = "/nonexistent/ca.pem";
+  const std::string error = ErrorOf(config);
+  ExpectSays(error, "store nowhere");
+  ExpectSays(error, "/nonexistent/ca.pem");
+}
+
+TEST(ServerErrors, SayWhatToDoAboutAPortInUse) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
+  ASSERT_EQ(listen(fd, 1), 0);
+  socklen_t size = sizeof name;
+  ASSERT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&name), &size), 0);
+  Config config = Plain();
+  std::string why;
+  if (Make(config, &why) == nullptr) GTEST_SKIP() << "not on this machine: " << why;
+  config.listeners[0].address.port = ntohs(name.sin_port);
+  const std::string error = ErrorOf(config);
+  ExpectSays(error, "cannot listen on 127.0.0.1:" + std::to_string(ntohs(name.sin_port)));
+  ExpectSays(error, "stop it or choose another port");
+  close(fd);
+}
+
+TEST(Server, ServesOnOnePortWithAllShardsUntilItIsToldToStop) {
+  std::string why;
+  const auto server = Make(Plain(), &why);
+  if (server == nullptr) GTEST_SKIP() << "not on this machine: " << why;
+  EXPECT_EQ(server->description().substr(0, 8), "2 shards");
+  ASSERT_EQ(server->bound().size(), 1u);
+  EXPECT_TRUE(server->Figures().empty());  // nothing runs yet
+  std::thread thread([&] { server->Run(); });
+  std::vector<std::unique_ptr<ClientSocket>> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.push_back(std::make_unique<ClientSocket>(server->bound()[0]));
+    EXPECT_EQ(clients.back()->Line().substr(0, 5), "* OK ");
+  }
+  const std::vector<ShardFigures> figures = server->Figures();
+  EXPECT_EQ(figures.size(), 2u);
+  uint64_t total = 0;
+  for (const ShardFigures& f : figures) total += f.clients;
+  EXPECT_EQ(total, 8u);
+  EXPECT_FALSE(server->stopping());
+  server->RequestStop();
+  for (const auto& client : clients) {
+    EXPECT_EQ(client->Line(), "* BYE [UNAVAILABLE] Server shutting down\r\n");
+    EXPECT_EQ(client->Line(), "");
+  }
+  thread.join();
+  EXPECT_TRUE(server->Figures().empty());
+}
+
+TEST(Server, TakesSwitchesWhileItRunsAndSaysWhenThereIsMore) {
+  std::string why;
+  const auto server = Make(Plain(), &why);
+  if (server == nullptr) GTEST_SKIP() << "not on this machine: " << why;
+  Config config = Plain();
+  EXPECT_TRUE(server->Reload(config));
+  config.parking.enabled = false;
+  config.parking.except_users = {"ann"};
+  EXPECT_TRUE(server->Reload(config));
+  config.limits.max_clients = 7;
+  EXPECT_FALSE(server->Reload(config));
+  config.limits.max_clients = 0;
+  config.parking.enabled = true;
+  EXPECT_TRUE(server->Reload(config));  // nothing of what was refused was kept
+}
+
+}  // namespace
+}  // namespace roost
