@@ -39,6 +39,9 @@ std::string_view Awake::idle_tag() {
 }
 
 void Awake::OnInput() {
+  // Its BYE would have come a little later.
+  const Feed* feed = client_.cell().feed;
+  if (feed != nullptr && feed->dead()) return client_.Bye(std::string(feed->death()));
   while (!client_.closed() && &client_.talk() == this && state_ == State::kListening) {
     const Piece piece = client_.NextPiece();
     if (piece.kind == Piece::Kind::kNeedMore) break;

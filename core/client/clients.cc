@@ -214,7 +214,19 @@ void Clients::Coalesce(Feed& feed) {
 void Clients::OnDead(Feed& feed, const std::string& reason) {
   std::vector<uint32_t> all;
   feed.subscribers.ForEach(subscriber_links(), [&](uint32_t index) { all.push_back(index); });
-  for (uint32_t index : all) Bye(index, reason);
+  const bool spread = config_.timeouts.bye_spread_s != 0;
+  for (uint32_t index : all) {
+    const bool asleep = cells_[index].awake == nullptr;
+    spread&& asleep ? SetParkedTimer(index) : Bye(index, reason);
+  }
+}
+
+// Of a store's death thousands of feeds die: their clients must not come back in one moment.
+uint64_t Clients::ByeTime() {
+  uint8_t random[2];
+  loop_.io().Random(random);
+  const uint64_t spread = SecondsToNs(static_cast<uint64_t>(config_.timeouts.bye_spread_s));
+  return loop_.now_ns() + spread / 65536 * (random[0] | random[1] << 8);
 }
 
 void Clients::Bye(uint32_t index, std::string_view text) {
@@ -280,6 +292,7 @@ void Clients::SetTimer(uint32_t index, uint64_t at_ns) { timers_.Arm(links(), in
 void Clients::SetParkedTimer(uint32_t index) {
   const ClientCell& c = cells_[index];
   const uint64_t now = loop_.now_ns();
+  if (c.feed != nullptr && c.feed->dead()) return SetTimer(index, ByeTime());
   if (!c.idling) {
     const auto limit = static_cast<uint64_t>(config_.timeouts.autologout_s);
     return SetTimer(index, SecondsToNs(c.heard_s + limit));
@@ -304,6 +317,7 @@ void Clients::Fire(uint32_t index) {
     return;
   }
   const uint64_t now = loop_.now_ns();
+  if (c.feed != nullptr && c.feed->dead()) return Bye(index, std::string(c.feed->death()));
   if (c.waking) return SetTimer(index, now + SecondsToNs(kWakingCheckSeconds));
   if (!c.idling) {
     const auto limit = static_cast<uint64_t>(config_.timeouts.autologout_s);

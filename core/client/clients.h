@@ -100,6 +100,7 @@ class Clients final : public Subscribers {
   void ByeAsleep(uint32_t index, std::string_view text);
   void Bye(uint32_t index, std::string_view text);
   void Fire(uint32_t index);
+  uint64_t ByeTime();
   void Trim(Feed& feed);
   void Coalesce(Feed& feed);
   const std::string& Rendered(const Feed& feed, uint64_t cursor, EnabledSet enabled);

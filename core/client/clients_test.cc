@@ -120,6 +120,46 @@ TEST(Clients, BoundsTheBytesOfALogToo) {
   world.HearsBeginning(client, "* BYE [UNAVAILABLE] Too far behind");
 }
 
+TEST(Clients, AreToldGoodbyeOneByOneWhenTheirFeedDies) {
+  ScriptedWorld world;
+  world.config().timeouts.bye_spread_s = 100;
+  const size_t first = world.LogIn();
+  world.Select(first, 0, {.uids = {1}});
+  world.ParkFirst(first, 0, {1});
+  std::vector<size_t> clients = {first};
+  for (size_t i = 1; i <= 8; ++i) {
+    clients.push_back(world.LogIn());
+    world.Select(clients.back(), i, {.uids = {1}});
+    world.Join(clients.back(), i, 0, {1});
+  }
+  world.Pass(2);
+  EXPECT_EQ(world.figures().asleep, 9u);
+  world.Cut(0);
+  const std::string enable = world.Asked(9, "ENABLE CONDSTORE");
+  world.Tell(9, "* ENABLED CONDSTORE");
+  world.Tell(9, enable + " OK done");
+  const std::string examine = world.Asked(9, "EXAMINE INBOX");
+  world.Tell(9, examine + " NO [NONEXISTENT] gone");
+  world.Pass(0.1);
+  EXPECT_EQ(world.figures().feeds.feeds, 0u) << "the name is free for another feed";
+  auto told = [&] {
+    return std::count_if(clients.begin(), clients.end(), [&](size_t c) { return world.closed(c); });
+  };
+  EXPECT_LE(told(), 3);
+  // Whoever speaks is told at once.
+  const auto waits =
+      std::find_if(clients.begin(), clients.end(), [&](size_t c) { return !world.closed(c); });
+  ASSERT_NE(waits, clients.end());
+  world.Say(*waits, "DONE");
+  world.HearsBeginning(*waits, "* BYE [NONEXISTENT]");
+  world.Pass(50);
+  EXPECT_GT(told(), 1);
+  EXPECT_LT(told(), 9);
+  world.Pass(52);
+  EXPECT_EQ(told(), 9);
+  EXPECT_EQ(world.figures().users, 0u);
+}
+
 TEST(Clients, LeaveNothingBehindWhenTheyGo) {
   ScriptedWorld world;
   const size_t client = world.LogIn();

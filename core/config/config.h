@@ -119,7 +119,8 @@ struct TimeoutsConfig {
   int heartbeat_s = 120;    // "* OK Still here" to clients in IDLE; 0: none
   int tcp_user_timeout_s = 60;
   int tcp_keepalive_s = 300;
-  int stop_s = 30;  // from the signal to stop until clients are cut off
+  int bye_spread_s = 10;  // when feeds die: their sleeping clients are told so within; 0: at once
+  int stop_s = 30;        // from the signal to stop until clients are cut off
 };
 
 struct ParkingConfig {

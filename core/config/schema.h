@@ -169,6 +169,11 @@ void Visit(V& v, TimeoutsConfig& c) {
            .minimum = 30,
            .maximum = 7200,
            .zero_too = true});
+  v.Field("bye_spread_s", c.bye_spread_s,
+          {.why = "When a mailbox or a login is no longer what it was, parked clients are told BYE "
+                  "within this time, spread, so that not all of them come back in one moment; 0: "
+                  "at once.",
+           .maximum = 600});
   v.Field("stop_s", c.stop_s,
           {.why = "Time for telling clients good-bye when stopping; then they are cut off.",
            .minimum = 1,

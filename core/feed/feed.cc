@@ -171,6 +171,7 @@ bool Feed::Serves(EnabledSet enabled) const {
 void Feed::Kill(const std::string& reason) {
   if (state_ == State::kDead) return;
   state_ = State::kDead;
+  death_ = reason;
   learn_.Cancel();
   loop_.Retire(std::move(driver_));
   host_.OnFeedDead(*this, reason);

@@ -103,6 +103,9 @@ class Feed final : public Retirable, private DriverListener {
   // Never given to another feed of this process: addresses are reused, and so are numbers in logs.
   uint64_t id() const { return id_; }
   State state() const { return state_; }
+  bool dead() const { return state_ == State::kDead; }
+  // kDead: what its clients are told with BYE.
+  const std::string& death() const { return death_; }
   bool live() const { return state_ == State::kLive; }
   // The driver's session has what clients of this class must be told (MODSEQ).
   bool Serves(EnabledSet enabled) const;
@@ -185,6 +188,7 @@ class Feed final : public Retirable, private DriverListener {
   const uint64_t id_;
   const std::string mailbox_;
   State state_ = State::kNew;
+  std::string death_;
   bool no_modseq_ = false;
   uint32_t uid_validity_ = 0;
   uint64_t horizon_ = 1;

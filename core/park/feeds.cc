@@ -10,6 +10,7 @@ Feeds::Feeds(Loop& loop, const Config& config, Subscribers& subscribers)
 
 Feeds::~Feeds() {
   recoveries_.clear();
+  dying_.clear();
   feeds_.clear();
 }
 
@@ -32,13 +33,18 @@ Feed* Feeds::Create(User& user, std::string_view mailbox) {
 void Feeds::DropIfUnused(Feed* feed) {
   if (feed->holds != 0) return;
   if (feed->subscriber_count != 0) return subscribers_.OnReleased(*feed);
-  auto it = feeds_.find(std::pair<const User*, std::string>(&feed->user(), feed->mailbox()));
+  User& user = feed->user();
+  if (auto dying = dying_.find(feed); dying != dying_.end()) {
+    loop_.Retire(std::move(dying->second));
+    dying_.erase(dying);
+    return user.Unref();
+  }
+  auto it = feeds_.find(std::pair<const User*, std::string>(&user, feed->mailbox()));
   if (it == feeds_.end() || it->second.get() != feed) return;
   if (auto recovery = recoveries_.find(feed); recovery != recoveries_.end()) {
     loop_.Retire(std::move(recovery->second));
     recoveries_.erase(recovery);
   }
-  User& user = feed->user();
   loop_.Retire(std::move(it->second));
   feeds_.erase(it);
   user.Unref();
@@ -83,6 +89,13 @@ void Feeds::OnFeedDead(Feed& feed, const std::string& reason) {
   ++feed.holds;
   subscribers_.OnDead(feed, reason);
   --feed.holds;
+  // The name is free for another feed.
+  auto it = feeds_.find(std::pair<const User*, std::string>(&feed.user(), feed.mailbox()));
+  if (it != feeds_.end() && it->second.get() == &feed) {
+    dying_.emplace(&feed, std::move(it->second));
+    feeds_.erase(it);
+    stats_.feeds = feeds_.size();
+  }
   DropIfUnused(&feed);
 }
 

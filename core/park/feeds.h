@@ -25,6 +25,7 @@ class Subscribers {
   virtual void OnNews(Feed& feed) = 0;
   // Lets go of the subscribers that keep the log from shrinking, and trims it.
   virtual void OnLogFull(Feed& feed) = 0;
+  // Tells them; those it does not tell at once stay subscribed until they are told.
   virtual void OnDead(Feed& feed, const std::string& reason) = 0;
   // Nobody holds the feed any more: its log may be cut to what subscribers still need.
   virtual void OnReleased(Feed& feed) = 0;
@@ -74,6 +75,7 @@ class Feeds final : public FeedHost {
   const Config& config_;
   Subscribers& subscribers_;
   std::map<std::pair<const User*, std::string>, std::unique_ptr<Feed>, std::less<>> feeds_;
+  std::map<const Feed*, std::unique_ptr<Feed>> dying_;  // dead, and not all clients have been told
   std::map<const Feed*, std::unique_ptr<Recovery>> recoveries_;
   FeedStats stats_;
 };

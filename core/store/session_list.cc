@@ -70,6 +70,7 @@ void Session::ListByNumber() {
     return ListEnd(true);
   }
   listing_->expected = state_.selected()->exists;
+  if (listing_->expected > Listing::kMostByNumber) return ListEnd(false);
   Run(
       CommandKind::kFetch, "FETCH 1:* (UID)",
       [this](const Response& response) {
@@ -92,7 +93,8 @@ void Session::ListByNumber() {
         }
         const FetchInfo info = ParseFetch(first->rest);
         if (!info.uid || listing_ == nullptr) return false;
-        listing_->numbered[first->number] = *info.uid;
+        const bool room = first->number <= Listing::kMostByNumber;
+        if (room) listing_->numbered[first->number] = *info.uid;
         return !info.flags && !info.other_items;  // with flags it is news as well
       });
 }

@@ -12,6 +12,8 @@ namespace roost {
 
 struct Session::Listing {
   static constexpr int kTries = 3;  // by SEARCH; then once by number
+  // By number each message takes a line of the store and 48 bytes here.
+  static constexpr uint32_t kMostByNumber = 1 << 20;
 
   std::function<void(bool)> done;
   UidSet uids;
