@@ -195,6 +195,15 @@ void Clients::OnLogFull(Feed& feed) {
     feed.TrimLog(keep);
     Coalesce(feed);
   }
+  // Whom the log no longer reaches can be told nothing true.
+  std::vector<uint32_t> lost;
+  feed.subscribers.ForEach(subscriber_links(), [&](uint32_t index) {
+    if (cells_[index].cursor < feed.log().first_seq()) lost.push_back(index);
+  });
+  for (uint32_t index : lost) {
+    ++services_->stats.laggards_dropped;
+    Bye(index, "[UNAVAILABLE] Too far behind with this mailbox; please connect again");
+  }
   --feed.holds;
   services_->feeds.DropIfUnused(&feed);  // retired: it lives until the turn is over
 }

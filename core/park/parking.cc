@@ -17,6 +17,8 @@ Parking::Parking(Loop& loop, const Config& config, Feeds& feeds, User& user,
       session_(session),
       mode_(mode),
       done_(std::move(done)),
+      most_owed_flags_(
+          std::min(kMaxOwedFlags, static_cast<size_t>(config.parking.log_entries_max) / 2)),
       most_bytes_(
           std::min(static_cast<size_t>(config.parking.view_bytes_max), Feed::kMostViewBytes)),
       retry_(loop) {}
@@ -45,7 +47,7 @@ void Parking::NoteWithheld(const Piece& piece, const Response& response) {
       if (!piece.ends_message || !info.flags || info.other_items) break;
       // Flags of a message that it does not know of are its to fetch.
       if (response.number > told_) return;
-      if (owed_flags_.size() >= kMaxOwedFlags) break;
+      if (owed_flags_.size() >= most_owed_flags_ || info.flags->size() > kMaxOwedBytes) break;
       owed_flags_.push_back(
           {response.number, info.modseq.value_or(0), CanonicalFlags(*info.flags)});
       return;
@@ -258,6 +260,7 @@ void Parking::Adopt() {
   const bool equal = owed_flags_.empty() && session_->view()->size() == told_;
   if (quiet && (unowable_ || (!first && !equal))) return Keep(false);
   const uint64_t start = feed_->head();
+  if (quiet && first) hold_.Note(start);
   switch (feed_->Adopt(session_, count)) {
     case Feed::Adoption::kBehind:
       return TryLater([this] { List(); });

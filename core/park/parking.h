@@ -68,7 +68,8 @@ class Parking final : public Retirable {
 
  private:
   static constexpr int kMaxTries = 4;
-  static constexpr size_t kMaxOwedFlags = 1024;
+  // A new log holds them all.
+  static constexpr size_t kMaxOwedFlags = 128, kMaxOwedBytes = 256;
   static constexpr uint64_t kRetryMs =
       150;  // stores show one session's change to another within half a second
 
@@ -94,6 +95,7 @@ class Parking final : public Retirable {
   std::unique_ptr<Session>& session_;
   const Mode mode_;
   Done done_;
+  const size_t most_owed_flags_;
   const size_t most_bytes_;  // of a view that is shared
   Feed* feed_ = nullptr;
   FeedHold hold_;
