@@ -67,7 +67,7 @@ std::unique_ptr<Session> Dialer::Open(const Credentials& credentials, const Sess
   if (queue.size >= most) {  // of those who left, too
     for (auto& [user, line] : queue.lines) Prune(&line, &queue);
   }
-  if (queue.size >= most) {
+  if (queue.size >= most && !PushOutNewest(queue, credentials.user)) {
     ++refused_;
     session->NoPlace();
     return session;
@@ -84,6 +84,24 @@ std::unique_ptr<Session> Dialer::Open(const Credentials& credentials, const Sess
   Later();
   ArmExpiry();
   return session;
+}
+
+// Makes room in a full queue: the newest of the longest line goes, so that no user fills the queue
+// for all. False: the line of `user` itself is as long.
+bool Dialer::PushOutNewest(Queue& queue, const std::string& user) {
+  Line* longest = nullptr;
+  for (auto& [name, line] : queue.lines) {
+    if (longest == nullptr || line.waiting.size() > longest->waiting.size()) longest = &line;
+  }
+  auto own = queue.lines.find(user);
+  const size_t own_size = own == queue.lines.end() ? 0 : own->second.waiting.size();
+  if (longest == nullptr || longest->waiting.size() <= own_size + 1) return false;
+  std::shared_ptr<SessionPlace> place = longest->waiting.back().place.lock();
+  longest->waiting.pop_back();
+  --queue.size;
+  ++refused_;
+  if (place != nullptr) place->session_.NoPlace();
+  return true;
 }
 
 // Credentials of those who left need not stay.

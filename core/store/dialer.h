@@ -7,8 +7,8 @@
 // Three bounds are kept here, for this shard: logins in progress (they cost a store far more than
 // handshakes cost Roost: password hashes), sessions open in all, sessions open of one user. Those
 // who wait are served user by user in turn. Half of the logins are kept for clients: recovery of
-// feeds takes at most the other half. The queue is bounded in length (the newest are refused) and
-// in time (nobody waits longer than clients would).
+// feeds takes at most the other half. The queue is bounded in length (the newest of the longest
+// line are refused) and in time (nobody waits longer than clients would).
 //
 // What it is not: it knows no user beyond the login name and retries nothing.
 //
@@ -91,6 +91,7 @@ class Dialer {
   void Start(Waiting waiting, Urgency urgency);
   void LoginOver(Urgency urgency);
   void Closed(const std::string& user);
+  bool PushOutNewest(Queue& queue, const std::string& user);
   void Prune(Line* line, Queue* queue);
   void ExpireLines(Queue* queue, uint64_t now);
   void ArmExpiry();

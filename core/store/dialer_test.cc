@@ -52,6 +52,25 @@ TEST(Dialer, RefusesTheNewestWhenTheQueueIsFull) {
   world.HearsBeginning(second, "l OK");
 }
 
+TEST(Dialer, PushesOutTheNewestOfTheLongestLineWhenTheQueueIsFull) {
+  ScriptedWorld world;
+  world.config().stores[0].max_sessions = 1;
+  world.config().stores[0].queue_max = 3;
+  world.LogIn("ann");
+  std::vector<size_t> greedy;
+  for (int i = 0; i < 3; ++i) {
+    greedy.push_back(world.Connect());
+    world.Say(greedy.back(), "l LOGIN bob secret");
+    world.Pass(0.1);
+  }
+  const size_t modest = world.Connect();
+  world.Say(modest, "l LOGIN eve secret");
+  world.HearsBeginning(greedy[2], "l NO [LIMIT]");
+  world.HearsNothing(greedy[1], 0.2);
+  world.HearsNothing(modest, 0.2);
+  EXPECT_EQ(world.figures().sessions.waiting, 3u);
+}
+
 TEST(Dialer, ServesUserByUserWhateverEachAsksFor) {
   ScriptedWorld world;
   world.config().stores[0].max_sessions = 1;
