@@ -259,6 +259,8 @@ TEST_F(UserPool, ReplacesAKeptSessionThatTurnsOutToBeDead) {
   world_.Say(client, "f FETCH 1 (FLAGS)");
   world_.Asked(1, "SELECT INBOX");
   world_.Cut(1);
+  world_.Pass(0.02);
+  EXPECT_EQ(world_.sessions_seen(), 3u);  // at once: it says nothing about the store
   FinishWake(client, 2);
 }
 
