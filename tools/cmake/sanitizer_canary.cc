@@ -1,4 +1,5 @@
-// Does what the sanitizer of its build must report, and nothing else: proof that reports fail tests.
+// Does what the sanitizer of its build must report, and nothing else: proof that reports fail
+// tests.
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
