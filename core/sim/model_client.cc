@@ -166,6 +166,11 @@ bool ModelClient::MayBeRefused(const Sent& sent, std::string_view status) {
     ++world_.counts.expunge_issued;
     return sent.uses_numbers;
   }
+  // Servers that stay apart longer than a wake can wait for them.
+  if (is("UNAVAILABLE") && world_.store.traits().replicas > 0) {
+    ++world_.counts.unavailable;
+    return true;
+  }
   if (!world_.faults) return false;
   if (is("UNAVAILABLE") || is("LIMIT") || is("INUSE") || is("SERVERBUG")) {
     ++world_.counts.unavailable;
@@ -225,9 +230,11 @@ void ModelClient::CheckModseq(const Sent& sent) {
   const auto truth = world_.store.FindByValidity(user_, belief_.uid_validity);
   if (truth == nullptr || truth->name() != belief_.mailbox) return;
   ++world_.counts.modseqs_checked;
+  const StoreTraits& traits = world_.store.traits();
+  const uint64_t known_ns = kKnownNs + (traits.replicas > 0 ? traits.max_lag_ns : 0);
   for (const auto& [modseq, uid] : truth->expunged()) {
     const uint64_t told_ns = truth->ToldGoneNs(uid);
-    const bool known = told_ns != kNever && told_ns + kKnownNs < sent.sent_ns;
+    const bool known = told_ns != kNever && told_ns + known_ns < sent.sent_ns;
     if (!known || modseq > sent.modseq || !belief_.Has(uid)) continue;
     return Wrong(sent.name + " told MODSEQ " + std::to_string(sent.modseq) + " and not that UID " +
                  std::to_string(uid) + " is gone since " + std::to_string(modseq));

@@ -29,6 +29,12 @@ std::shared_ptr<ModelMailbox> ModelMailbox::AsBefore(uint64_t modseq) const {
   return then;
 }
 
+std::shared_ptr<ModelMailbox> ModelMailbox::Copy() const {
+  auto copy = std::make_shared<ModelMailbox>(*this);
+  copy->observers_.clear();
+  return copy;
+}
+
 ModelMessage* ModelMailbox::FindMutable(uint32_t uid) {
   auto it = std::lower_bound(messages_.begin(), messages_.end(), uid,
                              [](const ModelMessage& m, uint32_t u) { return m.uid < u; });
@@ -39,14 +45,18 @@ const ModelMessage* ModelMailbox::Find(uint32_t uid) const {
   return const_cast<ModelMailbox*>(this)->FindMutable(uid);
 }
 
+void ModelMailbox::LearnKeywords(const ModelFlags& flags) {
+  for (const std::string& flag : flags) {
+    if (flag.front() != '\\') keywords_.insert(flag);
+  }
+}
+
 uint32_t ModelMailbox::Deliver(ModelFlags flags, uint32_t size) {
   ModelMessage message;
   message.uid = uid_next_++;
   message.modseq = ++highest_modseq_;
   message.size = size;
-  for (const std::string& flag : flags) {
-    if (flag.front() != '\\') keywords_.insert(flag);
-  }
+  LearnKeywords(flags);
   message.flags = std::move(flags);
   messages_.push_back(message);
   for (MailboxObserver* observer : std::vector(observers_)) observer->OnArrived(message.uid);
@@ -64,13 +74,40 @@ bool ModelMailbox::Expunge(uint32_t uid) {
 bool ModelMailbox::SetFlags(uint32_t uid, ModelFlags flags) {
   ModelMessage* message = FindMutable(uid);
   if (message == nullptr || message->flags == flags) return false;
-  for (const std::string& flag : flags) {
-    if (flag.front() != '\\') keywords_.insert(flag);
-  }
+  LearnKeywords(flags);
   message->flags = std::move(flags);
   message->modseq = ++highest_modseq_;
   for (MailboxObserver* observer : std::vector(observers_)) observer->OnReflagged(uid);
   return true;
+}
+
+MailboxChange ModelMailbox::ChangeOf(MailboxChange::Kind kind, uint32_t uid) const {
+  MailboxChange change{kind, {}, highest_modseq_};
+  change.message.uid = uid;
+  if (const ModelMessage* message = Find(uid)) change.message = *message;
+  return change;
+}
+
+void ModelMailbox::Apply(const MailboxChange& change) {
+  const uint32_t uid = change.message.uid;
+  highest_modseq_ = std::max(highest_modseq_, change.modseq);
+  LearnKeywords(change.message.flags);
+  switch (change.kind) {
+    case MailboxChange::Kind::kArrived:
+      uid_next_ = uid + 1;
+      messages_.push_back(change.message);
+      for (MailboxObserver* observer : std::vector(observers_)) observer->OnArrived(uid);
+      return;
+    case MailboxChange::Kind::kExpunged:
+      std::erase_if(messages_, [uid](const ModelMessage& m) { return m.uid == uid; });
+      expunged_.emplace_back(change.modseq, uid);
+      for (MailboxObserver* observer : std::vector(observers_)) observer->OnExpunged(uid);
+      return;
+    case MailboxChange::Kind::kReflagged:
+      *FindMutable(uid) = change.message;
+      for (MailboxObserver* observer : std::vector(observers_)) observer->OnReflagged(uid);
+      return;
+  }
 }
 
 uint64_t ModelMailbox::ToldGoneNs(uint32_t uid) const {

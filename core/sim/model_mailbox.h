@@ -26,6 +26,15 @@ struct ModelMessage {
   ModelFlags flags;
 };
 
+// What happened to a message, for who learns of it later: what it is from then on, and the
+// mailbox's MODSEQ.
+struct MailboxChange {
+  enum class Kind : uint8_t { kArrived, kExpunged, kReflagged };
+  Kind kind = Kind::kArrived;
+  ModelMessage message;  // kExpunged: its UID only
+  uint64_t modseq = 0;
+};
+
 class MailboxObserver {
  public:
   virtual ~MailboxObserver() = default;
@@ -49,6 +58,9 @@ class ModelMailbox {
   // Null: it was never any different.
   std::shared_ptr<ModelMailbox> AsBefore(uint64_t modseq) const;
 
+  // The same, observed by nobody.
+  std::shared_ptr<ModelMailbox> Copy() const;
+
   const std::string& user() const { return user_; }
   // The one it was made with.
   const std::string& name() const { return name_; }
@@ -68,6 +80,10 @@ class ModelMailbox {
   bool Expunge(uint32_t uid);
   // False: nothing changed, or there is no such message.
   bool SetFlags(uint32_t uid, ModelFlags flags);
+  // What happened last, to this message.
+  MailboxChange ChangeOf(MailboxChange::Kind kind, uint32_t uid) const;
+  // What happened to the mailbox that this is a copy of.
+  void Apply(const MailboxChange& change);
   // True once: the caller is the one session that sees it as \Recent.
   bool TakeRecent(uint32_t uid);
   void Replace();
@@ -88,6 +104,7 @@ class ModelMailbox {
 
  private:
   ModelMessage* FindMutable(uint32_t uid);
+  void LearnKeywords(const ModelFlags& flags);
 
   const std::string user_;
   const std::string name_;

@@ -40,7 +40,7 @@ void ModelSession::Answer(std::string_view status_and_text) {
 void ModelSession::AnswerDone() {
   uint64_t below = kNever;
   if (mailbox_ != nullptr && tells_modseq() && store_.traits().strict_modseq) {
-    for (const auto& [modseq, uid] : mailbox_->expunged()) {
+    for (const auto& [modseq, uid] : truth_->expunged()) {
       if (FindSeen(uid) != nullptr) below = std::min(below, modseq);
     }
   }
@@ -208,12 +208,10 @@ void ModelSession::ExecuteSelected(const std::string& name, const Tokens& tokens
   }
   if (name == "CLOSE") {
     if (!read_only_) {
+      CatchUp();
       for (const Seen& seen : view_) {
         const ModelMessage* m = mailbox_->Find(seen.uid);
-        if (m != nullptr && m->flags.count("\\Deleted") != 0) {
-          std::shared_ptr<ModelMailbox> mailbox = mailbox_;
-          mailbox->Expunge(seen.uid);
-        }
+        if (m != nullptr && m->flags.count("\\Deleted") != 0) ExpungeTruly(seen.uid);
       }
     }
     Deselect();
@@ -275,6 +273,10 @@ void ModelSession::LoggedIn(const std::string& user) {
   }
   user_ = user;
   ++store_.counts().logins;
+  if (store_.traits().replicas > 0 && rng_.Chance(store_.traits().replicas)) {
+    on_replica_ = true;
+    ++store_.counts().replica_sessions;
+  }
   Answer(rng_.Chance(0.5) ? "OK Logged in."
                           : "OK [CAPABILITY " + store_.CapabilityText(true) + "] Logged in.");
 }
@@ -301,6 +303,7 @@ void ModelSession::Enable(const Tokens& tokens) {
 void ModelSession::Deselect() {
   if (mailbox_ != nullptr) mailbox_->Detach(this);
   mailbox_.reset();
+  truth_.reset();
   view_.clear();
   arrivals_.clear();
   expunges_.clear();
@@ -327,16 +330,22 @@ void ModelSession::Select(const Tokens& tokens, bool examine) {
     ++store_.counts().refused_selects;
     return Answer(rng_.Chance(0.5) ? "NO [UNAVAILABLE] Not now." : "NO [INUSE] Locked.");
   }
-  mailbox_ = store_.Find(user_, tokens[0].text);
-  if (mailbox_ == nullptr) return Answer("NO [NONEXISTENT] No such mailbox.");
+  truth_ = store_.Find(user_, tokens[0].text);
+  if (truth_ == nullptr) return Answer("NO [NONEXISTENT] No such mailbox.");
+  mailbox_ = truth_;
+  if (on_replica_) {
+    const ModelReplica& replica = store_.ReplicaOf(truth_);
+    mailbox_ = replica.copy();
+    store_.counts().stale_selects += replica.behind() ? 1 : 0;
+  }
   mailbox_->Attach(this);
   examine_ = examine;
-  read_only_ = examine || mailbox_->read_only();
+  read_only_ = examine || truth_->read_only();
   if (condstore && store_.traits().condstore) condstore_ = true;
   size_t recent = 0;
   for (const ModelMessage& m : mailbox_->messages()) {
     Seen seen{m.uid, m.modseq, m.size, m.recent && store_.traits().recent, m.flags};
-    if (seen.recent && !examine) mailbox_->TakeRecent(m.uid);
+    if (seen.recent && !examine) TakeRecent(m.uid);
     recent += seen.recent ? 1 : 0;
     view_.push_back(std::move(seen));
   }
@@ -374,6 +383,28 @@ void ModelSession::SayKeywords() {
   for (const std::string& keyword : told_keywords_) flags += " " + keyword;
   Say("* FLAGS (" + flags + ")");
   Say("* OK [PERMANENTFLAGS (" + (read_only_ ? std::string() : flags + " \\*") + ")] Permitted.");
+}
+
+// ---- Changing
+// -----------------------------------------------------------------------------------
+
+void ModelSession::CatchUp() {
+  if (on_replica_) store_.ReplicaOf(truth_).CatchUp();
+}
+
+void ModelSession::SetFlags(uint32_t uid, ModelFlags flags) {
+  truth_->SetFlags(uid, std::move(flags));
+  CatchUp();
+}
+
+void ModelSession::ExpungeTruly(uint32_t uid) {
+  truth_->Expunge(uid);
+  CatchUp();
+}
+
+void ModelSession::TakeRecent(uint32_t uid) {
+  mailbox_->TakeRecent(uid);
+  truth_->TakeRecent(uid);
 }
 
 // ---- News
@@ -484,7 +515,7 @@ void ModelSession::SayExpunged(const std::vector<uint32_t>& uids) {
     const size_t index = static_cast<size_t>(FindSeen(uid) - view_.data());
     view_.erase(view_.begin() + static_cast<std::ptrdiff_t>(index));
     reflagged_.erase(uid);
-    mailbox_->NoteToldGone(uid, store_.wires().now_ns());
+    truth_->NoteToldGone(uid, store_.wires().now_ns());
     if (!tells_vanished()) Say("* " + std::to_string(index + 1) + " EXPUNGE");
   }
 }
@@ -507,7 +538,7 @@ void ModelSession::TellArrivals(uint64_t now_ns) {
     if (store_.traits().recent) {
       const ModelMessage* m = mailbox_->Find(seen.uid);
       seen.recent = m != nullptr && m->recent;
-      if (seen.recent && !examine_) mailbox_->TakeRecent(seen.uid);
+      if (seen.recent && !examine_) TakeRecent(seen.uid);
       recent += seen.recent ? 1 : 0;
     }
     view_.push_back(std::move(seen));

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "core/sim/imap_text.h"
+#include "core/sim/model_replica.h"
 #include "core/sim/model_store.h"
 
 namespace roost {
@@ -107,6 +108,12 @@ class ModelSession final : public WireOwner, private MailboxObserver {
   // Positions in the view of what a set names; nothing when it names a number that is not there.
   std::vector<size_t> Positions(std::string_view set, bool* valid);
 
+  // What this session changes is true, and its server hears of it at once.
+  void CatchUp();
+  void SetFlags(uint32_t uid, ModelFlags flags);
+  void ExpungeTruly(uint32_t uid);
+  void TakeRecent(uint32_t uid);
+
   // News.
   uint64_t DueAfterDelay();
   void NewsAt(uint64_t due_ns);
@@ -118,7 +125,7 @@ class ModelSession final : public WireOwner, private MailboxObserver {
   void SayExpunged(const std::vector<uint32_t>& uids);
   void SayFetchFlags(size_t index, bool asked);
   void SayKeywords();
-  // The truth of one message, now.
+  // What this session's server knows of one message, now.
   void Refresh(Seen* seen);
   Seen* FindSeen(uint32_t uid);
   const Seen* FindSeen(uint32_t uid) const;
@@ -141,8 +148,10 @@ class ModelSession final : public WireOwner, private MailboxObserver {
 
   std::string user_;
   bool condstore_ = false, qresync_ = false;
-  std::shared_ptr<ModelMailbox> mailbox_;
-  bool examine_ = false;    // by EXAMINE
+  bool on_replica_ = false;
+  std::shared_ptr<ModelMailbox> mailbox_;  // as this session's server has it
+  std::shared_ptr<ModelMailbox> truth_;    // the same, or what mailbox_ is a replica of
+  bool examine_ = false;                   // by EXAMINE
   bool read_only_ = false;  // nothing may be changed: by EXAMINE, or the mailbox is so
   std::vector<Seen> view_;
   std::set<std::string> told_keywords_;

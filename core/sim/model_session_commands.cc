@@ -209,10 +209,11 @@ void ModelSession::FetchOne(size_t index, const std::set<std::string>& items) {
   if (items.count("BODY[]") != 0 && !read_only_ && seen.flags.count("\\Seen") == 0) {
     ModelFlags now = seen.flags;
     now.insert("\\Seen");
+    CatchUp();
     if (const ModelMessage* m = mailbox_->Find(seen.uid)) {
       ModelFlags truth = m->flags;
       truth.insert("\\Seen");
-      mailbox_->SetFlags(seen.uid, truth);
+      SetFlags(seen.uid, truth);
       reflagged_.erase(seen.uid);
       Refresh(&seen);
     } else {
@@ -273,6 +274,7 @@ void ModelSession::Store(const Tokens& tokens) {
       flags.insert(tokens[i].text);
     }
   }
+  CatchUp();
   EarlyNews(uid_command_);
   bool valid = false;
   const std::vector<size_t> positions = Positions(tokens[0].text, &valid);
@@ -311,7 +313,7 @@ void ModelSession::Store(const Tokens& tokens) {
     } else {
       now = flags;
     }
-    mailbox_->SetFlags(seen.uid, now);
+    SetFlags(seen.uid, now);
     reflagged_.erase(seen.uid);
     Refresh(&seen);
     if (!silent) SayFetchFlags(p, true);
@@ -324,6 +326,7 @@ void ModelSession::Store(const Tokens& tokens) {
 void ModelSession::CopyOrMove(const Tokens& tokens, bool move) {
   if (tokens.size() != 2) return Answer("BAD Where to?");
   if (move && read_only_) return Answer("NO [READ-ONLY] Not to be changed.");
+  CatchUp();
   EarlyNews(false);
   bool valid = false;
   const std::vector<size_t> positions = Positions(tokens[0].text, &valid);
@@ -338,9 +341,10 @@ void ModelSession::CopyOrMove(const Tokens& tokens, bool move) {
     to->Deliver(mailbox_->Find(view_[p].uid)->flags, view_[p].size);
     moved.push_back(view_[p].uid);
   }
+  CatchUp();  // perhaps they came here
   if (move) {
     for (uint32_t uid : moved) {
-      mailbox_->Expunge(uid);
+      ExpungeTruly(uid);
       expunges_.erase(uid);
     }
   }
@@ -366,13 +370,14 @@ void ModelSession::Expunge(const Tokens& tokens) {
     if (tokens.empty()) return Answer("BAD Which messages?");
     positions = Positions(tokens[0].text, &valid);
   }
+  CatchUp();
   std::vector<uint32_t> gone;
   for (size_t p : positions) {
     const ModelMessage* m = mailbox_->Find(view_[p].uid);
     if (m != nullptr && m->flags.count("\\Deleted") != 0) gone.push_back(view_[p].uid);
   }
   for (uint32_t uid : gone) {
-    mailbox_->Expunge(uid);
+    ExpungeTruly(uid);
     expunges_.erase(uid);
   }
   EarlyNews(true);
@@ -396,7 +401,8 @@ void ModelSession::Append(const Tokens& tokens) {
   }
   const uint32_t uid = to->Deliver(flags, static_cast<uint32_t>(tokens.back().text.size()));
   // Its own it mostly tells at once.
-  if (to == mailbox_ && rng_.Chance(0.7)) {
+  if (to == truth_) CatchUp();
+  if (to == truth_ && rng_.Chance(0.7)) {
     for (Arrival& arrival : arrivals_) arrival.due_ns = 0;
   }
   Tell(false, true);
@@ -407,8 +413,9 @@ void ModelSession::Append(const Tokens& tokens) {
 
 void ModelSession::Status(const Tokens& tokens) {
   if (tokens.empty()) return Answer("BAD Which mailbox?");
-  const std::shared_ptr<ModelMailbox> of = store_.Find(user_, tokens[0].text);
+  std::shared_ptr<ModelMailbox> of = store_.Find(user_, tokens[0].text);
   if (of == nullptr) return Answer("NO [NONEXISTENT] No such mailbox.");
+  if (on_replica_) of = store_.ReplicaOf(of).copy();
   std::string modseq;
   for (const TextToken& item : tokens) {
     if (!item.Is("HIGHESTMODSEQ") || !store_.traits().condstore) continue;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/sim/imap_text.h"
+#include "core/sim/model_replica.h"
 #include "core/sim/model_session.h"
 
 namespace roost {
@@ -17,7 +18,12 @@ constexpr uint32_t kHugeBody = 200'000;  // more than a relay buffers
 
 ModelStore::ModelStore(Wires& wires, uint64_t seed, const StoreTraits& traits,
                        Transcript& transcript, Violations& violations)
-    : wires_(wires), rng_(seed), traits_(traits), transcript_(transcript), violations_(violations) {
+    : wires_(wires),
+      rng_(seed),
+      traits_(traits),
+      transcript_(transcript),
+      violations_(violations),
+      replica_rng_(seed + 1) {
   wires_.set_accept([this](SocketId socket, const Address&) {
     ++counts_.sessions;
     sessions_.push_back(std::make_unique<ModelSession>(*this, next_session_++, socket));
@@ -68,6 +74,15 @@ std::shared_ptr<ModelMailbox> ModelStore::Find(std::string_view user, std::strin
   const std::string key = SameWord(name, "INBOX") ? "INBOX" : std::string(name);
   auto it = mailboxes_.find({std::string(user), key});
   return it == mailboxes_.end() ? nullptr : it->second;
+}
+
+ModelReplica& ModelStore::ReplicaOf(const std::shared_ptr<ModelMailbox>& mailbox) {
+  for (const auto& replica : replicas_) {
+    if (replica->truth() == mailbox) return *replica;
+  }
+  replicas_.push_back(std::make_unique<ModelReplica>(wires_, mailbox, replica_rng_.Fork(),
+                                                     traits_.max_lag_ns, traits_.flags_lag));
+  return *replicas_.back();
 }
 
 std::vector<std::string> ModelStore::MailboxesOf(std::string_view user) const {
@@ -197,6 +212,9 @@ std::string ModelStore::Describe(std::string_view user) const {
 std::string ModelStore::Unrest() const {
   if (!listening_) return "the store is away";
   if (refuses_logins() || refuses_selects()) return "the store refuses";
+  for (const auto& replica : replicas_) {
+    if (replica->behind()) return "a replica is behind: " + replica->truth()->name();
+  }
   for (const auto& session : sessions_) {
     if (session->dead()) continue;
     const std::string which = " session " + std::to_string(session->number());

@@ -25,6 +25,7 @@
 
 namespace roost {
 
+class ModelReplica;
 class ModelSession;
 
 // What a store can do and how contrary it is. Chosen by the seed.
@@ -48,6 +49,11 @@ struct StoreTraits {
   double early_news = 0.5;           // news come before a command's own data, rather than behind it
   uint64_t max_delay_ns = 2 * kNsPerSecond;  // how late a session hears of others' changes
   uint64_t max_work_ns = 20 * kNsPerMs;      // until a command is executed
+  // How many sessions are with another server, which is behind as a whole: even SELECT and NOOP
+  // show what was up to max_lag ago. Else only messages come and go late there, and flags do not.
+  double replicas = 0;
+  bool flags_lag = false;
+  uint64_t max_lag_ns = 2 * kNsPerSecond;
 };
 
 struct StoreCounts {
@@ -58,6 +64,7 @@ struct StoreCounts {
   uint64_t restarts = 0, long_restarts = 0, limits = 0, refused_selects = 0, passwords = 0;
   uint64_t replaced = 0, deleted = 0, renamed = 0, went_back = 0, read_only = 0;
   uint64_t lowered_modseqs = 0, untagged_bads = 0, skipped_literals = 0, no_modseq_selects = 0;
+  uint64_t replica_sessions = 0, stale_selects = 0;
   uint64_t probes = 0;  // STOREs by number that named the UID they meant
 };
 
@@ -148,6 +155,8 @@ class ModelStore {
   std::string CapabilityText(bool logged_in) const;
   // A flag or a keyword that somebody might set.
   std::string RandomFlag();
+  // The other server's copy of a mailbox.
+  ModelReplica& ReplicaOf(const std::shared_ptr<ModelMailbox>& mailbox);
   // Called after each turn.
   void Sweep();
 
@@ -180,6 +189,8 @@ class ModelStore {
   std::map<std::string, uint64_t, std::less<>> trouble_until_ns_;  // "" is everybody's
   std::map<std::string, uint32_t, std::less<>> password_versions_;
   std::set<std::string> tags_;
+  Rng replica_rng_;
+  std::vector<std::unique_ptr<ModelReplica>> replicas_;
   std::vector<std::unique_ptr<ModelSession>> sessions_;
   StoreCounts counts_;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);

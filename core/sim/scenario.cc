@@ -104,10 +104,10 @@ Config MakeConfig(Rng& rng, bool faults) {
 
 }  // namespace
 
-Scenario Scenario::FromSeed(uint64_t seed, bool direct) {
+Scenario Scenario::FromSeed(uint64_t seed, const Options& options) {
   Scenario s;
   s.seed = seed;
-  s.direct = direct;
+  s.direct = options.direct;
   Rng rng(seed * 2 + 1);
   s.faults = seed % 2 == 1;
   s.shards = static_cast<uint32_t>(rng.Between(1, 3));
@@ -127,6 +127,11 @@ Scenario Scenario::FromSeed(uint64_t seed, bool direct) {
   if (rng.Chance(0.5)) s.network = SimOptions::Calm();
   if (rng.Chance(0.2)) s.network.socket_buffer = 4096;
   s.traits = RandomTraits(rng);
+  // Drawn apart, so that the rest of a run does not depend on it.
+  if (options.replicas || Rng(seed * 3 + 7).Chance(0.15)) {
+    s.traits.replicas = 0.5;
+    s.traits.flags_lag = options.flags_lag;
+  }
   s.config = MakeConfig(rng, s.faults);
   const uint64_t users = rng.Chance(0.6) ? 1 : rng.Between(2, 4);
   for (uint64_t u = 0; u < users; ++u) {
@@ -168,6 +173,7 @@ std::string Scenario::ToString() const {
   if (traits.no_modseq > 0) text += ", some NOMODSEQ";
   if (traits.read_only_sometimes) text += ", read-only at times";
   if (traits.unsolicited) text += ", unsolicited";
+  if (traits.replicas > 0) text += traits.flags_lag ? ", replicas" : ", replicas but for flags";
   text += ", late by " + std::to_string(NsToMs(traits.max_delay_ns)) + " ms";
   return text;
 }

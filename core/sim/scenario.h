@@ -25,9 +25,15 @@ struct Scenario {
     uint32_t messages = 0;
   };
 
-  // Seeds from 0 on. `direct`: clients talk to the store itself, to find out what the models make
-  // of each other.
-  static Scenario FromSeed(uint64_t seed, bool direct = false);
+  // How a run differs from what its seed says.
+  struct Options {
+    bool direct = false;     // clients talk to the store itself: what the models make of each other
+    bool replicas = false;   // the store has a replica that is behind, in each run
+    bool flags_lag = false;  // and behind with flags as well
+  };
+
+  // Seeds from 0 on.
+  static Scenario FromSeed(uint64_t seed, const Options& options);
 
   // One line, for the log.
   std::string ToString() const;

@@ -21,7 +21,8 @@
 namespace {
 
 constexpr char kUsage[] =
-    "usage: sim_run [--seeds N] [--first S] [--jobs J] [--failures F] [--verbose] [--direct]\n";
+    "usage: sim_run [--seeds N] [--first S] [--jobs J] [--failures F] [--verbose] [--direct]\n"
+    "               [--replicas] [--stale-flags]\n";
 
 struct Options {
   uint64_t seeds = 300;
@@ -29,7 +30,7 @@ struct Options {
   uint64_t jobs = 1;
   uint64_t failures = 20;  // then it stops
   bool verbose = false;
-  bool direct = false;
+  roost::Scenario::Options scenario;
 };
 
 bool Parse(int argc, char** argv, Options* options) {
@@ -45,7 +46,11 @@ bool Parse(int argc, char** argv, Options* options) {
     } else if (argument == "--verbose") {
       options->verbose = true;
     } else if (argument == "--direct") {
-      options->direct = true;
+      options->scenario.direct = true;
+    } else if (argument == "--replicas") {
+      options->scenario.replicas = true;
+    } else if (argument == "--stale-flags") {
+      options->scenario.replicas = options->scenario.flags_lag = true;
     } else {
       std::fputs(kUsage, stderr);
       return false;
@@ -66,14 +71,14 @@ void OnFatal(int signal) {
 }
 
 void PrintFailure(uint64_t seed, const Options& options, const roost::SimResult& result) {
-  std::printf("FAILED %s\n", roost::Scenario::FromSeed(seed, options.direct).ToString().c_str());
+  std::printf("FAILED %s\n", roost::Scenario::FromSeed(seed, options.scenario).ToString().c_str());
   for (const roost::Violation& v : result.violations) {
     std::printf("  at %.4f s, %s%s%s: %s\n", static_cast<double>(v.now_ns) / roost::kNsPerSecond,
                 v.who.c_str(), v.user.empty() ? "" : " of ", v.user.c_str(), v.text.c_str());
   }
   if (options.verbose) {
     // The same run once more, written down.
-    const roost::SimResult again = roost::RunSeed(seed, true, options.direct);
+    const roost::SimResult again = roost::RunSeed(seed, true, options.scenario);
     if (again.digest != result.digest) std::printf("  (the second run was another one!)\n");
     std::printf("%s", again.transcript.c_str());
   }
@@ -99,7 +104,7 @@ void Work(const Options& options, Progress* progress) {
     if (index >= options.seeds) return;
     const uint64_t seed = options.first + index;
     running_seed = seed;
-    const roost::SimResult result = roost::RunSeed(seed, false, options.direct);
+    const roost::SimResult result = roost::RunSeed(seed, false, options.scenario);
     const std::lock_guard lock(progress->mutex);
     roost::AddCounts(result.counts, &progress->counts);
     ++progress->seeds;

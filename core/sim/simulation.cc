@@ -343,6 +343,8 @@ SimCounts Simulation::Count() {
   c["store late flags"] = s.late_flags;
   c["store unseen messages"] = s.unseen_messages;
   c["store number probes"] = s.probes;
+  c["store replica sessions"] = s.replica_sessions;
+  c["store stale selects"] = s.stale_selects;
   c["changes delivered"] = s.delivered;
   c["changes expunged"] = s.expunged;
   c["changes reflagged"] = s.reflagged;
@@ -415,8 +417,8 @@ SimCounts Simulation::Count() {
   return c;
 }
 
-SimResult RunSeed(uint64_t seed, bool keep_transcript, bool direct) {
-  Simulation simulation(Scenario::FromSeed(seed, direct), keep_transcript);
+SimResult RunSeed(uint64_t seed, bool keep_transcript, const Scenario::Options& options) {
+  Simulation simulation(Scenario::FromSeed(seed, options), keep_transcript);
   return simulation.Run();
 }
 

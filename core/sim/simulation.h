@@ -97,7 +97,8 @@ class Simulation {
 };
 
 // The run of one seed.
-SimResult RunSeed(uint64_t seed, bool keep_transcript = false, bool direct = false);
+SimResult RunSeed(uint64_t seed, bool keep_transcript = false,
+                  const Scenario::Options& options = {});
 
 void AddCounts(const SimCounts& from, SimCounts* to);
 // "name value" lines.
