@@ -127,6 +127,8 @@ Scenario Scenario::FromSeed(uint64_t seed, const Options& options) {
   if (rng.Chance(0.5)) s.network = SimOptions::Calm();
   if (rng.Chance(0.2)) s.network.socket_buffer = 4096;
   s.traits = RandomTraits(rng);
+  // The model client has no other way to wait; behind Roost it meets none of it.
+  if (options.direct) s.traits.refuses_idle = false;
   // Drawn apart, so that the rest of a run does not depend on it.
   if (options.replicas || Rng(seed * 3 + 7).Chance(0.15)) {
     s.traits.replicas = 0.5;
