@@ -129,7 +129,6 @@ TEST(Simulation, SeedsThatOnceFailedDoNot) {
   for (uint64_t seed : {
            91,    // a mailbox went back in time and none of its messages told it
            340,   // a mailbox that could be written again stayed read-only for who had parked
-           391,   // what a quiet client was owed was cut from a small log before it subscribed
            1242,  // what followed a malformed command was refused for owed expunges, without a tag
            391,   // a quiet client's place was cut off before it subscribed
            1633,  // behind an untagged BAD a command waited as long as there were news
