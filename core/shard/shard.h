@@ -40,7 +40,7 @@ struct ShardCommon {
 // A moment's figures of one shard.
 struct ShardFigures {
   uint64_t clients = 0, entering = 0, attached = 0, parked = 0, asleep = 0, idling = 0;
-  uint64_t users = 0, pooled_sessions = 0, log_events = 0;
+  uint64_t users = 0, log_events = 0;
   DialerStats sessions;
   FeedStats feeds;
   ClientStats client_stats;

@@ -85,7 +85,9 @@ void UserTable::CloseUnused(StoreIndex store, const std::string& login) {
 }
 
 User::~User() {
-  table_.pooling_.erase(key_);
+  // The same user may be there again already.
+  auto own = table_.pooling_.find(key_);
+  if (own != table_.pooling_.end() && own->second == this) table_.pooling_.erase(own);
   for (Pooled& p : pool_) {
     p.session->Close();
     loop_.Retire(std::move(p.session));
