@@ -129,7 +129,14 @@ void IdleDriver::Cycle() {
   const bool free = session_->view()->tail_unknown() == 0 && waiting_.empty();
   if (search_ == nullptr || search_->running || !free) return Ask();
   search_->running = true;
+  // Keywords are searched for by name. FLAGS at SELECT names all there are, and later ones before a
+  // FETCH shows them; but what arrived since may have one that was not named yet.
   search_->covered = session_->view()->known();
+  const uint64_t next = session_->state().selected()->uid_next_at_select;
+  if (next <= UidSet::kMaxUid) {
+    search_->covered.RemoveRange(static_cast<uint32_t>(std::max<uint64_t>(next, 1)),
+                                 UidSet::kMaxUid);
+  }
   SearchNext();
 }
 

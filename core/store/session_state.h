@@ -38,6 +38,7 @@ struct SelectedMailbox {
   bool no_modseq = false;
   bool out_of_step = false;   // counts contradicted themselves: never park on it
   uint32_t uid_validity = 0;  // 0: the store gave none
+  uint64_t uid_next_at_select = 0;  // as SELECT gave it; 0: not given
   // 0: not given; a lower bound: raised by growth of EXISTS since. 2^32 at most.
   uint64_t uid_next = 0;
   uint32_t exists = 0;
