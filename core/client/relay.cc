@@ -98,7 +98,10 @@ void Relay::TakePiece(const Piece& piece) {
   // Only now a command is in progress (RFC 3501, 5.5), unless it was answered before its end.
   const bool answered = route_ == Route::kForward && session_->state().idle();
   const bool owed = !withheld_.empty() && !answered;
-  if (owed && !ForbidsWithheld(ParseCommand(command_))) TellWithheld();
+  if (owed) {
+    const Command command = ParseCommand(command_);
+    if (TakesWithheld(command) && !ForbidsWithheld(command)) TellWithheld();
+  }
   EndCommand();
 }
 
@@ -132,7 +135,7 @@ void Relay::BeginCommand(const Piece& piece) {
       (session_->state().capabilities().Has("LITERAL-") && piece.literal.size <= 4096);
   if (non_sync && !carried) route_ = Route::kRefuse;
   if (ForbidsWithheld(command) && route_ != Route::kRefuse) route_ = Route::kExpungeIssued;
-  if (!withheld_expunge_) TellWithheld();
+  if (!withheld_expunge_ && TakesWithheld(command)) TellWithheld();
   if (route_ == Route::kForward && mapped_ != nullptr) route_ = RouteMapped(command);
   if (route_ == Route::kForward) ForwardFirst(command, piece);
 }

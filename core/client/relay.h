@@ -114,6 +114,7 @@ class Relay final : public Talk, private SessionSink {
   void QuietParkingDone(const Parking::Result& result);
   void Withhold(const Piece& piece, const Response* first);
   bool ForbidsWithheld(const Command& command) const;
+  bool TakesWithheld(const Command& command) const;
   void TellWithheld();
 
   std::unique_ptr<Session> session_;

@@ -82,6 +82,13 @@ bool Relay::ForbidsWithheld(const Command& command) const {
   return withheld_expunge_ && (UsesSequenceNumbers(command) || ForbidsExpunge(command));
 }
 
+// Told with a command that the store answers, or in IDLE: what belongs to it may still be to come,
+// and a command that is answered here would end between the two (RFC 7162, 3.2).
+bool Relay::TakesWithheld(const Command& command) const {
+  return route_ == Route::kForward || route_ == Route::kMapped ||
+         (route_ == Route::kLocal && command.kind == CommandKind::kIdle);
+}
+
 void Relay::TellWithheld() {
   client_.Write(std::exchange(withheld_, {}));
   withheld_expunge_ = false;

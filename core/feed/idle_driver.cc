@@ -153,7 +153,7 @@ void IdleDriver::Ask() {
     // which is known.
     std::string fetch = "UID FETCH ";
     AppendNumber(&fetch, uint64_t{session_->view()->known().Last()} + 1);
-    fetch += ":* (UID)";
+    fetch += std::exchange(flags_of_new_wanted_, false) ? ":* (UID FLAGS)" : ":* (UID)";
     const uint32_t unknown = session_->view()->tail_unknown();
     session_->Run(CommandKind::kFetch, fetch, [this, unknown](const Response&) {
       fruitless_ = session_->view()->tail_unknown() < unknown ? 0 : fruitless_ + 1;
@@ -279,6 +279,13 @@ void IdleDriver::TellArrived() {
   UidSet arrived = session_->mutable_view()->CommitTail();
   if (arrived.empty()) return;
   listener_.OnDriverArrived(arrived);
+  for (const EarlyFlags& early : std::exchange(early_flags_, {})) {
+    if (session_->view()->known().Contains(early.uid)) {
+      listener_.OnDriverFlags(early.uid, early.flags, early.modseq);
+    } else if (early.uid > session_->view()->known().Last()) {
+      early_flags_.push_back(early);
+    }
+  }
   BatchSoon();
 }
 
@@ -361,8 +368,18 @@ void IdleDriver::OnStoreData(Session& session, const Piece& piece, const Respons
       }
       if (!info.flags) break;
       const uint32_t uid = session.view()->UidOf(first->number);
-      // Flags of a message that was not told yet are the client's to fetch.
-      if (uid == 0 || !session.view()->known().Contains(uid)) break;
+      if (uid == 0) {
+        flags_of_new_wanted_ = true;  // asked for together with its UID
+        break;
+      }
+      // Told behind its arrival: a client may know the message from a session of its own.
+      if (!session.view()->known().Contains(uid)) {
+        if (early_flags_.size() >= kMostEarlyFlags) {
+          return Lost(SessionLoss::kProtocol, "the store tells flags of messages and not these");
+        }
+        early_flags_.push_back({uid, info.modseq.value_or(0), std::string(*info.flags)});
+        break;
+      }
       listener_.OnDriverFlags(uid, *info.flags, info.modseq.value_or(0));
       BatchSoon();
       break;

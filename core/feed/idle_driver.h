@@ -149,6 +149,15 @@ class IdleDriver final : public Retirable, private SessionSink {
   bool modseq_wanted_ = false;  // with the next flush
   uint64_t modseq_ = 0;         // of the flush under way: STATUS was answered with it
   uint64_t flushed_ns_ = 0;
+  // Of messages that were not told yet.
+  struct EarlyFlags {
+    uint32_t uid;
+    uint64_t modseq;
+    std::string flags;
+  };
+  static constexpr size_t kMostEarlyFlags = 4096;
+  std::vector<EarlyFlags> early_flags_;
+  bool flags_of_new_wanted_ = false;
   std::vector<Waiter> waiting_;   // for the next flush
   std::vector<Waiter> flushing_;  // for the one under way
   std::unique_ptr<Search> search_;
