@@ -38,10 +38,10 @@ FeedEvent FlagsEvent(std::string text, std::vector<Flagged> flagged, const UidSe
 
 using ByText = std::map<std::string, std::vector<Flagged>, std::less<>>;
 
-std::vector<FeedEvent> FlagsEvents(ByText by_text, const UidSet& view) {
+std::vector<FeedEvent> FlagsEvents(const ByText& by_text, const UidSet& view) {
   std::vector<FeedEvent> events;
-  for (auto& [text, flagged] : by_text) {
-    events.push_back(FlagsEvent(text, std::move(flagged), view));
+  for (const auto& [text, flagged] : by_text) {
+    events.push_back(FlagsEvent(text, flagged, view));
   }
   std::sort(events.begin(), events.end(),
             [](const FeedEvent& a, const FeedEvent& b) { return a.uids.First() < b.uids.First(); });
@@ -177,7 +177,7 @@ std::vector<FeedEvent> GroupFlags(const std::vector<FlagChange>& changes, const 
     seen.Insert(change->uid);
     by_text[change->flags].push_back({change->uid, change->modseq});
   }
-  return FlagsEvents(std::move(by_text), view);
+  return FlagsEvents(by_text, view);
 }
 
 }  // namespace roost

@@ -181,7 +181,7 @@ class ModelClient final : public WireOwner {
   void Next();
   void Act();
   void Idle();
-  void BeQuiet(double seconds);
+  void BeQuiet(double longest_s);
   void Rest();
   void ActOnNumbers();
   void SearchSome();

@@ -152,13 +152,13 @@ bool Dialer::StartOne(Queue& queue, Urgency urgency) {
     line.waiting.pop_front();
     --queue.size;
     line.waiting.empty() ? void(queue.lines.erase(it)) : queue.GiveTurn(user, &line);
-    Start(std::move(waiting), urgency);
+    Start(waiting, urgency);
     return true;
   }
   return false;
 }
 
-void Dialer::Start(Waiting waiting, Urgency urgency) {
+void Dialer::Start(const Waiting& waiting, Urgency urgency) {
   std::shared_ptr<SessionPlace> place = waiting.place.lock();
   if (place == nullptr) return;
   place->state_ = SessionPlace::State::kLoggingIn;

@@ -88,7 +88,7 @@ class Dialer {
   bool UserFull(const std::string& user) const;
   void Next();
   bool StartOne(Queue& queue, Urgency urgency);
-  void Start(Waiting waiting, Urgency urgency);
+  void Start(const Waiting& waiting, Urgency urgency);
   void LoginOver(Urgency urgency);
   void Closed(const std::string& user);
   bool PushOutNewest(Queue& queue, const std::string& user);

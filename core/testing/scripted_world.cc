@@ -281,7 +281,7 @@ void ScriptedWorld::ParkFirst(size_t client, size_t session, const std::vector<u
 std::string ScriptedWorld::AnswerFlush(size_t session, const std::vector<std::string>& news) {
   EXPECT_EQ(NextAsked(session), "DONE");
   const std::string noop = Asked(session, "NOOP");
-  const std::string idle = Asked(session, "IDLE");
+  std::string idle = Asked(session, "IDLE");
   // The IDLE that ends was the command before.
   const uint64_t number = ToNumber(std::string_view(noop).substr(1));
   Tell(session, "R" + std::to_string(number - 1) + " OK done");
