@@ -96,7 +96,7 @@ class Segment {
       out->push_back({seq++, std::move(event)});
     }
     for (FeedEvent& line : lines_) out->push_back({seq++, std::move(line)});
-    for (FeedEvent& event : FlagsEvents(std::move(flags_), *view)) {
+    for (FeedEvent& event : FlagsEvents(flags_, *view)) {
       out->push_back({seq++, std::move(event)});
     }
     return fits_;

@@ -36,8 +36,8 @@ struct SelectedMailbox {
   bool read_only = false;  // [READ-ONLY], also after SELECT
   bool uid_not_sticky = false;
   bool no_modseq = false;
-  bool out_of_step = false;   // counts contradicted themselves: never park on it
-  uint32_t uid_validity = 0;  // 0: the store gave none
+  bool out_of_step = false;         // counts contradicted themselves: never park on it
+  uint32_t uid_validity = 0;        // 0: the store gave none
   uint64_t uid_next_at_select = 0;  // as SELECT gave it; 0: not given
   // 0: not given; a lower bound: raised by growth of EXISTS since. 2^32 at most.
   uint64_t uid_next = 0;
