@@ -179,8 +179,8 @@ TEST(ReloadJson, CarriesAnyRefusal) {
 class ControlSocketTest : public ::testing::Test {
  protected:
   ControlSocketTest() {
-    char name[] = "/tmp/roost-control-XXXXXX";
-    directory_ = mkdtemp(name);
+    std::string name = "/tmp/roost-control-" + std::string(6, 'X');  // as mkdtemp wants it
+    directory_ = mkdtemp(name.data());
     path_ = directory_ + "/socket";
   }
   ~ControlSocketTest() override {
