@@ -56,6 +56,7 @@ void Client::Expect() {
 void Client::OnConnected(Stream&) {
   shard_.measured().connect.Record(now() - step_ns_);
   step_ns_ = now();
+  if (shard_.options().bare != Options::Bare::kNone) return Settle();
   if (shard_.options().tls == Options::Tls::kImplicit) Handshake();
 }
 
@@ -93,14 +94,19 @@ void Client::OnLoggedIn() {
 }
 
 void Client::OnIdle() {
-  stream_.SetQuiet(true);
   // Spread, so that they do not all come in one moment.
   const uint64_t again_ns = SecondsToNs(shard_.options().re_idle_s) * (75 + number_ % 25) / 100;
   alarm_.SetIn(again_ns, [this] {
     Expect();
     dialogue_.Refresh();
   });
+  Settle();
+}
+
+void Client::Settle() {
   if (std::exchange(idled_, true)) return;
+  stream_.SetQuiet(true);
+  if (shard_.options().bare != Options::Bare::kNone) alarm_.Cancel();
   told_ = static_cast<uint32_t>(user_.delivered.size());
   ++user_.idle_clients;
   shard_.measured().enter.Record(now() - began_ns_);
@@ -122,6 +128,7 @@ void Client::Told() {
   const Delivered& message = user_.delivered[told_++];
   ++result.received;
   result.told.Record(now() - message.sent_ns);
+  if (shard_.options().deliver_rate > 0) result.told_since_due.Record(now() - message.due_ns);
   result.told_after_ack.Record(message.acked_ns == 0 ? 0 : now() - message.acked_ns);
   shard_.progress.received.store(result.received, std::memory_order_relaxed);
 }

@@ -43,6 +43,8 @@ class Client final : public Retirable, private StreamOwner, private DialogueHost
   void OnFailed(std::string_view reason) override;
 
   void Handshake();
+  // It waits from now on.
+  void Settle();
   void Told();
   void Expect();
   void End();

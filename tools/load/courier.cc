@@ -58,13 +58,13 @@ void Courier::OnEnd(Stream& stream, StreamEnd) {
 void Courier::OnReady() {
   ready_ = was_ready_ = true;
   alarm_.Cancel();
-  if (user_ == nullptr) user_ = shard_.NextFor();
+  if (user_ == nullptr) user_ = shard_.deliveries().NextFor();
   if (user_ != nullptr) Start();
 }
 
 void Courier::OnSent() {
   sent_ = true;
-  shard_.OnSent(user_);
+  shard_.deliveries().OnSent(user_);
 }
 
 void Courier::OnAccepted() { Answered(true); }
@@ -76,7 +76,7 @@ void Courier::OnRefused(std::string_view reason) {
 
 // APPEND was for this message alone: the end of the connection follows.
 void Courier::Answered(bool accepted) {
-  shard_.OnAnswered(std::exchange(user_, nullptr), accepted, sent_);
+  shard_.deliveries().OnAnswered(std::exchange(user_, nullptr), accepted, sent_);
   if (!shard_.options().lmtp) broken_ = true;
 }
 
@@ -89,8 +89,8 @@ void Courier::End() {
   if (std::exchange(ended_, true)) return;
   alarm_.Cancel();
   stream_.Close();
-  if (user_ != nullptr) shard_.OnAnswered(std::exchange(user_, nullptr), false, sent_);
-  shard_.OnCourierEnded(this, was_ready_);
+  if (user_ != nullptr) shard_.deliveries().OnAnswered(std::exchange(user_, nullptr), false, sent_);
+  shard_.deliveries().OnCourierEnded(this, was_ready_);
 }
 
 void Courier::Leave() {

@@ -1,8 +1,9 @@
 // One connection that delivers messages to the store.
 //
 // By LMTP it takes message after message for any user; by APPEND it logs in as one user, for one
-// message. Lifetime: owned by its shard; leaves by LoadShard::OnCourierEnded, which retires it.
-// Thread rule: the shard's thread. Bounds: one message at a time, kPatienceSeconds for each step.
+// message. Lifetime: owned by the Deliveries; leaves by Deliveries::OnCourierEnded, which retires
+// it. Thread rule: the shard's thread. Bounds: one message at a time, kPatienceSeconds for each
+// step.
 #ifndef ROOST_TOOLS_LOAD_COURIER_H_
 #define ROOST_TOOLS_LOAD_COURIER_H_
 

@@ -9,7 +9,7 @@
 //
 // Thread rule: Run is the thread's body; orders and progress are for all; the result is for others
 // when Run has returned. Lifetime: options and context outlive it.
-// Bounds: Options::entering handshakes, kMostAppends sessions for delivery.
+// Bounds: Options::entering handshakes, Options::couriers sessions for delivery.
 #ifndef ROOST_TOOLS_LOAD_LOAD_SHARD_H_
 #define ROOST_TOOLS_LOAD_LOAD_SHARD_H_
 
@@ -23,6 +23,7 @@
 #include "core/io/uring_io.h"
 #include "core/stream/loop.h"
 #include "proto/tls/tls_context.h"
+#include "tools/load/deliveries.h"
 #include "tools/load/dialogue.h"
 #include "tools/load/options.h"
 #include "tools/load/result.h"
@@ -30,7 +31,6 @@
 namespace roost::load {
 
 class Client;
-class Courier;
 
 // Written by the main thread only.
 struct Orders {
@@ -47,23 +47,11 @@ struct Progress {
   std::atomic<uint64_t> expected{0}, received{0};
 };
 
-// One message that was sent to a user. acked_ns is 0 until the store has answered.
-struct Delivered {
-  uint64_t sent_ns = 0;
-  uint64_t acked_ns = 0;
-};
-
-struct LoadUser {
-  std::string name;
-  uint32_t idle_clients = 0;
-  bool busy = false;                 // a message is on its way
-  std::vector<Delivered> delivered;  // in this order: the n-th growth of INBOX
-};
+// A thread's part of a rate that is meant for all.
+double PartOf(uint32_t rate, const Options& options);
 
 class LoadShard final : private IoHandler {
  public:
-  static constexpr size_t kMostAppends = 16;
-
   // number: of `options->threads`; it takes every user whose number leaves that remainder.
   LoadShard(UringIo& io, const Options* options, const TlsClientContext* tls, uint32_t number);
   ~LoadShard() override;
@@ -81,13 +69,9 @@ class LoadShard final : private IoHandler {
   const std::string& server_name() const { return server_name_; }
   const DialogueSettings& dialogue_settings() const { return settings_; }
   Result& measured() { return result_; }
+  Deliveries& deliveries() { return deliveries_; }
   void OnClientIdle();
   void OnClientEnded(Client* client, bool was_idle);
-  void OnSent(LoadUser* user);
-  void OnAnswered(LoadUser* user, bool accepted, bool sent);
-  // The next message for this courier, if one is due; else null.
-  LoadUser* NextFor();
-  void OnCourierEnded(Courier* courier, bool was_of_use);
 
  private:
   void OnAccept(uint64_t, SocketId, const Address&) override {}
@@ -100,7 +84,6 @@ class LoadShard final : private IoHandler {
 
   void Tick();
   void OpenClients();
-  void StartDeliveries();
   void Finish();
 
   UringIo& io_;
@@ -111,17 +94,11 @@ class LoadShard final : private IoHandler {
   Loop loop_;
   Result result_;
 
-  std::vector<LoadUser> users_;
+  Deliveries deliveries_;
   std::vector<uint32_t> numbers_;  // of the clients here, in all threads together
   std::vector<std::unique_ptr<Client>> clients_;
   uint32_t entering_ = 0;
   uint64_t began_ns_ = 0;
-
-  std::vector<std::unique_ptr<Courier>> couriers_;
-  uint64_t deliveries_started_ = 0;
-  uint64_t next_delivery_ns_ = 0;
-  size_t next_user_ = 0;
-  int useless_couriers_ = 0;  // in a row
 };
 
 }  // namespace roost::load

@@ -44,7 +44,7 @@ class Store(Background):
 
 
 class Roostd(Background):
-    def __init__(self, directory, store):
+    def __init__(self, directory, store, dumpable=False):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
                         "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
                         "-keyout", directory / "key.pem", "-out", directory / "certificate.pem"],
@@ -54,6 +54,7 @@ class Roostd(Background):
             "certificates": [{"chain_file": "certificate.pem", "key_file": "key.pem"}],
             "stores": [{"name": "store", "addresses": [store.plain]}],
             "shards": 2,
+            "dumpable": dumpable,
         }))
         super().__init__([BIN / "roostd", f"--config={directory / 'roost.yaml'}"], "stderr", "ready")
         self.implicit, self.starttls = [
@@ -71,8 +72,8 @@ class RoostLoad(unittest.TestCase):
         self.addCleanup(store.stop)
         return store
 
-    def roostd(self, store):
-        roostd = Roostd(self.directory, store)
+    def roostd(self, store, **settings):
+        roostd = Roostd(self.directory, store, **settings)
         self.addCleanup(roostd.stop)
         return roostd
 
@@ -159,6 +160,70 @@ class RoostLoad(unittest.TestCase):
         self.assertIn("interrupted", output)
         self.assertIn("4 idle, 0 failed, 0 lost later", output)
         self.assertIn("connect to idle", output)
+
+    def test_a_watched_process_shows_what_a_connection_costs(self):
+        store = self.store()
+        roostd = self.roostd(store, dumpable=True)
+        status, output, bare = self.load("--bare=poll", "--clients=2000", "--hold=0")
+        self.assertEqual((status, bare["connections"]["established"]), (0, 2000), output)
+        # How many bytes is not for a test to say: the machine is not ours alone.
+        self.assertAlmostEqual(bare["bare"]["kernel_bytes_per_pair"] / 2, bare["bare"]["kernel_bytes_per_end"], delta=1)
+        self.assertGreaterEqual(bare["machine"]["kernel_uncertainty_bytes"], 0)
+        (self.directory / "bare.json").write_text(json.dumps(bare))
+
+        pids = [roostd.process.pid, store.process.pid]
+        status, output, result = self.load(f"--server={roostd.implicit}", "--clients=200", "--clients-per-user=4",
+                                           "--hold=0", f"--watch-pid={pids[0]}", f"--watch-pid={pids[1]}",
+                                           f"--bare-run={self.directory / 'bare.json'}", "--settle=0")
+        self.assertEqual(status, 0, output)
+        self.assertEqual([(watched["pid"], watched["name"], watched["note"]) for watched in result["watched"]],
+                         [(pids[0], "roostd", None), (pids[1], "roost-store", None)])
+        for watched in result["watched"]:
+            memory, cpu = watched["memory"], watched["cpu"]
+            self.assertAlmostEqual(memory["pss_bytes_per_connection"],
+                                   (memory["pss_bytes"] - memory["pss_before_bytes"]) / 200, delta=1)
+            self.assertIsNone(memory["kernel_bytes_per_connection"])  # of the machine, not of one of two
+            self.assertGreater(cpu["user_s"] + cpu["system_s"], 0)
+        self.assertAlmostEqual(result["machine"]["kernel_bytes_per_connection_with_client"] -
+                               bare["bare"]["kernel_bytes_per_end"],
+                               result["machine"]["kernel_bytes_per_connection"], delta=1)
+        self.assertNotIn("memory", result)
+
+        status, output, result = self.load(f"--server={roostd.implicit}", "--clients=4", "--hold=0", "--settle=0",
+                                           f"--watch-pid={pids[0]}", f"--bare-run={self.directory / 'bare.json'}")
+        self.assertEqual((status, result["memory"], result["cpu"]),
+                         (0, result["watched"][0]["memory"], result["watched"][0]["cpu"]), output)
+        self.assertIn("bare run", result["memory"]["kernel_method"])
+        self.assertIn(f"process      {pids[0]} (roostd)", output)
+
+    def test_what_cannot_be_watched_is_said_and_null(self):
+        store = self.store()
+        status, output, result = self.load(f"--server={store.tls}", f"--watch-pid={store.process.pid}", "--hold=0",
+                                           "--settle=0")
+        self.assertEqual(status, 0, output)
+        self.assertIsNone(result["memory"]["kernel_bytes_per_connection"])  # no bare run
+        gone = self.store()
+        gone.stop()
+        status, output, _ = self.load(f"--server={store.tls}", f"--watch-pid={gone.process.pid}")
+        self.assertEqual((status, output),
+                         (1, f"roost-load: cannot watch process {gone.process.pid}: there is none\n"))
+        (self.directory / "bare.json").write_text("{}")
+        status, output, _ = self.load(f"--server={store.tls}", f"--bare-run={self.directory / 'bare.json'}")
+        self.assertEqual(status, 1)
+        self.assertIn("--bare poll", output)
+
+    def test_at_a_rate_time_is_counted_from_when_a_message_was_due(self):
+        # All are due in the first moment, and each takes a new login, one after the other: the sender falls behind,
+        # which the time from sending does not show and the time from being due must.
+        store = self.store()
+        _, output, result = self.load(f"--server={store.tls}", f"--store={store.plain}", "--users=one", "--clients=2",
+                                      "--deliver=100", "--deliver-rate=1000000", "--couriers=1", "--hold=0")
+        self.assertEqual(result["events"]["received"], 200, output)
+        self.assertGreater(result["lateness_us"]["max"], 20 * result["delivery_us"]["p50"])
+        self.assertGreater(result["latency_since_due_us"]["max"], result["lateness_us"]["max"])
+        self.assertGreater(result["latency_since_due_us"]["p50"], 5 * result["latency_us"]["p50"])
+        _, _, result = self.load(f"--server={store.tls}", f"--lmtp={store.lmtp}", "--deliver=3", "--hold=0")
+        self.assertIsNone(result["latency_since_due_us"])  # no rate, no schedule
 
     def test_a_foreign_target_is_refused(self):
         status, output, result = self.load("--server=192.0.2.1:993")

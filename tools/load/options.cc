@@ -10,6 +10,10 @@ namespace {
 constexpr uint32_t kMaxClients = 4'000'000;
 constexpr uint32_t kMaxThreads = 256;
 constexpr uint32_t kMaxSeconds = 7 * 86'400;
+constexpr uint32_t kMaxCouriers = 128;
+// Of connections to the store, in each thread. One by LMTP takes any number of messages; APPEND is
+// one login for each.
+constexpr uint32_t kUsualLmtpCouriers = 1, kUsualAppendCouriers = 16;
 
 class Applier {
  public:
@@ -48,6 +52,11 @@ class Applier {
     if (flag == "--store-password") return Text(value, &out_->store_password);
     if (flag == "--deliver") return Number(value, 0, UINT32_MAX, &out_->deliver);
     if (flag == "--deliver-rate") return Rate(value, &out_->deliver_rate);
+    if (flag == "--couriers") return Number(value, 1, kMaxCouriers, &out_->couriers);
+    if (flag == "--bare") return Bare(value);
+    if (flag == "--watch-pid") return WatchPid(value);
+    if (flag == "--bare-run") return Text(value, &out_->bare_run_file);
+    if (flag == "--settle") return Number(value, 0, kMaxSeconds, &out_->settle_s);
     if (flag == "--wait") return Number(value, 0, kMaxSeconds, &out_->wait_s);
     if (flag == "--hold") return Number(value, 0, kMaxSeconds, &out_->hold_s);
     if (flag == "--json") return Text(value, &out_->json_file);
@@ -56,11 +65,17 @@ class Applier {
 
   bool Check() {
     if (out_->help) return true;
-    if (out_->server.family == 0) return Fail("give --server ADDR (try --help)");
+    if (out_->bare != Options::Bare::kNone) {
+      if (out_->server.family != 0) return Fail("a --bare run has a server of its own");
+      out_->tls = Options::Tls::kNone;
+    } else if (out_->server.family == 0) {
+      return Fail("give --server ADDR (try --help)");
+    }
     const bool mail = out_->deliver > 0 || out_->deliver_on_line;
     if (mail && out_->store.family == 0) {
       return Fail("to deliver mail give --store ADDR (APPEND) or --lmtp ADDR");
     }
+    if (mail && out_->bare != Options::Bare::kNone) return Fail("a --bare run has no mail");
     if (mail && out_->clients == 0) return Fail("mail needs clients that wait for it");
     for (const Address& address : {out_->server, out_->store}) {
       if (address.family == 0 || may_load_ || IsLoopback(address)) continue;
@@ -72,6 +87,9 @@ class Applier {
     }
     // A thread without a user would be idle.
     out_->threads = std::clamp(UserCount(*out_), 1u, out_->threads);
+    if (out_->couriers == 0) {
+      out_->couriers = out_->lmtp ? kUsualLmtpCouriers : kUsualAppendCouriers;
+    }
     if (out_->store_password.empty()) out_->store_password = out_->password;
     return true;
   }
@@ -113,6 +131,19 @@ class Applier {
   bool Store(const std::string& value, bool lmtp) {
     out_->lmtp = lmtp;
     return Ip(value, &out_->store);
+  }
+
+  bool WatchPid(std::string_view value) {
+    uint32_t pid = 0;
+    if (!Number(value, 1, INT32_MAX, &pid)) return false;
+    out_->watch_pids.push_back(static_cast<int>(pid));
+    return true;
+  }
+
+  bool Bare(std::string_view value) {
+    if (value == "poll") return out_->bare = Options::Bare::kPoll, true;
+    if (value == "receive") return out_->bare = Options::Bare::kReceive, true;
+    return Fail("--bare is poll or receive");
   }
 
   bool Tls(std::string_view value) {
@@ -159,10 +190,22 @@ idle client of the message's user must be told of it exactly once.
   --store ADDR             deliver by APPEND on plain sessions, as the user,
   --store-password P       with this password (that of --password)
   --deliver M              how many messages, one user after the other (0)
-  --deliver-rate R         how many a second; 0: as fast as they are taken (0)
+  --deliver-rate R         how many a second; 0: as fast as they are taken (0). With a rate, the
+                           time from when a message was due is told as well
   --deliver-on-line        one message for each line on standard input, until it ends
   --wait SECONDS           how long events may take after the last delivery (10)
   --hold SECONDS           stay idle for so long after that; late doubles are found too (1)
+
+  --couriers N             connections to the store, for each thread (1 by LMTP, 16 by APPEND)
+
+  --watch-pid PID          what this process uses, before the clients come, when all are idle and
+                           at the end: memory (PSS) and CPU; may be given several times
+  --bare poll|receive      no server: plain connections to a listener of its own that holds the
+                           sockets, with a poll or with a receive armed; what the kernel needs for
+                           a socket
+  --bare-run FILE          the --json of a run with --bare poll and as many clients: what the
+                           clients' own end costs the kernel is taken off
+  --settle SECONDS         between the last client's IDLE and the look at memory (1)
 
   --show                   print every line that an idle client is told
   --json FILE              write the result there as JSON as well

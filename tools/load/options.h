@@ -15,9 +15,12 @@ namespace roost::load {
 
 struct Options {
   enum class Tls : uint8_t { kImplicit, kStartTls, kNone };
+  // Against a listener of our own that only holds the sockets, and how it waits on them.
+  enum class Bare : uint8_t { kNone, kPoll, kReceive };
 
   // The server under load.
   Address server;
+  Bare bare = Bare::kNone;
   Tls tls = Tls::kImplicit;
   std::string server_name;  // for SNI and the certificate; empty: the address
   std::string ca_file;      // empty: any certificate will do
@@ -43,9 +46,15 @@ struct Options {
   std::string store_password;  // empty: password
   uint64_t deliver = 0;
   uint32_t deliver_rate = 0;  // a second; 0: as fast as they are taken
+  uint32_t couriers = 0;      // connections to the store in each thread; 0: as many as is usual
   bool deliver_on_line = false;
   uint32_t wait_s = 10;  // for events, after the last delivery
   uint32_t hold_s = 1;
+
+  // What it costs.
+  std::vector<int> watch_pids;
+  std::string bare_run_file;  // the result of a bare run
+  uint32_t settle_s = 1;      // between the last client's IDLE and the look at memory
 
   bool show = false;
   std::string json_file;

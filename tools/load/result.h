@@ -1,4 +1,5 @@
-// What a load run measured, and how it is told: a table for people, JSON for programs.
+// What a load run measured, and how it is told: a table for people (result_table.cc), JSON for
+// programs (result_json.cc).
 //
 // Pure values. Each thread fills one; Add sums them up when the threads have ended. Durations are
 // in nanoseconds here and in microseconds where they are printed.
@@ -7,9 +8,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "tools/load/histogram.h"
+#include "tools/load/options.h"
+#include "tools/load/watch.h"
 
 namespace roost::load {
 
@@ -34,6 +38,8 @@ struct Result {
   Histogram connect, handshake, login, enter;  // enter: from connect to IDLE
   Histogram delivery;                          // from the message's last byte to the store's answer
   Histogram told;                              // from the message's last byte to EXISTS
+  Histogram told_since_due;                    // from when the message was due to EXISTS
+  Histogram lateness;                          // from when the message was due to its last byte
   Histogram told_after_ack;                    // from the store's answer to EXISTS; 0 if before
 
   std::map<std::string, uint64_t> errors;
@@ -41,6 +47,10 @@ struct Result {
   // Not summed up.
   bool interrupted = false;
   double seconds = 0;
+  Options::Bare bare = Options::Bare::kNone;
+  Watched watched;  // empty: nobody asked
+  // What a client's own end costs the kernel: of a bare run, this one or another.
+  std::optional<double> kernel_bytes_per_end;
 
   uint64_t lost() const { return expected > received ? expected - received : 0; }
   double HandshakesPerSecond() const;
@@ -50,6 +60,12 @@ struct Result {
   void NoteError(const std::string& text);
   void Add(const Result& other);
 };
+
+// Of a bare run with a poll at both ends: half of what a pair costs.
+std::optional<double> KernelBytesPerEnd(const Result& result);
+// What a connection costs the kernel beside the client's own end; none when that is not known.
+std::optional<double> KernelBytesPerConnection(const Result& result);
+std::string KernelMethod();
 
 std::string ResultTable(const Result& result);
 std::string ResultJson(const Result& result);

@@ -6,12 +6,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <thread>
 #include <utility>
 
 #include "core/base/clock.h"
+#include "tools/load/bare_run.h"
 
 namespace roost::load {
 namespace {
@@ -35,35 +38,83 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+bool ReadFile(const std::string& path, std::string* text) {
+  std::FILE* file = std::fopen(path.c_str(), "r");
+  if (file == nullptr) return false;
+  char buffer[4096];
+  size_t n = 0;
+  while ((n = std::fread(buffer, 1, sizeof buffer, file)) > 0) text->append(buffer, n);
+  const bool whole = std::ferror(file) == 0;
+  std::fclose(file);
+  return whole;
+}
+
 }  // namespace
 
 std::unique_ptr<Runner> Runner::Create(const Options& options, std::string* error) {
   RaiseDescriptorLimit();
   std::unique_ptr<Runner> runner(new Runner(options));
-  if (options.tls != Options::Tls::kNone) {
-    TlsClientOptions tls;
-    tls.verify = !options.ca_file.empty();
-    tls.ca_file = options.ca_file;
-    runner->tls_ = TlsClientContext::Create(tls, error);
-    if (runner->tls_ == nullptr) return nullptr;
-  }
-  const uint32_t users_each = (UserCount(options) + options.threads - 1) / options.threads;
+  if (!runner->Prepare(error)) return nullptr;
+  const Options& o = runner->options_;
+  const uint32_t users_each = (UserCount(o) + o.threads - 1) / o.threads;
   UringSet::Options io;
-  io.count = options.threads;
-  io.limits.max_sockets =
-      std::min(users_each * options.clients_per_user, options.clients) + kSpareSockets;
+  io.count = o.threads;
+  io.limits.max_sockets = std::min(users_each * o.clients_per_user, o.clients) + kSpareSockets;
   runner->ios_ = UringSet::Create(io, error);
   if (runner->ios_ == nullptr) return nullptr;
-  for (uint32_t i = 0; i < options.threads; ++i) {
+  for (uint32_t i = 0; i < o.threads; ++i) {
     runner->shards_.push_back(
-        std::make_unique<LoadShard>(runner->ios_->at(i), &runner->options_, runner->tls_.get(), i));
+        std::make_unique<LoadShard>(runner->ios_->at(i), &o, runner->tls_.get(), i));
   }
   return runner;
+}
+
+bool Runner::Prepare(std::string* error) {
+  for (const int pid : options_.watch_pids) {
+    if (!watch_.Add(pid, error)) return false;
+  }
+  const std::string& file = options_.bare_run_file;
+  if (!file.empty()) {
+    std::string text;
+    if (ReadFile(file, &text)) {
+      kernel_bytes_per_end_ = ParseBareRun(text, error);
+    } else {
+      *error = std::strerror(errno);
+    }
+    if (!kernel_bytes_per_end_) {
+      *error = file + ": " + *error;
+      return false;
+    }
+  }
+  if (options_.bare != Options::Bare::kNone) {
+    bare_server_ = BareServer::Start(options_.bare, options_.clients, options_.threads, error);
+    if (bare_server_ == nullptr) return false;
+    options_.server = bare_server_->address();
+  }
+  return PrepareTls(error);
+}
+
+bool Runner::PrepareTls(std::string* error) {
+  if (options_.tls == Options::Tls::kNone) return true;
+  TlsClientOptions tls;
+  tls.verify = !options_.ca_file.empty();
+  tls.ca_file = options_.ca_file;
+  tls_ = TlsClientContext::Create(tls, error);
+  return tls_ != nullptr;
+}
+
+void Runner::Look(Moment moment) {
+  if (options_.watch_pids.empty() && bare_server_ == nullptr) return;
+  if (moment == Moment::kSteady) {
+    Await(SecondsToNs(options_.settle_s), [] { return false; });
+  }
+  watch_.Take(moment);
 }
 
 void Runner::Interrupt() { g_interrupted = true; }
 
 Result Runner::Run() {
+  Look(Moment::kBefore);
   // Signals are for this thread.
   sigset_t all, before;
   sigfillset(&all);
@@ -75,10 +126,12 @@ Result Runner::Run() {
 
   const uint64_t began_ns = NowNs();
   Ramp();
+  Look(Moment::kSteady);
   if (options_.deliver > 0) Deliver();
   if (options_.deliver_on_line) DeliverOnLine();
   if (ordered_ > 0) AwaitEvents();
   Await(SecondsToNs(options_.hold_s), [] { return false; });
+  Look(Moment::kEnd);
   if (shown_ns_ != 0) std::fputs("\r\033[K", stderr);
 
   for (const auto& shard : shards_) shard->orders.stop = true;
@@ -87,6 +140,9 @@ Result Runner::Run() {
   for (const auto& shard : shards_) result.Add(shard->result());
   result.interrupted = g_interrupted;
   result.seconds = static_cast<double>(NowNs() - began_ns) / static_cast<double>(kNsPerSecond);
+  result.bare = options_.bare;
+  result.watched = watch_.watched();
+  result.kernel_bytes_per_end = kernel_bytes_per_end_;
   if (ramp_limit_hit_ && result.never_begun > 0) {
     result.failed += result.never_begun;
     result.errors["client: not begun within --ramp-limit"] += result.never_begun;

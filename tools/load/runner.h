@@ -1,6 +1,7 @@
 // All of a load run: its threads, and the order of things.
 //
-//   ramp (all clients idle or failed) --> deliver --> wait for events --> hold --> stop, sum up
+//   look --> ramp (all clients idle or failed) --> settle, look --> deliver --> wait for events
+//        --> hold --> look --> stop, sum up
 //
 // The calling thread only gives orders, reads standard input and prints. A signal that calls
 // Interrupt ends whatever goes on; the result is what was measured until then.
@@ -10,11 +11,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/io/uring_io.h"
+#include "tools/load/bare_server.h"
 #include "tools/load/load_shard.h"
+#include "tools/load/watch.h"
 
 namespace roost::load {
 
@@ -31,6 +35,9 @@ class Runner {
  private:
   explicit Runner(const Options& options) : options_(options) {}
 
+  bool Prepare(std::string* error);
+  bool PrepareTls(std::string* error);
+  void Look(Moment moment);
   void Ramp();
   void Deliver();
   void DeliverOnLine();
@@ -41,7 +48,10 @@ class Runner {
   uint64_t Sum(std::atomic<uint64_t> Progress::*member) const;
   void Order(uint64_t messages);
 
-  const Options options_;
+  Options options_;  // constant once it runs
+  Watch watch_;
+  std::optional<double> kernel_bytes_per_end_;
+  std::unique_ptr<BareServer> bare_server_;
   std::unique_ptr<TlsClientContext> tls_;
   std::unique_ptr<UringSet> ios_;
   std::vector<std::unique_ptr<LoadShard>> shards_;

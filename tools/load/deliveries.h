@@ -1,0 +1,80 @@
+// The mail of one thread's users: when the next message is due, who carries it, and what it makes
+// the clients expect.
+//
+//   ordered --due by its Pace, user free--> Courier --sent--> expected of every idle client
+//                                                   --answered--> accepted or failed
+//
+// Messages of one user are delivered one after the other, so that the n-th growth of the mailbox is
+// the n-th message. Lifetime: a member of its shard. Thread rule: the shard's thread. Bounds:
+// Options::couriers connections.
+#ifndef ROOST_TOOLS_LOAD_DELIVERIES_H_
+#define ROOST_TOOLS_LOAD_DELIVERIES_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tools/load/options.h"
+#include "tools/load/pace.h"
+
+namespace roost::load {
+
+class Courier;
+class LoadShard;
+
+// One message that was sent to a user. acked_ns is 0 until the store has answered.
+struct Delivered {
+  uint64_t due_ns = 0;
+  uint64_t sent_ns = 0;
+  uint64_t acked_ns = 0;
+};
+
+struct LoadUser {
+  std::string name;
+  uint32_t idle_clients = 0;
+  bool busy = false;                 // a message is on its way
+  uint64_t due_ns = 0;               // when that was due
+  std::vector<Delivered> delivered;  // in this order: the n-th growth of INBOX
+};
+
+class Deliveries {
+ public:
+  explicit Deliveries(LoadShard& shard);
+  ~Deliveries();
+
+  void AddUser(std::string name) { users_.push_back({.name = std::move(name)}); }
+  LoadUser* user(size_t number) { return &users_[number]; }
+
+  // Starts what is due.
+  void Work();
+  // When Work has something to start; kNever when it waits for somebody who will call.
+  uint64_t NextDueNs() const;
+  // Ends all connections.
+  void Leave();
+
+  // For couriers. The next message for this courier, if one is due; else null.
+  LoadUser* NextFor();
+  void OnSent(LoadUser* user);
+  void OnAnswered(LoadUser* user, bool accepted, bool sent);
+  void OnCourierEnded(Courier* courier, bool was_of_use);
+
+ private:
+  Courier* FreeCourier();
+  void GiveUp();
+  void ShowExpected();
+
+  LoadShard& shard_;
+  Pace pace_;
+  std::vector<LoadUser> users_;
+  std::vector<std::unique_ptr<Courier>> couriers_;
+  uint64_t ordered_ = 0;  // as last seen
+  uint64_t started_ = 0;
+  size_t next_user_ = 0;
+  int useless_couriers_ = 0;  // in a row
+  bool waiting_ = false;      // for a courier or a user: one of them will call NextFor or Work
+};
+
+}  // namespace roost::load
+
+#endif  // ROOST_TOOLS_LOAD_DELIVERIES_H_

@@ -1,0 +1,135 @@
+#include "tools/load/json.h"
+#include "tools/load/result.h"
+
+namespace roost::load {
+namespace {
+
+struct Percentile {
+  const char* name;
+  double share;
+};
+constexpr Percentile kPercentiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}};
+
+void Latency(JsonWriter* json, const char* name, const Histogram& histogram) {
+  if (histogram.count() == 0) return json->Null(name);
+  const auto us = [](uint64_t ns) { return static_cast<double>(ns) / 1e3; };
+  json->Open(name);
+  json->Number("count", histogram.count());
+  for (const auto& [percentile, share] : kPercentiles) {
+    json->Real(percentile, us(histogram.Percentile(share)));
+  }
+  json->Real("max", us(histogram.max()));
+  json->Close();
+}
+
+void Memory(JsonWriter* json, const Result& r, const WatchedProcess& process) {
+  const auto pss = [&process](Moment moment) {
+    return process.At(moment) ? process.At(moment)->pss_bytes : std::nullopt;
+  };
+  // What the machine's kernel needs is not one process's of several.
+  const bool alone = r.watched.processes.size() == 1;
+  json->Open("memory");
+  json->Number("pss_before_bytes", pss(Moment::kBefore));
+  json->Number("pss_bytes", pss(Moment::kSteady));
+  json->Number("pss_end_bytes", pss(Moment::kEnd));
+  json->Real("pss_bytes_per_connection", process.PssPerConnection(r.established));
+  const std::optional<double> kernel = alone ? KernelBytesPerConnection(r) : std::nullopt;
+  json->Real("kernel_bytes_per_connection", kernel);
+  if (kernel) {
+    json->Real("kernel_uncertainty_bytes", r.watched.KernelUncertainty(r.established));
+    json->Text("kernel_method", KernelMethod());
+  }
+  json->Close();
+}
+
+void Cpu(JsonWriter* json, const WatchedProcess& process) {
+  const auto add = [json](const char* user, const char* system,
+                          const std::optional<ProcessUse>& spent) {
+    json->Real(user, spent ? std::optional(spent->user_s) : std::nullopt, 2);
+    json->Real(system, spent ? std::optional(spent->system_s) : std::nullopt, 2);
+  };
+  json->Open("cpu");
+  add("user_s", "system_s", process.Spent(Moment::kBefore, Moment::kEnd));
+  add("ramp_user_s", "ramp_system_s", process.Spent(Moment::kBefore, Moment::kSteady));
+  json->Close();
+}
+
+void Watching(JsonWriter* json, const Result& r) {
+  if (r.bare != Options::Bare::kNone) {
+    json->Open("bare");
+    json->Text("wait", r.bare == Options::Bare::kPoll ? "poll" : "receive");
+    json->Real("kernel_bytes_per_pair", r.watched.KernelPerConnection(r.established));
+    json->Real("kernel_bytes_per_end", KernelBytesPerEnd(r));
+    json->Close();
+  }
+  if (r.watched.KernelPerConnection(r.established)) {
+    json->Open("machine");
+    json->Real("kernel_bytes_per_connection_with_client",
+               r.watched.KernelPerConnection(r.established));
+    json->Real("kernel_bytes_per_connection", KernelBytesPerConnection(r));
+    json->Real("kernel_uncertainty_bytes", r.watched.KernelUncertainty(r.established));
+    json->Text("kernel_method", KernelMethod());
+    json->Close();
+  }
+  if (r.watched.processes.empty()) return;
+  json->OpenList("watched");
+  for (const WatchedProcess& process : r.watched.processes) {
+    json->Open("");
+    json->Number("pid", process.pid);
+    json->Text("name", process.name);
+    Memory(json, r, process);
+    Cpu(json, process);
+    process.note.empty() ? json->Null("note") : json->Text("note", process.note);
+    json->Close();
+  }
+  json->Close();
+  if (r.watched.processes.size() != 1) return;
+  Memory(json, r, r.watched.processes.front());
+  Cpu(json, r.watched.processes.front());
+}
+
+}  // namespace
+
+std::string ResultJson(const Result& r) {
+  JsonWriter json;
+  json.Open("connections");
+  json.Number("established", r.established);
+  json.Number("failed", r.failed);
+  json.Number("dropped", r.dropped);
+  json.Close();
+  json.Number("handshakes", r.handshakes);
+  json.Real("handshakes_per_s", r.HandshakesPerSecond());
+  json.Open("deliveries");
+  json.Number("accepted", r.delivered);
+  json.Number("failed", r.delivery_failed);
+  json.Close();
+  json.Open("events");
+  json.Number("expected", r.expected);
+  json.Number("received", r.received);
+  json.Number("lost", r.lost());
+  json.Number("duplicated", r.duplicated);
+  json.Number("unexpected", r.unexpected);
+  json.Close();
+  Latency(&json, "latency_us", r.told);
+  Latency(&json, "latency_since_due_us", r.told_since_due);
+  Latency(&json, "latency_after_ack_us", r.told_after_ack);
+  Latency(&json, "lateness_us", r.lateness);
+  Latency(&json, "delivery_us", r.delivery);
+  Latency(&json, "connect_us", r.connect);
+  Latency(&json, "handshake_us", r.handshake);
+  Latency(&json, "login_us", r.login);
+  Latency(&json, "enter_us", r.enter);
+  Watching(&json, r);
+  json.Real("seconds", r.seconds, 3);
+  json.Bool("interrupted", r.interrupted);
+  json.OpenList("errors");
+  for (const auto& [text, count] : r.errors) {
+    json.Open("");
+    json.Text("text", text);
+    json.Number("count", count);
+    json.Close();
+  }
+  return json.Take();
+}
+
+}  // namespace roost::load

@@ -1,0 +1,89 @@
+#include <cstdio>
+
+#include "tools/load/result.h"
+
+namespace roost::load {
+namespace {
+
+std::string Fixed(double value, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+std::string Number(uint64_t value) { return std::to_string(value); }
+
+std::string Known(const std::optional<double>& value) {
+  return value ? Fixed(*value, 0) : std::string("unknown");
+}
+
+void TableRow(std::string* out, const char* name, const Histogram& histogram) {
+  if (histogram.count() == 0) return;
+  char line[160];
+  const auto ms = [](uint64_t ns) { return static_cast<double>(ns) / 1e6; };
+  std::snprintf(line, sizeof line, "  %-26s %10.2f %10.2f %10.2f %10.2f %10.2f\n", name,
+                ms(histogram.Percentile(0.5)), ms(histogram.Percentile(0.9)),
+                ms(histogram.Percentile(0.99)), ms(histogram.Percentile(0.999)),
+                ms(histogram.max()));
+  *out += line;
+}
+
+void Latencies(std::string* out, const Result& r) {
+  if (r.connect.count() > 0) {
+    *out += "milliseconds                        p50        p90        p99       p999        max\n";
+  }
+  TableRow(out, "connect", r.connect);
+  TableRow(out, "handshake", r.handshake);
+  TableRow(out, "login", r.login);
+  TableRow(out, "connect to idle", r.enter);
+  TableRow(out, "message due to sent", r.lateness);
+  TableRow(out, "message to store's answer", r.delivery);
+  TableRow(out, "message to EXISTS", r.told);
+  TableRow(out, "message due to EXISTS", r.told_since_due);
+  TableRow(out, "store's answer to EXISTS", r.told_after_ack);
+}
+
+void Costs(std::string* out, const Result& r) {
+  for (const WatchedProcess& process : r.watched.processes) {
+    *out += "process      " + std::to_string(process.pid) + " (" + process.name +
+            "): " + Known(process.PssPerConnection(r.established)) +
+            " bytes of memory a connection";
+    if (const auto spent = process.Spent(Moment::kBefore, Moment::kEnd)) {
+      *out += ", CPU " + Fixed(spent->user_s, 2) + " s user, " + Fixed(spent->system_s, 2) +
+              " s system";
+    }
+    *out += "\n";
+    if (!process.note.empty()) *out += "note         " + process.note + "\n";
+  }
+  const std::optional<double> both = r.watched.KernelPerConnection(r.established);
+  if (!both) return;
+  *out += "kernel       " + Known(both) + " bytes a connection with both ends, ± " +
+          Known(r.watched.KernelUncertainty(r.established)) + "; without the client's end " +
+          Known(KernelBytesPerConnection(r)) + "\n";
+}
+
+}  // namespace
+
+std::string ResultTable(const Result& r) {
+  std::string out;
+  if (r.interrupted) out += "interrupted; events still under way count as lost\n";
+  out += "connections  " + Number(r.established) + " idle, " + Number(r.failed) + " failed, " +
+         Number(r.dropped) + " lost later\n";
+  if (r.handshakes > 0) {
+    out += "handshakes   " + Number(r.handshakes) + ", " + Fixed(r.HandshakesPerSecond(), 0) +
+           " a second\n";
+  }
+  if (r.delivered + r.delivery_failed > 0) {
+    out += "messages     " + Number(r.delivered) + " delivered, " + Number(r.delivery_failed) +
+           " failed\n";
+    out += "events       " + Number(r.expected) + " expected, " + Number(r.received) +
+           " received, " + Number(r.lost()) + " lost, " + Number(r.duplicated) + " doubled, " +
+           Number(r.unexpected) + " of nothing\n";
+  }
+  Latencies(&out, r);
+  Costs(&out, r);
+  for (const auto& [text, count] : r.errors) out += "error (" + Number(count) + "x) " + text + "\n";
+  return out;
+}
+
+}  // namespace roost::load
