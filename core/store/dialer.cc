@@ -40,7 +40,7 @@ DialerStats Dialer::stats() const {
   s.opened = opened_;
   s.refused = refused_;
   s.waiting = clients_.size + recoveries_.size;
-  s.logging_in = client_logins_ + recovery_logins_;
+  s.logging_in = logins();
   s.open = open_ - s.logging_in;
   return s;
 }
@@ -58,8 +58,21 @@ bool Dialer::UserFull(const std::string& user) const {
   return it != open_of_user_.end() && it->second >= static_cast<uint64_t>(most);
 }
 
+uint64_t& Dialer::LoginsOf(Urgency urgency) {
+  switch (urgency) {
+    case Urgency::kClient:
+      return client_logins_;
+    case Urgency::kRecovery:
+      return recovery_logins_;
+    case Urgency::kSpare:
+      break;
+  }
+  return spare_logins_;
+}
+
 std::unique_ptr<Session> Dialer::Open(const Credentials& credentials, const SessionClient& client,
                                       size_t attempt, Urgency urgency, SessionSink& sink) {
+  if (urgency == Urgency::kSpare) return OpenSpare(credentials, client, attempt, sink);
   auto session = std::make_unique<Session>(loop_, target_, sink);
   ++opened_;
   Queue& queue = urgency == Urgency::kClient ? clients_ : recoveries_;
@@ -84,6 +97,36 @@ std::unique_ptr<Session> Dialer::Open(const Credentials& credentials, const Sess
   Later();
   ArmExpiry();
   return session;
+}
+
+std::unique_ptr<Session> Dialer::OpenSpare(const Credentials& credentials,
+                                           const SessionClient& client, size_t attempt,
+                                           SessionSink& sink) {
+  auto session = std::make_unique<Session>(loop_, target_, sink);
+  const bool room = clients_.size + recoveries_.size == 0 &&
+                    logins() < static_cast<uint64_t>(target_.config->max_logins_in_progress) &&
+                    open_ < Share(target_.config->max_sessions) && !UserFull(credentials.user);
+  if (!room) {
+    session->NoPlace();
+    return session;
+  }
+  ++opened_;
+  auto place = std::make_shared<SessionPlace>(*this, *session, Urgency::kSpare, credentials.user);
+  std::erase_if(spares_, [](const auto& spare) { return spare.expired(); });
+  spares_.push_back(place);
+  session->set_place(place);
+  Start({place, credentials, client, attempt, 0});
+  return session;
+}
+
+bool Dialer::EndSpare(const std::function<bool(const SessionPlace&)>& matches) {
+  for (const auto& spare : spares_) {
+    const std::shared_ptr<SessionPlace> place = spare.lock();
+    if (place == nullptr || !matches(*place)) continue;
+    place->session_.NoPlace();
+    return true;
+  }
+  return false;
 }
 
 // Makes room in a full queue: the newest of the longest line goes, so that no user fills the queue
@@ -121,17 +164,21 @@ void Dialer::Later() {
 void Dialer::Next() {
   const auto most = static_cast<uint64_t>(target_.config->max_logins_in_progress);
   const uint64_t most_recoveries = std::max<uint64_t>(1, most / 2);
-  while (client_logins_ + recovery_logins_ < most && StartOne(clients_, Urgency::kClient)) {
+  while (logins() < most && StartOne(clients_)) {
   }
-  while (client_logins_ + recovery_logins_ < most && recovery_logins_ < most_recoveries &&
-         StartOne(recoveries_, Urgency::kRecovery)) {
+  while (logins() < most && recovery_logins_ < most_recoveries && StartOne(recoveries_)) {
   }
+  const bool held_up =
+      !clients_.turns.empty() || (!recoveries_.turns.empty() && recovery_logins_ < most_recoveries);
+  if (logins() < most || !held_up) return;
+  EndSpare([](const SessionPlace& p) { return p.state_ == SessionPlace::State::kLoggingIn; });
 }
 
-bool Dialer::StartOne(Queue& queue, Urgency urgency) {
+bool Dialer::StartOne(Queue& queue) {
   while (!queue.turns.empty()) {
     if (open_ >= Share(target_.config->max_sessions)) {
-      if (reclaim_) reclaim_({});
+      const bool ended = EndSpare([](const SessionPlace&) { return true; });
+      if (!ended && reclaim_) reclaim_({});
       return false;
     }
     const std::string user = std::move(queue.turns.front());
@@ -145,31 +192,32 @@ bool Dialer::StartOne(Queue& queue, Urgency urgency) {
       continue;
     }
     if (UserFull(user)) {  // its turn comes when one of its sessions is closed
-      if (reclaim_) reclaim_(user);
+      const bool ended = EndSpare([&](const SessionPlace& p) { return p.user_ == user; });
+      if (!ended && reclaim_) reclaim_(user);
       continue;
     }
     Waiting waiting = std::move(line.waiting.front());
     line.waiting.pop_front();
     --queue.size;
     line.waiting.empty() ? void(queue.lines.erase(it)) : queue.GiveTurn(user, &line);
-    Start(waiting, urgency);
+    Start(waiting);
     return true;
   }
   return false;
 }
 
-void Dialer::Start(const Waiting& waiting, Urgency urgency) {
+void Dialer::Start(const Waiting& waiting) {
   std::shared_ptr<SessionPlace> place = waiting.place.lock();
   if (place == nullptr) return;
   place->state_ = SessionPlace::State::kLoggingIn;
-  ++(urgency == Urgency::kClient ? client_logins_ : recovery_logins_);
+  ++LoginsOf(place->urgency_);
   ++open_;
   ++open_of_user_[place->user_];
   place->session_.Start(waiting.credentials, waiting.client, waiting.attempt);
 }
 
 void Dialer::LoginOver(Urgency urgency) {
-  --(urgency == Urgency::kClient ? client_logins_ : recovery_logins_);
+  --LoginsOf(urgency);
   Later();
 }
 

@@ -10,6 +10,10 @@
 // feeds takes at most the other half. The queue is bounded in length (the newest of the longest
 // line are refused) and in time (nobody waits longer than clients would).
 //
+// A spare session is one that nobody waits for. It is opened at once or not at all, only while
+// nobody else waits for anything, and it gives way: whoever is held up by a bound ends it (the
+// session is lost, kNoPlace).
+//
 // What it is not: it knows no user beyond the login name and retries nothing.
 //
 // Lifetime: outlives its sessions. A session that is retired while it waits or logs in gives its
@@ -24,6 +28,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/store/session.h"
 
@@ -37,7 +42,7 @@ struct DialerStats {
 
 class Dialer {
  public:
-  enum class Urgency : uint8_t { kClient, kRecovery };
+  enum class Urgency : uint8_t { kClient, kRecovery, kSpare };
 
   // `shards`: the store's bounds are shared evenly by so many dialers.
   Dialer(Loop& loop, const StoreTarget& target, uint32_t shards = 1);
@@ -85,10 +90,16 @@ class Dialer {
   };
 
   uint64_t Share(int limit) const;
+  uint64_t logins() const { return client_logins_ + recovery_logins_ + spare_logins_; }
+  uint64_t& LoginsOf(Urgency urgency);
   bool UserFull(const std::string& user) const;
   void Next();
-  bool StartOne(Queue& queue, Urgency urgency);
-  void Start(const Waiting& waiting, Urgency urgency);
+  bool StartOne(Queue& queue);
+  void Start(const Waiting& waiting);
+  std::unique_ptr<Session> OpenSpare(const Credentials& credentials, const SessionClient& client,
+                                     size_t attempt, SessionSink& sink);
+  // Ends one spare session that `matches`. False: there is none.
+  bool EndSpare(const std::function<bool(const SessionPlace&)>& matches);
   void LoginOver(Urgency urgency);
   void Closed(const std::string& user);
   bool PushOutNewest(Queue& queue, const std::string& user);
@@ -100,13 +111,14 @@ class Dialer {
   Loop& loop_;
   const StoreTarget& target_;
   const uint32_t shards_;
-  uint64_t client_logins_ = 0, recovery_logins_ = 0;
+  uint64_t client_logins_ = 0, recovery_logins_ = 0, spare_logins_ = 0;
   uint64_t open_ = 0;  // logins in progress included
   std::map<std::string, uint64_t> open_of_user_;
   uint64_t opened_ = 0, refused_ = 0;
   size_t address_ = 0;
   Queue clients_;
   Queue recoveries_;
+  std::vector<std::weak_ptr<SessionPlace>> spares_;
   Reclaim reclaim_;
   bool posted_ = false;
   Alarm expiry_;

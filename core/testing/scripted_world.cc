@@ -62,6 +62,7 @@ ScriptedWorld::ScriptedWorld(std::string_view capabilities)
   config_.parking.pool_keep_s = 0;
   config_.parking.driver_check_s = 3600;
   config_.parking.quiet_park_s = 0;
+  config_.parking.audit_s = 0;
   std::vector<ConfigError> errors;
   router_ = Router::Build(config_, &errors);
   common_.config = &config_;
@@ -106,6 +107,10 @@ bool ScriptedWorld::TakeLogin(Peer& peer, const std::string& line) {
     peer.Say(tag + " OK done");
     return true;
   }
+  if (holds_logins_) {
+    held_logins_.emplace_back(&peer, line);
+    return true;
+  }
   if (!refusal_.empty()) {
     peer.Say(tag + " " + refusal_);
     return true;
@@ -114,6 +119,14 @@ bool ScriptedWorld::TakeLogin(Peer& peer, const std::string& line) {
   logins_.push_back(line.substr(tag.size() + 1));
   peer.Say(tag + " OK [CAPABILITY " + capabilities_ + "] Logged in");
   return true;
+}
+
+void ScriptedWorld::HoldLogins(bool hold) {
+  holds_logins_ = hold;
+  if (hold) return;
+  for (auto& [peer, line] : std::exchange(held_logins_, {})) {
+    if (peer->wire.open()) TakeLogin(*peer, line);
+  }
 }
 
 // ---- Clients

@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/io/simulated.h"
@@ -72,6 +73,9 @@ class ScriptedWorld {
   // Logins are refused with this from now on; empty: taken again.
   void RefuseLogins(std::string answer) { refusal_ = std::move(answer); }
 
+  // Logins are not answered, until this is taken back.
+  void HoldLogins(bool hold);
+
   // ---- Common ways
   // ------------------------------------------------------------------------------- Connects and
   // logs in; the session is the next one.
@@ -115,6 +119,8 @@ class ScriptedWorld {
 
   const std::string capabilities_;
   std::string refusal_;
+  bool holds_logins_ = false;
+  std::vector<std::pair<Peer*, std::string>> held_logins_;
   SimNetwork network_;
   SimRunner runner_;
   Wires store_wires_;
