@@ -74,12 +74,21 @@ void AppendFigures(const ShardFigures& f, std::string* out) {
   o.Number("feeds_recovering", f.feeds.recovering);
   o.Number("log_events", f.log_events);
   o.Number("adopted", f.feeds.adopted);
+  o.Number("raised", f.feeds.raised);
   o.Number("joined", f.feeds.joined);
   o.Number("handed_over", f.feeds.handed_over);
   o.Number("woken", f.feeds.woken);
   o.Number("refused_wakes", f.feeds.refused_wakes);
   o.Number("recovered", f.feeds.recovered);
+  o.Number("audits", f.feeds.audits);
+  o.Number("audit_mismatches", f.feeds.audit_mismatches);
+  o.Number("audits_replaced", f.feeds.audits_replaced);
+  o.Number("audits_unavailable", f.feeds.audits_unavailable);
+  o.Number("polls", f.feeds.polls);
+  o.Number("flags_learned", f.feeds.flags_learned);
   o.Number("accepted", f.client_stats.accepted);
+  o.Number("refused", f.client_stats.refused);
+  o.Number("closed", f.client_stats.closed);
   o.Number("moved_in", f.client_stats.moved_in);
   o.Number("moved_out", f.client_stats.moved_out);
   o.Number("logins", f.client_stats.logins);
@@ -87,6 +96,7 @@ void AppendFigures(const ShardFigures& f, std::string* out) {
   o.Number("unavailable_logins", f.client_stats.unavailable_logins);
   o.Number("parks", f.client_stats.parked);
   o.Number("quiet_parks", f.client_stats.quiet_parks);
+  o.Number("wakes", f.client_stats.woken);
   o.Number("kept_idle", f.client_stats.kept_idle);
   o.Number("mapped_commands", f.client_stats.mapped_commands);
   o.Number("events_sent", f.client_stats.events_sent);
@@ -115,10 +125,16 @@ void Add(const ShardFigures& f, ShardFigures* t) {
   t->feeds.adopted += f.feeds.adopted, t->feeds.joined += f.feeds.joined;
   t->feeds.handed_over += f.feeds.handed_over, t->feeds.woken += f.feeds.woken;
   t->feeds.recovered += f.feeds.recovered, t->feeds.refused_wakes += f.feeds.refused_wakes;
+  t->feeds.raised += f.feeds.raised, t->feeds.polls += f.feeds.polls;
+  t->feeds.flags_learned += f.feeds.flags_learned;
+  t->feeds.audits += f.feeds.audits, t->feeds.audit_mismatches += f.feeds.audit_mismatches;
+  t->feeds.audits_replaced += f.feeds.audits_replaced;
+  t->feeds.audits_unavailable += f.feeds.audits_unavailable;
   const ClientStats& c = f.client_stats;
   ClientStats& s = t->client_stats;
   s.accepted += c.accepted, s.moved_in += c.moved_in, s.moved_out += c.moved_out,
       s.logins += c.logins;
+  s.refused += c.refused, s.closed += c.closed, s.woken += c.woken;
   s.failed_logins += c.failed_logins, s.unavailable_logins += c.unavailable_logins;
   s.parked += c.parked, s.quiet_parks += c.quiet_parks, s.kept_idle += c.kept_idle,
       s.mapped_commands += c.mapped_commands, s.events_sent += c.events_sent;

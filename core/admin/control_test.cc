@@ -109,12 +109,22 @@ ShardFigures Figures(uint64_t n) {
                            &f.feeds.feeds,
                            &f.feeds.recovering,
                            &f.feeds.adopted,
+                           &f.feeds.raised,
+                           &f.feeds.audits,
+                           &f.feeds.audit_mismatches,
+                           &f.feeds.audits_replaced,
+                           &f.feeds.audits_unavailable,
+                           &f.feeds.polls,
+                           &f.feeds.flags_learned,
                            &f.feeds.joined,
                            &f.feeds.handed_over,
                            &f.feeds.woken,
                            &f.feeds.refused_wakes,
                            &f.feeds.recovered,
                            &f.client_stats.accepted,
+                           &f.client_stats.refused,
+                           &f.client_stats.closed,
+                           &f.client_stats.woken,
                            &f.client_stats.moved_in,
                            &f.client_stats.moved_out,
                            &f.client_stats.logins,
@@ -158,7 +168,7 @@ TEST(StatusJson, SumsEveryFigureOfAllShards) {
     EXPECT_EQ(std::stoull(value), first + second) << name;
     EXPECT_TRUE(seen.insert(value).second) << name << " shows what another figure is";
   }
-  EXPECT_GT(figures, 40u);
+  EXPECT_GT(figures, 45u);
   EXPECT_EQ(values->size(), 3 * figures);
   EXPECT_EQ(values->at("total.clients"), "6000");
 }

@@ -16,6 +16,7 @@ std::string Lower(std::string_view text) {
 
 ParkingSwitches::ParkingSwitches(const Config& config)
     : enabled_(config.parking.enabled),
+      audit_s_(static_cast<uint64_t>(config.parking.audit_s)),
       users_(config.parking.except_users.begin(), config.parking.except_users.end()) {
   for (const StoreConfig& store : config.stores) stores_.push_back(store.parking);
   for (const std::string& name : config.parking.except_clients) clients_.push_back(Lower(name));
@@ -34,6 +35,7 @@ bool TakeSwitches(const Config& from, Config* to) {
   to->parking.enabled = from.parking.enabled;
   to->parking.except_users = from.parking.except_users;
   to->parking.except_clients = from.parking.except_clients;
+  to->parking.audit_s = from.parking.audit_s;
   for (StoreConfig& store : to->stores) {
     auto it = std::find_if(from.stores.begin(), from.stores.end(),
                            [&](const StoreConfig& s) { return s.name == store.name; });

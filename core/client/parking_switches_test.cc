@@ -41,7 +41,9 @@ TEST(ParkingSwitches, AreAllThatIsTakenFromANewConfiguration) {
   Config wanted = TwoStores();
   wanted.parking.enabled = false;
   wanted.stores[1].parking = false;
+  wanted.parking.audit_s = 7;
   EXPECT_TRUE(TakeSwitches(wanted, &running));
+  EXPECT_EQ(running.parking.audit_s, 7);
   EXPECT_FALSE(running.parking.enabled);
   EXPECT_FALSE(running.stores[1].parking);
   wanted.parking.enabled = true;

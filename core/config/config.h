@@ -138,6 +138,7 @@ struct ParkingConfig {
   int view_bytes_max = 8 << 20;  // a mailbox whose UIDs need more is not shared
   int reconnect_min_ms = 250;    // first pause after a feed's session died; doubles, with jitter
   int reconnect_max_ms = 30'000;
+  int audit_s = 60;  // between comparisons of a feed's view with a fresh list; 0: none
 };
 
 struct LimitsConfig {

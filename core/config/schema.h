@@ -231,6 +231,12 @@ void Visit(V& v, ParkingConfig& c) {
            .maximum = 600'000});
   v.Field("reconnect_max_ms", c.reconnect_max_ms,
           {.why = "Longest such pause.", .minimum = 10, .maximum = 3'600'000});
+  v.Field("audit_s", c.audit_s,
+          {.why = "So often each shard compares what one feed believes with a fresh list of its "
+                  "mailbox; 0: never. Can be changed while running.",
+           .minimum = 1,
+           .maximum = kDay,
+           .zero_too = true});
 }
 
 template <class V>

@@ -28,6 +28,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <set>
 #include <string>
@@ -54,6 +55,8 @@ class FeedHost {
   virtual void OnFeedLogFull(Feed& feed) = 0;
   // The driver was lost: find another (core/park/recovery.h).
   virtual void OnFeedDriverLost(Feed& feed, const std::string& text) = 0;
+  // The store is asked for news because it tells none by itself.
+  virtual void OnFeedPolls(Feed& feed) { (void)feed; }
   // The flags of all messages are known by their hashes.
   virtual void OnFeedLearned(Feed& feed) { (void)feed; }
   // Nothing true can be told any more: every subscriber gets BYE with the reason.
@@ -113,6 +116,7 @@ class Feed final : public Retirable, private DriverListener {
   const Session* session() const { return driver_ ? &driver_->session() : nullptr; }
 
   User& user() { return user_; }
+  const User& user() const { return user_; }
   const std::string& mailbox() const { return mailbox_; }
   uint32_t uid_validity() const { return uid_validity_; }
   const std::string& mailbox_id() const { return mailbox_id_; }
@@ -161,6 +165,8 @@ class Feed final : public Retirable, private DriverListener {
   uint32_t holds = 0;
   // Where in the log some of them want to read from.
   std::multiset<uint64_t> places;
+  // Among the feeds that take turns at being audited.
+  std::list<Feed*>::iterator turn;
 
  private:
   void OnDriverExpunged(const UidSet& uids) override;
@@ -168,6 +174,7 @@ class Feed final : public Retirable, private DriverListener {
   void OnDriverFlags(uint32_t uid, std::string_view flags, uint64_t modseq) override;
   void OnDriverLine(std::string_view line) override;
   void OnDriverConfirmed(uint64_t modseq) override;
+  void OnDriverPolls() override { host_.OnFeedPolls(*this); }
   void OnDriverBatchEnd() override;
   void OnDriverLost(SessionLoss loss, const std::string& text) override;
 

@@ -417,6 +417,7 @@ void IdleDriver::ArmCheck() {
   const uint64_t spread = period / 8 / 65536 * (random[0] | random[1] << 8);
   check_.SetIn(period - spread, [this] {
     modseq_wanted_ = true;
+    if (polling_) listener_.OnDriverPolls();
     Flush([](bool) {});
     ArmCheck();
   });

@@ -43,6 +43,8 @@ class DriverListener {
   virtual void OnDriverLine(std::string_view line) = 0;
   // Every change up to this MODSEQ has been told.
   virtual void OnDriverConfirmed(uint64_t modseq) = 0;
+  // The store is asked for news because it tells none by itself.
+  virtual void OnDriverPolls() {}
   // Everything that came in one go has been told: time to tell the subscribers.
   virtual void OnDriverBatchEnd() = 0;
   // Once; the driver is of no more use and waits to be retired.

@@ -121,6 +121,7 @@ TEST(Polling, AsksAStoreWithoutIdleNowAndThen) {
   world.HearsBeginning(client, "n OK");
   world.Pass(4);
   world.Answer(0, "NOOP");
+  EXPECT_EQ(world.figures().feeds.polls, 2u);  // the client's own is none
   // What is told between is heard as well.
   world.Say(client, "j IDLE");
   EXPECT_EQ(world.Hear(client), "+ idling");

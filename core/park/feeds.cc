@@ -1,14 +1,19 @@
 #include "core/park/feeds.h"
 
+#include "core/park/audit.h"
 #include "core/park/recovery.h"
 #include "proto/check.h"
 
 namespace roost {
 
 Feeds::Feeds(Loop& loop, const Config& config, Subscribers& subscribers)
-    : loop_(loop), config_(config), subscribers_(subscribers) {}
+    : loop_(loop),
+      config_(config),
+      subscribers_(subscribers),
+      auditor_(std::make_unique<Auditor>(loop, *this)) {}
 
 Feeds::~Feeds() {
+  auditor_.reset();
   recoveries_.clear();
   dying_.clear();
   feeds_.clear();
@@ -25,6 +30,7 @@ Feed* Feeds::Create(User& user, std::string_view mailbox) {
   auto [it, fresh] =
       feeds_.emplace(std::pair<const User*, std::string>(&user, mailbox), std::move(feed));
   ROOST_CHECK(fresh);
+  auditor_->Add(*created);
   user.Ref();
   stats_.feeds = feeds_.size();
   return created;
@@ -45,6 +51,7 @@ void Feeds::DropIfUnused(Feed* feed) {
     loop_.Retire(std::move(recovery->second));
     recoveries_.erase(recovery);
   }
+  auditor_->Remove(*feed);
   loop_.Retire(std::move(it->second));
   feeds_.erase(it);
   user.Unref();
@@ -92,6 +99,7 @@ void Feeds::OnFeedDead(Feed& feed, const std::string& reason) {
   // The name is free for another feed.
   auto it = feeds_.find(std::pair<const User*, std::string>(&feed.user(), feed.mailbox()));
   if (it != feeds_.end() && it->second.get() == &feed) {
+    auditor_->Remove(feed);
     dying_.emplace(&feed, std::move(it->second));
     feeds_.erase(it);
     stats_.feeds = feeds_.size();

@@ -16,6 +16,7 @@
 
 namespace roost {
 
+class Auditor;
 class Recovery;
 
 // Who tells the clients (core/client/parked_clients.h).
@@ -35,6 +36,9 @@ struct FeedStats {
   uint64_t feeds = 0, recovering = 0;
   uint64_t adopted = 0, raised = 0, joined = 0, handed_over = 0, woken = 0, recovered = 0,
            refused_wakes = 0;
+  // With a verdict; those that found another view, or another mailbox; those that came to no end.
+  uint64_t audits = 0, audit_mismatches = 0, audits_replaced = 0, audits_unavailable = 0;
+  uint64_t polls = 0;          // NOOPs to stores that tell no news by themselves
   uint64_t flags_learned = 0;  // feeds without MODSEQ whose flags were found out
 };
 
@@ -61,6 +65,7 @@ class Feeds final : public FeedHost {
     return feeds_;
   }
   FeedStats& stats() { return stats_; }
+  Auditor& auditor() { return *auditor_; }
 
  private:
   friend class Recovery;
@@ -68,6 +73,7 @@ class Feeds final : public FeedHost {
   void OnFeedLogFull(Feed& feed) override { subscribers_.OnLogFull(feed); }
   void OnFeedDriverLost(Feed& feed, const std::string& text) override;
   void OnFeedDead(Feed& feed, const std::string& reason) override;
+  void OnFeedPolls(Feed&) override { ++stats_.polls; }
   void OnFeedLearned(Feed&) override { ++stats_.flags_learned; }
   void RecoveryOver(Feed& feed);
 
@@ -78,6 +84,7 @@ class Feeds final : public FeedHost {
   std::map<const Feed*, std::unique_ptr<Feed>> dying_;  // dead, and not all clients have been told
   std::map<const Feed*, std::unique_ptr<Recovery>> recoveries_;
   FeedStats stats_;
+  std::unique_ptr<Auditor> auditor_;
 };
 
 // Keeps a feed from being dropped while somebody joins, wakes or recovers.

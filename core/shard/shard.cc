@@ -5,6 +5,7 @@
 
 #include "core/client/client.h"
 #include "core/client/entering.h"
+#include "core/park/audit.h"
 
 namespace roost {
 
@@ -54,9 +55,15 @@ Shard::~Shard() {
   loop_.FreeRetired();  // they hold feeds, users and places at dialers, which go before the loop
 }
 
+void Shard::SetSwitches(std::shared_ptr<const ParkingSwitches> switches) {
+  services_.switches = std::move(switches);
+  feeds_.auditor().SetPeriod(services_.switches->audit_s());
+}
+
 void Shard::Start(const std::vector<ListenerDescriptor>& listeners) {
   listeners_ = listeners;
   for (const ListenerDescriptor& l : listeners_) services_.listener_addresses.push_back(l.bound);
+  SetSwitches(services_.switches);
   probe_.Start();
   for (size_t i = 0; i < listeners_.size(); ++i) loop_.io().Listen(listeners_[i], i);
 }
@@ -149,6 +156,7 @@ void Shard::OnSent(Owner owner, SocketId, int error) {
 void Shard::Stop(std::string_view reason) {
   for (size_t i = 0; i < listeners_.size(); ++i) loop_.io().CloseListener(i);
   listeners_.clear();
+  feeds_.auditor().SetPeriod(0);
   clients_.ByeAll(reason);
 }
 

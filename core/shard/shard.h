@@ -62,9 +62,7 @@ class Shard final : private IoHandler, private Mover {
   // passed.
   void Stop(std::string_view reason);
   uint32_t clients() const { return clients_.size(); }
-  void SetSwitches(std::shared_ptr<const ParkingSwitches> switches) {
-    services_.switches = std::move(switches);
-  }
+  void SetSwitches(std::shared_ptr<const ParkingSwitches> switches);
   // Feeds in search of a session.
   uint64_t recovering() { return feeds_.stats().recovering; }
   ShardFigures Figures();

@@ -135,6 +135,8 @@ Scenario Scenario::FromSeed(uint64_t seed, const Options& options) {
     s.traits.flags_lag = options.flags_lag;
   }
   s.config = MakeConfig(rng, s.faults);
+  Rng audits(seed * 5 + 11);  // apart as well
+  s.config.parking.audit_s = audits.Chance(0.3) ? static_cast<int>(audits.Between(1, 15)) : 0;
   const uint64_t users = rng.Chance(0.6) ? 1 : rng.Between(2, 4);
   for (uint64_t u = 0; u < users; ++u) {
     const std::string user = "u" + std::to_string(u);
@@ -174,6 +176,9 @@ std::string Scenario::ToString() const {
   if (!traits.idle) text += ", no IDLE";
   if (traits.no_modseq > 0) text += ", some NOMODSEQ";
   if (traits.read_only_sometimes) text += ", read-only at times";
+  if (config.parking.audit_s != 0) {
+    text += ", audits each " + std::to_string(config.parking.audit_s) + " s";
+  }
   if (traits.unsolicited) text += ", unsolicited";
   if (traits.replicas > 0) text += traits.flags_lag ? ", replicas" : ", replicas but for flags";
   text += ", late by " + std::to_string(NsToMs(traits.max_delay_ns)) + " ms";

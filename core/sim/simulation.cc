@@ -193,7 +193,8 @@ std::pair<size_t, size_t> Simulation::SessionsWanted() const {
   // A mailbox that turned read-only may have looked as if the master user had other rights.
   const bool in_doubt = !by_password && scenario_.traits.read_only_sometimes;
   const size_t most = in_doubt ? clients_.size() : surely.size() + own + quiet;
-  return {watched.size() + own, std::max(most, watched.size() + own)};
+  const size_t auditing = scenario_.config.parking.audit_s == 0 ? 0 : shards_.size();
+  return {watched.size() + own, std::max(most, watched.size() + own) + auditing};
 }
 
 std::string Simulation::Unrest() const {
@@ -308,6 +309,15 @@ void Simulation::FinishAll() {
   }
 }
 
+void Simulation::JudgeAudits() {
+  if (failed()) return;
+  for (const auto& shard : shards_) {
+    const uint64_t mismatches = shard->Figures().feeds.audit_mismatches;
+    if (mismatches != 0)
+      Wrong("", "shard", std::to_string(mismatches) + " audits found another view");
+  }
+}
+
 SimResult Simulation::Run() {
   Busy();
   for (const auto& client : clients_) client->Settle();
@@ -321,6 +331,7 @@ SimResult Simulation::Run() {
     Compare("after asking for everything", true);
   }
   FinishAll();
+  JudgeAudits();
   SimResult result;
   result.violations = violations_.all();
   result.counts = Count();
@@ -410,6 +421,11 @@ SimCounts Simulation::Count() {
     c["roost mapped commands"] += f.client_stats.mapped_commands;
     c["roost events sent"] += f.client_stats.events_sent;
     c["roost flags learned"] += f.feeds.flags_learned;
+    c["roost audits"] += f.feeds.audits;
+    c["roost audits of another mailbox"] += f.feeds.audits_replaced;
+    c["roost audits unavailable"] += f.feeds.audits_unavailable;
+    c["roost audit mismatches"] += f.feeds.audit_mismatches;
+    c["roost polls"] += f.feeds.polls;
     c["roost laggards coalesced"] += f.client_stats.laggards_coalesced;
     c["roost laggards dropped"] += f.client_stats.laggards_dropped;
     c["roost moved"] += f.client_stats.moved_in;

@@ -64,6 +64,8 @@ class Simulation {
   void AskAll();
   void VerifyAll();
   void FinishAll();
+  // Views that an audit found to differ, whatever clients were told.
+  void JudgeAudits();
   // At least, at most.
   std::pair<size_t, size_t> SessionsWanted() const;
   // True when `done` came true in time.

@@ -88,6 +88,9 @@ TEST_P(SimulationPart, EveryClientIsToldTheTruthAndNothingIsAtZero) {
                            "roost mapped commands",
                            "roost events sent",
                            "roost moved",
+                           "roost audits",
+                           "roost audits unavailable",
+                           "roost polls",
                            "store late expunges",
                            "store late arrivals",
                            "store late flags",
@@ -101,6 +104,7 @@ TEST_P(SimulationPart, EveryClientIsToldTheTruthAndNothingIsAtZero) {
   }
   // Of commands that a store may read or not, none must get there.
   EXPECT_EQ(counts["store skipped literals"], 0u);
+  EXPECT_EQ(counts["roost audit mismatches"], 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, SimulationPart, testing::Range<uint64_t>(0, kParts));

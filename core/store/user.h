@@ -78,6 +78,11 @@ class User final : public SessionSink, public Retirable {
   void JudgeProxy(bool same);
   bool may_share() const { return proxy_ != Proxy::kOther; }
 
+  // A login that nobody waited for was refused for good: nobody tries again without need. Clients
+  // hear of it when they want something.
+  void NoteLoginRefused() { login_refused_ = true; }
+  bool login_refused() const { return login_refused_; }
+
   // Keeps a settled session for the next wake, or closes it. Its sink becomes this.
   void Release(std::unique_ptr<Session> session);
   // A kept session with exactly this set enabled, or null.
@@ -115,6 +120,7 @@ class User final : public SessionSink, public Retirable {
   CapabilitySet capabilities_;
   enum class Proxy : uint8_t { kUnjudged, kSame, kOther };
   Proxy proxy_ = Proxy::kUnjudged;
+  bool login_refused_ = false;
   size_t address_ = 0;  // of the store; changed only when it cannot be reached
   std::vector<Pooled> pool_;
   Alarm expiry_;
