@@ -120,13 +120,14 @@ void IdleDriver::Kick() {
   FinishFlush();  // or what it waited for has vanished
   if (phase_ != Phase::kIdle) return;
   const bool search = search_ != nullptr && !search_->running && flushing_.empty();
-  if (session_->view()->tail_unknown() != 0 || !waiting_.empty() || search) Cycle();
+  const bool news = session_->view()->tail_unknown() != 0 || flags_from_ != 0;
+  if (news || !waiting_.empty() || search) Cycle();
 }
 
 void IdleDriver::Cycle() {
   phase_ = Phase::kBusy;
   EndIdle();
-  const bool free = session_->view()->tail_unknown() == 0 && waiting_.empty();
+  const bool free = session_->view()->tail_unknown() == 0 && flags_from_ == 0 && waiting_.empty();
   if (search_ == nullptr || search_->running || !free) return Ask();
   search_->running = true;
   // Keywords are searched for by name. FLAGS at SELECT names all there are, and later ones before a
@@ -148,24 +149,39 @@ void IdleDriver::Ask() {
     AskModseq();
     session_->Run(CommandKind::kNoop, "NOOP", [this](const Response& r) { NoopAnswered(r); });
   }
-  if (session_->view()->tail_unknown() != 0) {
-    // Behind DONE only UIDs name messages surely. `n:*` beyond the end returns the last message,
-    // which is known.
-    std::string fetch = "UID FETCH ";
-    AppendNumber(&fetch, uint64_t{session_->view()->known().Last()} + 1);
-    fetch += std::exchange(flags_of_new_wanted_, false) ? ":* (UID FLAGS)" : ":* (UID)";
-    const uint32_t unknown = session_->view()->tail_unknown();
-    session_->Run(CommandKind::kFetch, fetch, [this, unknown](const Response&) {
-      fruitless_ = session_->view()->tail_unknown() < unknown ? 0 : fruitless_ + 1;
-      if (fruitless_ >= kMaxFruitless) {
-        return Lost(SessionLoss::kProtocol, "the store announced messages and does not show them");
-      }
-      TellArrived();
-      FinishFlush();
-      if (polling_) RestSoon();
-    });
-  }
+  if (session_->view()->tail_unknown() != 0 || flags_from_ != 0) FetchNew();
   SendIdle();
+}
+
+// Behind DONE only UIDs name messages surely. `n:*` beyond the end returns the last message, which
+// is known.
+void IdleDriver::FetchNew() {
+  uint64_t from = uint64_t{session_->view()->known().Last()} + 1;
+  if (flags_from_ != 0) from = std::min(from, flags_from_);
+  std::string fetch = "UID FETCH ";
+  AppendNumber(&fetch, from);
+  fetch += ":* (UID";
+  fetching_flags_ = std::exchange(flags_from_, 0) != 0;
+  if (fetching_flags_) fetch += modseqs() ? " FLAGS MODSEQ" : " FLAGS";
+  fetch += ")";
+  const uint32_t unknown = session_->view()->tail_unknown();
+  session_->Run(CommandKind::kFetch, fetch, [this, unknown](const Response&) {
+    const bool fruitful = unknown == 0 || session_->view()->tail_unknown() < unknown;
+    fruitless_ = fruitful ? 0 : fruitless_ + 1;
+    if (fruitless_ >= kMaxFruitless) {
+      return Lost(SessionLoss::kProtocol, "the store announced messages and does not show them");
+    }
+    fetching_flags_ = false;
+    TellArrived();
+    FinishFlush();
+    if (polling_) RestSoon();
+  });
+}
+
+// Whether clients may be there who are told flags with their MODSEQ only. Not every store adds it
+// to an answer unasked.
+bool IdleDriver::modseqs() const {
+  return session_->state().enabled().condstore() && !session_->state().selected()->no_modseq;
 }
 
 // STATUS tells a MODSEQ that the NOOP behind it brings this session to. Only where the session
@@ -174,10 +190,7 @@ void IdleDriver::AskModseq() {
   modseq_ = 0;
   if (!std::exchange(modseq_wanted_, false)) return;
   const std::string& mailbox = session_->state().selected()->name;
-  if (!session_->state().enabled().condstore() || session_->state().selected()->no_modseq ||
-      AstringFormOf(mailbox) == StringForm::kLiteral) {
-    return;
-  }
+  if (!modseqs() || AstringFormOf(mailbox) == StringForm::kLiteral) return;
   std::string status = "STATUS ";
   AppendAstring(&status, mailbox, LiteralStyle::kNonSync);
   status += " (HIGHESTMODSEQ)";
@@ -292,7 +305,8 @@ void IdleDriver::TellArrived() {
 void IdleDriver::FinishFlush() {
   if (flushing_.empty() || !noop_answered_) return;
   TellArrived();
-  if (session_->view()->tail_size() != 0) return;  // their UIDs are asked for in the next cycle
+  // UIDs and flags that are asked for in the next cycle, or are being fetched.
+  if (session_->view()->tail_size() != 0 || flags_from_ != 0 || fetching_flags_) return;
   if (modseq_ != 0) listener_.OnDriverConfirmed(std::exchange(modseq_, 0));
   listener_.OnDriverBatchEnd();
   std::vector<Waiter> done = std::exchange(flushing_, {});
@@ -369,7 +383,8 @@ void IdleDriver::OnStoreData(Session& session, const Piece& piece, const Respons
       if (!info.flags) break;
       const uint32_t uid = session.view()->UidOf(first->number);
       if (uid == 0) {
-        flags_of_new_wanted_ = true;  // asked for together with its UID
+        // Asked for together with its UID or, if that is being asked for already, behind it.
+        if (flags_from_ == 0) flags_from_ = uint64_t{session.view()->known().Last()} + 1;
         break;
       }
       // Told behind its arrival: a client may know the message from a session of its own.

@@ -121,6 +121,8 @@ class IdleDriver final : public Retirable, private SessionSink {
   void Kick();
   void Cycle();
   void Ask();
+  void FetchNew();
+  bool modseqs() const;
   void AskModseq();
   void NoopAnswered(const Response& response);
   void SearchNext();
@@ -159,7 +161,10 @@ class IdleDriver final : public Retirable, private SessionSink {
   };
   static constexpr size_t kMostEarlyFlags = 4096;
   std::vector<EarlyFlags> early_flags_;
-  bool flags_of_new_wanted_ = false;
+  // Flags of a message came when its UID was not known: they are asked for, from this UID on. 0:
+  // none.
+  uint64_t flags_from_ = 0;
+  bool fetching_flags_ = false;
   std::vector<Waiter> waiting_;   // for the next flush
   std::vector<Waiter> flushing_;  // for the one under way
   std::unique_ptr<Search> search_;

@@ -58,6 +58,63 @@ TEST_F(IdleDriverTest, DropsTheLastMessageThatAStoreNamesBeyondTheEnd) {
   world_.HearsNothing(client_, 0.5);
 }
 
+// A store need not add it to an answer unasked (Cyrus does not), and clients with CONDSTORE are
+// told flags with it only.
+TEST(IdleDriver, AsksForTheModseqOfFlagsWhereClientsAreToldIt) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Say(client, "e ENABLE CONDSTORE");
+  const std::string enable = world.Asked(0, "ENABLE CONDSTORE");
+  world.Tell(0, "* ENABLED CONDSTORE");
+  world.Tell(0, enable + " OK done");
+  world.HearUntil(client, "e");
+  world.Select(client, 0, {.uids = {1, 2, 3}, .modseq = 30});
+  world.ParkFirst(client, 0, {1, 2, 3});
+  world.Tell(0, "* 4 EXISTS");
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  const std::string uid = world.Asked(0, "UID FETCH 4:* (UID)");
+  world.Asked(0, "IDLE");
+  world.Tell(0, "* 4 FETCH (FLAGS (\\Seen) MODSEQ (31))");
+  world.Tell(0, "R4 OK done");
+  world.Tell(0, "* 4 FETCH (UID 9)");
+  world.Tell(0, uid + " OK done");
+  world.Tell(0, "+ idling");
+  EXPECT_EQ(world.Hear(client), "* 4 EXISTS");
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  const std::string flags = world.Asked(0, "UID FETCH 4:* (UID FLAGS MODSEQ)");
+  world.Tell(0, "* 4 FETCH (UID 9 FLAGS (\\Seen) MODSEQ (31))");
+  EXPECT_EQ(world.Hear(client), "* 4 FETCH (UID 9 MODSEQ (31) FLAGS (\\Seen))");
+}
+
+// The flush is what a client that joins relies on: its own session may have shown it the message
+// with other flags.
+TEST_F(IdleDriverTest, AFlushIsOverOnlyWhenFlagsOfNewMessagesAreKnown) {
+  world_.Say(client_, "DONE");
+  EXPECT_EQ(world_.Hear(client_), "i OK Idle completed.");
+  world_.Pass(5);
+  world_.Tell(0, "* 4 EXISTS");
+  world_.Say(client_, "n NOOP");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  const std::string uid = world_.Asked(0, "UID FETCH 4:* (UID)");
+  world_.Asked(0, "IDLE");
+  world_.Tell(0, "* 4 FETCH (FLAGS (\\Seen))");
+  world_.Tell(0, "R4 OK done");
+  world_.Tell(0, "* 4 FETCH (UID 9)");
+  world_.Tell(0, uid + " OK done");
+  world_.Tell(0, "+ idling");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  const std::string noop = world_.Asked(0, "NOOP");
+  const std::string flags = world_.Asked(0, "UID FETCH 4:* (UID FLAGS)");
+  world_.Asked(0, "IDLE");
+  world_.Tell(0, noop + " OK done");
+  world_.HearsNothing(client_, 0.2);
+  world_.Tell(0, "* 4 FETCH (UID 9 FLAGS (\\Seen))");
+  world_.Tell(0, flags + " OK done");
+  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  EXPECT_EQ(world_.Hear(client_), "* 4 FETCH (FLAGS (\\Seen))");
+  world_.HearsBeginning(client_, "n OK");
+}
+
 TEST_F(IdleDriverTest, GoesOnWhenTheStoreEndsIdleByItself) {
   world_.Tell(0, "R4 OK enough");
   world_.Asked(0, "IDLE");

@@ -388,8 +388,10 @@ void ModelClient::HearFetch(uint32_t n, const std::vector<TextToken>& tokens) {
   if (fetched.modseq != 0 && !sent_.empty())
     sent_.front().modseq = std::max(sent_.front().modseq, fetched.modseq);
   if (fetched.modseq != 0 && !enabled_condstore_) Wrong("MODSEQ to a client without CONDSTORE");
+  // What it asked for itself need not have it.
+  const bool asked = !sent_.empty() && sent_.front().name.find("FETCH") != std::string::npos;
   if (enabled_condstore_ && can("CONDSTORE") && !belief_.no_modseq && fetched.flags &&
-      fetched.modseq == 0) {
+      fetched.modseq == 0 && !asked) {
     Wrong("FLAGS without MODSEQ to a client with CONDSTORE");
   }
   if (enabled_qresync_ && !belief_.no_modseq && fetched.flags && !fetched.uid)

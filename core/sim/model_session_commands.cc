@@ -233,7 +233,8 @@ void ModelSession::FetchOne(size_t index, const std::set<std::string>& items) {
   };
   if (items.count("UID") != 0 || (flags && qresync_)) item("UID " + std::to_string(seen.uid));
   if (flags) item("FLAGS (" + FlagsOf(seen) + ")");
-  if ((items.count("MODSEQ") != 0 || flags) && tells_modseq()) {
+  const bool modseq_unasked = flags && store_.traits().modseq_unasked;
+  if ((items.count("MODSEQ") != 0 || modseq_unasked) && tells_modseq()) {
     item("MODSEQ (" + std::to_string(seen.modseq) + ")");
   }
   if (items.count("RFC822.SIZE") != 0) item("RFC822.SIZE " + std::to_string(seen.size));

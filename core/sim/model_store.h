@@ -42,6 +42,7 @@ struct StoreTraits {
   bool copyuid = true;          // with UIDPLUS: names what was copied
   // While an expunge waits, commands end with a HIGHESTMODSEQ below it (RFC 7162, 3.2).
   bool strict_modseq = true;
+  bool modseq_unasked = true;        // FETCH of flags is answered with MODSEQ, asked for or not
   double no_modseq = 0;              // how many mailboxes have none
   double uid_not_sticky = 0;         // how many mailboxes forget their UIDs
   bool read_only_sometimes = false;  // mailboxes turn read-only and back, for whoever selects

@@ -27,6 +27,7 @@ StoreTraits RandomTraits(Rng& rng) {
   t.skips_literals = rng.Chance(0.3);
   t.copyuid = rng.Chance(0.8);
   t.strict_modseq = rng.Chance(0.6);
+  t.modseq_unasked = rng.Chance(0.6);
   t.no_modseq = rng.Chance(0.15) ? 0.5 : 0;
   t.uid_not_sticky = rng.Chance(0.05) ? 0.5 : 0;
   t.read_only_sometimes = rng.Chance(0.25);
