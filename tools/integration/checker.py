@@ -5,9 +5,10 @@ Clients of all classes and habits come through roostd (two shards). Sessions of 
 expunge and move; the store and single sessions are killed and come back. Every impossible response is a failure;
 every so often all come to rest, and then each client's view must be what a session of the store's own sees.
 
-  checker.py [--seconds N] [--seed S] [--clients N] [--users N] [--store dovecot|roost-store] [--login HOW]
+  checker.py [--seconds N] [--seed S] [--clients N] [--users N] [--store dovecot|cyrus|roost-store]
+             [--login HOW]
 
-Without --store both are tried. The seed decides what is done, not when: a run is not repeated exactly.
+Without --store Dovecot and roost-store are tried. The seed decides what is done, not when: a run is not repeated exactly.
 ROOST_DIRECT=1 checks Dovecot itself, and so the checker.
 """
 
@@ -21,6 +22,7 @@ import sys
 import time
 import unittest
 
+from harness import cyrus
 from harness.case import DIRECT, RoostCase, dovecot_store, roost_only
 from harness.checked_client import Direct, Gone
 from harness.dovecot import PASSWORD
@@ -258,6 +260,20 @@ class OnDovecotAsProxy(OnDovecot):
     login = "proxy-authzid"
 
 
+class OnCyrus(OnDovecot):
+    """The same faults; where Cyrus is not installed it is skipped."""
+
+    @classmethod
+    def require_store(cls):
+        missing = cyrus.missing()
+        if missing:
+            raise unittest.SkipTest(missing)
+
+    @classmethod
+    def start_store(cls):
+        return cyrus.Cyrus(cls.directory / "cyrus")
+
+
 @roost_only
 class OnRoostStore(Checked, RoostCase):
     """It keeps nothing, so its connections are cut or frozen on the way instead."""
@@ -314,7 +330,7 @@ def options():
     parser.add_argument("--seed", type=int, default=OPTIONS.seed)
     parser.add_argument("--clients", type=int, default=OPTIONS.clients)
     parser.add_argument("--users", type=int, default=OPTIONS.users)
-    parser.add_argument("--store", choices=("dovecot", "roost-store"))
+    parser.add_argument("--store", choices=("dovecot", "cyrus", "roost-store"))
     parser.add_argument("--login", choices=("client", "proxy"))
     parser.parse_args(namespace=OPTIONS)
 
@@ -325,6 +341,8 @@ if __name__ == "__main__":
     if OPTIONS.store in (None, "dovecot"):
         names += {"client": ["OnDovecot"], "proxy": ["OnDovecotAsProxy"],
                   None: ["OnDovecot"]}[OPTIONS.login]
+    if OPTIONS.store == "cyrus":
+        names += ["OnCyrus"]
     if OPTIONS.store in (None, "roost-store"):
         names += ["OnRoostStore"]
     unittest.main(argv=[sys.argv[0], *names], verbosity=2)

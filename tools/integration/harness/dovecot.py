@@ -35,6 +35,14 @@ def deliver(host, port, user, subject, body, count):
                           f"Subject: {subject}\r\n\r\n{body}")
 
 
+def share_with(path, account):
+    """Gives a directory of a test to the account of a server, which must be able to reach it. For root."""
+    os.chown(path, account.pw_uid, account.pw_gid)
+    # Nobody else need see what is in the directories above.
+    for parent in itertools.takewhile(lambda p: p != Path("/tmp"), path.parents):
+        os.chmod(parent, 0o711)
+
+
 class Dovecot:
     """`imap_port` speaks STARTTLS and plain, `imaps_port` TLS, `lmtp_port` takes mail."""
 
@@ -166,10 +174,7 @@ class Dovecot:
         mail.mkdir()
         account = self._account()
         if os.geteuid() == 0:
-            os.chown(mail, account.pw_uid, account.pw_gid)
-            # The mail user must reach the directory; nobody else need see what is in it.
-            for parent in itertools.takewhile(lambda p: p != Path("/tmp"), mail.parents):
-                os.chmod(parent, 0o711)
+            share_with(mail, account)
         lines = [f"u{i:03d}:{{PLAIN}}{PASSWORD}:{account.pw_uid}:{account.pw_gid}::{mail}/u{i:03d}::"
                  for i in range(USERS)]
         password = base64.b64encode(SPECIAL_PASSWORD.encode()).decode()
