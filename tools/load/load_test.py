@@ -18,7 +18,7 @@ class Background:
     """A program that tells on one of its streams, line by line, when it is ready."""
 
     def __init__(self, arguments, stream, ready):
-        self.process = subprocess.Popen(arguments, text=True, **{stream: subprocess.PIPE})
+        self.process = subprocess.Popen(arguments, text=True, **{"stdout": subprocess.DEVNULL, stream: subprocess.PIPE})
         self.stream = getattr(self.process, stream)
         self.lines = []
         for line in self.stream:
@@ -224,6 +224,37 @@ class RoostLoad(unittest.TestCase):
         self.assertGreater(result["latency_since_due_us"]["p50"], 5 * result["latency_us"]["p50"])
         _, _, result = self.load(f"--server={store.tls}", f"--lmtp={store.lmtp}", "--deliver=3", "--hold=0")
         self.assertIsNone(result["latency_since_due_us"])  # no rate, no schedule
+
+    def test_interrupted_on_the_way_it_delivers_nothing_and_tells_how_far_it_came(self):
+        store = self.store()
+        file = self.directory / "result.json"
+        load = Background([BIN / "roost-load", "--password=secret", f"--server={store.tls}", "--clients=500",
+                           "--rate=1", f"--lmtp={store.lmtp}", "--deliver=10", "--progress", f"--json={file}"],
+                          "stderr", "ramp")
+        load.process.send_signal(signal.SIGINT)
+        load.process.wait(DEADLINE_S)
+        load.stop()
+        result = json.loads(file.read_text())
+        self.assertTrue(result["interrupted"])
+        self.assertLess(result["connections"]["established"], 500)
+        self.assertEqual((result["connections"]["failed"], result["deliveries"]["accepted"]), (0, 0))
+
+    def test_interrupted_while_it_delivers_it_tells_what_came(self):
+        store = self.store()
+        file = self.directory / "result.json"
+        load = Background([BIN / "roost-load", "--password=secret", f"--server={store.tls}", "--users=one", "--show",
+                           f"--lmtp={store.lmtp}", "--deliver=1000000", "--deliver-rate=100", f"--json={file}"],
+                          "stdout", "3 EXISTS")
+        load.process.send_signal(signal.SIGINT)
+        output, _ = load.process.communicate(timeout=DEADLINE_S)
+        result = json.loads(file.read_text())
+        self.assertTrue(result["interrupted"])
+        self.assertGreaterEqual(result["events"]["received"], 3)
+        self.assertLess(result["deliveries"]["accepted"], 100000)
+        self.assertIn("message due to EXISTS", output)
+        times = [point[0] for point in result["series"]]
+        self.assertEqual(times, sorted(times))
+        self.assertEqual(result["series"][-1][1], 1)
 
     def test_a_foreign_target_is_refused(self):
         status, output, result = self.load("--server=192.0.2.1:993")

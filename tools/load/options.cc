@@ -22,6 +22,7 @@ class Applier {
   // Flags without a value.
   bool Switch(std::string_view flag) {
     if (flag == "--help") return out_->help = true;
+    if (flag == "--progress") return out_->progress = true;
     if (flag == "--show") return out_->show = true;
     if (flag == "--deliver-on-line") return out_->deliver_on_line = true;
     if (flag == "--i-may-load-this-host") return may_load_ = true;
@@ -207,6 +208,8 @@ idle client of the message's user must be told of it exactly once.
                            clients' own end costs the kernel is taken off
   --settle SECONDS         between the last client's IDLE and the look at memory (1)
 
+  --progress               a line every ten seconds where standard error is no terminal; on a
+                           terminal there is always one, which is kept up to date
   --show                   print every line that an idle client is told
   --json FILE              write the result there as JSON as well
   --i-may-load-this-host   needed for any target outside of 127.0.0.0/8 and ::1

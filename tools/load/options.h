@@ -57,6 +57,7 @@ struct Options {
   uint32_t settle_s = 1;      // between the last client's IDLE and the look at memory
 
   bool show = false;
+  bool progress = false;
   std::string json_file;
   bool help = false;
 };

@@ -13,6 +13,7 @@
 
 #include "tools/load/histogram.h"
 #include "tools/load/options.h"
+#include "tools/load/series.h"
 #include "tools/load/watch.h"
 
 namespace roost::load {
@@ -45,8 +46,10 @@ struct Result {
   std::map<std::string, uint64_t> errors;
 
   // Not summed up.
+  uint64_t asked = 0;  // clients
   bool interrupted = false;
   double seconds = 0;
+  Series series;
   Options::Bare bare = Options::Bare::kNone;
   Watched watched;  // empty: nobody asked
   // What a client's own end costs the kernel: of a bare run, this one or another.

@@ -88,6 +88,20 @@ void Watching(JsonWriter* json, const Result& r) {
   Cpu(json, r.watched.processes.front());
 }
 
+// [seconds, idle, messages so far, events so far]
+void OverTime(JsonWriter* json, const Series& series) {
+  json->OpenList("series");
+  for (const Point& point : series.points()) {
+    json->OpenList("");
+    json->Real("", point.seconds, 2);
+    json->Number("", point.idle);
+    json->Number("", point.delivered);
+    json->Number("", point.received);
+    json->Close();
+  }
+  json->Close();
+}
+
 }  // namespace
 
 std::string ResultJson(const Result& r) {
@@ -122,6 +136,7 @@ std::string ResultJson(const Result& r) {
   Watching(&json, r);
   json.Real("seconds", r.seconds, 3);
   json.Bool("interrupted", r.interrupted);
+  OverTime(&json, r.series);
   json.OpenList("errors");
   for (const auto& [text, count] : r.errors) {
     json.Open("");

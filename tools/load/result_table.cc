@@ -68,7 +68,10 @@ std::string ResultTable(const Result& r) {
   std::string out;
   if (r.interrupted) out += "interrupted; events still under way count as lost\n";
   out += "connections  " + Number(r.established) + " idle, " + Number(r.failed) + " failed, " +
-         Number(r.dropped) + " lost later\n";
+         Number(r.dropped) + " lost later";
+  const uint64_t known = r.established + r.failed;
+  if (r.asked > known) out += ", " + Number(r.asked - known) + " did not get that far";
+  out += "\n";
   if (r.handshakes > 0) {
     out += "handshakes   " + Number(r.handshakes) + ", " + Fixed(r.HandshakesPerSecond(), 0) +
            " a second\n";

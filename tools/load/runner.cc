@@ -23,6 +23,9 @@ std::atomic<bool> g_interrupted = false;
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 constexpr int kTickMs = 20;
+// Of progress: on a terminal, and in a file.
+constexpr uint64_t kBetweenLooksNs = kNsPerSecond / 5;
+constexpr uint64_t kBetweenLinesNs = 10 * kNsPerSecond;
 // Sockets of a thread that are no clients: deliveries, and what is being closed.
 constexpr uint32_t kSpareSockets = 256;
 
@@ -38,6 +41,13 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+Point PointOf(const ProgressState& state) {
+  return {.seconds = state.seconds,
+          .idle = state.idle,
+          .delivered = state.deliveries,
+          .received = state.received};
+}
+
 bool ReadFile(const std::string& path, std::string* text) {
   std::FILE* file = std::fopen(path.c_str(), "r");
   if (file == nullptr) return false;
@@ -50,6 +60,8 @@ bool ReadFile(const std::string& path, std::string* text) {
 }
 
 }  // namespace
+
+Runner::Runner(const Options& options) : options_(options), terminal_(isatty(STDERR_FILENO) != 0) {}
 
 std::unique_ptr<Runner> Runner::Create(const Options& options, std::string* error) {
   RaiseDescriptorLimit();
@@ -106,6 +118,7 @@ bool Runner::PrepareTls(std::string* error) {
 void Runner::Look(Moment moment) {
   if (options_.watch_pids.empty() && bare_server_ == nullptr) return;
   if (moment == Moment::kSteady) {
+    Enter(RunPhase::kSettle);
     Await(SecondsToNs(options_.settle_s), [] { return false; });
   }
   watch_.Take(moment);
@@ -124,22 +137,27 @@ Result Runner::Run() {
   for (const auto& shard : shards_) threads.emplace_back([&shard] { shard->Run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 
-  const uint64_t began_ns = NowNs();
+  began_ns_ = NowNs();
   Ramp();
   Look(Moment::kSteady);
-  if (options_.deliver > 0) Deliver();
-  if (options_.deliver_on_line) DeliverOnLine();
+  // What was asked for last is left out when somebody wants it to end.
+  if (options_.deliver > 0 && !g_interrupted) Deliver();
+  if (options_.deliver_on_line && !g_interrupted) DeliverOnLine();
   if (ordered_ > 0) AwaitEvents();
+  Enter(RunPhase::kHold);
   Await(SecondsToNs(options_.hold_s), [] { return false; });
   Look(Moment::kEnd);
-  if (shown_ns_ != 0) std::fputs("\r\033[K", stderr);
+  series_.End(PointOf(State()));
+  if (terminal_ && shown_ns_ != 0) std::fputs("\r\033[K", stderr);
 
   for (const auto& shard : shards_) shard->orders.stop = true;
   for (std::thread& thread : threads) thread.join();
   Result result;
   for (const auto& shard : shards_) result.Add(shard->result());
   result.interrupted = g_interrupted;
-  result.seconds = static_cast<double>(NowNs() - began_ns) / static_cast<double>(kNsPerSecond);
+  result.seconds = static_cast<double>(NowNs() - began_ns_) / static_cast<double>(kNsPerSecond);
+  result.asked = options_.clients;
+  result.series = series_;
   result.bare = options_.bare;
   result.watched = watch_.watched();
   result.kernel_bytes_per_end = kernel_bytes_per_end_;
@@ -171,14 +189,17 @@ void Runner::Order(uint64_t messages) {
 }
 
 void Runner::Deliver() {
+  Enter(RunPhase::kDeliver);
   Order(options_.deliver);
   Await(kNever, [this] { return Sum(&Progress::deliveries_done) >= ordered_; });
 }
 
 void Runner::DeliverOnLine() {
+  Enter(RunPhase::kDeliver);
   pollfd input{STDIN_FILENO, POLLIN, 0};
   char buffer[4096];
   while (!g_interrupted) {
+    NoteProgress();
     if (poll(&input, 1, kTickMs) <= 0) continue;
     const ssize_t n = read(STDIN_FILENO, buffer, sizeof buffer);
     if (n <= 0) return;
@@ -189,6 +210,7 @@ void Runner::DeliverOnLine() {
 void Runner::AwaitEvents() {
   // The answers to deliveries may still be under way; how long they may take, couriers know.
   Await(kNever, [this] { return Sum(&Progress::deliveries_done) >= ordered_; });
+  Enter(RunPhase::kEvents);
   Await(SecondsToNs(options_.wait_s),
         [this] { return Sum(&Progress::received) >= Sum(&Progress::expected); });
 }
@@ -198,20 +220,43 @@ bool Runner::Await(uint64_t limit_ns, const std::function<bool()>& done) {
   while (!g_interrupted) {
     if (done()) return true;
     if (NowNs() >= end_ns) return false;
-    ShowProgress();
+    NoteProgress();
     poll(nullptr, 0, kTickMs);
   }
   return false;
 }
 
-void Runner::ShowProgress() {
-  if (isatty(STDERR_FILENO) == 0 || options_.show || NowNs() < shown_ns_ + kNsPerSecond) return;
-  shown_ns_ = NowNs();
-  const auto number = [](uint64_t value) { return static_cast<unsigned long long>(value); };
-  std::fprintf(stderr, "\r%llu idle of %u, %llu of %llu messages, %llu of %llu events\033[K\r",
-               number(Sum(&Progress::idle)), options_.clients,
-               number(Sum(&Progress::deliveries_done)), number(ordered_),
-               number(Sum(&Progress::received)), number(Sum(&Progress::expected)));
+void Runner::Enter(RunPhase phase) {
+  phase_ = phase;
+  NoteProgress();
+}
+
+ProgressState Runner::State() const {
+  ProgressState state;
+  state.phase = phase_;
+  state.seconds = static_cast<double>(NowNs() - began_ns_) / static_cast<double>(kNsPerSecond);
+  state.idle = Sum(&Progress::idle);
+  state.clients = options_.clients;
+  state.deliveries = Sum(&Progress::deliveries_done);
+  state.ordered = ordered_;
+  state.received = Sum(&Progress::received);
+  state.expected = Sum(&Progress::expected);
+  return state;
+}
+
+void Runner::NoteProgress() {
+  const ProgressState state = State();
+  series_.Add(PointOf(state));
+  ShowProgress(state);
+}
+
+void Runner::ShowProgress(const ProgressState& state) {
+  if (options_.show || (!terminal_ && !options_.progress)) return;
+  const uint64_t now = NowNs();
+  if (now < shown_ns_ + (terminal_ ? kBetweenLooksNs : kBetweenLinesNs)) return;
+  shown_ns_ = now;
+  const std::string line = line_.Tell(state);
+  std::fprintf(stderr, terminal_ ? "\r%s\033[K\r" : "%s\n", line.c_str());
 }
 
 uint64_t Runner::Sum(std::atomic<uint64_t> Progress::*member) const {

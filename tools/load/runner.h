@@ -18,6 +18,8 @@
 #include "core/io/uring_io.h"
 #include "tools/load/bare_server.h"
 #include "tools/load/load_shard.h"
+#include "tools/load/progress.h"
+#include "tools/load/series.h"
 #include "tools/load/watch.h"
 
 namespace roost::load {
@@ -33,7 +35,7 @@ class Runner {
   static void Interrupt();
 
  private:
-  explicit Runner(const Options& options) : options_(options) {}
+  explicit Runner(const Options& options);
 
   bool Prepare(std::string* error);
   bool PrepareTls(std::string* error);
@@ -44,7 +46,11 @@ class Runner {
   void AwaitEvents();
   // Until `done` or the time is up or it is interrupted. True: done.
   bool Await(uint64_t limit_ns, const std::function<bool()>& done);
-  void ShowProgress();
+  void Enter(RunPhase phase);
+  ProgressState State() const;
+  // Keeps what is to be drawn and shows what is to be seen.
+  void NoteProgress();
+  void ShowProgress(const ProgressState& state);
   uint64_t Sum(std::atomic<uint64_t> Progress::*member) const;
   void Order(uint64_t messages);
 
@@ -57,7 +63,12 @@ class Runner {
   std::vector<std::unique_ptr<LoadShard>> shards_;
   bool ramp_limit_hit_ = false;
   uint64_t ordered_ = 0;
+  const bool terminal_;
+  RunPhase phase_ = RunPhase::kRamp;
+  uint64_t began_ns_ = 0;
   uint64_t shown_ns_ = 0;
+  ProgressLine line_;
+  Series series_;
 };
 
 }  // namespace roost::load
