@@ -105,7 +105,11 @@ std::string Belief::Fetch(uint32_t n, const std::vector<TextToken>& tokens, Fetc
         if (tokens[i].text.front() != '\\' && keywords.count(tokens[i].text) == 0) {
           wrong = "keyword " + tokens[i].text + ", which FLAGS has not named";
         }
-        if (!tokens[i].Is("\\Recent")) flags.insert(tokens[i].text);
+        if (tokens[i].Is("\\Recent")) {
+          fetched->recent = true;
+        } else {
+          flags.insert(tokens[i].text);
+        }
       }
       entries[n - 1].flags = std::move(flags);
     } else if (tokens[i].Is("MODSEQ")) {

@@ -27,6 +27,7 @@ class Belief {
   struct Fetched {
     uint32_t number = 0;
     bool uid = false, flags = false;
+    bool recent = false;  // \Recent is among the flags
     uint64_t modseq = 0;  // 0: none
     std::optional<std::string> body;
   };

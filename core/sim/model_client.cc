@@ -8,6 +8,8 @@
 namespace roost {
 namespace {
 
+// A session is not handed from one client in IDLE to another one in so short a time.
+constexpr uint64_t kSameMomentNs = 20 * kNsPerMs;
 // What one session was told, another one, or the feed, has heard of by then.
 constexpr uint64_t kKnownNs = 3 * kNsPerSecond;
 
@@ -50,8 +52,9 @@ std::string ModelClient::Describe() const {
 void ModelClient::Watch() {
   world_.wires.In(5 * kNsPerSecond, life_, [this] {
     const bool idles = !sent_.empty() && sent_.front().name == "IDLE" && idling_;
+    const uint64_t patience = heard_untagged_bad_ ? world_.bad_patience_ns : world_.patience_ns;
     if (!sent_.empty() && !idles && wire_.open() &&
-        sent_.front().sent_ns + world_.patience_ns < world_.wires.now_ns()) {
+        sent_.front().sent_ns + patience < world_.wires.now_ns()) {
       // A store that hangs keeps its client waiting, with us as without.
       if (!world_.store.InTrouble(user_) && wire_.reading()) {
         Wrong("no answer to " + sent_.front().tag + " " + sent_.front().name);
@@ -299,6 +302,7 @@ void ModelClient::HearUntagged(const std::string& text) {
     if (!tokens.empty() && tokens[0].kind == TextToken::Kind::kOpen) return;  // (EARLIER)
     if (belief_.selecting || !MayHearExpunge("VANISHED")) return;
     ++world_.counts.vanished_told;
+    NoteOvertaken();
     const std::string wrong = belief_.Vanished(tokens.empty() ? "" : tokens[0].text);
     if (!wrong.empty()) Wrong(wrong);
   } else if (first.Is("SEARCH") || first.Is("ESEARCH") || first.Is("SORT") || first.Is("THREAD")) {
@@ -364,11 +368,13 @@ void ModelClient::HearNumber(uint32_t n, const std::vector<TextToken>& tokens) {
   std::string wrong;
   if (tokens[0].Is("EXISTS")) {
     ++world_.counts.exists_told;
+    NoteOvertaken();
     wrong = belief_.Exists(n);
   } else if (tokens[0].Is("EXPUNGE")) {
     if (belief_.selecting || !MayHearExpunge("EXPUNGE")) return;
     if (enabled_qresync_ && !belief_.no_modseq) Wrong("EXPUNGE to a client with QRESYNC");
     ++world_.counts.expunges_told;
+    NoteOvertaken();
     wrong = belief_.Expunge(n);
   } else if (tokens[0].Is("FETCH")) {
     return HearFetch(n, tokens);
@@ -385,6 +391,7 @@ void ModelClient::HearFetch(uint32_t n, const std::vector<TextToken>& tokens) {
   const std::string wrong = belief_.Fetch(n, items, &fetched);
   if (!wrong.empty()) return Wrong(wrong);
   if (fetched.flags) ++world_.counts.flags_told;
+  if (fetched.recent && idling_) HearRecent(n);
   if (fetched.modseq != 0 && !sent_.empty())
     sent_.front().modseq = std::max(sent_.front().modseq, fetched.modseq);
   if (fetched.modseq != 0 && !enabled_condstore_) Wrong("MODSEQ to a client without CONDSTORE");
@@ -401,6 +408,24 @@ void ModelClient::HearFetch(uint32_t n, const std::vector<TextToken>& tokens) {
     const std::string other = belief_.CheckBody(user_, n, *fetched.body);
     if (!other.empty()) Wrong(other);
   }
+}
+
+// Only one session sees a message as \Recent (RFC 3501, 2.3.2), so only one client is told. Those
+// that EXAMINE leave it so for others, and servers that are apart know it each on its own.
+void ModelClient::HearRecent(uint32_t n) {
+  const uint32_t uid = belief_.entries[n - 1].uid;
+  if (uid == 0 || belief_.examine || world_.store.traits().replicas > 0) return;
+  const uint64_t now = world_.wires.now_ns();
+  auto& told = world_.recent_told[{user_, belief_.mailbox, belief_.uid_validity, uid}];
+  if (told.client != number_ && told.at_ns != 0 && now - told.at_ns < kSameMomentNs) {
+    Wrong("UID " + std::to_string(uid) + " is \\Recent, as client " + std::to_string(told.client) +
+          " was told in the same moment");
+  }
+  told = {number_, now};
+}
+
+void ModelClient::NoteOvertaken() {
+  for (Sent& sent : sent_) sent.overtaken = true;
 }
 
 // SEARCH, ESEARCH, SORT or THREAD.
@@ -425,6 +450,10 @@ void ModelClient::HearNumbers(const std::vector<uint32_t>& found,
                               const std::vector<TextToken>& tokens) {
   const Sent& sent = sent_.front();
   if (sent.list == Sent::List::kAny) return;
+  if (sent.list == Sent::List::kAllUids && sent.overtaken) {
+    Send("UID SEARCH", "ALL", {.list = Sent::List::kAllUids});
+    return;
+  }
   if (sent.list == Sent::List::kAllUids) {
     const std::string wrong = belief_.Listed(found);
     if (!wrong.empty()) Wrong(wrong);

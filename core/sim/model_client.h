@@ -11,10 +11,12 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "core/base/rng.h"
@@ -54,6 +56,13 @@ struct ClientWorld {
   bool small_log = false;  // a feed's log may overflow, and laggards be let go
   // No answer after so long is a violation.
   uint64_t patience_ns = 100 * kNsPerSecond;
+  // Behind an untagged BAD, which is all that some commands are answered by, nobody waits so long.
+  uint64_t bad_patience_ns = 30 * kNsPerSecond;
+  // Who was told in IDLE that a message (user, mailbox, UIDVALIDITY, UID) is \Recent, and when.
+  struct RecentTold {
+    uint64_t client = 0, at_ns = 0;
+  };
+  std::map<std::tuple<std::string, std::string, uint32_t, uint32_t>, RecentTold> recent_told;
 };
 
 class ModelClient final : public WireOwner {
@@ -124,6 +133,7 @@ class ModelClient final : public WireOwner {
     // What the list that answers a SEARCH, SORT or THREAD names.
     enum class List : uint8_t { kAny, kAllUids, kNumbersOfUids, kUidsOfNumbers, kSomeNumbers };
     List list = List::kAny;
+    bool overtaken = false;        // messages came or went since it was sent: a list may be older
     std::vector<uint32_t> asked;   // UIDs or numbers, as `list` says
     std::vector<uint32_t> copied;  // UIDs that COPY or MOVE named, if all are known
     std::function<void(bool ok, const std::string& text)> done;
@@ -140,6 +150,8 @@ class ModelClient final : public WireOwner {
   void HearUntagged(const std::string& text);
   void HearNumber(uint32_t n, const std::vector<TextToken>& tokens);
   void HearFetch(uint32_t n, const std::vector<TextToken>& tokens);
+  void HearRecent(uint32_t n);
+  void NoteOvertaken();
   void HearStatus(const std::vector<TextToken>& tokens);
   void HearList(const std::vector<TextToken>& tokens);
   void HearNumbers(const std::vector<uint32_t>& found, const std::vector<TextToken>& tokens);

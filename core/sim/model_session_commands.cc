@@ -103,7 +103,10 @@ std::vector<uint32_t> ModelSession::Found(const std::vector<bool>& chosen) const
 
 void ModelSession::Search(const Tokens& tokens) {
   const bool expunges = uid_command_ && !HasNumbers(tokens);
-  EarlyNews(expunges);
+  // Found before what is told ahead of it: the list may name what is gone, and lack what came.
+  const double odds = store_.traits().overtaken_lists;
+  const bool overtaken = expunges && odds > 0 && rng_.Chance(odds);
+  if (!overtaken) EarlyNews(expunges);
   size_t at = 0;
   bool esearch = false;
   if (!tokens.empty() && tokens[0].Is("RETURN") && store_.traits().esearch) {
@@ -121,6 +124,11 @@ void ModelSession::Search(const Tokens& tokens) {
   } else {
     line = "* SEARCH";
     for (uint32_t n : found) line += " " + std::to_string(n);
+  }
+  if (overtaken) {
+    const size_t before = view_.size();
+    Tell(false, expunges);
+    store_.counts().overtaken_lists += view_.size() != before ? 1 : 0;
   }
   Say(line);
   Tell(false, expunges);

@@ -356,6 +356,7 @@ SimCounts Simulation::Count() {
   c["store number probes"] = s.probes;
   c["store replica sessions"] = s.replica_sessions;
   c["store stale selects"] = s.stale_selects;
+  c["store overtaken lists"] = s.overtaken_lists;
   c["changes delivered"] = s.delivered;
   c["changes expunged"] = s.expunged;
   c["changes reflagged"] = s.reflagged;

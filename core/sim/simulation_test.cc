@@ -97,6 +97,7 @@ TEST_P(SimulationPart, EveryClientIsToldTheTruthAndNothingIsAtZero) {
                            "store unseen messages",
                            "store replica sessions",
                            "store stale selects",
+                           "store overtaken lists",
                            "store number probes",
                            "store read-only or back",
                            "store selects without modseq"}) {
