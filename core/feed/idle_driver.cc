@@ -404,6 +404,8 @@ void IdleDriver::OnStoreData(Session& session, const Piece& piece, const Respons
       BatchSoon();
       break;
     case ResponseKind::kOk:
+    case ResponseKind::kNo:
+    case ResponseKind::kBad:
       // PERMANENTFLAGS depend on how the mailbox was opened: told when a client has a session
       // again.
       if (first->CodeIs("ALERT")) {

@@ -143,6 +143,100 @@ TEST_F(IdleDriverTest, PassesNoPermanentFlagsOn) {
   world_.HearsNothing(client_, 0.5);
 }
 
+// The driver's numbers are its own: clients are told those of the feed's view.
+TEST(IdleDriver, TellsNumbersOfTheFeedsViewNotOfItsOwn) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  // Below 10 all is decided: what has such a UID and is not there is gone.
+  world.Select(client, 0, {.uids = {1, 2, 3}, .uid_next = 10});
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.AnswerList(0, {1, 2, 3});
+  const std::string idle = world.Asked(0, "IDLE");
+  world.Tell(0, "+ idling");
+  world.Pass(0.1);
+  world.Tell(0, "* 5 EXISTS");
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  const std::string fetch = world.Asked(0, "UID FETCH 4:* (UID)");
+  world.Asked(0, "IDLE");
+  world.Tell(0, idle + " OK done");
+  world.Tell(0, "* 4 FETCH (UID 8)");
+  world.Tell(0, "* 5 FETCH (UID 12)");
+  world.Tell(0, fetch + " OK done");
+  world.Tell(0, "+ idling");
+  EXPECT_EQ(world.Hear(client), "* 4 EXISTS");
+  world.Tell(0, "* 4 FETCH (FLAGS (\\Seen))");
+  world.Tell(0, "* 5 FETCH (FLAGS (\\Seen))");
+  EXPECT_EQ(world.Hear(client), "* 4 FETCH (FLAGS (\\Seen))");
+  world.HearsNothing(client, 0.1);
+  world.Tell(0, "* 4 EXPUNGE");
+  world.HearsNothing(client, 0.1);
+  world.Tell(0, "* 4 EXPUNGE");
+  EXPECT_EQ(world.Hear(client), "* 4 EXPUNGE");
+}
+
+TEST_F(IdleDriverTest, PassesAnAlertOnToEverySubscriberOnce) {
+  const size_t other = world_.LogIn();
+  world_.Select(other, 1, {.uids = {1, 2, 3}});
+  world_.Join(other, 1, 0, {1, 2, 3});
+  world_.Say(other, "DONE");
+  world_.HearsBeginning(other, "i OK");
+  world_.Tell(0, "* OK [ALERT] Going down at noon");
+  world_.Tell(0, "* NO [ALERT] Quota is all but used up");
+  EXPECT_EQ(world_.Hear(client_), "* OK [ALERT] Going down at noon");
+  EXPECT_EQ(world_.Hear(client_), "* NO [ALERT] Quota is all but used up");
+  world_.HearsNothing(other, 0.5);  // it is not in IDLE
+  world_.Say(other, "n NOOP");
+  EXPECT_EQ(world_.Hear(other), "* OK [ALERT] Going down at noon");
+  EXPECT_EQ(world_.Hear(other), "* NO [ALERT] Quota is all but used up");
+  world_.HearsBeginning(other, "n OK");
+  world_.Say(client_, "DONE");
+  world_.HearsBeginning(client_, "i OK");
+  // Whoever joins later has missed it.
+  const size_t late = world_.LogIn();
+  world_.Select(late, 2, {.uids = {1, 2, 3}});
+  world_.Join(late, 2, 0, {1, 2, 3});
+  world_.HearsNothing(late, 0.5);
+}
+
+// A period is shorter by up to an eighth, so that thousands do not ask in one moment.
+TEST(DriverCheck, ProvesNowAndThenThatTheStoreIsAlive) {
+  ScriptedWorld world;
+  world.config().parking.driver_check_s = 80;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1}});
+  world.ParkFirst(client, 0, {1});
+  world.AsksNothing(0, 69);
+  world.Pass(11);
+  world.AnswerFlush(0, {"* 1 FETCH (FLAGS (\\Seen))"});
+  EXPECT_EQ(world.Hear(client), "* 1 FETCH (FLAGS (\\Seen))");
+  world.AsksNothing(0, 55);  // the one before came after 70 seconds at least
+  world.Pass(25);
+  world.AnswerFlush(0, {"* 1 EXPUNGE"});
+  EXPECT_EQ(world.Hear(client), "* 1 EXPUNGE");
+}
+
+TEST(DriverCheck, LooksForAnotherSessionWhenItIsNotAnsweredInTime) {
+  ScriptedWorld world;
+  world.config().parking.driver_check_s = 20;
+  world.config().stores[0].command_timeout_s = 30;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1}});
+  world.ParkFirst(client, 0, {1});
+  world.Pass(20);
+  EXPECT_EQ(world.NextAsked(0), "DONE");  // into the void
+  world.HearsNothing(client, 25);
+  EXPECT_EQ(world.sessions_seen(), 1u);
+  world.Pass(5);
+  const std::string enable = world.Asked(1, "ENABLE CONDSTORE");
+  world.Tell(1, "* ENABLED CONDSTORE");
+  world.Tell(1, enable + " OK done");
+  world.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 2}});
+  world.AnswerList(1, {1, 2});
+  world.Answer(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  EXPECT_EQ(world.Hear(client), "* 2 EXISTS");  // which the dead one never told
+}
+
 TEST_F(IdleDriverTest, IsLostWhenTheStoreContradictsItself) {
   world_.Tell(0, "* 9 EXPUNGE");
   world_.HearsNothing(client_, 0.5);

@@ -13,6 +13,7 @@ Feeds::Feeds(Loop& loop, const Config& config, Subscribers& subscribers)
       auditor_(std::make_unique<Auditor>(loop, *this)) {}
 
 Feeds::~Feeds() {
+  closing_ = true;  // holds within what goes now must not drop it again
   auditor_.reset();
   recoveries_.clear();
   dying_.clear();
@@ -37,7 +38,7 @@ Feed* Feeds::Create(User& user, std::string_view mailbox) {
 }
 
 void Feeds::DropIfUnused(Feed* feed) {
-  if (feed->holds != 0) return;
+  if (closing_ || feed->holds != 0) return;
   if (feed->subscriber_count != 0) return subscribers_.OnReleased(*feed);
   User& user = feed->user();
   if (auto dying = dying_.find(feed); dying != dying_.end()) {

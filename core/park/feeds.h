@@ -84,6 +84,7 @@ class Feeds final : public FeedHost {
   std::map<const Feed*, std::unique_ptr<Feed>> dying_;  // dead, and not all clients have been told
   std::map<const Feed*, std::unique_ptr<Recovery>> recoveries_;
   FeedStats stats_;
+  bool closing_ = false;
   std::unique_ptr<Auditor> auditor_;
 };
 

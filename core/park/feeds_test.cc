@@ -153,6 +153,15 @@ TEST_F(FeedsTest, AreLookedAtAgainWhenSomebodySeesAnotherUidvalidity) {
   EXPECT_EQ(world_.figures().feeds.joined, 0u);
 }
 
+// The process ends while a feed is looked at again: what waits for its driver goes with it.
+TEST_F(FeedsTest, GoInTheMiddleOfBeingLookedAtAgain) {
+  Park("INBOX");
+  const size_t second = SelectIt("INBOX", "ann", 8);
+  world_.Say(second, "i IDLE");
+  EXPECT_EQ(world_.Hear(second), "+ idling");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");  // never answered
+}
+
 TEST_F(FeedsTest, GoOnWhenItWasTheOtherWhoSawWrongly) {
   const size_t first = Park("INBOX");
   const size_t second = SelectIt("INBOX", "ann", 8);

@@ -196,6 +196,110 @@ TEST(Parking, KeepsTheSessionOfAClientThatUsedAnUnknownCommand) {
   EXPECT_EQ(world.figures().feeds.feeds, 0u);
 }
 
+// Before its list is accepted nobody knows what the client believes, so nobody can say what it
+// missed.
+TEST(Parking, SaysGoodbyeWhenTheSessionDiesBeforeItIsListed) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1, 2}});
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.Answer(0, "NOOP");
+  world.Asked(0, "UID SEARCH RETURN (ALL) ALL");
+  world.Cut(0);
+  world.HearsBeginning(client, "* BYE [UNAVAILABLE]");
+  world.Pass(0.5);
+  EXPECT_TRUE(world.closed(client));
+  EXPECT_EQ(world.figures().feeds.feeds, 0u);
+}
+
+TEST(Parking, LastsFromTheMomentThatTheListIsAccepted) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1, 2}});
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.AnswerList(0, {1, 2});
+  world.Asked(0, "IDLE");  // and is never answered
+  world.Cut(0);
+  world.HearsNothing(client, 0.5);
+  EXPECT_EQ(world.figures().parked, 1u);
+  const std::string enable = world.Asked(1, "ENABLE CONDSTORE");
+  world.Tell(1, "* ENABLED CONDSTORE");
+  world.Tell(1, enable + " OK done");
+  world.AnswerSelect(1, "EXAMINE INBOX", {.uids = {2}, .uid_next = 3});
+  world.AnswerList(1, {2});
+  world.Answer(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  EXPECT_EQ(world.Hear(client), "* 1 EXPUNGE");
+}
+
+TEST(Parking, LeavesTheFeedToTheOthersWhenAJoinersSessionDies) {
+  ScriptedWorld world;
+  const size_t first = world.LogIn();
+  world.Select(first, 0, {.uids = {1, 2}});
+  world.ParkFirst(first, 0, {1, 2});
+  const size_t second = world.LogIn();
+  world.Select(second, 1, {.uids = {1, 2}});
+  world.Say(second, "i IDLE");
+  EXPECT_EQ(world.Hear(second), "+ idling");
+  world.Answer(1, "NOOP");
+  world.Cut(1);
+  world.HearsBeginning(second, "* BYE [UNAVAILABLE]");
+  world.Tell(0, "* 1 EXPUNGE");
+  EXPECT_EQ(world.Hear(first), "* 1 EXPUNGE");
+}
+
+// Restored or recreated with the UIDVALIDITY it had: only its id tells.
+TEST(Parking, JoinsNoFeedOfAMailboxWithAnotherId) {
+  ScriptedWorld world;
+  const size_t first = world.LogIn();
+  world.Select(first, 0, {.uids = {1, 2}, .id = "F1"});
+  world.ParkFirst(first, 0, {1, 2});
+  const size_t same = world.LogIn();
+  world.Select(same, 1, {.uids = {1, 2}, .id = "F1"});
+  world.Join(same, 1, 0, {1, 2});
+  EXPECT_EQ(world.figures().parked, 2u);
+  const size_t other = world.LogIn();
+  world.Select(other, 2, {.uids = {1, 2}, .id = "F2"});
+  world.Say(other, "i IDLE");
+  EXPECT_EQ(world.Hear(other), "+ idling");
+  EXPECT_EQ(world.NextAsked(0), "DONE");  // the feed is looked at again
+  world.Cut(0);
+  const std::string enable = world.Asked(3, "ENABLE CONDSTORE");
+  world.Tell(3, "* ENABLED CONDSTORE");
+  world.Tell(3, enable + " OK done");
+  world.AnswerSelect(3, "EXAMINE INBOX", {.uids = {1, 2}, .id = "F2"});
+  world.HearsBeginning(first, "* BYE [UNAVAILABLE] The mailbox was replaced");
+  world.HearsBeginning(same, "* BYE [UNAVAILABLE] The mailbox was replaced");
+  world.HearsNothing(other, 0.1);
+  EXPECT_FALSE(world.closed(other));
+}
+
+// What a token says of its user the store has not proven.
+TEST(Parking, SharesNothingWithWhomATokenMerelyClaimsToBe) {
+  ScriptedWorld world("IMAP4rev1 IDLE ESEARCH SASL-IR AUTH=PLAIN AUTH=XOAUTH2 AUTH=OAUTHBEARER");
+  const size_t ann = world.LogIn("ann");
+  world.Select(ann, 0, {.uids = {1}});
+  world.ParkFirst(ann, 0, {1});
+  const std::string bearer = "auth=Bearer token\1\1";
+  const std::string tokens[] = {"XOAUTH2 " + ToBase64("user=ann\1" + bearer),
+                                "OAUTHBEARER " + ToBase64("n,a=ann,\1" + bearer)};
+  for (size_t session : {1, 2}) {
+    const size_t claims = world.Connect();
+    world.Say(claims, "l AUTHENTICATE " + tokens[session - 1]);
+    world.HearsBeginning(claims, "l OK");
+    world.Select(claims, session, {.uids = {1}});
+    world.Say(claims, "i IDLE");
+    EXPECT_EQ(world.Hear(claims), "+ idling");
+    world.Asked(session, "IDLE");  // its own session idles for it
+    world.Tell(session, "+ idling");
+    world.Tell(0, "* 1 FETCH (FLAGS (\\Seen))");
+    EXPECT_EQ(world.Hear(ann), "* 1 FETCH (FLAGS (\\Seen))");
+    world.HearsNothing(claims, 0.5);
+  }
+  EXPECT_EQ(world.figures().parked, 1u);
+}
+
 TEST(Parking, OwesAQuietClientNoFlagsWithoutTheModseqThatItsClassIsTold) {
   ScriptedWorld world;
   world.config().parking.quiet_park_s = 10;

@@ -71,8 +71,10 @@ void Waking::DriverStopped(std::unique_ptr<Session> session) {
   session_ = std::move(session);
   session_->set_sink(*this);
   const bool alone = feed.subscriber_count == 1 && feed.holds == 1;
-  if (!alone) {
-    ReturnDriver();  // somebody joins in this moment
+  // The feed keeps its own view: it leaves out what its driver, if that was behind, tells anew.
+  const bool equal = session_->view()->known() == feed.view();
+  if (!alone || !equal) {
+    ReturnDriver();  // somebody joins in this moment, or numbers mean other messages there
     return OpenSession();
   }
   const uint64_t head = feed.head();
@@ -119,6 +121,7 @@ void Waking::OpenSession() {
   wish.enabled = wish_.client.enabled;
   wish.mailbox = wish_.client.mailbox;
   wish.examine = wish_.client.examine;
+  wish.fresh = another_;
   wish.client = wish_.peer;
   opener_ = std::make_unique<Opener>(loop_, user_, std::move(wish),
                                      [this](Opener::Result r) { Opened(std::move(r)); });
@@ -151,6 +154,7 @@ void Waking::Opened(Opener::Result result) {
   }
   const SelectedMailbox& m = *session_->state().selected();
   if (!MayServe(session_->state(), wish_.client) || !MayBeWatched(m)) {
+    feeds_.Recheck(*wish_.feed);  // the others' driver may be silent for ever
     return Finish(Outcome::kEnded,
                   "[UNAVAILABLE] The mailbox was replaced; please select it again");
   }
@@ -193,12 +197,20 @@ void Waking::FlushFeed() {
 }
 
 void Waking::Again() {
-  if (++tries_ > kMaxTries) {
-    return Finish(Outcome::kUnavailable, "the store's sessions do not agree yet");
-  }
+  if (++tries_ > kMaxTries) return TryAnother();
   retry_.SetIn(MsToNs(kRetryMs), [this] {
     if (session_ != nullptr) ListSession();
   });
+}
+
+// One that stays behind what the client was told may be with a server that is. It is nobody's next.
+void Waking::TryAnother() {
+  session_->Close();
+  loop_.Retire(std::move(session_));
+  if (another_) return Finish(Outcome::kUnavailable, "the store's sessions do not agree yet");
+  another_ = true;
+  tries_ = 0;
+  OpenSession();
 }
 
 // The feed is finding a new driver. Meanwhile our session is at hand and hears what comes.

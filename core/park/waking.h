@@ -102,6 +102,7 @@ class Waking final : public Retirable, private SessionSink {
   bool TellDifference(const UidSet& now, const Difference& difference);
   void TellSelected(std::string* tell) const;
   void Again();
+  void TryAnother();
   void AwaitDriver();
   void Finish(Outcome outcome, std::string text);
 
@@ -113,8 +114,9 @@ class Waking final : public Retirable, private SessionSink {
   FeedHold hold_;
   int tries_ = 0;
   int waits_ = 0;
-  bool proven_ = false;  // the session's view is the client's frozen one
-  bool heard_ = false;   // the session told flags since the feed was asked to flush
+  bool another_ = false;  // a session of ours stayed behind the client: this one is the last
+  bool proven_ = false;   // the session's view is the client's frozen one
+  bool heard_ = false;    // the session told flags since the feed was asked to flush
   std::string tell_;
   OwedExpunges owed_;
   std::unique_ptr<Opener> opener_;

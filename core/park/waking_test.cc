@@ -219,6 +219,103 @@ TEST_F(WakingOfOneOfTwo, TellsPermanentFlagsThatAreOthersNow) {
   EXPECT_EQ(world_.NextAsked(2), "u UID FETCH 1 (FLAGS)");
 }
 
+// Told NO rather than shown its mailbox as it was before.
+TEST_F(WakingOfOneOfTwo, UsesNoSessionThatStaysBehindWhatTheClientWasTold) {
+  world_.config().parking.pool_keep_s = 10;  // nor leaves it to whoever wakes next
+  world_.Say(second_, "f FETCH 1 (FLAGS)");
+  for (const size_t session : {2, 3}) {
+    world_.AnswerSelect(session, "SELECT INBOX", {.uids = {1, 2}});  // has not heard of UID 3
+    for (int tries = 0; tries < 6; ++tries) {
+      world_.AnswerList(session, {1, 2});
+      world_.AnswerFlush(0);
+    }
+    EXPECT_NE(world_.NextAsked(session).find(" LOGOUT"), std::string::npos);
+  }
+  world_.HearsBeginning(second_, "f NO [UNAVAILABLE]");
+  world_.AsksNothing(3, 1);
+  EXPECT_EQ(world_.figures().parked, 2u);
+  world_.Say(second_, "i IDLE");
+  EXPECT_EQ(world_.Hear(second_), "+ idling");
+  world_.Tell(0, "* 3 EXPUNGE");
+  EXPECT_EQ(world_.Hear(second_), "* 3 EXPUNGE");
+  EXPECT_EQ(world_.sessions_seen(), 4u);
+}
+
+TEST_F(WakingOfOneOfTwo, UsesAnotherSessionWhenOneStaysBehind) {
+  world_.Say(second_, "f FETCH 1 (FLAGS)");
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2}});
+  for (int tries = 0; tries < 6; ++tries) {
+    world_.AnswerList(2, {1, 2});
+    world_.AnswerFlush(0);
+  }
+  world_.AnswerSelect(3, "SELECT INBOX", {.uids = {1, 2, 3}});
+  world_.AnswerFlush(0);
+  EXPECT_EQ(world_.NextAsked(3), "f FETCH 1 (FLAGS)");
+}
+
+// A driver that was adopted behind the store tells of a message that clients know to be gone: it is
+// left out of the feed's view, and the driver's numbers are not theirs.
+TEST(Waking, HandsNoDriverOverWhoseViewIsNotTheFeeds) {
+  ScriptedWorld world;
+  const size_t client = world.LogIn();
+  world.Select(client, 0, {.uids = {1, 2, 3}, .uid_next = 10});
+  world.Say(client, "i IDLE");
+  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.AnswerList(0, {1, 2, 3});
+  const std::string idle = world.Asked(0, "IDLE");
+  world.Tell(0, "+ idling");
+  world.Pass(0.1);
+  world.Tell(0, "* 5 EXISTS");
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  const std::string fetch = world.Asked(0, "UID FETCH 4:* (UID)");
+  const std::string again = world.Asked(0, "IDLE");
+  world.Tell(0, idle + " OK done");
+  world.Tell(0, "* 4 FETCH (UID 8)");
+  world.Tell(0, "* 5 FETCH (UID 12)");
+  world.Tell(0, fetch + " OK done");
+  world.Tell(0, "+ idling");
+  EXPECT_EQ(world.Hear(client), "* 4 EXISTS");
+  world.Say(client, "DONE");
+  world.HearUntil(client, "i");
+  world.Say(client, "f FETCH 4 (FLAGS)");
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  world.Tell(0, again + " OK done");
+  EXPECT_NE(world.NextAsked(0).find(" LOGOUT"), std::string::npos);
+  EXPECT_EQ(world.figures().feeds.handed_over, 0u);
+  EXPECT_EQ(world.figures().feeds.recovering, 1u);
+  world.HearsNothing(client, 0.1);
+}
+
+// CLOSE expunges where the mailbox may be written: it must not run on a session of another mode,
+// and none of ours is ever closed by it.
+TEST_F(WakingOfOneOfTwo, RunsTheClientsCloseInItsOwnMode) {
+  const size_t third = world_.LogIn();
+  world_.Say(third, "x EXAMINE INBOX");
+  world_.AnswerSelect(2, "EXAMINE INBOX", {.uids = {1, 2, 3}});
+  world_.HearUntil(third, "x");
+  world_.Join(third, 2, 0, {1, 2, 3});
+  world_.Say(third, "DONE");
+  world_.HearsBeginning(third, "i OK");
+  world_.Say(third, "c CLOSE");
+  world_.AnswerSelect(3, "EXAMINE INBOX", {.uids = {1, 2, 3}});
+  world_.AnswerFlush(0);
+  EXPECT_EQ(world_.NextAsked(3), "c CLOSE");
+}
+
+// The name is another mailbox's by now, and the others' driver is silent for ever.
+TEST_F(WakingOfOneOfTwo, HasTheFeedLookedAtAgainWhenTheMailboxWasReplaced) {
+  world_.Say(second_, "u UID FETCH 1 (FLAGS)");
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2, 3}, .validity = 8});
+  world_.HearsBeginning(second_, "* BYE ");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  world_.Cut(0);
+  const std::string enable = world_.Asked(3, "ENABLE CONDSTORE");
+  world_.Tell(3, "* ENABLED CONDSTORE");
+  world_.Tell(3, enable + " OK done");
+  world_.AnswerSelect(3, "EXAMINE INBOX", {.uids = {1, 2, 3}, .validity = 8});
+  world_.HearsBeginning(first_, "* BYE [UNAVAILABLE] The mailbox was replaced");
+}
+
 // A master user may have other rights than the user: what it sees must not be taken for the user's.
 class WakingByProxy : public ::testing::Test {
  protected:

@@ -26,6 +26,7 @@ class ScriptedWorld::Peer final : public WireOwner {
 
   Wire wire;
   std::deque<std::string> lines;
+  std::string id;  // said before its login
   bool closed = false;
 
  private:
@@ -104,6 +105,7 @@ void ScriptedWorld::Accepted(SocketId socket) {
 bool ScriptedWorld::TakeLogin(Peer& peer, const std::string& line) {
   const std::string tag = line.substr(0, line.find(' '));
   if (line.find(" AUTHENTICATE ") == line.npos && line.find(" LOGIN ") == line.npos) {
+    if (line.find(" ID ") == tag.size()) peer.id = line.substr(tag.size() + 1);
     peer.Say(tag + " OK done");
     return true;
   }
@@ -117,6 +119,7 @@ bool ScriptedWorld::TakeLogin(Peer& peer, const std::string& line) {
   }
   sessions_.push_back(&peer);
   logins_.push_back(line.substr(tag.size() + 1));
+  ids_.push_back(peer.id);
   peer.Say(tag + " OK [CAPABILITY " + capabilities_ + "] Logged in");
   return true;
 }
@@ -256,6 +259,7 @@ void ScriptedWorld::SayMailbox(size_t session, const Mailbox& mailbox) {
     Tell(session, "* OK [HIGHESTMODSEQ " + std::to_string(mailbox.modseq) + "] x");
   }
   Tell(session, "* OK [PERMANENTFLAGS " + mailbox.permanent + "] x");
+  if (!mailbox.id.empty()) Tell(session, "* OK [MAILBOXID (" + mailbox.id + ")] x");
 }
 
 void ScriptedWorld::Select(size_t client, size_t session, const Mailbox& mailbox) {

@@ -57,6 +57,8 @@ class ScriptedWorld {
   size_t sessions_open() const;
   // The line it logged in with, without its tag.
   std::string LoginOf(size_t session) const { return logins_[session]; }
+  // The ID it said before it logged in, without its tag; empty: none.
+  std::string IdOf(size_t session) const { return ids_[session]; }
   // Waits for session number `session`.
   void AwaitSession(size_t session);
   // The next command must be `command`; returns its tag.
@@ -88,6 +90,7 @@ class ScriptedWorld {
     std::string flags = "(\\Seen \\Deleted)";
     uint64_t modseq = 5;     // 0: not told
     bool read_only = false;  // whatever it is opened by
+    std::string id = {};     // MAILBOXID; empty: not told
   };
   // The client SELECTs INBOX on its session.
   void Select(size_t client, size_t session, const Mailbox& mailbox);
@@ -132,6 +135,7 @@ class ScriptedWorld {
   std::vector<std::unique_ptr<Peer>> accepted_;
   std::vector<Peer*> sessions_;
   std::vector<std::string> logins_;  // of sessions_
+  std::vector<std::string> ids_;     // of sessions_
   std::unique_ptr<Shard> shard_;
 };
 
