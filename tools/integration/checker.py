@@ -34,7 +34,7 @@ from harness.roost import RoostStore, built
 OPTIONS = argparse.Namespace(seconds=20.0, seed=1, clients=30, users=4, login=None)
 SETTINGS = {"shards": 2, "log": {"level": "debug"},
             "parking": {"reconnect_min_ms": 50, "reconnect_max_ms": 500, "pool_keep_s": 1,
-                        "quiet_park_s": 1}}
+                        "quiet_park_s": 1, "audit_s": 1}}
 ROUND_S = 8.0  # of chaos, before all come to rest
 EXCUSE_S = 12.0  # a fault may end what it interrupted for so long
 PARKED_S = 2.0  # in IDLE for so long: parked, and to be kept whatever happens
@@ -210,6 +210,7 @@ class Checked:
         try:
             await self.prepare()
             await world.run()
+            self.count_audits(world)
         finally:
             await self.clean_up()
         print("checker: " + ", ".join(f"{k} {v}" for k, v in sorted(world.counts.items())), file=sys.stderr)
@@ -218,6 +219,13 @@ class Checked:
         for what in ("rounds", "verified, idle", "verified, poll", "verified, silent", "mutations",
                      "number commands", "marks by number"):
             self.assertGreater(world.counts[what], 0, what)
+        self.assertEqual(world.counts["audit_mismatches"], 0)
+
+    def count_audits(self, world):
+        if not DIRECT:
+            figures = self.front.figures()
+            for name in ("audits", "audits_unavailable", "audits_replaced", "audit_mismatches"):
+                world.counts[name] = figures[name]
 
     def test_every_client_sees_its_mailbox_as_it_is(self):
         asyncio.run(self.check())

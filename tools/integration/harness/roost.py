@@ -40,6 +40,7 @@ class Roostd:
                                   (self.plain_port, "none"))],
             "certificates": [{"chain_file": str(c), "key_file": str(k)} for c, k in certificates],
             "stores": stores,
+            "control_socket": str(self.directory / "control"),
             "dumpable": True,
         }
         for key, value in (settings or {}).items():
@@ -59,6 +60,12 @@ class Roostd:
 
     def log(self):
         return self.process.log()
+
+    def figures(self):
+        """What roostctl status tells, of all shards together."""
+        answer = subprocess.run([BIN / "roostctl", "--socket", self.config["control_socket"], "status", "--json"],
+                                check=True, capture_output=True, timeout=30).stdout
+        return json.loads(answer)["total"]
 
     def client(self, tls="implicit", host=None, **options):
         """A connection, not logged in. tls: "implicit", "starttls", "none" (STARTTLS port), "plain"."""
