@@ -69,6 +69,13 @@ TEST_F(RelayTest, SaysGoodbyeWhenTheSessionDiesWithACommandInFlight) {
   world_.HearsBeginning(client_, "* BYE [UNAVAILABLE]");  // and no answer made up
 }
 
+TEST_F(RelayTest, PassesTheStoresGoodbyeOnAndGoes) {
+  world_.Tell(0, "* BYE Down for maintenance");
+  EXPECT_EQ(world_.Hear(client_), "* BYE Down for maintenance");
+  world_.HearsNothing(client_, 0.5);  // one is enough
+  EXPECT_TRUE(world_.closed(client_));
+}
+
 TEST_F(RelayTest, EndsWithoutAWordWhenTheSessionDiesInALiteral) {
   world_.Say(client_, "a FETCH 1 (BODY[])");
   world_.NextAsked(0);

@@ -145,6 +145,18 @@ TEST_F(RecoveryTest, TriesAgainUntilTheStoreTakesTheLogin) {
   EXPECT_EQ(world_.sessions_seen(), 2u);
 }
 
+TEST_F(RecoveryTest, WaitsForAPlaceAmongTheUsersSessions) {
+  world_.RefuseLogins("NO [LIMIT] too many connections");
+  world_.HearsNothing(client_, 60);
+  EXPECT_EQ(world_.figures().parked, 1u);
+  world_.RefuseLogins("");
+  world_.Pass(40);
+  Reopens(1, {.uids = {2, 3}});
+  world_.AnswerList(1, {2, 3});
+  world_.Answer(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  EXPECT_EQ(world_.Hear(client_), "* 1 EXPUNGE");
+}
+
 TEST_F(RecoveryTest, SaysGoodbyeWhenTheLoginIsRefusedForGood) {
   world_.RefuseLogins("NO [AUTHENTICATIONFAILED] who are you");
   world_.Pass(1);

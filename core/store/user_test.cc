@@ -50,6 +50,19 @@ TEST(User, IsSharedUnderTheVerySameBytesOfTheNameOnly) {
   EXPECT_EQ(world.figures().users, 4u);
 }
 
+TEST(User, IsSharedByPlainWithAnEmptyOrAnEqualAuthzid) {
+  ScriptedWorld world;
+  world.LogIn("ann");
+  for (const std::string& message :
+       {std::string("\0ann\0secret", 11), std::string("ann\0ann\0secret", 14)}) {
+    const size_t client = world.Connect();
+    world.Say(client, "l AUTHENTICATE PLAIN " + ToBase64(message));
+    world.HearsBeginning(client, "l OK");
+    EXPECT_EQ(world.figures().users, 1u);
+  }
+  EXPECT_EQ(world.figures().clients, 3u);
+}
+
 TEST(User, OfClientModeIsSharedByHoldersOfTheSameCredentialOnly) {
   ScriptedWorld world;
   LogInAs(world, "ann", "secret");
@@ -140,6 +153,61 @@ TEST(RefusedForGood, IsWhatNoLaterTryWillMend) {
         "BAD x", "NO [PRIVACYREQUIRED] x", "NO unavailable", "NO"}) {
     EXPECT_TRUE(RefusedForGood(final)) << final;
   }
+}
+
+// ---- Deselecting
+// --------------------------------------------------------------------------------------
+
+// A client without a mailbox wakes while the only kept session has one selected. CLOSE, which any
+// store knows, would expunge there.
+void WakeUnselected(ScriptedWorld& world) {
+  world.config().parking.pool_keep_s = 10;
+  world.config().parking.pool_per_user = 1;
+  const size_t driver = world.LogIn();
+  world.Select(driver, 0, {.uids = kUids});
+  world.ParkFirst(driver, 0, kUids);
+  const size_t joiner = world.LogIn();
+  world.Select(joiner, 1, {.uids = kUids});
+  world.Join(joiner, 1, 0, kUids);
+  const size_t unselected = world.LogIn();
+  world.Say(unselected, "i IDLE");
+  EXPECT_EQ(world.Hear(unselected), "+ idling");
+  EXPECT_NE(world.NextAsked(2).find(" LOGOUT"), std::string::npos);
+  world.Say(unselected, "DONE");
+  world.HearsBeginning(unselected, "i OK");
+  world.Say(unselected, "t STATUS INBOX (MESSAGES)");
+}
+
+TEST(Opener, UnselectsWhatAKeptSessionHasSelected) {
+  ScriptedWorld world;
+  WakeUnselected(world);
+  world.Answer(1, "UNSELECT");
+  EXPECT_EQ(world.NextAsked(1), "t STATUS INBOX (MESSAGES)");
+  EXPECT_EQ(world.sessions_seen(), 3u);
+}
+
+TEST(Opener, OpensAnotherSessionWhereTheStoreHasNoUnselect) {
+  ScriptedWorld world("IMAP4rev1 IDLE ESEARCH LITERAL+ SASL-IR AUTH=PLAIN");
+  WakeUnselected(world);
+  EXPECT_NE(world.NextAsked(1).find(" LOGOUT"), std::string::npos);
+  EXPECT_EQ(world.NextAsked(3), "t STATUS INBOX (MESSAGES)");
+}
+
+TEST(Opener, ReplacesWhatWasSelectedByTheNextSelect) {
+  ScriptedWorld world;
+  world.config().parking.pool_keep_s = 10;
+  const size_t driver = world.LogIn();
+  world.Select(driver, 0, {.uids = kUids});
+  world.ParkFirst(driver, 0, kUids);
+  const size_t joiner = world.LogIn();
+  world.Select(joiner, 1, {.uids = kUids});
+  world.Join(joiner, 1, 0, kUids);
+  world.Say(joiner, "DONE");
+  world.HearsBeginning(joiner, "i OK");
+  world.Say(joiner, "f FETCH 1 (FLAGS)");
+  world.AnswerSelect(1, "SELECT INBOX", {.uids = kUids});  // and nothing before it
+  world.AnswerFlush(0);
+  EXPECT_EQ(world.NextAsked(1), "f FETCH 1 (FLAGS)");
 }
 
 // ---- The pool
