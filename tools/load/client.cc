@@ -26,20 +26,22 @@ const char* Describe(StreamEnd end) {
 
 }  // namespace
 
-Client::Client(LoadShard& shard, LoadUser* user, uint32_t number)
+Client::Client(LoadShard& shard, LoadUser* user, const Visit& visit)
     : shard_(shard),
       user_(*user),
-      number_(number),
+      visit_(visit),
+      habit_(HabitOf(shard.options(), visit.client)),
       stream_(shard.loop().streams(), *this),
-      dialogue_(&shard.dialogue_settings(), user->name, this),
-      alarm_(shard.loop()) {}
+      dialogue_(&shard.dialogue_settings(), user->name, this, habit_ != Habit::kPoll),
+      alarm_(shard.loop()),
+      habit_alarm_(shard.loop()) {}
 
 void Client::Open() {
   began_ns_ = step_ns_ = now();
   Result& result = shard_.measured();
   result.first_connect_ns = std::min(result.first_connect_ns, began_ns_);
   ConnectOptions options;
-  options.source = SourceOf(shard_.options(), number_);
+  options.source = SourceOf(shard_.options(), visit_.client);
   options.reset_on_close = IsLoopback(shard_.options().server);
   Expect();
   stream_.Connect(shard_.options().server, options);
@@ -79,6 +81,7 @@ void Client::OnInput(Stream&) {
   stream_.Consume(dialogue_.Receive(stream_.input()));
   if (failed_) return End();
   if (std::exchange(start_tls_, false)) Handshake();
+  if (fetch_due_ && dialogue_.phase() == Dialogue::Phase::kIdling) Fetch();
 }
 
 void Client::OnEnd(Stream& stream, StreamEnd end) {
@@ -94,12 +97,7 @@ void Client::OnLoggedIn() {
 }
 
 void Client::OnIdle() {
-  // Spread, so that they do not all come in one moment.
-  const uint64_t again_ns = SecondsToNs(shard_.options().re_idle_s) * (75 + number_ % 25) / 100;
-  alarm_.SetIn(again_ns, [this] {
-    Expect();
-    dialogue_.Refresh();
-  });
+  Rest();
   Settle();
 }
 
@@ -107,15 +105,16 @@ void Client::Settle() {
   if (std::exchange(idled_, true)) return;
   stream_.SetQuiet(true);
   if (shard_.options().bare != Options::Bare::kNone) alarm_.Cancel();
-  told_ = static_cast<uint32_t>(user_.delivered.size());
-  ++user_.idle_clients;
+  told_ = shard_.deliveries().OnListening(&user_, dialogue_.messages());
   shard_.measured().enter.Record(now() - began_ns_);
-  shard_.OnClientIdle();
+  shard_.OnClientIdle(visit_);
+  BeginHabit();
 }
 
 void Client::OnExists(int64_t growth) {
   if (!idled_) return;
   if (growth <= 0) ++shard_.measured().duplicated;
+  if (habit_ == Habit::kFetch && growth > 0) fetch_due_ = true;
   for (; growth > 0; --growth) Told();
 }
 
@@ -127,15 +126,17 @@ void Client::Told() {
   }
   const Delivered& message = user_.delivered[told_++];
   ++result.received;
-  result.told.Record(now() - message.sent_ns);
+  Histogram& told = ToldOf(result);
+  told.Record(now() - message.sent_ns);
+  shard_.progress.received.store(result.received, std::memory_order_relaxed);
+  if (&told != &result.told) return;
   if (shard_.options().deliver_rate > 0) result.told_since_due.Record(now() - message.due_ns);
   result.told_after_ack.Record(message.acked_ns == 0 ? 0 : now() - message.acked_ns);
-  shard_.progress.received.store(result.received, std::memory_order_relaxed);
 }
 
 void Client::OnTold(std::string_view line) {
   if (!shard_.options().show) return;
-  std::printf("client %u of %s is told: %.*s\n", number_ + 1, user_.name.c_str(),
+  std::printf("client %u of %s is told: %.*s\n", visit_.client + 1, user_.name.c_str(),
               static_cast<int>(line.size()), line.data());
   std::fflush(stdout);
 }
@@ -148,14 +149,29 @@ void Client::OnFailed(std::string_view reason) {
 void Client::End() {
   if (std::exchange(ended_, true)) return;
   alarm_.Cancel();
+  habit_alarm_.Cancel();
   stream_.Close();
-  if (idled_) --user_.idle_clients;
-  shard_.OnClientEnded(this, idled_);
+  if (idled_ && shard_.options().return_lost) {
+    shard_.deliveries().OnLeft(&user_, told_);
+  } else if (idled_) {
+    --user_.idle_clients;  // what it was to be told is lost
+  }
+  shard_.OnClientEnded(this);
+}
+
+void Client::Drop(Visit::Why why, uint64_t back_ns) {
+  if (std::exchange(ended_, true)) return;
+  alarm_.Cancel();
+  habit_alarm_.Cancel();
+  stream_.Abort();
+  shard_.deliveries().OnLeft(&user_, told_);
+  shard_.OnClientAway(this, why, back_ns);
 }
 
 void Client::Leave() {
   if (std::exchange(ended_, true)) return;
   alarm_.Cancel();
+  habit_alarm_.Cancel();
   dialogue_.LogOut();
   stream_.Close();
 }

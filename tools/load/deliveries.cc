@@ -20,6 +20,30 @@ Deliveries::Deliveries(LoadShard& shard)
 
 Deliveries::~Deliveries() = default;
 
+// What is delivered while a client is on its way to IDLE may be in the number of messages that it
+// saw first, or be told to it later. Nobody else changes the mailbox; if somebody did, the count
+// begins anew here.
+uint32_t Deliveries::OnListening(LoadUser* user, int64_t messages) {
+  const auto delivered = static_cast<int64_t>(user->delivered.size());
+  if (!user->messages_before && delivered == 0) user->messages_before = messages;
+  int64_t known = messages - user->messages_before.value_or(messages - delivered);
+  if (known < 0 || known > delivered) {
+    user->messages_before = messages - delivered;
+    known = delivered;
+  }
+  ++user->idle_clients;
+  shard_.measured().expected += static_cast<uint64_t>(delivered - known);
+  ShowExpected();
+  return static_cast<uint32_t>(known);
+}
+
+void Deliveries::OnLeft(LoadUser* user, uint32_t told) {
+  --user->idle_clients;
+  const size_t delivered = user->delivered.size();
+  shard_.measured().expected -= delivered > told ? delivered - told : 0;
+  ShowExpected();
+}
+
 uint64_t Deliveries::NextDueNs() const {
   return started_ == ordered_ || waiting_ ? kNever : pace_.next_ns();
 }

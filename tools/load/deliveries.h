@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ struct Delivered {
 struct LoadUser {
   std::string name;
   uint32_t idle_clients = 0;
+  // In the mailbox before the first delivery; none: nobody looked in time.
+  std::optional<int64_t> messages_before = {};
   bool busy = false;                 // a message is on its way
   uint64_t due_ns = 0;               // when that was due
   std::vector<Delivered> delivered;  // in this order: the n-th growth of INBOX
@@ -45,6 +48,12 @@ class Deliveries {
 
   void AddUser(std::string name) { users_.push_back({.name = std::move(name)}); }
   LoadUser* user(size_t number) { return &users_[number]; }
+
+  // A client begins to wait with so many messages in its mailbox. Returns how many of those
+  // delivered it knows; it is to be told of the others.
+  uint32_t OnListening(LoadUser* user, int64_t messages);
+  // A client leaves on purpose that was told of so many: it is to be told nothing more.
+  void OnLeft(LoadUser* user, uint32_t told);
 
   // Starts what is due.
   void Work();

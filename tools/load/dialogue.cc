@@ -1,5 +1,8 @@
 #include "tools/load/dialogue.h"
 
+#include <algorithm>
+#include <charconv>
+#include <optional>
 #include <utility>
 
 #include "proto/imap/tokens.h"
@@ -13,8 +16,9 @@ std::string TagOf(uint32_t number) { return "a" + std::to_string(number); }
 
 }  // namespace
 
-Dialogue::Dialogue(const DialogueSettings* settings, std::string user, DialogueHost* host)
-    : settings_(settings), user_(std::move(user)), host_(host) {}
+Dialogue::Dialogue(const DialogueSettings* settings, std::string user, DialogueHost* host,
+                   bool idles)
+    : settings_(settings), user_(std::move(user)), host_(host), idles_(idles) {}
 
 size_t Dialogue::Receive(std::string_view input) {
   size_t used = 0;
@@ -34,7 +38,7 @@ size_t Dialogue::Receive(std::string_view input) {
 
 void Dialogue::Line(std::string_view line) {
   const Response response = ParseResponse(line);
-  if (idled_) host_->OnTold(line);
+  if (rested_) host_->OnTold(line);
   if (phase_ == Phase::kGreeting) return Greeting(response, line);
   switch (response.kind) {
     case ResponseKind::kMalformed:
@@ -44,10 +48,13 @@ void Dialogue::Line(std::string_view line) {
     case ResponseKind::kExists:
     case ResponseKind::kExpunge:
       return Count(response);
+    case ResponseKind::kOk:
+    case ResponseKind::kFetch:
+      return NoteUid(response);
     case ResponseKind::kContinuation:
       if (phase_ != Phase::kIdleAsked) return Fail("the server wants more of nothing", line);
       phase_ = Phase::kIdling;
-      idled_ = true;
+      rested_ = true;
       return host_->OnIdle();
     case ResponseKind::kTagged:
       return Tagged(response, line);
@@ -64,7 +71,9 @@ void Dialogue::Greeting(const Response& response, std::string_view line) {
 
 void Dialogue::Tagged(const Response& response, std::string_view line) {
   if (response.tag != TagOf(tag_)) return Fail("an answer to nothing", line);
-  if (response.status != Status::kOk) return Fail("refused", line);
+  const bool ok = response.status == Status::kOk;
+  const bool answer = ok || (phase_ == Phase::kWorking && response.status == Status::kNo);
+  if (!answer) return Fail("refused", line);
   switch (phase_) {
     case Phase::kStartTls:
       phase_ = Phase::kSecuring;
@@ -77,9 +86,13 @@ void Dialogue::Tagged(const Response& response, std::string_view line) {
     }
     case Phase::kSelect:
       selected_ = true;
-      return Command("IDLE", Phase::kIdleAsked);
+      return Rest();
     case Phase::kDone:
-      return Command("IDLE", Phase::kIdleAsked);
+      if (work_.empty()) return Rest();
+      return Command(std::exchange(work_, {}), Phase::kWorking);
+    case Phase::kWorking:
+      host_->OnAnswered(ok);
+      return Rest();
     default:
       return Fail("IDLE has ended by itself", line);
   }
@@ -96,6 +109,23 @@ void Dialogue::Count(const Response& response) {
   const bool after_expunge = std::exchange(expunged_, false);
   // Some servers tell the new number behind an EXPUNGE: nothing new, and right.
   if (selected_ && !(growth == 0 && after_expunge)) host_->OnExists(growth);
+}
+
+void Dialogue::NoteUid(const Response& response) {
+  if (response.kind == ResponseKind::kFetch) {
+    const std::optional<uint32_t> uid = ParseFetch(response.rest).uid;
+    if (uid && *uid < UINT32_MAX) uid_next_ = std::max(uid_next_, *uid + 1);
+  } else if (response.CodeIs("UIDNEXT")) {
+    const char* end = response.code_args.data() + response.code_args.size();
+    std::from_chars(response.code_args.data(), end, uid_next_);
+  }
+}
+
+void Dialogue::Rest() {
+  if (idles_) return Command("IDLE", Phase::kIdleAsked);
+  phase_ = Phase::kReady;
+  rested_ = true;
+  host_->OnIdle();
 }
 
 void Dialogue::OnSecure() {
@@ -119,11 +149,18 @@ void Dialogue::Refresh() {
   host_->Send("DONE\r\n");
 }
 
+void Dialogue::Work(std::string command) {
+  if (phase_ == Phase::kReady) return Command(command, Phase::kWorking);
+  work_ = std::move(command);
+  Refresh();
+}
+
 void Dialogue::LogOut() {
   if (phase_ >= Phase::kEnded) return;
-  const bool idling = phase_ == Phase::kIdling;
-  phase_ = Phase::kEnded;
-  if (idling) host_->Send("DONE\r\n" + TagOf(++tag_) + " LOGOUT\r\n");
+  const Phase before = std::exchange(phase_, Phase::kEnded);
+  if (before != Phase::kIdling && before != Phase::kReady) return;
+  const std::string logout = TagOf(++tag_) + " LOGOUT\r\n";
+  host_->Send(before == Phase::kIdling ? "DONE\r\n" + logout : logout);
 }
 
 void Dialogue::Command(std::string_view text, Phase next) {

@@ -18,6 +18,7 @@ struct Host final : DialogueHost {
   void StartTls() override { ++tls_started; }
   void OnLoggedIn() override { ++logged_in; }
   void OnIdle() override { ++idled; }
+  void OnAnswered(bool ok) override { answers.push_back(ok); }
   void OnExists(int64_t growth) override { growths.push_back(growth); }
   void OnTold(std::string_view line) override { told.emplace_back(line); }
   void OnFailed(std::string_view reason) override { failures.emplace_back(reason); }
@@ -27,12 +28,15 @@ struct Host final : DialogueHost {
   std::string sent;
   int tls_started = 0, logged_in = 0, idled = 0;
   std::vector<int64_t> growths;
+  std::vector<bool> answers;
   std::vector<std::string> told, failures;
 };
 
 // A dialogue that is fed by hand, in pieces if need be.
 struct Talk {
-  explicit Talk(bool starttls = false) : settings{.starttls = starttls, .password = "pass word"} {}
+  explicit Talk(bool starttls = false, bool idles = true)
+      : settings{.starttls = starttls, .password = "pass word"},
+        dialogue(&settings, "al", &host, idles) {}
   void Hear(std::string_view bytes) {
     pending += bytes;
     pending.erase(0, dialogue.Receive(pending));
@@ -45,7 +49,7 @@ struct Talk {
 
   DialogueSettings settings;
   Host host;
-  Dialogue dialogue{&settings, "al", &host};
+  Dialogue dialogue;
   std::string pending;
 };
 
@@ -117,6 +121,49 @@ TEST(Dialogue, ArrivalsBetweenTwoIdlesAreToldAsWell) {
   talk.Hear("* 5 EXISTS\r\n+ again\r\n");
   EXPECT_EQ(talk.host.idled, 2);
   EXPECT_EQ(talk.host.growths, (std::vector<int64_t>{1, 1}));
+}
+
+TEST(Dialogue, WorksBetweenTwoIdles) {
+  Talk talk;
+  talk.Hear("* OK hello\r\na1 OK\r\n* 3 EXISTS\r\n* OK [UIDNEXT 41] next\r\na2 OK\r\n+ idling\r\n");
+  EXPECT_EQ(talk.dialogue.uid_next(), 41u);
+  talk.host.Take();
+  talk.dialogue.Work("UID FETCH 41:* (FLAGS)");
+  EXPECT_EQ(talk.host.Take(), "DONE\r\n");
+  talk.Hear("* 4 EXISTS\r\na3 OK idled\r\n");
+  EXPECT_EQ(talk.host.Take(), "a4 UID FETCH 41:* (FLAGS)\r\n");
+  EXPECT_TRUE(talk.host.answers.empty());
+  talk.Hear("* 4 FETCH (UID 41 FLAGS (\\Recent))\r\na4 OK fetched\r\n");
+  EXPECT_EQ(talk.host.answers, (std::vector<bool>{true}));
+  EXPECT_EQ(talk.dialogue.uid_next(), 42u);
+  EXPECT_EQ(talk.host.Take(), "a5 IDLE\r\n");
+  talk.Hear("+ idling\r\n");
+  EXPECT_EQ(talk.host.idled, 2);
+  EXPECT_EQ(talk.host.growths, (std::vector<int64_t>{1}));
+  // A refusal is an answer to work, and to nothing else.
+  talk.dialogue.Work("FETCH 9 FLAGS");
+  talk.Hear("a5 OK idled\r\na6 NO [EXPUNGEISSUED] gone\r\n+ idling\r\n");
+  EXPECT_EQ(talk.host.answers, (std::vector<bool>{true, false}));
+  EXPECT_EQ(talk.dialogue.phase(), Dialogue::Phase::kIdling);
+  talk.dialogue.Work("NOOP");
+  talk.Hear("a7 NO you shall idle\r\n");
+  EXPECT_EQ(talk.dialogue.phase(), Dialogue::Phase::kFailed);
+}
+
+TEST(Dialogue, OneThatDoesNotIdleHearsOfArrivalsWhenItAsks) {
+  Talk talk(false, false);
+  talk.Hear("* OK hello\r\na1 OK\r\n* 3 EXISTS\r\na2 OK\r\n");
+  EXPECT_EQ(talk.dialogue.phase(), Dialogue::Phase::kReady);
+  EXPECT_EQ(talk.host.idled, 1);
+  talk.host.Take();
+  talk.dialogue.Work("NOOP");
+  EXPECT_EQ(talk.host.Take(), "a3 NOOP\r\n");
+  talk.Hear("* 5 EXISTS\r\na3 OK\r\n");
+  EXPECT_EQ(talk.host.growths, (std::vector<int64_t>{2}));
+  EXPECT_EQ(talk.host.idled, 2);
+  EXPECT_EQ(talk.host.Take(), "");
+  talk.dialogue.LogOut();
+  EXPECT_EQ(talk.host.Take(), "a4 LOGOUT\r\n");
 }
 
 TEST(Dialogue, WhatTheServerRefusesIsTheReason) {

@@ -13,6 +13,12 @@ namespace {
 constexpr uint64_t kTickNs = 10 * kNsPerMs;
 constexpr uint64_t kGoodbyeNs = kNsPerSecond;
 
+RetryPolicy PolicyOf(const Options& options) {
+  return {.first_ns = MsToNs(options.retry_ms),
+          .longest_ns = SecondsToNs(options.retry_longest_s),
+          .most = options.retries};
+}
+
 }  // namespace
 
 double PartOf(uint32_t rate, const Options& options) {
@@ -20,8 +26,9 @@ double PartOf(uint32_t rate, const Options& options) {
 }
 
 LoadShard::LoadShard(UringIo& io, const Options* options, const TlsClientContext* tls,
-                     uint32_t number)
+                     uint32_t number, uint32_t sockets)
     : io_(io),
+      sockets_(sockets),
       options_(options),
       tls_(tls),
       server_name_(options->server_name.empty() ? options->server.HostString()
@@ -30,12 +37,13 @@ LoadShard::LoadShard(UringIo& io, const Options* options, const TlsClientContext
                 .password = options->password,
                 .mailbox = options->mailbox},
       loop_(io, *this),
-      deliveries_(*this) {
+      deliveries_(*this),
+      arrivals_(PartOf(options->rate, *options), PolicyOf(*options)) {
   for (uint32_t user = number; user < UserCount(*options); user += options->threads) {
     deliveries_.AddUser(UserName(*options, user));
     const uint32_t first = user * options->clients_per_user;
     const uint32_t end = std::min(first + options->clients_per_user, options->clients);
-    for (uint32_t client = first; client < end; ++client) numbers_.push_back(client);
+    for (uint32_t client = first; client < end; ++client) arrivals_.Add(client);
   }
 }
 
@@ -44,7 +52,7 @@ LoadShard::~LoadShard() = default;
 void LoadShard::Run() {
   io_.Bind();
   loop_.Turn(0);
-  began_ns_ = loop_.now_ns();
+  arrivals_.Begin(loop_.now_ns());
   while (!orders.stop) {
     Tick();
     loop_.Turn(std::min(loop_.now_ns() + kTickNs, deliveries_.NextDueNs()));
@@ -53,51 +61,83 @@ void LoadShard::Run() {
 }
 
 void LoadShard::Tick() {
+  if (orders.end_ramp) EndRamp();
+  if (progress.storms < orders.storms) Storm();
   OpenClients();
   deliveries_.Work();
 }
 
+void LoadShard::EndRamp() {
+  const size_t forgotten = arrivals_.Forget();
+  result_.never_begun += forgotten;
+  progress.settled.fetch_add(forgotten, std::memory_order_relaxed);
+}
+
 void LoadShard::OpenClients() {
-  size_t begun = result_.established + result_.failed + entering_;
-  if (begun >= numbers_.size()) return;
-  if (orders.end_ramp) {
-    progress.settled.fetch_add(numbers_.size() - begun, std::memory_order_relaxed);
-    result_.never_begun = numbers_.size() - begun;
-    numbers_.resize(begun);
-    return;
-  }
-  size_t due = numbers_.size();
-  if (options_->rate > 0) {
-    const double seconds = static_cast<double>(loop_.now_ns() - began_ns_) / kNsPerSecond;
-    due = std::min(due, static_cast<size_t>(seconds * PartOf(options_->rate, *options_)) + 1);
-  }
-  while (begun < due && entering_ < options_->entering) {
-    const uint32_t number = numbers_[begun++];
-    const uint32_t user = number / options_->clients_per_user / options_->threads;
+  // Those who were cut off a moment ago still have their sockets.
+  const auto room = [this] {
+    return io_.stats().sockets_open + io_.stats().sockets_closing + options_->couriers < sockets_;
+  };
+  Visit visit;
+  while (entering_ < options_->entering && room() && arrivals_.Next(loop_.now_ns(), &visit)) {
+    const uint32_t user = visit.client / options_->clients_per_user / options_->threads;
     ++entering_;
-    clients_.push_back(std::make_unique<Client>(*this, deliveries_.user(user), number));
+    clients_.push_back(std::make_unique<Client>(*this, deliveries_.user(user), visit));
     clients_.back()->index = clients_.size() - 1;
     clients_.back()->Open();
   }
 }
 
-void LoadShard::OnClientIdle() {
+void LoadShard::OnClientIdle(const Visit& visit) {
   --entering_;
-  ++result_.established;
   progress.idle.fetch_add(1, std::memory_order_relaxed);
-  progress.settled.fetch_add(1, std::memory_order_relaxed);
+  if (visit.why == Visit::Why::kFirst) {
+    ++result_.established;
+    progress.settled.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  ++result_.returned;
+  result_.back.Record(loop_.now_ns() - visit.first_ns);
+  if (visit.why == Visit::Why::kStorm) progress.away.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void LoadShard::OnClientEnded(Client* client, bool was_idle) {
-  if (was_idle) {
+void LoadShard::OnClientEnded(Client* client) {
+  const Visit visit = client->visit();
+  if (client->idle()) {
     ++result_.dropped;
     progress.idle.fetch_sub(1, std::memory_order_relaxed);
+    if (options_->return_lost) {
+      arrivals_.Return(visit.client, Visit::Why::kLost, loop_.now_ns());
+    }
   } else {
     --entering_;
-    ++result_.failed;
-    progress.settled.fetch_add(1, std::memory_order_relaxed);
+    if (arrivals_.Retry(visit, loop_.now_ns())) {
+      ++result_.retries;
+    } else if (visit.why == Visit::Why::kFirst) {
+      ++result_.failed;
+      progress.settled.fetch_add(1, std::memory_order_relaxed);
+    } else {
+      ++result_.not_returned;
+      if (visit.why == Visit::Why::kStorm) progress.away.fetch_sub(1, std::memory_order_relaxed);
+    }
   }
   loop_.Retire(TakeOut(&clients_, client));
+}
+
+void LoadShard::OnClientAway(Client* client, Visit::Why why, uint64_t back_ns) {
+  progress.idle.fetch_sub(1, std::memory_order_relaxed);
+  arrivals_.Return(client->visit().client, why, back_ns);
+  loop_.Retire(TakeOut(&clients_, client));
+}
+
+// From the back, because the last one takes the place of one that goes.
+void LoadShard::Storm() {
+  for (size_t i = clients_.size(); i-- > 0;) {
+    if (!clients_[i]->idle()) continue;
+    progress.away.fetch_add(1, std::memory_order_relaxed);
+    clients_[i]->Drop(Visit::Why::kStorm, loop_.now_ns());
+  }
+  progress.storms.fetch_add(1);
 }
 
 void LoadShard::Finish() {

@@ -23,6 +23,7 @@
 #include "core/io/uring_io.h"
 #include "core/stream/loop.h"
 #include "proto/tls/tls_context.h"
+#include "tools/load/arrivals.h"
 #include "tools/load/deliveries.h"
 #include "tools/load/dialogue.h"
 #include "tools/load/options.h"
@@ -37,12 +38,15 @@ struct Orders {
   std::atomic<bool> end_ramp{false};  // what has not begun never does
   std::atomic<bool> stop{false};
   std::atomic<uint64_t> deliver{0};  // so many in all
+  std::atomic<uint32_t> storms{0};   // so many in all: everybody leaves at once and comes back
 };
 
 // Written by the shard's thread only.
 struct Progress {
   std::atomic<uint64_t> settled{0};  // clients that are idle, have failed or never begin
   std::atomic<uint64_t> idle{0};
+  std::atomic<uint32_t> storms{0};  // begun
+  std::atomic<uint64_t> away{0};  // in a storm: clients that are not idle again and have not failed
   std::atomic<uint64_t> deliveries_done{0};  // accepted or failed
   std::atomic<uint64_t> expected{0}, received{0};
 };
@@ -53,7 +57,9 @@ double PartOf(uint32_t rate, const Options& options);
 class LoadShard final : private IoHandler {
  public:
   // number: of `options->threads`; it takes every user whose number leaves that remainder.
-  LoadShard(UringIo& io, const Options* options, const TlsClientContext* tls, uint32_t number);
+  // sockets: how many `io` can have.
+  LoadShard(UringIo& io, const Options* options, const TlsClientContext* tls, uint32_t number,
+            uint32_t sockets);
   ~LoadShard() override;
 
   void Run();
@@ -70,8 +76,11 @@ class LoadShard final : private IoHandler {
   const DialogueSettings& dialogue_settings() const { return settings_; }
   Result& measured() { return result_; }
   Deliveries& deliveries() { return deliveries_; }
-  void OnClientIdle();
-  void OnClientEnded(Client* client, bool was_idle);
+  void OnClientIdle(const Visit& visit);
+  // It has failed, or was lost.
+  void OnClientEnded(Client* client);
+  // It left on purpose.
+  void OnClientAway(Client* client, Visit::Why why, uint64_t back_ns);
 
  private:
   void OnAccept(uint64_t, SocketId, const Address&) override {}
@@ -84,9 +93,12 @@ class LoadShard final : private IoHandler {
 
   void Tick();
   void OpenClients();
+  void EndRamp();
+  void Storm();
   void Finish();
 
   UringIo& io_;
+  const uint32_t sockets_;
   const Options* const options_;
   const TlsClientContext* const tls_;
   const std::string server_name_;
@@ -95,10 +107,9 @@ class LoadShard final : private IoHandler {
   Result result_;
 
   Deliveries deliveries_;
-  std::vector<uint32_t> numbers_;  // of the clients here, in all threads together
+  Arrivals arrivals_;
   std::vector<std::unique_ptr<Client>> clients_;
   uint32_t entering_ = 0;
-  uint64_t began_ns_ = 0;
 };
 
 }  // namespace roost::load

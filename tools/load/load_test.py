@@ -33,9 +33,9 @@ class Background:
 
 
 class Store(Background):
-    def __init__(self, *arguments):
-        super().__init__([BIN / "roost-store", "--listen=127.0.0.1:0", "--listen=tls:127.0.0.1:0",
-                          "--lmtp=127.0.0.1:0", "--password=secret", "--print-ready", *arguments],
+    def __init__(self, *arguments, tls="127.0.0.1:0"):
+        super().__init__([BIN / "roost-store", "--listen=127.0.0.1:0", f"--listen=tls:{tls}", "--lmtp=127.0.0.1:0",
+                           "--password=secret", "--print-ready", *arguments],
                          "stdout", "ready")
         found = re.findall(r"(imap|lmtp) (\S+)", self.lines[-1])
         imap = [address for kind, address in found if kind == "imap"]
@@ -255,6 +255,63 @@ class RoostLoad(unittest.TestCase):
         times = [point[0] for point in result["series"]]
         self.assertEqual(times, sorted(times))
         self.assertEqual(result["series"][-1][1], 1)
+
+    def test_clients_of_every_habit_are_told_once(self):
+        store = self.store()
+        roostd = self.roostd(store)
+        for server in (store.tls, roostd.implicit):
+            outcome = self.load(f"--server={server}", f"--lmtp={store.lmtp}", "--clients=100", "--clients-per-user=4",
+                                "--threads=2", "--mix=idle=40,poll=20,fetch=20,slow=10,reconnect=10",
+                                "--poll-interval=1", "--slow-pause=1", "--stay=1", "--away=0",
+                                "--deliver=200", "--deliver-rate=100", "--hold=1")
+            status, output, result = outcome
+            self.assertEqual(status, 0, output)
+            self.assertEqual(result["connections"], {"established": 100, "failed": 0, "dropped": 0})
+            events = result["events"]
+            self.assertEqual((events["lost"], events["duplicated"], events["unexpected"]), (0, 0, 0), output)
+            # Four for each message, less those who find it there when they reconnect.
+            self.assertTrue(4 * 200 * 0.85 <= events["expected"] <= 4 * 200, events)
+            self.assertEqual(events["received"], events["expected"])
+            self.assertGreater(result["told_by_poll_us"]["count"], 100)
+            self.assertGreater(result["told_slowly_us"]["count"], 50)
+            self.assertGreater(result["wake_us"]["count"], 20)
+            self.assertGreater(result["poll_us"]["count"], 20)
+            self.assertEqual(result["refused"], 0)
+            self.assertGreater(result["returns"]["idle_again"], 10)
+            self.assertEqual(result["returns"]["failed"], 0)
+
+    def test_all_leave_at_once_and_come_back(self):
+        store = self.store()
+        roostd = self.roostd(store)
+        status, output, result = self.load(f"--server={roostd.implicit}", f"--lmtp={store.lmtp}", "--clients=120",
+                                           "--clients-per-user=3", "--threads=2", "--storms=2", "--retries=5",
+                                           "--deliver=80", "--hold=0")
+        self.assertEqual(status, 0, output)
+        self.assertEqual((result["returns"]["idle_again"], result["returns"]["failed"]), (240, 0))
+        self.assertEqual(result["returns"]["first_try_to_idle_us"]["count"], 240)
+        self.assertEqual(len(result["returns"]["storms_s"]), 2)
+        longest_s = result["returns"]["first_try_to_idle_us"]["max"] / 1e6
+        self.assertLessEqual(longest_s, max(result["returns"]["storms_s"]))
+        self.assertEqual(result["events"]["received"], 240)
+        self.assertIn("240 idle again, 0 failed", output)
+
+    def test_lost_clients_come_back_when_the_server_does(self):
+        store = Store()
+        file = self.directory / "result.json"
+        load = Background([BIN / "roost-load", "--password=secret", f"--server={store.tls}", "--clients=20",
+                           "--return-lost", "--retries=1000", "--retry-ms=50", "--retry-longest=1", "--hold=600",
+                           f"--json={file}"], "stdout", "clients are idle")
+        store.stop()
+        store = Store(tls=store.tls)
+        self.addCleanup(store.stop)
+        self.assertRegex(load.stream.readline(), r"20 of 20 clients are idle again, [\d.]+ s after the first was lost")
+        load.process.send_signal(signal.SIGINT)
+        output, _ = load.process.communicate(timeout=DEADLINE_S)
+        result = json.loads(file.read_text())
+        self.assertEqual((result["connections"]["dropped"], result["returns"]["idle_again"],
+                          result["returns"]["failed"]), (20, 20, 0), output)
+        self.assertGreater(result["returns"]["retries"], 0)
+        self.assertEqual(len(result["returns"]["storms_s"]), 1)
 
     def test_a_foreign_target_is_refused(self):
         status, output, result = self.load("--server=192.0.2.1:993")

@@ -11,6 +11,12 @@ constexpr uint32_t kMaxClients = 4'000'000;
 constexpr uint32_t kMaxThreads = 256;
 constexpr uint32_t kMaxSeconds = 7 * 86'400;
 constexpr uint32_t kMaxCouriers = 128;
+constexpr uint32_t kMaxRetries = 1000;
+constexpr uint32_t kMaxStorms = 1000;
+// Of clients that return, if nothing else is said.
+constexpr uint32_t kUsualRetries = 5;
+// Beyond the time after which a client looks at the latest.
+constexpr uint32_t kPatienceS = 5;
 // Of connections to the store, in each thread. One by LMTP takes any number of messages; APPEND is
 // one login for each.
 constexpr uint32_t kUsualLmtpCouriers = 1, kUsualAppendCouriers = 16;
@@ -22,6 +28,7 @@ class Applier {
   // Flags without a value.
   bool Switch(std::string_view flag) {
     if (flag == "--help") return out_->help = true;
+    if (flag == "--return-lost") return out_->return_lost = true;
     if (flag == "--progress") return out_->progress = true;
     if (flag == "--show") return out_->show = true;
     if (flag == "--deliver-on-line") return out_->deliver_on_line = true;
@@ -48,6 +55,15 @@ class Applier {
     if (flag == "--enter-timeout") return Number(value, 1, kMaxSeconds, &out_->enter_timeout_s);
     if (flag == "--ramp-limit") return Number(value, 1, kMaxSeconds, &out_->ramp_limit_s);
     if (flag == "--re-idle") return Number(value, 1, kMaxSeconds, &out_->re_idle_s);
+    if (flag == "--mix") return Mix(value);
+    if (flag == "--poll-interval") return Number(value, 1, kMaxSeconds, &out_->poll_s);
+    if (flag == "--slow-pause") return Number(value, 1, kMaxSeconds, &out_->slow_pause_s);
+    if (flag == "--stay") return Number(value, 1, kMaxSeconds, &out_->stay_s);
+    if (flag == "--away") return Number(value, 0, kMaxSeconds, &out_->away_s);
+    if (flag == "--retries") return Number(value, 0, kMaxRetries, &out_->retries);
+    if (flag == "--retry-ms") return Number(value, 1, kMaxSeconds, &out_->retry_ms);
+    if (flag == "--retry-longest") return Number(value, 1, kMaxSeconds, &out_->retry_longest_s);
+    if (flag == "--storms") return Number(value, 0, kMaxStorms, &out_->storms);
     if (flag == "--store") return Store(value, false);
     if (flag == "--lmtp") return Store(value, true);
     if (flag == "--store-password") return Text(value, &out_->store_password);
@@ -86,6 +102,15 @@ class Applier {
     if (out_->users.find("%d") == std::string::npos) {
       out_->clients_per_user = std::max(1u, out_->clients);
     }
+    if (Share(Habit::kSlow) > 0 && out_->slow_pause_s >= out_->enter_timeout_s) {
+      return Fail("--slow-pause must be shorter than --enter-timeout, which is for answers too");
+    }
+    // Those who look only now and then are told no earlier.
+    if (Share(Habit::kPoll) > 0) out_->wait_s = std::max(out_->wait_s, out_->poll_s + kPatienceS);
+    if (Share(Habit::kSlow) > 0) {
+      out_->wait_s = std::max(out_->wait_s, out_->slow_pause_s + kPatienceS);
+    }
+    if (Share(Habit::kReconnect) > 0 && out_->retries == 0) out_->retries = kUsualRetries;
     // A thread without a user would be idle.
     out_->threads = std::clamp(UserCount(*out_), 1u, out_->threads);
     if (out_->couriers == 0) {
@@ -132,6 +157,28 @@ class Applier {
   bool Store(const std::string& value, bool lmtp) {
     out_->lmtp = lmtp;
     return Ip(value, &out_->store);
+  }
+
+  uint32_t Share(Habit habit) const { return out_->mix[static_cast<size_t>(habit)]; }
+
+  // "idle=80,poll=20"
+  bool Mix(std::string_view value) {
+    out_->mix = {};
+    uint32_t sum = 0;
+    while (!value.empty()) {
+      const size_t end = std::min(value.find(','), value.size());
+      const std::string_view part = value.substr(0, end);
+      value.remove_prefix(std::min(end + 1, value.size()));
+      const size_t equals = std::min(part.find('='), part.size());
+      size_t habit = 0;
+      while (habit < kHabits && part.substr(0, equals) != kHabitNames[habit]) ++habit;
+      if (habit == kHabits || equals == part.size()) {
+        return Fail("--mix is a list like idle=80,poll=10,fetch=5,slow=3,reconnect=2");
+      }
+      if (!Number(part.substr(equals + 1), 0, 100, &out_->mix[habit])) return false;
+      sum += out_->mix[habit];
+    }
+    return sum == 100 || Fail("the parts of --mix are percents and must make 100");
   }
 
   bool WatchPid(std::string_view value) {
@@ -186,6 +233,22 @@ idle client of the message's user must be told of it exactly once.
   --ramp-limit SECONDS     what has not begun by then has failed (3600)
   --re-idle SECONDS        DONE and IDLE again after that time (1500)
   --threads N              each with its own users and its own io_uring (1)
+
+  --mix HABITS             what clients do, in percent, like
+                           idle=80,poll=10,fetch=5,slow=3,reconnect=2 (idle=100):
+                           idle: IDLE; poll: NOOP now and then; fetch: IDLE, and when told of a
+                           message fetch flags and envelope; slow: IDLE, but read only half of
+                           the time; reconnect: IDLE, cut the connection after a time, come back
+  --poll-interval SECONDS  between two NOOPs (60)
+  --slow-pause SECONDS     not reading for so long, then reading for so long (10)
+  --stay SECONDS           until one that reconnects cuts its connection (60)
+  --away SECONDS           until it comes back (1)
+  --storms N               when all are idle, all cut their connections at once and come back at
+                           once, N times (0)
+  --return-lost            idle clients that the server cuts off come back
+  --retries N              a connection that fails is tried again so often (0; 5 with reconnect),
+  --retry-ms MS            after this time, doubled each time (1000),
+  --retry-longest SECONDS  but no longer than that (10), less up to a half, to spread them
 
   --lmtp ADDR              deliver by LMTP, or
   --store ADDR             deliver by APPEND on plain sessions, as the user,
@@ -250,6 +313,16 @@ std::string UserName(const Options& options, uint32_t number) {
     name.replace(place, 2, std::to_string(options.first_user + number));
   }
   return name;
+}
+
+Habit HabitOf(const Options& options, uint32_t client) {
+  // 37 and 100 have no common divisor: every hundred clients are all numbers below 100, mixed.
+  uint32_t place = client * 37 % 100;
+  for (size_t habit = 0; habit < kHabits; ++habit) {
+    if (place < options.mix[habit]) return static_cast<Habit>(habit);
+    place -= options.mix[habit];
+  }
+  return Habit::kIdle;
 }
 
 bool IsLoopback(const Address& address) {

@@ -4,6 +4,8 @@
 #ifndef ROOST_TOOLS_LOAD_OPTIONS_H_
 #define ROOST_TOOLS_LOAD_OPTIONS_H_
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,6 +14,11 @@
 #include "core/io/io.h"
 
 namespace roost::load {
+
+// What a client does while it is connected; see client.h.
+enum class Habit : uint8_t { kIdle, kPoll, kFetch, kSlow, kReconnect };
+inline constexpr size_t kHabits = 5;
+inline constexpr const char* kHabitNames[kHabits] = {"idle", "poll", "fetch", "slow", "reconnect"};
 
 struct Options {
   enum class Tls : uint8_t { kImplicit, kStartTls, kNone };
@@ -39,6 +46,16 @@ struct Options {
   uint32_t enter_timeout_s = 60;
   uint32_t ramp_limit_s = 3600;
   uint32_t re_idle_s = 1500;
+
+  // How they behave.
+  std::array<uint32_t, kHabits> mix = {100, 0, 0, 0, 0};  // percent
+  uint32_t poll_s = 60;
+  uint32_t slow_pause_s = 10;
+  uint32_t stay_s = 60, away_s = 1;  // reconnect
+  uint32_t retries = 0;              // after a failed connection
+  uint32_t retry_ms = 1000, retry_longest_s = 10;
+  bool return_lost = false;  // idle clients that are cut off come back
+  uint32_t storms = 0;
 
   // Mail, past the server.
   Address store;  // family 0: none
@@ -70,6 +87,9 @@ bool ParseOptions(const std::vector<std::string>& arguments, Options* out, std::
 // How many users the clients belong to, and their names; number < UserCount.
 uint32_t UserCount(const Options& options);
 std::string UserName(const Options& options, uint32_t number);
+
+// In the same order over and over, so that each hundred clients have all of the mix.
+Habit HabitOf(const Options& options, uint32_t client);
 
 bool IsLoopback(const Address& address);
 // Where a client connects from: on IPv4 loopback one address for each kClientsPerSource clients,

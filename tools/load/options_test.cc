@@ -67,6 +67,26 @@ TEST(Options, ANameWithoutANumberIsOneUser) {
   EXPECT_EQ(UserName(options, 0), "demo");
 }
 
+TEST(Options, AMixHasItsPartsInEachHundredClients) {
+  Options options;
+  ASSERT_EQ(ErrorOf({"--server=127.0.0.1:993", "--mix=idle=80,poll=10,fetch=5,slow=3,reconnect=2"},
+                    &options),
+            "");
+  for (uint32_t first : {0u, 100u, 12'300u}) {
+    std::array<uint32_t, kHabits> count{};
+    for (uint32_t i = 0; i < 100; ++i) {
+      ++count[static_cast<size_t>(HabitOf(options, first + i))];
+    }
+    EXPECT_EQ(count, options.mix);
+  }
+  EXPECT_GE(options.wait_s, options.poll_s);
+  EXPECT_GT(options.retries, 0u);
+  for (const char* mix : {"--mix=idle=80", "--mix=idle=80,poll=21", "--mix=sleep=100", "--mix=idle",
+                          "--mix=", "--mix=idle=1e2"}) {
+    EXPECT_NE(ErrorOf({"--server=127.0.0.1:993", mix}, &options), "") << mix;
+  }
+}
+
 TEST(Options, SourcesAreSpreadOnLoopbackOnly) {
   Options options;
   ASSERT_EQ(ErrorOf({"--server=127.0.0.1:993"}, &options), "");
@@ -80,6 +100,7 @@ TEST(Result, ProblemsOfAnyKindAreNoGoodResult) {
   EXPECT_TRUE(Result().Good());
   EXPECT_FALSE(Result{.failed = 1}.Good());
   EXPECT_FALSE(Result{.dropped = 1}.Good());
+  EXPECT_FALSE(Result{.not_returned = 1}.Good());
   EXPECT_FALSE(Result{.expected = 1}.Good());
   EXPECT_FALSE(Result{.duplicated = 1}.Good());
   EXPECT_FALSE(Result{.unexpected = 1}.Good());

@@ -11,8 +11,8 @@ double Result::HandshakesPerSecond() const {
 }
 
 bool Result::Good() const {
-  return failed == 0 && dropped == 0 && lost() == 0 && duplicated == 0 && unexpected == 0 &&
-         delivery_failed == 0;
+  return failed == 0 && (dropped == 0 || return_lost) && not_returned == 0 && lost() == 0 &&
+         duplicated == 0 && unexpected == 0 && delivery_failed == 0;
 }
 
 void Result::NoteError(const std::string& text) {
@@ -23,6 +23,8 @@ void Result::NoteError(const std::string& text) {
 void Result::Add(const Result& other) {
   established += other.established, failed += other.failed, dropped += other.dropped;
   never_begun += other.never_begun;
+  returned += other.returned, not_returned += other.not_returned;
+  retries += other.retries, refused += other.refused;
   handshakes += other.handshakes;
   first_connect_ns = std::min(first_connect_ns, other.first_connect_ns);
   last_secure_ns = std::max(last_secure_ns, other.last_secure_ns);
@@ -34,6 +36,8 @@ void Result::Add(const Result& other) {
   delivery.Add(other.delivery), lateness.Add(other.lateness);
   told.Add(other.told), told_since_due.Add(other.told_since_due);
   told_after_ack.Add(other.told_after_ack);
+  told_by_poll.Add(other.told_by_poll), told_slowly.Add(other.told_slowly);
+  wake.Add(other.wake), poll.Add(other.poll), back.Add(other.back);
   for (const auto& [text, count] : other.errors) errors[text] += count;
 }
 

@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tools/load/histogram.h"
 #include "tools/load/options.h"
@@ -26,6 +27,10 @@ struct Result {
   uint64_t failed = 0;       // did not
   uint64_t dropped = 0;      // did, and were lost before the end
   uint64_t never_begun = 0;
+  // Visits after the first: by habit, in a storm, or after being dropped.
+  uint64_t returned = 0, not_returned = 0;
+  uint64_t retries = 0;     // of any visit
+  uint64_t refused = 0;     // commands of idle clients that were answered by NO
   uint64_t handshakes = 0;  // TLS
   uint64_t first_connect_ns = UINT64_MAX, last_secure_ns = 0;
 
@@ -38,10 +43,15 @@ struct Result {
 
   Histogram connect, handshake, login, enter;  // enter: from connect to IDLE
   Histogram delivery;                          // from the message's last byte to the store's answer
-  Histogram told;                              // from the message's last byte to EXISTS
-  Histogram told_since_due;                    // from when the message was due to EXISTS
-  Histogram lateness;                          // from when the message was due to its last byte
-  Histogram told_after_ack;                    // from the store's answer to EXISTS; 0 if before
+  Histogram told;            // from the message's last byte to EXISTS, of those who always listen
+  Histogram told_by_poll;    // of those who ask now and then
+  Histogram told_slowly;     // of those who read now and then
+  Histogram wake;            // from DONE to the answer to the command behind it
+  Histogram poll;            // from NOOP to its answer
+  Histogram back;            // from when the first try of a return was due to IDLE
+  Histogram told_since_due;  // from when the message was due to EXISTS
+  Histogram lateness;        // from when the message was due to its last byte
+  Histogram told_after_ack;  // from the store's answer to EXISTS; 0 if before
 
   std::map<std::string, uint64_t> errors;
 
@@ -49,6 +59,8 @@ struct Result {
   uint64_t asked = 0;  // clients
   bool interrupted = false;
   double seconds = 0;
+  bool return_lost = false;      // being dropped is part of the load
+  std::vector<double> storms_s;  // each from the order to everybody being idle again
   Series series;
   Options::Bare bare = Options::Bare::kNone;
   Watched watched;  // empty: nobody asked

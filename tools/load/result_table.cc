@@ -21,7 +21,7 @@ void TableRow(std::string* out, const char* name, const Histogram& histogram) {
   if (histogram.count() == 0) return;
   char line[160];
   const auto ms = [](uint64_t ns) { return static_cast<double>(ns) / 1e6; };
-  std::snprintf(line, sizeof line, "  %-26s %10.2f %10.2f %10.2f %10.2f %10.2f\n", name,
+  std::snprintf(line, sizeof line, "  %-27s %10.2f %10.2f %10.2f %10.2f %10.2f\n", name,
                 ms(histogram.Percentile(0.5)), ms(histogram.Percentile(0.9)),
                 ms(histogram.Percentile(0.99)), ms(histogram.Percentile(0.999)),
                 ms(histogram.max()));
@@ -30,7 +30,8 @@ void TableRow(std::string* out, const char* name, const Histogram& histogram) {
 
 void Latencies(std::string* out, const Result& r) {
   if (r.connect.count() > 0) {
-    *out += "milliseconds                        p50        p90        p99       p999        max\n";
+    *out +=
+        "milliseconds                         p50        p90        p99       p999        max\n";
   }
   TableRow(out, "connect", r.connect);
   TableRow(out, "handshake", r.handshake);
@@ -41,6 +42,11 @@ void Latencies(std::string* out, const Result& r) {
   TableRow(out, "message to EXISTS", r.told);
   TableRow(out, "message due to EXISTS", r.told_since_due);
   TableRow(out, "store's answer to EXISTS", r.told_after_ack);
+  TableRow(out, "message to EXISTS, polling", r.told_by_poll);
+  TableRow(out, "message to EXISTS, slow", r.told_slowly);
+  TableRow(out, "DONE to command's answer", r.wake);
+  TableRow(out, "NOOP to its answer", r.poll);
+  TableRow(out, "return to idle, retries too", r.back);
 }
 
 void Costs(std::string* out, const Result& r) {
@@ -72,6 +78,14 @@ std::string ResultTable(const Result& r) {
   const uint64_t known = r.established + r.failed;
   if (r.asked > known) out += ", " + Number(r.asked - known) + " did not get that far";
   out += "\n";
+  if (r.returned + r.not_returned + r.retries > 0) {
+    out += "returns      " + Number(r.returned) + " idle again, " + Number(r.not_returned) +
+           " failed, " + Number(r.retries) + " retries\n";
+  }
+  for (const double seconds : r.storms_s) {
+    out += "storm        all idle again after " + Fixed(seconds, 2) + " s\n";
+  }
+  if (r.refused > 0) out += "refused      " + Number(r.refused) + " commands\n";
   if (r.handshakes > 0) {
     out += "handshakes   " + Number(r.handshakes) + ", " + Fixed(r.HandshakesPerSecond(), 0) +
            " a second\n";

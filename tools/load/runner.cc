@@ -75,8 +75,8 @@ std::unique_ptr<Runner> Runner::Create(const Options& options, std::string* erro
   runner->ios_ = UringSet::Create(io, error);
   if (runner->ios_ == nullptr) return nullptr;
   for (uint32_t i = 0; i < o.threads; ++i) {
-    runner->shards_.push_back(
-        std::make_unique<LoadShard>(runner->ios_->at(i), &o, runner->tls_.get(), i));
+    runner->shards_.push_back(std::make_unique<LoadShard>(
+        runner->ios_->at(i), &o, runner->tls_.get(), i, io.limits.max_sockets));
   }
   return runner;
 }
@@ -124,6 +124,15 @@ void Runner::Look(Moment moment) {
   watch_.Take(moment);
 }
 
+template <typename Integer>
+uint64_t Runner::Sum(std::atomic<Integer> Progress::*member) const {
+  uint64_t sum = 0;
+  for (const auto& shard : shards_) {
+    sum += (shard->progress.*member).load(std::memory_order_relaxed);
+  }
+  return sum;
+}
+
 void Runner::Interrupt() { g_interrupted = true; }
 
 Result Runner::Run() {
@@ -140,6 +149,7 @@ Result Runner::Run() {
   began_ns_ = NowNs();
   Ramp();
   Look(Moment::kSteady);
+  for (uint32_t i = 0; i < options_.storms && !g_interrupted; ++i) Storm();
   // What was asked for last is left out when somebody wants it to end.
   if (options_.deliver > 0 && !g_interrupted) Deliver();
   if (options_.deliver_on_line && !g_interrupted) DeliverOnLine();
@@ -157,6 +167,8 @@ Result Runner::Run() {
   result.interrupted = g_interrupted;
   result.seconds = static_cast<double>(NowNs() - began_ns_) / static_cast<double>(kNsPerSecond);
   result.asked = options_.clients;
+  result.return_lost = options_.return_lost;
+  result.storms_s = storms_s_;
   result.series = series_;
   result.bare = options_.bare;
   result.watched = watch_.watched();
@@ -177,9 +189,22 @@ void Runner::Ramp() {
     // Those on their way have their own timeouts.
     Await(kNever, settled);
   }
-  std::printf("%llu of %u clients are idle\n",
-              static_cast<unsigned long long>(Sum(&Progress::idle)), options_.clients);
+  once_idle_ = Sum(&Progress::idle);
+  std::printf("%llu of %u clients are idle\n", static_cast<unsigned long long>(once_idle_),
+              options_.clients);
   std::fflush(stdout);
+}
+
+void Runner::Storm() {
+  Enter(RunPhase::kStorm);
+  const uint64_t began_ns = NowNs();
+  uint64_t begun = 0;
+  for (const auto& shard : shards_) begun += shard->orders.storms.fetch_add(1) + 1;
+  const bool done = Await(SecondsToNs(options_.ramp_limit_s), [this, begun] {
+    return Sum(&Progress::storms) >= begun && Sum(&Progress::away) == 0;
+  });
+  const auto took_ns = static_cast<double>(NowNs() - began_ns);
+  if (done) storms_s_.push_back(took_ns / static_cast<double>(kNsPerSecond));
 }
 
 void Runner::Order(uint64_t messages) {
@@ -246,8 +271,22 @@ ProgressState Runner::State() const {
 
 void Runner::NoteProgress() {
   const ProgressState state = State();
+  if (options_.return_lost && phase_ != RunPhase::kRamp && phase_ != RunPhase::kStorm) {
+    NoteLost(state.idle);
+  }
   series_.Add(PointOf(state));
   ShowProgress(state);
+}
+
+void Runner::NoteLost(uint64_t idle) {
+  const uint64_t now = NowNs();
+  if (idle < once_idle_ && lost_ns_ == 0) lost_ns_ = now;
+  if (idle < once_idle_ || lost_ns_ == 0) return;
+  const auto took_ns = static_cast<double>(now - std::exchange(lost_ns_, 0));
+  storms_s_.push_back(took_ns / static_cast<double>(kNsPerSecond));
+  std::printf("%llu of %u clients are idle again, %.2f s after the first was lost\n",
+              static_cast<unsigned long long>(idle), options_.clients, storms_s_.back());
+  std::fflush(stdout);
 }
 
 void Runner::ShowProgress(const ProgressState& state) {
@@ -257,14 +296,6 @@ void Runner::ShowProgress(const ProgressState& state) {
   shown_ns_ = now;
   const std::string line = line_.Tell(state);
   std::fprintf(stderr, terminal_ ? "\r%s\033[K\r" : "%s\n", line.c_str());
-}
-
-uint64_t Runner::Sum(std::atomic<uint64_t> Progress::*member) const {
-  uint64_t sum = 0;
-  for (const auto& shard : shards_) {
-    sum += (shard->progress.*member).load(std::memory_order_relaxed);
-  }
-  return sum;
 }
 
 }  // namespace roost::load

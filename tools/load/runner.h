@@ -1,7 +1,7 @@
 // All of a load run: its threads, and the order of things.
 //
-//   look --> ramp (all clients idle or failed) --> settle, look --> deliver --> wait for events
-//        --> hold --> look --> stop, sum up
+//   look --> ramp (all clients idle or failed) --> settle, look --> storms --> deliver --> wait
+//        for events --> hold --> look --> stop, sum up
 //
 // The calling thread only gives orders, reads standard input and prints. A signal that calls
 // Interrupt ends whatever goes on; the result is what was measured until then.
@@ -41,6 +41,7 @@ class Runner {
   bool PrepareTls(std::string* error);
   void Look(Moment moment);
   void Ramp();
+  void Storm();
   void Deliver();
   void DeliverOnLine();
   void AwaitEvents();
@@ -50,8 +51,11 @@ class Runner {
   ProgressState State() const;
   // Keeps what is to be drawn and shows what is to be seen.
   void NoteProgress();
+  // A storm that the server made.
+  void NoteLost(uint64_t idle);
   void ShowProgress(const ProgressState& state);
-  uint64_t Sum(std::atomic<uint64_t> Progress::*member) const;
+  template <typename Integer>
+  uint64_t Sum(std::atomic<Integer> Progress::*member) const;
   void Order(uint64_t messages);
 
   Options options_;  // constant once it runs
@@ -62,6 +66,9 @@ class Runner {
   std::unique_ptr<UringSet> ios_;
   std::vector<std::unique_ptr<LoadShard>> shards_;
   bool ramp_limit_hit_ = false;
+  std::vector<double> storms_s_;
+  uint64_t once_idle_ = 0;  // after the ramp
+  uint64_t lost_ns_ = 0;    // since when somebody is missing; 0: nobody is
   uint64_t ordered_ = 0;
   const bool terminal_;
   RunPhase phase_ = RunPhase::kRamp;

@@ -1,0 +1,80 @@
+#include <utility>
+
+#include "core/base/clock.h"
+#include "tools/load/client.h"
+
+namespace roost::load {
+namespace {
+
+// Between three quarters of a time and all of it, so that clients do not all act in one moment.
+uint64_t Spread(uint32_t seconds, uint32_t client) {
+  return SecondsToNs(seconds) * (75 + client % 25) / 100;
+}
+
+}  // namespace
+
+// Once for each connection, when it begins to wait.
+void Client::BeginHabit() {
+  const Options& options = shard_.options();
+  if (options.bare != Options::Bare::kNone) return;
+  if (habit_ == Habit::kSlow) Read(false);
+  if (habit_ == Habit::kReconnect) {
+    habit_alarm_.SetIn(Spread(options.stay_s, visit_.client), [this, &options] {
+      Drop(Visit::Why::kHabit, now() + SecondsToNs(options.away_s));
+    });
+  }
+}
+
+// Nothing is in progress: what is to be done next, if nothing comes?
+void Client::Rest() {
+  const Options& options = shard_.options();
+  if (habit_ == Habit::kPoll) {
+    alarm_.SetIn(Spread(options.poll_s, visit_.client), [this] { Poll(); });
+    return;
+  }
+  alarm_.SetIn(Spread(options.re_idle_s, visit_.client), [this] {
+    Expect();
+    dialogue_.Refresh();
+  });
+}
+
+void Client::Poll() {
+  Expect();
+  step_ns_ = now();
+  dialogue_.Work("NOOP");
+}
+
+void Client::Fetch() {
+  fetch_due_ = false;
+  Expect();
+  step_ns_ = now();
+  const uint32_t next = dialogue_.uid_next();
+  const std::string from = next == 0 ? "*" : std::to_string(next) + ":*";
+  dialogue_.Work("UID FETCH " + from + " (UID FLAGS ENVELOPE)");
+}
+
+void Client::OnAnswered(bool ok) {
+  Result& result = shard_.measured();
+  if (!ok) ++result.refused;
+  (habit_ == Habit::kPoll ? result.poll : result.wake).Record(now() - step_ns_);
+}
+
+void Client::Read(bool reading) {
+  stream_.SetReading(reading);
+  habit_alarm_.SetIn(SecondsToNs(shard_.options().slow_pause_s),
+                     [this, reading] { Read(!reading); });
+}
+
+// Those who do not listen all the time are measured apart.
+Histogram& Client::ToldOf(Result& result) const {
+  switch (habit_) {
+    case Habit::kPoll:
+      return result.told_by_poll;
+    case Habit::kSlow:
+      return result.told_slowly;
+    default:
+      return result.told;
+  }
+}
+
+}  // namespace roost::load
