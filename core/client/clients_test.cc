@@ -13,9 +13,7 @@ using Lines = std::vector<std::string>;
 
 TEST(Clients, TellsEveryIdlingSubscriberAndNobodyElse) {
   ScriptedWorld world;
-  const size_t first = world.LogIn();
-  world.Select(first, 0, {.uids = {1, 2}});
-  world.ParkFirst(first, 0, {1, 2});
+  const size_t first = world.LogInAndPark({1, 2});
   std::vector<size_t> others;
   for (size_t i = 1; i <= 3; ++i) {
     others.push_back(world.LogIn());
@@ -23,8 +21,7 @@ TEST(Clients, TellsEveryIdlingSubscriberAndNobodyElse) {
     world.Join(others.back(), i, 0, {1, 2});
   }
   const size_t quiet = others.back();
-  world.Say(quiet, "DONE");
-  EXPECT_EQ(world.Hear(quiet), "i OK Idle completed.");
+  world.EndIdle(quiet);
   world.Pass(2);
   EXPECT_EQ(world.sessions_open(), 1u);
   EXPECT_EQ(world.figures().asleep, 4u);
@@ -33,17 +30,14 @@ TEST(Clients, TellsEveryIdlingSubscriberAndNobodyElse) {
   EXPECT_EQ(world.Hear(others[0]), "* 1 EXPUNGE");
   EXPECT_EQ(world.Hear(others[1]), "* 1 EXPUNGE");
   world.HearsNothing(quiet, 0.5);
-  world.Say(quiet, "i IDLE");
-  EXPECT_EQ(world.Hear(quiet), "+ idling");
+  world.StartIdle(quiet);
   EXPECT_EQ(world.Hear(quiet), "* 1 EXPUNGE");
 }
 
 TEST(Clients, BeatsForThoseInIdleOnly) {
   ScriptedWorld world;
   world.config().timeouts.heartbeat_s = 30;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1}});
-  world.ParkFirst(client, 0, {1});
+  const size_t client = world.LogInAndPark({1});
   world.Pass(60);
   EXPECT_EQ(world.Hear(client), "* OK Still here");
   world.HearUntil(client, "*");  // perhaps another
@@ -55,11 +49,8 @@ TEST(Clients, BeatsForThoseInIdleOnly) {
 TEST(Clients, LetsLaggardsAndThenTheirFeedGoWhenTheLogIsFull) {
   ScriptedWorld world;
   world.config().parking.log_entries_max = 8;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1, 2}});
-  world.ParkFirst(client, 0, {1, 2});
-  world.Say(client, "DONE");
-  EXPECT_EQ(world.Hear(client), "i OK Idle completed.");
+  const size_t client = world.LogInAndPark({1, 2});
+  world.EndIdle(client);
   // All different, so that nothing can be summed up.
   for (int i = 0; i < 12; ++i) world.Tell(0, "* OK [ALERT] " + std::to_string(i));
   world.HearsBeginning(client, "* BYE [UNAVAILABLE] Too far behind");
@@ -73,14 +64,9 @@ TEST(Clients, LetsLaggardsAndThenTheirFeedGoWhenTheLogIsFull) {
 TEST(Clients, TellsLaggardsTheSumWhenTheLogIsFull) {
   ScriptedWorld world;
   world.config().parking.log_entries_max = 8;
-  const size_t idling = world.LogIn();
-  world.Select(idling, 0, {.uids = {1, 2, 3}});
-  world.ParkFirst(idling, 0, {1, 2, 3});
-  const size_t lags = world.LogIn();
-  world.Select(lags, 1, {.uids = {1, 2, 3}});
-  world.Join(lags, 1, 0, {1, 2, 3});
-  world.Say(lags, "DONE");
-  EXPECT_EQ(world.Hear(lags), "i OK Idle completed.");
+  const size_t idling = world.LogInAndPark({1, 2, 3});
+  const size_t lags = world.LogInAndJoin({1, 2, 3});
+  world.EndIdle(lags);
   for (int i = 0; i < 20; ++i) {
     const std::string flags = i % 2 == 0 ? "\\Seen" : "\\Seen $x";
     world.Tell(0, "* " + std::to_string(1 + i % 3) + " FETCH (FLAGS (" + flags + "))");
@@ -109,11 +95,8 @@ TEST(Clients, TellsLaggardsTheSumWhenTheLogIsFull) {
 TEST(Clients, BoundsTheBytesOfALogToo) {
   ScriptedWorld world;
   world.config().parking.log_bytes_max = 65536;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1, 2}});
-  world.ParkFirst(client, 0, {1, 2});
-  world.Say(client, "DONE");
-  EXPECT_EQ(world.Hear(client), "i OK Idle completed.");
+  const size_t client = world.LogInAndPark({1, 2});
+  world.EndIdle(client);
   for (int i = 0; i < 12; ++i) {
     world.Tell(0, "* OK [ALERT] " + std::to_string(i) + std::string(8000, 'x'));
   }
@@ -123,9 +106,7 @@ TEST(Clients, BoundsTheBytesOfALogToo) {
 TEST(Clients, AreToldGoodbyeOneByOneWhenTheirFeedDies) {
   ScriptedWorld world;
   world.config().timeouts.bye_spread_s = 100;
-  const size_t first = world.LogIn();
-  world.Select(first, 0, {.uids = {1}});
-  world.ParkFirst(first, 0, {1});
+  const size_t first = world.LogInAndPark({1});
   std::vector<size_t> clients = {first};
   for (size_t i = 1; i <= 8; ++i) {
     clients.push_back(world.LogIn());
@@ -135,9 +116,7 @@ TEST(Clients, AreToldGoodbyeOneByOneWhenTheirFeedDies) {
   world.Pass(2);
   EXPECT_EQ(world.figures().asleep, 9u);
   world.Cut(0);
-  const std::string enable = world.Asked(9, "ENABLE CONDSTORE");
-  world.Tell(9, "* ENABLED CONDSTORE");
-  world.Tell(9, enable + " OK done");
+  world.AnswerEnable(9, "CONDSTORE");
   const std::string examine = world.Asked(9, "EXAMINE INBOX");
   world.Tell(9, examine + " NO [NONEXISTENT] gone");
   world.Pass(0.1);
@@ -162,9 +141,7 @@ TEST(Clients, AreToldGoodbyeOneByOneWhenTheirFeedDies) {
 
 TEST(Clients, LeaveNothingBehindWhenTheyGo) {
   ScriptedWorld world;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1}});
-  world.ParkFirst(client, 0, {1});
+  const size_t client = world.LogInAndPark({1});
   world.Say(client, "DONE\r\nl LOGOUT");
   world.HearUntil(client, "l");
   world.Pass(2);

@@ -55,14 +55,8 @@ TEST(ParkingSwitches, AreAllThatIsTakenFromANewConfiguration) {
 
 TEST(ParkingSwitches, KnowAClientByWhatItSaidWhileItWasParked) {
   ScriptedWorld world;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1, 2}});
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
-  world.AnswerList(0, {1, 2});
-  const std::string idle = world.Asked(0, "IDLE");
-  world.Tell(0, "+ idling");
-  world.Pass(0.1);
+  const size_t client = world.LogInAndSelect({.uids = {1, 2}});
+  const std::string idle = world.ParkFirst(client, 0, {1, 2});
   world.Say(client, "DONE");
   world.HearUntil(client, "i");
   world.config().parking.except_clients = {"phone"};
@@ -75,21 +69,18 @@ TEST(ParkingSwitches, KnowAClientByWhatItSaidWhileItWasParked) {
   EXPECT_EQ(world.NextAsked(0), "u UID FETCH 1 (FLAGS)");
   world.Tell(0, "u OK done");
   world.HearUntil(client, "u");
-  world.Say(client, "j IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.StartIdle(client, "j");
   world.Asked(0, "IDLE");
 }
 
 TEST(ParkingSwitches, KeepAClientOnItsOwnSessionInIdle) {
   ScriptedWorld world;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1, 2}});
+  const size_t client = world.LogInAndSelect({.uids = {1, 2}});
   world.config().parking.except_clients = {"phone"};
   world.TakeSwitches();
   world.Say(client, "d ID (\"name\" \"Phone 3\")");
   world.HearUntil(client, "d");
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.StartIdle(client);
   world.Asked(0, "IDLE");  // no list, no feed
   world.Tell(0, "+ idling");
   world.Tell(0, "* 1 EXPUNGE");
@@ -103,11 +94,7 @@ TEST(ParkingSwitches, LeaveThoseAlreadyParkedUntilTheyAct) {
   world.Say(client, "d ID (\"name\" \"Phone 3\")");
   world.HearUntil(client, "d");
   world.Select(client, 0, {.uids = {1, 2}});
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
-  world.AnswerList(0, {1, 2});
-  const std::string idle = world.Asked(0, "IDLE");
-  world.Tell(0, "+ idling");
+  const std::string idle = world.ParkFirst(client, 0, {1, 2});
   world.Pass(1);
   EXPECT_EQ(world.figures().asleep, 1u);
   world.config().parking.except_clients = {"phone"};

@@ -54,15 +54,13 @@ TEST_F(QuietTest, OwesWhatTheListingItselfBroughtToLight) {
   world_.Tell(0, "* 3 EXISTS");
   world_.Tell(0, "* 2 FETCH (FLAGS (\\Flagged))");
   world_.Tell(0, noop + " OK");
-  const std::string list = world_.Asked(0, "UID SEARCH RETURN (ALL) ALL");
-  world_.Tell(0, "* ESEARCH (TAG \"" + list + "\") UID ALL 1:3");
-  world_.Tell(0, list + " OK");
+  const std::string list = world_.AskedList(0);
+  world_.TellList(0, list, "1:3");
   world_.Asked(0, "IDLE");
   world_.Tell(0, "+ idling");
   world_.HearsNothing(client_, 1);
   EXPECT_EQ(world_.figures().parked, 1u);
-  world_.Say(client_, "i IDLE");
-  EXPECT_EQ(world_.Hear(client_), "+ idling");
+  world_.StartIdle(client_);
   EXPECT_EQ(world_.Hear(client_), "* 3 EXISTS");
   EXPECT_EQ(world_.Hear(client_), "* 2 FETCH (FLAGS (\\Flagged))");
   world_.HearsNothing(client_, 1);
@@ -74,9 +72,8 @@ TEST_F(QuietTest, KeepsItsSessionWhenAnExpungeComesBeforeTheList) {
   const std::string noop = world_.Asked(0, "NOOP");
   world_.Tell(0, "* 1 EXPUNGE");
   world_.Tell(0, noop + " OK");
-  const std::string list = world_.Asked(0, "UID SEARCH RETURN (ALL) ALL");
-  world_.Tell(0, "* ESEARCH (TAG \"" + list + "\") UID ALL 2");
-  world_.Tell(0, list + " OK");
+  const std::string list = world_.AskedList(0);
+  world_.TellList(0, list, "2");
   world_.HearsNothing(client_, 3 * kSilence);  // and is asked no more
   world_.AsksNothing(0, 1);
   EXPECT_EQ(world_.figures().parked, 0u);
@@ -108,18 +105,16 @@ TEST_F(QuietTest, LetsACommandWaitUntilItsSessionIsSettled) {
   world_.AsksNothing(0, 1);
   world_.HearsNothing(client_, 0.1);
   world_.Tell(0, noop + " OK");
-  const std::string list = world_.Asked(0, "UID SEARCH RETURN (ALL) ALL");
+  const std::string list = world_.AskedList(0);
   world_.HearsNothing(client_, 0.1);
-  world_.Tell(0, "* ESEARCH (TAG \"" + list + "\") UID ALL 1:3");
-  world_.Tell(0, list + " OK");
+  world_.TellList(0, list, "1:3");
   EXPECT_EQ(world_.Hear(client_), "* 3 EXISTS");
   EXPECT_EQ(world_.NextAsked(0), "f FETCH 3 (FLAGS)");
 }
 
 TEST_F(QuietTest, JoinsAFeedThatHasTheSameView) {
   ParkFirst({1, 2});
-  const size_t second = world_.LogIn();
-  world_.Select(second, 1, {.uids = {1, 2}});
+  const size_t second = world_.LogInAndSelect({.uids = {1, 2}});
   BecomeQuiet();
   world_.AnswerList(1, {1, 2});
   world_.AnswerFlush(0);
@@ -128,30 +123,26 @@ TEST_F(QuietTest, JoinsAFeedThatHasTheSameView) {
   EXPECT_EQ(world_.sessions_open(), 1u);
   world_.Tell(0, "* 2 EXPUNGE");
   world_.HearsNothing(second, 1);
-  world_.Say(second, "i IDLE");
-  EXPECT_EQ(world_.Hear(second), "+ idling");
+  world_.StartIdle(second);
   EXPECT_EQ(world_.Hear(second), "* 2 EXPUNGE");
 }
 
 TEST_F(QuietTest, IsOwedWhatTheFeedLearnedWhileItJoined) {
   ParkFirst({1, 2});
-  const size_t second = world_.LogIn();
-  world_.Select(second, 1, {.uids = {1, 2}});
+  const size_t second = world_.LogInAndSelect({.uids = {1, 2}});
   BecomeQuiet();
   world_.AnswerList(1, {1, 2});
   world_.AnswerFlush(0, {"* 1 EXPUNGE", "* 1 FETCH (FLAGS (\\Seen))"});
   world_.HearsNothing(second, 0.5);
   EXPECT_EQ(world_.figures().parked, 2u);
-  world_.Say(second, "i IDLE");
-  EXPECT_EQ(world_.Hear(second), "+ idling");
+  world_.StartIdle(second);
   EXPECT_EQ(world_.Hear(second), "* 1 EXPUNGE");
   EXPECT_EQ(world_.Hear(second), "* 1 FETCH (FLAGS (\\Seen))");
 }
 
 TEST_F(QuietTest, DoesNotJoinAFeedThatIsAheadOfIt) {
   ParkFirst({1, 2});
-  const size_t second = world_.LogIn();
-  world_.Select(second, 1, {.uids = {1, 2}});
+  const size_t second = world_.LogInAndSelect({.uids = {1, 2}});
   world_.Tell(0, "* 1 EXPUNGE");  // told to the feed alone, and forgotten by its log
   world_.Say(client_, "n NOOP");
   world_.AnswerFlush(0);
@@ -174,9 +165,8 @@ class WithheldTest : public QuietTest {
     const std::string noop = world_.Asked(0, "NOOP");
     world_.Tell(0, "* 1 EXPUNGE");
     world_.Tell(0, noop + " OK");
-    const std::string list = world_.Asked(0, "UID SEARCH RETURN (ALL) ALL");
-    world_.Tell(0, "* ESEARCH (TAG \"" + list + "\") UID ALL 2");
-    world_.Tell(0, list + " OK");
+    const std::string list = world_.AskedList(0);
+    world_.TellList(0, list, "2");
     world_.HearsNothing(client_, 1);
   }
 };
@@ -263,8 +253,7 @@ TEST_F(QuietTest, NeverParksWithACommandUnanswered) {
 
 TEST_F(QuietTest, KeepsItsSessionWhereParkingWithoutIdleIsOff) {
   world_.config().parking.quiet_park_s = 0;
-  const size_t client = world_.LogIn();
-  world_.Select(client, 1, {.uids = {1}});
+  world_.LogInAndSelect({.uids = {1}});
   world_.AsksNothing(1, 100);
 }
 

@@ -101,8 +101,7 @@ TEST_F(RelayTest, GivesUpBehindAnUntaggedBadThoughNewsGoOn) {
 }
 
 TEST_F(RelayTest, AnswersBadToAnythingButDoneInIdle) {
-  world_.Say(client_, "i IDLE");
-  EXPECT_EQ(world_.Hear(client_), "+ idling");
+  world_.StartIdle(client_);
   world_.Say(client_, "n NOOP");
   world_.HearsBeginning(client_, "i BAD");
   world_.Say(client_, "m NOOP");
@@ -112,14 +111,12 @@ TEST_F(RelayTest, AnswersBadToAnythingButDoneInIdle) {
 TEST(Relay, PollsForAPinnedClientInIdleWhereTheStoreHasNone) {
   ScriptedWorld world("IMAP4rev1 ESEARCH AUTH=PLAIN SASL-IR");
   world.config().parking.poll_s = 5;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1, 2}});
+  const size_t client = world.LogInAndSelect({.uids = {1, 2}});
   world.Say(client, "x XSTRANGE");
   EXPECT_EQ(world.NextAsked(0), "x XSTRANGE");
   world.Tell(0, "x OK whatever");
   EXPECT_EQ(world.Hear(client), "x OK whatever");
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.StartIdle(client);
   world.Pass(4);
   world.Answer(0, "NOOP");
   world.Pass(4);

@@ -10,11 +10,7 @@ namespace {
 // A client parked on INBOX with UIDs 1 to 3; session 0 drives.
 class IdleDriverTest : public ::testing::Test {
  protected:
-  IdleDriverTest() {
-    client_ = world_.LogIn();
-    world_.Select(client_, 0, {.uids = {1, 2, 3}});
-    world_.ParkFirst(client_, 0, {1, 2, 3});
-  }
+  IdleDriverTest() { client_ = world_.LogInAndPark({1, 2, 3}); }
   // DONE, `fetch` and IDLE, which come in one go. Returns the tag of `fetch`.
   std::string Asks(const std::string& fetch) {
     EXPECT_EQ(world_.NextAsked(0), "DONE");
@@ -63,11 +59,7 @@ TEST_F(IdleDriverTest, DropsTheLastMessageThatAStoreNamesBeyondTheEnd) {
 TEST(IdleDriver, AsksForTheModseqOfFlagsWhereClientsAreToldIt) {
   ScriptedWorld world;
   const size_t client = world.LogIn();
-  world.Say(client, "e ENABLE CONDSTORE");
-  const std::string enable = world.Asked(0, "ENABLE CONDSTORE");
-  world.Tell(0, "* ENABLED CONDSTORE");
-  world.Tell(0, enable + " OK done");
-  world.HearUntil(client, "e");
+  world.Enable(client, 0, "CONDSTORE");
   world.Select(client, 0, {.uids = {1, 2, 3}, .modseq = 30});
   world.ParkFirst(client, 0, {1, 2, 3});
   world.Tell(0, "* 4 EXISTS");
@@ -89,8 +81,7 @@ TEST(IdleDriver, AsksForTheModseqOfFlagsWhereClientsAreToldIt) {
 // The flush is what a client that joins relies on: its own session may have shown it the message
 // with other flags.
 TEST_F(IdleDriverTest, AFlushIsOverOnlyWhenFlagsOfNewMessagesAreKnown) {
-  world_.Say(client_, "DONE");
-  EXPECT_EQ(world_.Hear(client_), "i OK Idle completed.");
+  world_.EndIdle(client_);
   world_.Pass(5);
   world_.Tell(0, "* 4 EXISTS");
   world_.Say(client_, "n NOOP");
@@ -124,8 +115,7 @@ TEST_F(IdleDriverTest, GoesOnWhenTheStoreEndsIdleByItself) {
 }
 
 TEST_F(IdleDriverTest, SharesOneFlushAmongAllWhoAskAtOnce) {
-  world_.Say(client_, "DONE");
-  EXPECT_EQ(world_.Hear(client_), "i OK Idle completed.");
+  world_.EndIdle(client_);
   world_.Pass(5);  // what was flushed is old by now
   world_.Say(client_, "n NOOP");
   world_.AnswerFlush(0, {"* 2 EXPUNGE"});
@@ -149,12 +139,7 @@ TEST(IdleDriver, TellsNumbersOfTheFeedsViewNotOfItsOwn) {
   const size_t client = world.LogIn();
   // Below 10 all is decided: what has such a UID and is not there is gone.
   world.Select(client, 0, {.uids = {1, 2, 3}, .uid_next = 10});
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
-  world.AnswerList(0, {1, 2, 3});
-  const std::string idle = world.Asked(0, "IDLE");
-  world.Tell(0, "+ idling");
-  world.Pass(0.1);
+  const std::string idle = world.ParkFirst(client, 0, {1, 2, 3});
   world.Tell(0, "* 5 EXISTS");
   EXPECT_EQ(world.NextAsked(0), "DONE");
   const std::string fetch = world.Asked(0, "UID FETCH 4:* (UID)");
@@ -176,11 +161,8 @@ TEST(IdleDriver, TellsNumbersOfTheFeedsViewNotOfItsOwn) {
 }
 
 TEST_F(IdleDriverTest, PassesAnAlertOnToEverySubscriberOnce) {
-  const size_t other = world_.LogIn();
-  world_.Select(other, 1, {.uids = {1, 2, 3}});
-  world_.Join(other, 1, 0, {1, 2, 3});
-  world_.Say(other, "DONE");
-  world_.HearsBeginning(other, "i OK");
+  const size_t other = world_.LogInAndJoin({1, 2, 3});
+  world_.EndIdle(other);
   world_.Tell(0, "* OK [ALERT] Going down at noon");
   world_.Tell(0, "* NO [ALERT] Quota is all but used up");
   EXPECT_EQ(world_.Hear(client_), "* OK [ALERT] Going down at noon");
@@ -190,12 +172,9 @@ TEST_F(IdleDriverTest, PassesAnAlertOnToEverySubscriberOnce) {
   EXPECT_EQ(world_.Hear(other), "* OK [ALERT] Going down at noon");
   EXPECT_EQ(world_.Hear(other), "* NO [ALERT] Quota is all but used up");
   world_.HearsBeginning(other, "n OK");
-  world_.Say(client_, "DONE");
-  world_.HearsBeginning(client_, "i OK");
+  world_.EndIdle(client_);
   // Whoever joins later has missed it.
-  const size_t late = world_.LogIn();
-  world_.Select(late, 2, {.uids = {1, 2, 3}});
-  world_.Join(late, 2, 0, {1, 2, 3});
+  const size_t late = world_.LogInAndJoin({1, 2, 3});
   world_.HearsNothing(late, 0.5);
 }
 
@@ -203,9 +182,7 @@ TEST_F(IdleDriverTest, PassesAnAlertOnToEverySubscriberOnce) {
 TEST(DriverCheck, ProvesNowAndThenThatTheStoreIsAlive) {
   ScriptedWorld world;
   world.config().parking.driver_check_s = 80;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1}});
-  world.ParkFirst(client, 0, {1});
+  const size_t client = world.LogInAndPark({1});
   world.AsksNothing(0, 69);
   world.Pass(11);
   world.AnswerFlush(0, {"* 1 FETCH (FLAGS (\\Seen))"});
@@ -220,17 +197,13 @@ TEST(DriverCheck, LooksForAnotherSessionWhenItIsNotAnsweredInTime) {
   ScriptedWorld world;
   world.config().parking.driver_check_s = 20;
   world.config().stores[0].command_timeout_s = 30;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1}});
-  world.ParkFirst(client, 0, {1});
+  const size_t client = world.LogInAndPark({1});
   world.Pass(20);
   EXPECT_EQ(world.NextAsked(0), "DONE");  // into the void
   world.HearsNothing(client, 25);
   EXPECT_EQ(world.sessions_seen(), 1u);
   world.Pass(5);
-  const std::string enable = world.Asked(1, "ENABLE CONDSTORE");
-  world.Tell(1, "* ENABLED CONDSTORE");
-  world.Tell(1, enable + " OK done");
+  world.AnswerEnable(1, "CONDSTORE");
   world.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 2}});
   world.AnswerList(1, {1, 2});
   world.Answer(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
@@ -247,10 +220,8 @@ TEST_F(IdleDriverTest, IsLostWhenTheStoreContradictsItself) {
 TEST(Polling, AsksAStoreWithoutIdleNowAndThen) {
   ScriptedWorld world("IMAP4rev1 ESEARCH ENABLE CONDSTORE AUTH=PLAIN SASL-IR");
   world.config().parking.poll_s = 10;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1, 2, 3}});
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
+  const size_t client = world.LogInAndSelect({.uids = {1, 2, 3}});
+  world.StartIdle(client);
   world.AnswerList(0, {1, 2, 3});
   world.AsksNothing(0, 8);
   EXPECT_EQ(world.figures().parked, 1u);
@@ -274,8 +245,7 @@ TEST(Polling, AsksAStoreWithoutIdleNowAndThen) {
   world.Answer(0, "NOOP");
   EXPECT_EQ(world.figures().feeds.polls, 2u);  // the client's own is none
   // What is told between is heard as well.
-  world.Say(client, "j IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.StartIdle(client, "j");
   world.Tell(0, "* 2 EXPUNGE");
   EXPECT_EQ(world.Hear(client), "* 2 EXPUNGE");
   // And the session can be had back.
@@ -288,10 +258,8 @@ TEST(Polling, AsksAStoreWithoutIdleNowAndThen) {
 TEST(Polling, IsUsedWhereIdleIsRefused) {
   ScriptedWorld world;
   world.config().parking.poll_s = 10;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1}});
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
+  const size_t client = world.LogInAndSelect({.uids = {1}});
+  world.StartIdle(client);
   world.AnswerList(0, {1});
   const std::string idle = world.Asked(0, "IDLE");
   world.Tell(0, idle + " NO not for you");
@@ -306,10 +274,8 @@ TEST(Polling, IsUsedWhereIdleIsRefused) {
 TEST(Polling, CanBeSwitchedOff) {
   ScriptedWorld world("IMAP4rev1 ESEARCH AUTH=PLAIN SASL-IR");
   world.config().parking.poll_s = 0;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1}});
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
+  const size_t client = world.LogInAndSelect({.uids = {1}});
+  world.StartIdle(client);
   world.AsksNothing(0, 20);
   EXPECT_EQ(world.figures().feeds.feeds, 0u);
 }
@@ -319,11 +285,7 @@ TEST(Confirmed, ModseqMovesWithAFlushBehindStatus) {
   ScriptedWorld world;
   world.config().parking.driver_check_s = 10;
   const size_t client = world.LogIn();
-  world.Say(client, "e ENABLE CONDSTORE");
-  const std::string enable = world.Asked(0, "ENABLE CONDSTORE");
-  world.Tell(0, "* ENABLED CONDSTORE");
-  world.Tell(0, enable + " OK done");
-  world.HearUntil(client, "e");
+  world.Enable(client, 0, "CONDSTORE");
   world.Select(client, 0, {.uids = {1}});
   world.ParkFirst(client, 0, {1});
   world.Pass(9);
@@ -340,9 +302,7 @@ TEST(Confirmed, ModseqMovesWithAFlushBehindStatus) {
   EXPECT_EQ(world.Hear(client), "* 1 FETCH (UID 1 MODSEQ (30) FLAGS (\\Seen))");
   world.Pass(0.1);
   world.Cut(0);
-  const std::string again = world.Asked(1, "ENABLE CONDSTORE");
-  world.Tell(1, "* ENABLED CONDSTORE");
-  world.Tell(1, again + " OK done");
+  world.AnswerEnable(1, "CONDSTORE");
   world.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1}, .modseq = 31});
   world.AnswerList(1, {1});
   world.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 30)");
@@ -352,9 +312,7 @@ TEST(Confirmed, ModseqMovesWithAFlushBehindStatus) {
 TEST(Confirmed, ModseqIsNotAskedOnAPlainSession) {
   ScriptedWorld world;
   world.config().parking.driver_check_s = 10;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1}});
-  world.ParkFirst(client, 0, {1});
+  world.LogInAndPark({1});
   world.Pass(9);
   world.AnswerFlush(0);
 }

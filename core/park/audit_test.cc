@@ -20,10 +20,8 @@ class AuditTest : public ::testing::Test {
   static constexpr int kLooks = 5;
 
   AuditTest() {
-    client_ = world_.LogIn();
-    world_.Select(client_, 0, {.uids = {1, 2, 3}});
-    world_.Say(client_, "i IDLE");
-    EXPECT_EQ(world_.Hear(client_), "+ idling");
+    client_ = world_.LogInAndSelect({.uids = {1, 2, 3}});
+    world_.StartIdle(client_);
     world_.AnswerList(0, {1, 2, 3});
     idle_ = world_.Asked(0, "IDLE");
     world_.Tell(0, "+ idling");
@@ -55,9 +53,7 @@ class AuditTest : public ::testing::Test {
   void Recovers(size_t session, const ScriptedWorld::Mailbox& mailbox) {
     EXPECT_EQ(world_.NextAsked(0), "DONE");
     world_.Tell(0, idle_ + " OK done");
-    const std::string enable = world_.Asked(session, "ENABLE CONDSTORE");
-    world_.Tell(session, "* ENABLED CONDSTORE");
-    world_.Tell(session, enable + " OK done");
+    world_.AnswerEnable(session, "CONDSTORE");
     world_.AnswerSelect(session, "EXAMINE INBOX", mailbox);
   }
   FeedStats feeds() { return world_.figures().feeds; }
@@ -145,9 +141,7 @@ TEST_F(AuditTest, EndsInGoodbyeWhereAMessageIsMissingInTheMiddle) {
   world_.Answer(next, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
   for (int more = 0; more < 4; ++more) {
     ++next;
-    const std::string enable = world_.Asked(next, "ENABLE CONDSTORE");
-    world_.Tell(next, "* ENABLED CONDSTORE");
-    world_.Tell(next, enable + " OK done");
+    world_.AnswerEnable(next, "CONDSTORE");
     world_.AnswerSelect(next, "EXAMINE INBOX", {.uids = {1, 2, 3}});
     world_.AnswerList(next, {1, 2, 3});
     world_.Answer(next, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
@@ -196,9 +190,7 @@ TEST_F(AuditTest, IsSwitchedOffAndOnWhileRunning) {
 }
 
 TEST_F(AuditTest, TakesTheFeedsInTurn) {
-  const size_t bob = world_.LogIn("bob");
-  world_.Select(bob, 1, {.uids = {1, 2, 3}});
-  world_.ParkFirst(bob, 1, {1, 2, 3});
+  world_.LogInAndPark({1, 2, 3}, "bob");
   SwitchOn();
   for (size_t session = 2; session <= 5; ++session) {
     world_.Pass(kPeriod);

@@ -96,14 +96,12 @@ TEST_F(FeedsTest, AreDroppedWithTheirLastSubscriberAndNotBefore) {
 TEST_F(FeedsTest, StayForWhoIsAboutToJoin) {
   const size_t first = Park("INBOX");
   const size_t second = SelectIt("INBOX");
-  world_.Say(second, "i IDLE");
-  EXPECT_EQ(world_.Hear(second), "+ idling");
+  world_.StartIdle(second);
   world_.Answer(1, "NOOP");
   Gone(first);
   EXPECT_EQ(feeds(), 1u);
-  const std::string tag = world_.Asked(1, "UID SEARCH RETURN (ALL) ALL");
-  world_.Tell(1, "* ESEARCH (TAG \"" + tag + "\") UID ALL 1:2");
-  world_.Tell(1, tag + " OK done");
+  const std::string tag = world_.AskedList(1);
+  world_.TellList(1, tag, "1:2");
   world_.AnswerFlush(0);
   EXPECT_EQ(world_.figures().feeds.joined, 1u);
   world_.Tell(0, "* 1 EXPUNGE");
@@ -113,8 +111,7 @@ TEST_F(FeedsTest, StayForWhoIsAboutToJoin) {
 TEST_F(FeedsTest, GoWhenWhoWasAboutToJoinGoes) {
   const size_t first = Park("INBOX");
   const size_t second = SelectIt("INBOX");
-  world_.Say(second, "i IDLE");
-  EXPECT_EQ(world_.Hear(second), "+ idling");
+  world_.StartIdle(second);
   world_.Answer(1, "NOOP");
   Gone(first);
   EXPECT_EQ(feeds(), 1u);
@@ -138,13 +135,10 @@ TEST_F(FeedsTest, AreDroppedInTheMiddleOfARecovery) {
 TEST_F(FeedsTest, AreLookedAtAgainWhenSomebodySeesAnotherUidvalidity) {
   const size_t first = Park("INBOX");
   const size_t second = SelectIt("INBOX", "ann", 8);
-  world_.Say(second, "i IDLE");
-  EXPECT_EQ(world_.Hear(second), "+ idling");
+  world_.StartIdle(second);
   EXPECT_EQ(world_.NextAsked(0), "DONE");  // the old driver is not believed any more
   world_.Cut(0);
-  const std::string enable = world_.Asked(2, "ENABLE CONDSTORE");
-  world_.Tell(2, "* ENABLED CONDSTORE");
-  world_.Tell(2, enable + " OK done");
+  world_.AnswerEnable(2, "CONDSTORE");
   world_.AnswerSelect(2, "EXAMINE INBOX", {.uids = {1}, .validity = 8});
   world_.HearsBeginning(first, "* BYE [UNAVAILABLE] The mailbox was replaced");
   EXPECT_EQ(feeds(), 0u);
@@ -157,21 +151,17 @@ TEST_F(FeedsTest, AreLookedAtAgainWhenSomebodySeesAnotherUidvalidity) {
 TEST_F(FeedsTest, GoInTheMiddleOfBeingLookedAtAgain) {
   Park("INBOX");
   const size_t second = SelectIt("INBOX", "ann", 8);
-  world_.Say(second, "i IDLE");
-  EXPECT_EQ(world_.Hear(second), "+ idling");
+  world_.StartIdle(second);
   EXPECT_EQ(world_.NextAsked(0), "DONE");  // never answered
 }
 
 TEST_F(FeedsTest, GoOnWhenItWasTheOtherWhoSawWrongly) {
   const size_t first = Park("INBOX");
   const size_t second = SelectIt("INBOX", "ann", 8);
-  world_.Say(second, "i IDLE");
-  EXPECT_EQ(world_.Hear(second), "+ idling");
+  world_.StartIdle(second);
   EXPECT_EQ(world_.NextAsked(0), "DONE");
   world_.Cut(0);
-  const std::string enable = world_.Asked(2, "ENABLE CONDSTORE");
-  world_.Tell(2, "* ENABLED CONDSTORE");
-  world_.Tell(2, enable + " OK done");
+  world_.AnswerEnable(2, "CONDSTORE");
   world_.AnswerSelect(2, "EXAMINE INBOX", {.uids = kUids});
   world_.AnswerList(2, kUids);
   world_.Answer(2, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");

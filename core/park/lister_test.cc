@@ -18,10 +18,8 @@ class ListerTest : public ::testing::Test {
  protected:
   explicit ListerTest(std::string_view capabilities = ScriptedWorld::kCapabilities)
       : world_(capabilities) {
-    client_ = world_.LogIn();
-    world_.Select(client_, 0, {.uids = {2, 4, 6}});
-    world_.Say(client_, "i IDLE");
-    EXPECT_EQ(world_.Hear(client_), "+ idling");
+    client_ = world_.LogInAndSelect({.uids = {2, 4, 6}});
+    world_.StartIdle(client_);
   }
 
   void TellList(const std::string& tag, std::string_view uids) {
@@ -40,8 +38,7 @@ class ListerTest : public ::testing::Test {
     world_.Tell(0, "+ idling");
     world_.Pass(0.1);
     EXPECT_EQ(world_.figures().parked, 1u);
-    const size_t second = world_.LogIn();
-    world_.Select(second, 1, {.uids = uids, .uid_next = 20});
+    const size_t second = world_.LogInAndSelect({.uids = uids, .uid_next = 20});
     world_.Join(second, 1, 0, uids);
     world_.HearsNothing(second, 0.2);
     EXPECT_EQ(world_.figures().parked, 2u);

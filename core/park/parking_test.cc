@@ -9,9 +9,7 @@ using Lines = std::vector<std::string>;
 
 TEST(Parking, MakesTheFirstClientsSessionTheFeeds) {
   ScriptedWorld world;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1, 2, 3}});
-  world.ParkFirst(client, 0, {1, 2, 3});
+  const size_t client = world.LogInAndPark({1, 2, 3});
   EXPECT_EQ(world.figures().feeds.adopted, 1u);
   EXPECT_EQ(world.figures().asleep, 1u);
   world.Tell(0, "* 2 EXPUNGE");
@@ -20,13 +18,9 @@ TEST(Parking, MakesTheFirstClientsSessionTheFeeds) {
 
 TEST(Parking, TellsAJoinerTheDifferenceAndLetsItsSessionGo) {
   ScriptedWorld world;
-  const size_t first = world.LogIn();
-  world.Select(first, 0, {.uids = {1, 2, 3}});
-  world.ParkFirst(first, 0, {1, 2, 3});
-  const size_t second = world.LogIn();
-  world.Select(second, 1, {.uids = {1, 2, 3}});
-  world.Say(second, "i IDLE");
-  EXPECT_EQ(world.Hear(second), "+ idling");
+  const size_t first = world.LogInAndPark({1, 2, 3});
+  const size_t second = world.LogInAndSelect({.uids = {1, 2, 3}});
+  world.StartIdle(second);
   world.AnswerList(1, {1, 2, 3});
   // The feed syncs last, and only now hears of what the joiner's session had not yet.
   world.AnswerFlush(0, {"* 1 EXPUNGE", "* 2 FETCH (UID 3 FLAGS (\\Seen))"});
@@ -41,20 +35,15 @@ TEST(Parking, TellsAJoinerTheDifferenceAndLetsItsSessionGo) {
 
 TEST(Parking, LosesNoFlagThatTheFeedHeardBetweenListAndFlush) {
   ScriptedWorld world;
-  const size_t first = world.LogIn();
-  world.Select(first, 0, {.uids = {1, 2}});
-  world.ParkFirst(first, 0, {1, 2});
-  const size_t second = world.LogIn();
-  world.Select(second, 1, {.uids = {1, 2}});
-  world.Say(second, "i IDLE");
-  EXPECT_EQ(world.Hear(second), "+ idling");
+  const size_t first = world.LogInAndPark({1, 2});
+  const size_t second = world.LogInAndSelect({.uids = {1, 2}});
+  world.StartIdle(second);
   world.Answer(1, "NOOP");
   // Everybody who is parked has been told, and yet the log must keep it for the joiner.
   world.Tell(0, "* 1 FETCH (FLAGS (\\Seen))");
   EXPECT_EQ(world.Hear(first), "* 1 FETCH (FLAGS (\\Seen))");
-  const std::string tag = world.Asked(1, "UID SEARCH RETURN (ALL) ALL");
-  world.Tell(1, "* ESEARCH (TAG \"" + tag + "\") UID ALL 1:2");
-  world.Tell(1, tag + " OK done");
+  const std::string tag = world.AskedList(1);
+  world.TellList(1, tag, "1:2");
   world.AnswerFlush(0);
   EXPECT_EQ(world.Hear(second), "* 1 FETCH (FLAGS (\\Seen))");
 }
@@ -63,9 +52,7 @@ TEST(Parking, LosesNoFlagThatTheFeedHeardBetweenListAndFlush) {
 // another client with CONDSTORE was joining.
 TEST(Parking, TellsNoFlagsWithoutTheModseqThatTheClassIsOwed) {
   ScriptedWorld world;
-  const size_t plain = world.LogIn();
-  world.Select(plain, 0, {.uids = {1, 2}});
-  world.ParkFirst(plain, 0, {1, 2});
+  const size_t plain = world.LogInAndPark({1, 2});
   const size_t raises = world.LogIn();
   const size_t joins = world.LogIn();
   for (const auto& [client, session] : {std::pair{raises, 1}, std::pair{joins, 2}}) {
@@ -76,8 +63,7 @@ TEST(Parking, TellsNoFlagsWithoutTheModseqThatTheClassIsOwed) {
     EXPECT_EQ(world.Hear(client), "* ENABLED CONDSTORE");
     EXPECT_EQ(world.Hear(client), "e OK done");
     world.Select(client, session, {.uids = {1, 2}});
-    world.Say(client, "i IDLE");
-    EXPECT_EQ(world.Hear(client), "+ idling");
+    world.StartIdle(client);
   }
   world.Answer(2, "NOOP");
   world.Tell(0, "* 1 FETCH (FLAGS (\\Seen))");
@@ -89,16 +75,14 @@ TEST(Parking, TellsNoFlagsWithoutTheModseqThatTheClassIsOwed) {
   world.AnswerList(1, {1, 2});
   world.Asked(1, "IDLE");
   world.Tell(1, "+ idling");
-  const std::string tag = world.Asked(2, "UID SEARCH RETURN (ALL) ALL");
-  world.Tell(2, "* ESEARCH (TAG \"" + tag + "\") UID ALL 1:2");
-  world.Tell(2, tag + " OK done");
+  const std::string tag = world.AskedList(2);
+  world.TellList(2, tag, "1:2");
   world.AnswerFlush(1);
   const std::string noop = world.Asked(2, "NOOP");
   world.Tell(2, "* 1 FETCH (UID 1 MODSEQ (6) FLAGS (\\Seen))");
   world.Tell(2, noop + " OK done");
-  const std::string again = world.Asked(2, "UID SEARCH RETURN (ALL) ALL");
-  world.Tell(2, "* ESEARCH (TAG \"" + again + "\") UID ALL 1:2");
-  world.Tell(2, again + " OK done");
+  const std::string again = world.AskedList(2);
+  world.TellList(2, again, "1:2");
   world.AnswerFlush(1);
   EXPECT_EQ(world.Hear(joins), "* 1 FETCH (UID 1 MODSEQ (6) FLAGS (\\Seen))");
   world.HearsNothing(joins, 0.5);
@@ -107,13 +91,9 @@ TEST(Parking, TellsNoFlagsWithoutTheModseqThatTheClassIsOwed) {
 
 TEST(Parking, NeverTellsADifferenceThatTheHorizonsForbid) {
   ScriptedWorld world;
-  const size_t first = world.LogIn();
-  world.Select(first, 0, {.uids = {1, 2}});
-  world.ParkFirst(first, 0, {1, 2});
-  const size_t second = world.LogIn();
-  world.Select(second, 1, {.uids = {1, 2, 3}});
-  world.Say(second, "i IDLE");
-  EXPECT_EQ(world.Hear(second), "+ idling");
+  const size_t first = world.LogInAndPark({1, 2});
+  const size_t second = world.LogInAndSelect({.uids = {1, 2, 3}});
+  world.StartIdle(second);
   world.AnswerList(1, {1, 2, 3});
   world.AnswerFlush(0);  // has not heard of UID 3: it is behind, not right
   world.HearsNothing(second, 0.1);
@@ -134,16 +114,13 @@ TEST(Parking, NeverTellsADifferenceThatTheHorizonsForbid) {
 
 TEST(Parking, AsksAgainWhenAListDoesNotAddUp) {
   ScriptedWorld world;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1, 2, 3}});
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
+  const size_t client = world.LogInAndSelect({.uids = {1, 2, 3}});
+  world.StartIdle(client);
   world.Answer(0, "NOOP");
-  const std::string tag = world.Asked(0, "UID SEARCH RETURN (ALL) ALL");
+  const std::string tag = world.AskedList(0);
   // An EXPUNGE before the list names no UID.
   world.Tell(0, "* 1 EXPUNGE");
-  world.Tell(0, "* ESEARCH (TAG \"" + tag + "\") UID ALL 2:3");
-  world.Tell(0, tag + " OK done");
+  world.TellList(0, tag, "2:3");
   EXPECT_EQ(world.Hear(client), "* 1 EXPUNGE");
   world.AnswerList(0, {2, 3});
   world.Asked(0, "IDLE");
@@ -151,17 +128,14 @@ TEST(Parking, AsksAgainWhenAListDoesNotAddUp) {
 
 TEST(Parking, GivesUpWhenTheClientGoesOn) {
   ScriptedWorld world;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1}});
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
+  const size_t client = world.LogInAndSelect({.uids = {1}});
+  world.StartIdle(client);
   const std::string noop = world.Asked(0, "NOOP");
   world.Say(client, "DONE");
   world.HearsNothing(client, 0.1);  // our NOOP is unanswered, and the list that goes with it
   world.Tell(0, noop + " OK done");
-  const std::string list = world.Asked(0, "UID SEARCH RETURN (ALL) ALL");
-  world.Tell(0, "* ESEARCH (TAG \"" + list + "\") UID ALL 1");
-  world.Tell(0, list + " OK done");
+  const std::string list = world.AskedList(0);
+  world.TellList(0, list, "1");
   EXPECT_EQ(world.Hear(client), "i OK Idle completed.");
   world.Say(client, "f FETCH 1 (FLAGS)");
   const std::string next = world.NextAsked(0);
@@ -170,12 +144,8 @@ TEST(Parking, GivesUpWhenTheClientGoesOn) {
 
 TEST(Parking, KeepsUsersApart) {
   ScriptedWorld world;
-  const size_t ann = world.LogIn("ann");
-  world.Select(ann, 0, {.uids = {1}});
-  world.ParkFirst(ann, 0, {1});
-  const size_t bob = world.LogIn("bob");
-  world.Select(bob, 1, {.uids = {1}});
-  world.ParkFirst(bob, 1, {1});
+  const size_t ann = world.LogInAndPark({1}, "ann");
+  const size_t bob = world.LogInAndPark({1}, "bob");
   EXPECT_EQ(world.figures().feeds.feeds, 2u);
   world.Tell(0, "* 1 FETCH (FLAGS (\\Seen))");
   EXPECT_EQ(world.Hear(ann), "* 1 FETCH (FLAGS (\\Seen))");
@@ -184,14 +154,12 @@ TEST(Parking, KeepsUsersApart) {
 
 TEST(Parking, KeepsTheSessionOfAClientThatUsedAnUnknownCommand) {
   ScriptedWorld world;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1}});
+  const size_t client = world.LogInAndSelect({.uids = {1}});
   world.Say(client, "x XSTRANGE");
   EXPECT_EQ(world.NextAsked(0), "x XSTRANGE");
   world.Tell(0, "x OK whatever");
   EXPECT_EQ(world.Hear(client), "x OK whatever");
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
+  world.StartIdle(client);
   world.Asked(0, "IDLE");
   EXPECT_EQ(world.figures().feeds.feeds, 0u);
 }
@@ -200,12 +168,10 @@ TEST(Parking, KeepsTheSessionOfAClientThatUsedAnUnknownCommand) {
 // missed.
 TEST(Parking, SaysGoodbyeWhenTheSessionDiesBeforeItIsListed) {
   ScriptedWorld world;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1, 2}});
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
+  const size_t client = world.LogInAndSelect({.uids = {1, 2}});
+  world.StartIdle(client);
   world.Answer(0, "NOOP");
-  world.Asked(0, "UID SEARCH RETURN (ALL) ALL");
+  world.AskedList(0);
   world.Cut(0);
   world.HearsBeginning(client, "* BYE [UNAVAILABLE]");
   world.Pass(0.5);
@@ -215,18 +181,14 @@ TEST(Parking, SaysGoodbyeWhenTheSessionDiesBeforeItIsListed) {
 
 TEST(Parking, LastsFromTheMomentThatTheListIsAccepted) {
   ScriptedWorld world;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1, 2}});
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
+  const size_t client = world.LogInAndSelect({.uids = {1, 2}});
+  world.StartIdle(client);
   world.AnswerList(0, {1, 2});
   world.Asked(0, "IDLE");  // and is never answered
   world.Cut(0);
   world.HearsNothing(client, 0.5);
   EXPECT_EQ(world.figures().parked, 1u);
-  const std::string enable = world.Asked(1, "ENABLE CONDSTORE");
-  world.Tell(1, "* ENABLED CONDSTORE");
-  world.Tell(1, enable + " OK done");
+  world.AnswerEnable(1, "CONDSTORE");
   world.AnswerSelect(1, "EXAMINE INBOX", {.uids = {2}, .uid_next = 3});
   world.AnswerList(1, {2});
   world.Answer(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
@@ -235,13 +197,9 @@ TEST(Parking, LastsFromTheMomentThatTheListIsAccepted) {
 
 TEST(Parking, LeavesTheFeedToTheOthersWhenAJoinersSessionDies) {
   ScriptedWorld world;
-  const size_t first = world.LogIn();
-  world.Select(first, 0, {.uids = {1, 2}});
-  world.ParkFirst(first, 0, {1, 2});
-  const size_t second = world.LogIn();
-  world.Select(second, 1, {.uids = {1, 2}});
-  world.Say(second, "i IDLE");
-  EXPECT_EQ(world.Hear(second), "+ idling");
+  const size_t first = world.LogInAndPark({1, 2});
+  const size_t second = world.LogInAndSelect({.uids = {1, 2}});
+  world.StartIdle(second);
   world.Answer(1, "NOOP");
   world.Cut(1);
   world.HearsBeginning(second, "* BYE [UNAVAILABLE]");
@@ -252,22 +210,16 @@ TEST(Parking, LeavesTheFeedToTheOthersWhenAJoinersSessionDies) {
 // Restored or recreated with the UIDVALIDITY it had: only its id tells.
 TEST(Parking, JoinsNoFeedOfAMailboxWithAnotherId) {
   ScriptedWorld world;
-  const size_t first = world.LogIn();
-  world.Select(first, 0, {.uids = {1, 2}, .id = "F1"});
+  const size_t first = world.LogInAndSelect({.uids = {1, 2}, .id = "F1"});
   world.ParkFirst(first, 0, {1, 2});
-  const size_t same = world.LogIn();
-  world.Select(same, 1, {.uids = {1, 2}, .id = "F1"});
+  const size_t same = world.LogInAndSelect({.uids = {1, 2}, .id = "F1"});
   world.Join(same, 1, 0, {1, 2});
   EXPECT_EQ(world.figures().parked, 2u);
-  const size_t other = world.LogIn();
-  world.Select(other, 2, {.uids = {1, 2}, .id = "F2"});
-  world.Say(other, "i IDLE");
-  EXPECT_EQ(world.Hear(other), "+ idling");
+  const size_t other = world.LogInAndSelect({.uids = {1, 2}, .id = "F2"});
+  world.StartIdle(other);
   EXPECT_EQ(world.NextAsked(0), "DONE");  // the feed is looked at again
   world.Cut(0);
-  const std::string enable = world.Asked(3, "ENABLE CONDSTORE");
-  world.Tell(3, "* ENABLED CONDSTORE");
-  world.Tell(3, enable + " OK done");
+  world.AnswerEnable(3, "CONDSTORE");
   world.AnswerSelect(3, "EXAMINE INBOX", {.uids = {1, 2}, .id = "F2"});
   world.HearsBeginning(first, "* BYE [UNAVAILABLE] The mailbox was replaced");
   world.HearsBeginning(same, "* BYE [UNAVAILABLE] The mailbox was replaced");
@@ -278,9 +230,7 @@ TEST(Parking, JoinsNoFeedOfAMailboxWithAnotherId) {
 // What a token says of its user the store has not proven.
 TEST(Parking, SharesNothingWithWhomATokenMerelyClaimsToBe) {
   ScriptedWorld world("IMAP4rev1 IDLE ESEARCH SASL-IR AUTH=PLAIN AUTH=XOAUTH2 AUTH=OAUTHBEARER");
-  const size_t ann = world.LogIn("ann");
-  world.Select(ann, 0, {.uids = {1}});
-  world.ParkFirst(ann, 0, {1});
+  const size_t ann = world.LogInAndPark({1}, "ann");
   const std::string bearer = "auth=Bearer token\1\1";
   const std::string tokens[] = {"XOAUTH2 " + ToBase64("user=ann\1" + bearer),
                                 "OAUTHBEARER " + ToBase64("n,a=ann,\1" + bearer)};
@@ -289,8 +239,7 @@ TEST(Parking, SharesNothingWithWhomATokenMerelyClaimsToBe) {
     world.Say(claims, "l AUTHENTICATE " + tokens[session - 1]);
     world.HearsBeginning(claims, "l OK");
     world.Select(claims, session, {.uids = {1}});
-    world.Say(claims, "i IDLE");
-    EXPECT_EQ(world.Hear(claims), "+ idling");
+    world.StartIdle(claims);
     world.Asked(session, "IDLE");  // its own session idles for it
     world.Tell(session, "+ idling");
     world.Tell(0, "* 1 FETCH (FLAGS (\\Seen))");
@@ -305,27 +254,20 @@ TEST(Parking, OwesAQuietClientNoFlagsWithoutTheModseqThatItsClassIsTold) {
   world.config().parking.quiet_park_s = 10;
   const auto log_in = [&world](size_t session) {
     const size_t client = world.LogIn();
-    world.Say(client, "e ENABLE CONDSTORE");
-    const std::string enable = world.Asked(session, "ENABLE CONDSTORE");
-    world.Tell(session, "* ENABLED CONDSTORE");
-    world.Tell(session, enable + " OK done");
-    world.HearUntil(client, "e");
+    world.Enable(client, session, "CONDSTORE");
     world.Select(client, session, {.uids = {1, 2}});
     return client;
   };
-  const size_t plain = world.LogIn();
-  world.Select(plain, 0, {.uids = {1, 2}});
-  world.ParkFirst(plain, 0, {1, 2});
+  const size_t plain = world.LogInAndPark({1, 2});
   const size_t quiet = log_in(1);
   world.Pass(9);
   world.Answer(1, "NOOP");
-  const std::string list = world.Asked(1, "UID SEARCH RETURN (ALL) ALL");
+  const std::string list = world.AskedList(1);
   // Meanwhile the driver, which hears of no MODSEQ, tells flags, and another client raises it.
   world.Tell(0, "* 1 FETCH (FLAGS (\\Seen))");
   EXPECT_EQ(world.Hear(plain), "* 1 FETCH (FLAGS (\\Seen))");
   const size_t raiser = log_in(2);
-  world.Say(raiser, "i IDLE");
-  EXPECT_EQ(world.Hear(raiser), "+ idling");
+  world.StartIdle(raiser);
   world.AnswerList(2, {1, 2});
   const std::string idle = world.AnswerFlush(0);
   EXPECT_EQ(world.NextAsked(0), "DONE");
@@ -333,8 +275,7 @@ TEST(Parking, OwesAQuietClientNoFlagsWithoutTheModseqThatItsClassIsTold) {
   world.AnswerList(2, {1, 2});
   world.Asked(2, "IDLE");
   world.Tell(2, "+ idling");
-  world.Tell(1, "* ESEARCH (TAG \"" + list + "\") UID ALL 1:2");
-  world.Tell(1, list + " OK done");
+  world.TellList(1, list, "1:2");
   world.AnswerFlush(2);
   EXPECT_EQ(world.figures().parked, 2u);
   world.Say(quiet, "n NOOP");

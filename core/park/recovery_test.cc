@@ -17,8 +17,7 @@ class RecoveryTest : public ::testing::Test {
   explicit RecoveryTest(std::string_view capabilities = ScriptedWorld::kCapabilities,
                         uint64_t modseq = 5)
       : world_(capabilities) {
-    client_ = world_.LogIn();
-    world_.Select(client_, 0, {.uids = {1, 2, 3}, .modseq = modseq});
+    client_ = world_.LogInAndSelect({.uids = {1, 2, 3}, .modseq = modseq});
     world_.ParkFirst(client_, 0, {1, 2, 3});
     world_.Cut(0);
   }
@@ -30,9 +29,7 @@ class RecoveryTest : public ::testing::Test {
 
   // The recovery's session up to its list.
   void Reopens(size_t session, const ScriptedWorld::Mailbox& mailbox) {
-    const std::string enable = world_.Asked(session, "ENABLE CONDSTORE");
-    world_.Tell(session, "* ENABLED CONDSTORE");
-    world_.Tell(session, enable + " OK done");
+    world_.AnswerEnable(session, "CONDSTORE");
     world_.AnswerSelect(session, "EXAMINE INBOX", mailbox);
   }
 
@@ -81,13 +78,9 @@ TEST_F(RecoveryTest, GoesOnWhenWhatWasBehindHasCaughtUp) {
 // Where a UID is, there is no room for a horizon above it in 32 bits.
 TEST(RecoveryAtTheEnd, TellsThatTheVeryLastUidIsGone) {
   ScriptedWorld world;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1, 4294967295}});
-  world.ParkFirst(client, 0, {1, 4294967295});
+  const size_t client = world.LogInAndPark({1, 4294967295});
   world.Cut(0);
-  const std::string enable = world.Asked(1, "ENABLE CONDSTORE");
-  world.Tell(1, "* ENABLED CONDSTORE");
-  world.Tell(1, enable + " OK done");
+  world.AnswerEnable(1, "CONDSTORE");
   world.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1}, .uid_next = 4294967296});
   world.AnswerList(1, {1});
   world.Answer(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
@@ -108,9 +101,7 @@ class RecoveryFromNoModseq : public RecoveryTest {
 TEST_F(RecoveryTest, TellsTheDifferenceAndNothingElse) {
   world_.HearsNothing(client_, 0.01);
   world_.AwaitSession(1);
-  const std::string enable = world_.Asked(1, "ENABLE CONDSTORE");
-  world_.Tell(1, "* ENABLED CONDSTORE");
-  world_.Tell(1, enable + " OK done");
+  world_.AnswerEnable(1, "CONDSTORE");
   world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 3, 4}});
   world_.AnswerList(1, {1, 3, 4});
   // Since the MODSEQ that SELECT confirmed.
@@ -127,9 +118,7 @@ TEST_F(RecoveryTest, TellsTheDifferenceAndNothingElse) {
 }
 
 TEST_F(RecoveryTest, SaysGoodbyeWhenTheMailboxWasReplaced) {
-  const std::string enable = world_.Asked(1, "ENABLE CONDSTORE");
-  world_.Tell(1, "* ENABLED CONDSTORE");
-  world_.Tell(1, enable + " OK done");
+  world_.AnswerEnable(1, "CONDSTORE");
   world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 2, 3}, .validity = 8});
   world_.HearsBeginning(client_, "* BYE ");
   world_.Pass(1);
@@ -165,17 +154,14 @@ TEST_F(RecoveryTest, SaysGoodbyeWhenTheLoginIsRefusedForGood) {
 
 TEST_F(RecoveryTest, AnswersNoopFromWhatIsKnownMeanwhile) {
   world_.RefuseLogins("NO [UNAVAILABLE] not now");
-  world_.Say(client_, "DONE");
-  EXPECT_EQ(world_.Hear(client_), "i OK Idle completed.");
+  world_.EndIdle(client_);
   world_.Say(client_, "n NOOP");
   world_.HearsBeginning(client_, "n OK");
 }
 
 // Clients with CONDSTORE were told flags without a MODSEQ, since FETCH (FLAGS) brings none.
 TEST_F(RecoveryFromNoModseq, AsksForTheModseqOfAllFlags) {
-  const std::string enable = world_.Asked(1, "ENABLE CONDSTORE");
-  world_.Tell(1, "* ENABLED CONDSTORE");
-  world_.Tell(1, enable + " OK done");
+  world_.AnswerEnable(1, "CONDSTORE");
   world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 2, 3}});
   world_.AnswerList(1, {1, 2, 3});
   const std::string fetch = world_.Asked(1, "UID FETCH 1:* (FLAGS MODSEQ)");
@@ -222,9 +208,7 @@ TEST_F(RecoveryWithoutCondstore, LosesNoFlagThatIsToldWhileItAsks) {
 class RecoveryWithHashes : public ::testing::Test {
  protected:
   RecoveryWithHashes() : world_("IMAP4rev1 IDLE ESEARCH AUTH=PLAIN SASL-IR") {
-    client_ = world_.LogIn();
-    world_.Select(client_, 0, {.uids = {1, 2, 3}});
-    world_.ParkFirst(client_, 0, {1, 2, 3});
+    client_ = world_.LogInAndPark({1, 2, 3});
     world_.Pass(30);
   }
   void Finds(const std::string& key, const std::string& uids) {
@@ -307,8 +291,7 @@ TEST_F(RecoveryWithHashes, LearnsNothingWhileSomebodyIsInAHurry) {
   const std::string search = world_.Asked(0, "UID SEARCH RETURN (ALL) UID 1:* SEEN");
   world_.Say(client_, "n NOOP");
   world_.Pass(0.1);
-  world_.Tell(0, "* ESEARCH (TAG \"" + search + "\") UID ALL 1,3");
-  world_.Tell(0, search + " OK done");
+  world_.TellList(0, search, "1,3");
   world_.Answer(0, "NOOP");
   world_.HearsBeginning(client_, "n OK");
   world_.Asked(0, "IDLE");
@@ -332,11 +315,7 @@ TEST_F(RecoveryWithHashes, TellsAgainWhatItCouldNotLearn) {
 TEST(Recovery, FindsOutWhatAVanishedTooLongToReadHasTaken) {
   ScriptedWorld world("IMAP4rev1 IDLE ESEARCH ENABLE CONDSTORE QRESYNC AUTH=PLAIN SASL-IR");
   const size_t client = world.LogIn();
-  world.Say(client, "e ENABLE QRESYNC");
-  const std::string enable = world.Asked(0, "ENABLE QRESYNC");
-  world.Tell(0, "* ENABLED QRESYNC");
-  world.Tell(0, enable + " OK done");
-  world.HearUntil(client, "e");
+  world.Enable(client, 0, "QRESYNC");
   std::vector<uint32_t> uids;
   std::string vanished = "* VANISHED ";
   for (uint32_t i = 0; i < 8000; ++i) {
@@ -348,9 +327,7 @@ TEST(Recovery, FindsOutWhatAVanishedTooLongToReadHasTaken) {
   world.ParkFirst(client, 0, uids);
   world.Tell(0, vanished);
   world.AwaitSession(1);
-  const std::string raise = world.Asked(1, "ENABLE CONDSTORE");
-  world.Tell(1, "* ENABLED CONDSTORE");
-  world.Tell(1, raise + " OK done");
+  world.AnswerEnable(1, "CONDSTORE");
   world.AnswerSelect(1, "EXAMINE INBOX", {.uids = {2'000'000'000}, .modseq = 9});
   world.AnswerList(1, {2'000'000'000});
   const std::string fetch = world.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");

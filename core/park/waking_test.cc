@@ -11,14 +11,9 @@ namespace {
 class WakingOfOneOfTwo : public ::testing::Test {
  protected:
   WakingOfOneOfTwo() {
-    first_ = world_.LogIn();
-    world_.Select(first_, 0, {.uids = {1, 2, 3}});
-    world_.ParkFirst(first_, 0, {1, 2, 3});
-    second_ = world_.LogIn();
-    world_.Select(second_, 1, {.uids = {1, 2, 3}});
-    world_.Join(second_, 1, 0, {1, 2, 3});
-    world_.Say(second_, "DONE");
-    EXPECT_EQ(world_.Hear(second_), "i OK Idle completed.");
+    first_ = world_.LogInAndPark({1, 2, 3});
+    second_ = world_.LogInAndJoin({1, 2, 3});
+    world_.EndIdle(second_);
   }
 
   ScriptedWorld world_;
@@ -26,71 +21,55 @@ class WakingOfOneOfTwo : public ::testing::Test {
   size_t second_ = 0;
 };
 
-// Ends the driver's IDLE: whoever wants its session waits for this.
-void EndIdle(ScriptedWorld& world, size_t session, std::string_view tag) {
-  EXPECT_EQ(world.NextAsked(session), "DONE");
-  world.Tell(session, std::string(tag) + " OK done");
+// A client that was parked alone on INBOX with UIDs 1 to 3 and is in IDLE no more; session 0
+// drives.
+class WakingAlone : public ::testing::Test {
+ protected:
+  WakingAlone() {
+    client_ = world_.LogInAndSelect({.uids = {1, 2, 3}});
+    driver_idle_ = world_.ParkFirst(client_, 0, {1, 2, 3});
+    world_.EndIdle(client_);
+  }
+  // Whoever wants the driver's session waits for this.
+  void EndIdleOfTheDriver() {
+    EXPECT_EQ(world_.NextAsked(0), "DONE");
+    world_.Tell(0, driver_idle_ + " OK done");
+  }
+
+  ScriptedWorld world_;
+  size_t client_ = 0;
+  std::string driver_idle_;
+};
+
+TEST_F(WakingAlone, GivesTheOnlySubscriberTheFeedsOwnSession) {
+  world_.Say(client_, "f FETCH 3 (FLAGS)");
+  EndIdleOfTheDriver();
+  EXPECT_EQ(world_.NextAsked(0), "f FETCH 3 (FLAGS)");
+  EXPECT_EQ(world_.sessions_seen(), 1u);
+  EXPECT_EQ(world_.figures().feeds.handed_over, 1u);
 }
 
-TEST(Waking, GivesTheOnlySubscriberTheFeedsOwnSession) {
-  ScriptedWorld world;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1, 2, 3}});
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
-  world.AnswerList(0, {1, 2, 3});
-  const std::string idle = world.Asked(0, "IDLE");
-  world.Tell(0, "+ idling");
-  world.Say(client, "DONE");
-  EXPECT_EQ(world.Hear(client), "i OK Idle completed.");
-  world.Say(client, "f FETCH 3 (FLAGS)");
-  EndIdle(world, 0, idle);
-  EXPECT_EQ(world.NextAsked(0), "f FETCH 3 (FLAGS)");
-  EXPECT_EQ(world.sessions_seen(), 1u);
-  EXPECT_EQ(world.figures().feeds.handed_over, 1u);
+TEST_F(WakingAlone, OwesAnExpungeThatFellBetweenDoneAndACommandByNumber) {
+  world_.Tell(0, "* 1 EXPUNGE");
+  world_.Tell(0, "* 2 FETCH (FLAGS (\\Seen))");
+  world_.Pass(0.1);
+  world_.Say(client_, "f FETCH 3 (FLAGS)");
+  EndIdleOfTheDriver();
+  EXPECT_EQ(world_.Hear(client_), "* 3 FETCH (FLAGS (\\Seen))");  // all but the expunge is told
+  EXPECT_EQ(world_.NextAsked(0), "f FETCH 2 (FLAGS)");
+  EXPECT_EQ(world_.sessions_seen(), 1u);
+  EXPECT_EQ(world_.figures().feeds.handed_over, 1u);
 }
 
-TEST(Waking, OwesAnExpungeThatFellBetweenDoneAndACommandByNumber) {
-  ScriptedWorld world;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1, 2, 3}});
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
-  world.AnswerList(0, {1, 2, 3});
-  const std::string idle = world.Asked(0, "IDLE");
-  world.Tell(0, "+ idling");
-  world.Say(client, "DONE");
-  EXPECT_EQ(world.Hear(client), "i OK Idle completed.");
-  world.Tell(0, "* 1 EXPUNGE");
-  world.Tell(0, "* 2 FETCH (FLAGS (\\Seen))");
-  world.Pass(0.1);
-  world.Say(client, "f FETCH 3 (FLAGS)");
-  EndIdle(world, 0, idle);
-  EXPECT_EQ(world.Hear(client), "* 3 FETCH (FLAGS (\\Seen))");  // all but the expunge is told
-  EXPECT_EQ(world.NextAsked(0), "f FETCH 2 (FLAGS)");
-  EXPECT_EQ(world.sessions_seen(), 1u);
-  EXPECT_EQ(world.figures().feeds.handed_over, 1u);
-}
-
-TEST(Waking, TellsOfArrivalsInTheClientsNumbersWhenItOwesExpunges) {
-  ScriptedWorld world;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1, 2, 3}});
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
-  world.AnswerList(0, {1, 2, 3});
-  const std::string idle = world.Asked(0, "IDLE");
-  world.Tell(0, "+ idling");
-  world.Say(client, "DONE");
-  EXPECT_EQ(world.Hear(client), "i OK Idle completed.");
-  world.Tell(0, "* 1 EXPUNGE");
-  world.Pass(0.1);
-  world.Say(client, "f FETCH * (FLAGS)");
-  EXPECT_EQ(world.NextAsked(0), "DONE");
-  world.Tell(0, "* 3 EXISTS");  // the driver asks for its UID before it is let go
-  world.Tell(0, idle + " OK done");
-  EXPECT_EQ(world.Hear(client), "* 4 EXISTS");
-  EXPECT_EQ(world.NextAsked(0), "f FETCH 3 (FLAGS)");
+TEST_F(WakingAlone, TellsOfArrivalsInTheClientsNumbersWhenItOwesExpunges) {
+  world_.Tell(0, "* 1 EXPUNGE");
+  world_.Pass(0.1);
+  world_.Say(client_, "f FETCH * (FLAGS)");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  world_.Tell(0, "* 3 EXISTS");  // the driver asks for its UID before it is let go
+  world_.Tell(0, driver_idle_ + " OK done");
+  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  EXPECT_EQ(world_.NextAsked(0), "f FETCH 3 (FLAGS)");
 }
 
 TEST_F(WakingOfOneOfTwo, AnswersWhatNeedsNoStoreWithoutIt) {
@@ -98,8 +77,7 @@ TEST_F(WakingOfOneOfTwo, AnswersWhatNeedsNoStoreWithoutIt) {
   EXPECT_EQ(world_.HearUntil(second_, "a").size(), 2u);
   world_.Say(second_, "b ID NIL");
   EXPECT_EQ(world_.HearUntil(second_, "b").size(), 2u);
-  world_.Say(second_, "c IDLE");
-  EXPECT_EQ(world_.Hear(second_), "+ idling");
+  world_.StartIdle(second_, "c");
   world_.Say(second_, "done");
   EXPECT_EQ(world_.Hear(second_), "c OK Idle completed.");
   world_.AsksNothing(0, 0.5);
@@ -157,8 +135,7 @@ TEST_F(WakingOfOneOfTwo, LeavesNothingSelectedWhenASelectCannotBeServed) {
   world_.RefuseLogins("NO [UNAVAILABLE] not now");
   world_.Say(second_, "s SELECT Other");
   world_.HearsBeginning(second_, "s NO [UNAVAILABLE]");
-  world_.Say(second_, "i IDLE");
-  EXPECT_EQ(world_.Hear(second_), "+ idling");
+  world_.StartIdle(second_);
   world_.Tell(0, "* 1 EXPUNGE");
   EXPECT_EQ(world_.Hear(first_), "* 1 EXPUNGE");
   world_.HearsNothing(second_, 0.5);
@@ -168,8 +145,7 @@ TEST_F(WakingOfOneOfTwo, StaysParkedWhenTheStoreIsAway) {
   world_.RefuseLogins("NO [LIMIT] too many");
   world_.Say(second_, "u UID FETCH 1 (FLAGS)");
   world_.HearsBeginning(second_, "u NO [UNAVAILABLE]");
-  world_.Say(second_, "i IDLE");
-  EXPECT_EQ(world_.Hear(second_), "+ idling");
+  world_.StartIdle(second_);
   world_.Tell(0, "* 1 EXPUNGE");
   EXPECT_EQ(world_.Hear(second_), "* 1 EXPUNGE");
 }
@@ -199,11 +175,9 @@ TEST_F(WakingOfOneOfTwo, TellsThatTheMailboxIsReadOnlyNow) {
 }
 
 TEST_F(WakingOfOneOfTwo, TellsThatTheMailboxCanBeWrittenAgain) {
-  const size_t third = world_.LogIn();
-  world_.Select(third, 2, {.uids = {1, 2, 3}, .read_only = true});
+  const size_t third = world_.LogInAndSelect({.uids = {1, 2, 3}, .read_only = true});
   world_.Join(third, 2, 0, {1, 2, 3});
-  world_.Say(third, "DONE");
-  world_.HearsBeginning(third, "i OK");
+  world_.EndIdle(third);
   world_.Say(third, "u UID FETCH 1 (FLAGS)");
   world_.AnswerSelect(3, "SELECT INBOX", {.uids = {1, 2, 3}});
   world_.AnswerFlush(0);
@@ -234,8 +208,7 @@ TEST_F(WakingOfOneOfTwo, UsesNoSessionThatStaysBehindWhatTheClientWasTold) {
   world_.HearsBeginning(second_, "f NO [UNAVAILABLE]");
   world_.AsksNothing(3, 1);
   EXPECT_EQ(world_.figures().parked, 2u);
-  world_.Say(second_, "i IDLE");
-  EXPECT_EQ(world_.Hear(second_), "+ idling");
+  world_.StartIdle(second_);
   world_.Tell(0, "* 3 EXPUNGE");
   EXPECT_EQ(world_.Hear(second_), "* 3 EXPUNGE");
   EXPECT_EQ(world_.sessions_seen(), 4u);
@@ -257,14 +230,8 @@ TEST_F(WakingOfOneOfTwo, UsesAnotherSessionWhenOneStaysBehind) {
 // left out of the feed's view, and the driver's numbers are not theirs.
 TEST(Waking, HandsNoDriverOverWhoseViewIsNotTheFeeds) {
   ScriptedWorld world;
-  const size_t client = world.LogIn();
-  world.Select(client, 0, {.uids = {1, 2, 3}, .uid_next = 10});
-  world.Say(client, "i IDLE");
-  EXPECT_EQ(world.Hear(client), "+ idling");
-  world.AnswerList(0, {1, 2, 3});
-  const std::string idle = world.Asked(0, "IDLE");
-  world.Tell(0, "+ idling");
-  world.Pass(0.1);
+  const size_t client = world.LogInAndSelect({.uids = {1, 2, 3}, .uid_next = 10});
+  const std::string idle = world.ParkFirst(client, 0, {1, 2, 3});
   world.Tell(0, "* 5 EXISTS");
   EXPECT_EQ(world.NextAsked(0), "DONE");
   const std::string fetch = world.Asked(0, "UID FETCH 4:* (UID)");
@@ -294,8 +261,7 @@ TEST_F(WakingOfOneOfTwo, RunsTheClientsCloseInItsOwnMode) {
   world_.AnswerSelect(2, "EXAMINE INBOX", {.uids = {1, 2, 3}});
   world_.HearUntil(third, "x");
   world_.Join(third, 2, 0, {1, 2, 3});
-  world_.Say(third, "DONE");
-  world_.HearsBeginning(third, "i OK");
+  world_.EndIdle(third);
   world_.Say(third, "c CLOSE");
   world_.AnswerSelect(3, "EXAMINE INBOX", {.uids = {1, 2, 3}});
   world_.AnswerFlush(0);
@@ -309,9 +275,7 @@ TEST_F(WakingOfOneOfTwo, HasTheFeedLookedAtAgainWhenTheMailboxWasReplaced) {
   world_.HearsBeginning(second_, "* BYE ");
   EXPECT_EQ(world_.NextAsked(0), "DONE");
   world_.Cut(0);
-  const std::string enable = world_.Asked(3, "ENABLE CONDSTORE");
-  world_.Tell(3, "* ENABLED CONDSTORE");
-  world_.Tell(3, enable + " OK done");
+  world_.AnswerEnable(3, "CONDSTORE");
   world_.AnswerSelect(3, "EXAMINE INBOX", {.uids = {1, 2, 3}, .validity = 8});
   world_.HearsBeginning(first_, "* BYE [UNAVAILABLE] The mailbox was replaced");
 }
@@ -324,14 +288,9 @@ class WakingByProxy : public ::testing::Test {
     store.login = StoreConfig::Login::kProxyAuthzid;
     store.master_user = "roost";
     store.master_password = "master";
-    client_ = world_.LogIn();
-    world_.Select(client_, 0, {.uids = {1, 2}});
-    world_.ParkFirst(client_, 0, {1, 2});
-    other_ = world_.LogIn();
-    world_.Select(other_, 1, {.uids = {1, 2}});
-    world_.Join(other_, 1, 0, {1, 2});
-    world_.Say(other_, "DONE");
-    world_.HearsBeginning(other_, "i OK");
+    client_ = world_.LogInAndPark({1, 2});
+    other_ = world_.LogInAndJoin({1, 2});
+    world_.EndIdle(other_);
   }
 
   // The second client wakes on a session that the master user opened, then wants to idle again.
@@ -342,8 +301,7 @@ class WakingByProxy : public ::testing::Test {
     EXPECT_EQ(world_.NextAsked(2), "u UID FETCH 1 (FLAGS)");
     world_.Tell(2, "u OK done");
     world_.HearUntil(other_, "u");
-    world_.Say(other_, "j IDLE");
-    EXPECT_EQ(world_.Hear(other_), "+ idling");
+    world_.StartIdle(other_, "j");
   }
 
   ScriptedWorld world_;

@@ -61,8 +61,7 @@ TEST_F(SessionId, IsSaidAgainByLaterSessionsOfTheClient) {
   EXPECT_EQ(world_.IdOf(1).substr(0, 18), "ID (\"name\" \"Roost\"");
   world_.Select(client, 1, {.uids = {1}});
   world_.Join(client, 1, 0, {1});
-  world_.Say(client, "DONE");
-  world_.HearsBeginning(client, "i OK");
+  world_.EndIdle(client);
   world_.Say(client, std::string("n ") + std::string(kBold));  // parked, and without a session
   world_.HearUntil(client, "n");
   world_.Say(client, "f FETCH 1 (FLAGS)");

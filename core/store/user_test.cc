@@ -100,9 +100,7 @@ TEST(User, IsNobodyWhomATokenMerelyClaimsToBe) {
 
 TEST(User, LogsInAgainWithTheClientsOwnCredentialInClientMode) {
   ScriptedWorld world;
-  const size_t client = world.LogIn("ann");
-  world.Select(client, 0, {.uids = kUids});
-  world.ParkFirst(client, 0, kUids);
+  world.LogInAndPark(kUids, "ann");
   world.Cut(0);
   world.AwaitSession(1);
   EXPECT_EQ(world.LoginOf(1), "AUTHENTICATE PLAIN " + ToBase64(std::string("\0ann\0secret", 11)));
@@ -163,18 +161,12 @@ TEST(RefusedForGood, IsWhatNoLaterTryWillMend) {
 void WakeUnselected(ScriptedWorld& world) {
   world.config().parking.pool_keep_s = 10;
   world.config().parking.pool_per_user = 1;
-  const size_t driver = world.LogIn();
-  world.Select(driver, 0, {.uids = kUids});
-  world.ParkFirst(driver, 0, kUids);
-  const size_t joiner = world.LogIn();
-  world.Select(joiner, 1, {.uids = kUids});
-  world.Join(joiner, 1, 0, kUids);
+  world.LogInAndPark(kUids);
+  world.LogInAndJoin(kUids);
   const size_t unselected = world.LogIn();
-  world.Say(unselected, "i IDLE");
-  EXPECT_EQ(world.Hear(unselected), "+ idling");
+  world.StartIdle(unselected);
   EXPECT_NE(world.NextAsked(2).find(" LOGOUT"), std::string::npos);
-  world.Say(unselected, "DONE");
-  world.HearsBeginning(unselected, "i OK");
+  world.EndIdle(unselected);
   world.Say(unselected, "t STATUS INBOX (MESSAGES)");
 }
 
@@ -196,14 +188,9 @@ TEST(Opener, OpensAnotherSessionWhereTheStoreHasNoUnselect) {
 TEST(Opener, ReplacesWhatWasSelectedByTheNextSelect) {
   ScriptedWorld world;
   world.config().parking.pool_keep_s = 10;
-  const size_t driver = world.LogIn();
-  world.Select(driver, 0, {.uids = kUids});
-  world.ParkFirst(driver, 0, kUids);
-  const size_t joiner = world.LogIn();
-  world.Select(joiner, 1, {.uids = kUids});
-  world.Join(joiner, 1, 0, kUids);
-  world.Say(joiner, "DONE");
-  world.HearsBeginning(joiner, "i OK");
+  world.LogInAndPark(kUids);
+  const size_t joiner = world.LogInAndJoin(kUids);
+  world.EndIdle(joiner);
   world.Say(joiner, "f FETCH 1 (FLAGS)");
   world.AnswerSelect(1, "SELECT INBOX", {.uids = kUids});  // and nothing before it
   world.AnswerFlush(0);
@@ -246,8 +233,7 @@ class UserPool : public ::testing::Test {
     const size_t session = world_.sessions_seen();
     const size_t client = LogIn(enable);
     world_.Join(client, session, 0, kUids);
-    world_.Say(client, "DONE");
-    world_.HearsBeginning(client, "i OK");
+    world_.EndIdle(client);
     return client;
   }
   void FinishWake(size_t client, size_t session) {
@@ -355,8 +341,7 @@ TEST_F(UserPool, IsTheUsersAlone) {
   }
   world_.ParkFirst(bobs[0], 2, kUids);
   world_.Join(bobs[1], 3, 2, kUids);
-  world_.Say(bobs[1], "DONE");
-  world_.HearsBeginning(bobs[1], "i OK");
+  world_.EndIdle(bobs[1]);
   EndedPolitely(3);
   world_.Say(bobs[1], "f FETCH 1 (FLAGS)");
   world_.Asked(4, "SELECT INBOX");

@@ -248,6 +248,49 @@ size_t ScriptedWorld::LogIn(std::string_view user) {
   return client;
 }
 
+size_t ScriptedWorld::LogInAndSelect(const Mailbox& mailbox, std::string_view user) {
+  const size_t session = sessions_.size();
+  const size_t client = LogIn(user);
+  Select(client, session, mailbox);
+  return client;
+}
+
+size_t ScriptedWorld::LogInAndPark(const std::vector<uint32_t>& uids, std::string_view user) {
+  const size_t session = sessions_.size();
+  const size_t client = LogInAndSelect({.uids = uids}, user);
+  ParkFirst(client, session, uids);
+  return client;
+}
+
+size_t ScriptedWorld::LogInAndJoin(const std::vector<uint32_t>& uids) {
+  const size_t session = sessions_.size();
+  const size_t client = LogInAndSelect({.uids = uids});
+  Join(client, session, 0, uids);
+  return client;
+}
+
+void ScriptedWorld::Enable(size_t client, size_t session, std::string_view extension) {
+  Say(client, "e ENABLE " + std::string(extension));
+  AnswerEnable(session, extension);
+  HearUntil(client, "e");
+}
+
+void ScriptedWorld::AnswerEnable(size_t session, std::string_view extension) {
+  const std::string tag = Asked(session, "ENABLE " + std::string(extension));
+  Tell(session, "* ENABLED " + std::string(extension));
+  Tell(session, tag + " OK done");
+}
+
+void ScriptedWorld::StartIdle(size_t client, std::string_view tag) {
+  Say(client, std::string(tag) + " IDLE");
+  EXPECT_EQ(Hear(client), "+ idling");
+}
+
+void ScriptedWorld::EndIdle(size_t client, std::string_view tag) {
+  Say(client, "DONE");
+  EXPECT_EQ(Hear(client), std::string(tag) + " OK Idle completed.");
+}
+
 void ScriptedWorld::SayMailbox(size_t session, const Mailbox& mailbox) {
   const uint32_t last = mailbox.uids.empty() ? 0 : mailbox.uids.back();
   const uint64_t next = mailbox.uid_next != 0 ? mailbox.uid_next : uint64_t{last} + 1;
@@ -278,21 +321,27 @@ void ScriptedWorld::AnswerSelect(size_t session, std::string_view command, const
   Tell(session, tag + (read_only ? " OK [READ-ONLY] done" : " OK [READ-WRITE] done"));
 }
 
+void ScriptedWorld::TellList(size_t session, const std::string& tag, std::string_view uids) {
+  Tell(session, "* ESEARCH (TAG \"" + tag + "\") UID ALL " + std::string(uids));
+  Tell(session, tag + " OK done");
+}
+
 void ScriptedWorld::AnswerList(size_t session, const std::vector<uint32_t>& uids) {
   Answer(session, "NOOP");
-  const std::string tag = Asked(session, "UID SEARCH RETURN (ALL) ALL");
+  const std::string tag = AskedList(session);
   Tell(session, "* ESEARCH (TAG \"" + tag + "\") UID" +
                     (uids.empty() ? std::string() : " ALL " + CompressSet(uids)));
   Tell(session, tag + " OK done");
 }
 
-void ScriptedWorld::ParkFirst(size_t client, size_t session, const std::vector<uint32_t>& uids) {
-  Say(client, "i IDLE");
-  EXPECT_EQ(Hear(client), "+ idling");
+std::string ScriptedWorld::ParkFirst(size_t client, size_t session,
+                                     const std::vector<uint32_t>& uids) {
+  StartIdle(client);
   AnswerList(session, uids);
-  Asked(session, "IDLE");
+  std::string idle = Asked(session, "IDLE");
   Tell(session, "+ idling");
   Pass(0.1);
+  return idle;
 }
 
 std::string ScriptedWorld::AnswerFlush(size_t session, const std::vector<std::string>& news) {
@@ -311,8 +360,7 @@ std::string ScriptedWorld::AnswerFlush(size_t session, const std::vector<std::st
 
 void ScriptedWorld::Join(size_t client, size_t session, size_t driver,
                          const std::vector<uint32_t>& uids) {
-  Say(client, "i IDLE");
-  EXPECT_EQ(Hear(client), "+ idling");
+  StartIdle(client);
   AnswerList(session, uids);
   AnswerFlush(driver);
 }

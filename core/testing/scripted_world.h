@@ -92,14 +92,28 @@ class ScriptedWorld {
     bool read_only = false;  // whatever it is opened by
     std::string id = {};     // MAILBOXID; empty: not told
   };
+  // LogIn and Select; with ParkFirst; with Join to a feed that session 0 drives.
+  size_t LogInAndSelect(const Mailbox& mailbox, std::string_view user = "ann");
+  size_t LogInAndPark(const std::vector<uint32_t>& uids, std::string_view user = "ann");
+  size_t LogInAndJoin(const std::vector<uint32_t>& uids);
+  // The client ENABLEs it on its session; the session is asked to by Roost itself.
+  void Enable(size_t client, size_t session, std::string_view extension);
+  void AnswerEnable(size_t session, std::string_view extension);
+  // The client's IDLE begins, whatever comes of it, and ends.
+  void StartIdle(size_t client, std::string_view tag = "i");
+  void EndIdle(size_t client, std::string_view tag = "i");
   // The client SELECTs INBOX on its session.
   void Select(size_t client, size_t session, const Mailbox& mailbox);
   // The session is asked to SELECT or EXAMINE INBOX by Roost itself.
   void AnswerSelect(size_t session, std::string_view command, const Mailbox& mailbox);
+  // Asked for a list of all UIDs; returns its tag. The list, and that it is all.
+  std::string AskedList(size_t session) { return Asked(session, "UID SEARCH RETURN (ALL) ALL"); }
+  void TellList(size_t session, const std::string& tag, std::string_view uids);
   // NOOP and a list of all UIDs.
   void AnswerList(size_t session, const std::vector<uint32_t>& uids);
-  // IDLE of a client that is the first to park: its session becomes the feed's.
-  void ParkFirst(size_t client, size_t session, const std::vector<uint32_t>& uids);
+  // IDLE of a client that is the first to park: its session becomes the feed's. Returns the tag of
+  // the driver's IDLE.
+  std::string ParkFirst(size_t client, size_t session, const std::vector<uint32_t>& uids);
   // DONE, NOOP, IDLE of a driver; `news` come before NOOP's answer. Returns the new IDLE's tag.
   std::string AnswerFlush(size_t session, const std::vector<std::string>& news = {});
   // IDLE of one that joins: lists its session, flushes the driver.
