@@ -87,10 +87,13 @@ void Visit(V& v, StoreConfig& c) {
   v.Field("trust_token_names", c.trust_token_names,
           {.why = "The store checks that the user name given beside an OAuth token is the token's; "
                   "otherwise such clients share nothing."});
-  v.Field("max_logins_in_progress", c.max_logins_in_progress,
-          {.why = "Logins cost a store a password hash each; more wait in a queue.",
-           .minimum = 1,
-           .maximum = 100'000});
+  v.Field(
+      "max_logins_in_progress", c.max_logins_in_progress,
+      {.why =
+           "Logins cost a store a password hash each; shared evenly by the shards; more wait in a "
+           "queue.",
+       .minimum = 1,
+       .maximum = 100'000});
   v.Field("max_sessions", c.max_sessions,
           {.why = "Sessions open at once, shared evenly by the shards; more wait; 0: no bound.",
            .minimum = 1,

@@ -1,5 +1,7 @@
 #include "core/park/feeds.h"
 
+#include <vector>
+
 #include "core/park/audit.h"
 #include "core/park/recovery.h"
 #include "proto/check.h"
@@ -69,6 +71,24 @@ void Feeds::Recheck(Feed& feed) {
     }
     Recover(feed);
   });
+}
+
+void Feeds::EndAllOf(const User& user, const std::string& reason) {
+  std::vector<Feed*> all;
+  for (auto& [key, feed] : feeds_) {
+    if (key.first == &user) all.push_back(feed.get());
+  }
+  for (Feed* feed : all) {
+    feed->StopDriver([this, feed, reason, hold = std::make_shared<FeedHold>(*this, *feed)](
+                         std::unique_ptr<Session> session) {
+      if (session != nullptr) {
+        session->Close();
+        loop_.Retire(std::move(session));
+      }
+      // Else somebody else has stopped the driver, and will find out as we did.
+      if (feed->state() == Feed::State::kDriverless) feed->Kill(reason);
+    });
+  }
 }
 
 void Feeds::OnFeedDriverLost(Feed& feed, const std::string&) { Recover(feed); }

@@ -42,6 +42,9 @@ struct FeedStats {
   uint64_t flags_learned = 0;  // feeds without MODSEQ whose flags were found out
 };
 
+inline constexpr std::string_view kLoginRefused =
+    "[UNAVAILABLE] The mail store no longer accepts this login";
+
 class Feeds final : public FeedHost {
  public:
   Feeds(Loop& loop, const Config& config, Subscribers& subscribers);
@@ -55,6 +58,9 @@ class Feeds final : public FeedHost {
   void DropIfUnused(Feed* feed);
   // Doubt about the feed's session or identity: drops its driver and lets recovery look anew.
   void Recheck(Feed& feed);
+  // The store refuses the user's login: nobody who holds it can be served any more, and no feed of
+  // it tries again.
+  void EndAllOf(const User& user, const std::string& reason);
   // A recovery is under way: nobody else may adopt.
   bool recovering(const Feed& feed) const { return recoveries_.count(&feed) != 0; }
   // Makes sure that a feed without driver gets one.

@@ -166,6 +166,17 @@ TEST_F(WakingOfOneOfTwo, SaysGoodbyeWhenTheMailboxWasReplaced) {
   world_.HearsBeginning(second_, "* BYE ");
 }
 
+TEST_F(WakingOfOneOfTwo, AllWhoHoldALoginGoWhenItIsRefusedAndNobodyTriesAgain) {
+  world_.RefuseLogins("NO [AUTHENTICATIONFAILED] who are you");
+  world_.Say(second_, "u UID FETCH 1 (FLAGS)");
+  world_.HearsBeginning(second_, "* BYE [UNAVAILABLE] The mail store no longer accepts this login");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  world_.Cut(0);
+  world_.HearsBeginning(first_, "* BYE [UNAVAILABLE] The mail store no longer accepts this login");
+  world_.Pass(60);
+  EXPECT_EQ(world_.logins_refused(), 1u);
+}
+
 TEST_F(WakingOfOneOfTwo, TellsThatTheMailboxIsReadOnlyNow) {
   world_.Say(second_, "u UID FETCH 1 (FLAGS)");
   world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2, 3}, .read_only = true});

@@ -104,7 +104,7 @@ std::unique_ptr<Session> Dialer::OpenSpare(const Credentials& credentials,
                                            SessionSink& sink) {
   auto session = std::make_unique<Session>(loop_, target_, sink);
   const bool room = clients_.size + recoveries_.size == 0 &&
-                    logins() < static_cast<uint64_t>(target_.config->max_logins_in_progress) &&
+                    logins() < Share(target_.config->max_logins_in_progress) &&
                     open_ < Share(target_.config->max_sessions) && !UserFull(credentials.user);
   if (!room) {
     session->NoPlace();
@@ -162,7 +162,7 @@ void Dialer::Later() {
 }
 
 void Dialer::Next() {
-  const auto most = static_cast<uint64_t>(target_.config->max_logins_in_progress);
+  const uint64_t most = Share(target_.config->max_logins_in_progress);
   const uint64_t most_recoveries = std::max<uint64_t>(1, most / 2);
   while (logins() < most && StartOne(clients_)) {
   }

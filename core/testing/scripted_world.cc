@@ -114,6 +114,7 @@ bool ScriptedWorld::TakeLogin(Peer& peer, const std::string& line) {
     return true;
   }
   if (!refusal_.empty()) {
+    ++logins_refused_;
     peer.Say(tag + " " + refusal_);
     return true;
   }
