@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "proto/imap/tokens.h"
+#include "tools/store/flags.h"
 
 namespace roost::embedded {
 namespace {
@@ -33,6 +34,29 @@ Account::Account(std::string name, Registry* registry)
 
 std::shared_ptr<Mailbox> Account::NewMailbox() {
   return std::make_shared<Mailbox>(registry_->NextUidValidity(), registry_->dirty());
+}
+
+void Account::RestoreInbox(const InboxState& state, int64_t internal_date,
+                           const std::function<Body(Uid)>& bodies) {
+  auto inbox = std::make_shared<Mailbox>(state.uid_validity, registry_->dirty());
+  std::vector<Message> messages;
+  for (const InboxState::Entry& entry : state.messages) {
+    Flags flags;
+    for (const std::string& name : entry.flags) {
+      const uint8_t system = SystemFlagOf(name);
+      flags.system |= system;
+      if (system != 0) continue;
+      const std::optional<size_t> keyword = inbox->Keyword(name, true);
+      if (keyword) flags.keywords |= uint64_t{1} << *keyword;
+    }
+    messages.push_back({.uid = entry.uid,
+                        .flags = flags,
+                        .modseq = entry.modseq,
+                        .internal_date = internal_date,
+                        .body = bodies(entry.uid)});
+  }
+  inbox->Restore(std::move(messages), state.uid_next, state.highest_modseq);
+  mailboxes_.insert_or_assign(std::string(kInbox), std::move(inbox));
 }
 
 std::string Account::Canonical(std::string_view mailbox) {
@@ -196,6 +220,8 @@ std::string Report::ToText() const {
   add("selected", counts.selected, '\n');
   add("idling", counts.idling, '\n');
   add("logins", counts.logins, '\n');
+  add("logging-in", counts.logging_in, '\n');
+  add("most-logging-in", counts.most_logging_in, '\n');
   for (const auto& [name, user] : users) {
     text.append("user ").append(name).append(" ");
     add("sessions", user.open, ' ');

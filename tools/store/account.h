@@ -9,11 +9,14 @@
 //
 // Invariants
 //  1. Every account has INBOX, under exactly that name; only INBOX ignores case.
-//  2. A UIDVALIDITY is never given twice by one registry, so a name that comes back has a new one.
+//  2. A UIDVALIDITY is never given twice by one registry, so a name that comes back has a new one;
+//  that of a restored INBOX is for its owner to choose.
 #ifndef ROOST_TOOLS_STORE_ACCOUNT_H_
 #define ROOST_TOOLS_STORE_ACCOUNT_H_
 
+#include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,6 +25,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "tools/store/inbox_state.h"
 #include "tools/store/mailbox.h"
 
 namespace roost::embedded {
@@ -31,13 +35,21 @@ inline constexpr std::string_view kInbox = "INBOX";
 
 // How many sessions there are, in all or of one user.
 struct SessionCounts {
-  uint32_t open = 0;  // of a user: logged in; in all: connected
+  uint32_t open = 0;                             // of a user: logged in; in all: connected
+  uint32_t logging_in = 0, most_logging_in = 0;  // connected and not logged in: now, and ever
   uint32_t selected = 0;
   uint32_t idling = 0;
   uint64_t logins = 0;  // so far
 
+  void Connected() {
+    ++open;
+    most_logging_in = std::max(most_logging_in, ++logging_in);
+  }
+  // most_logging_in becomes a bound: not all need have had theirs in one moment.
   void Add(const SessionCounts& other) {
     open += other.open;
+    logging_in += other.logging_in;
+    most_logging_in += other.most_logging_in;
     selected += other.selected;
     idling += other.idling;
     logins += other.logins;
@@ -70,6 +82,9 @@ class Account {
   }
   bool HasChildren(std::string_view mailbox) const;
 
+  // In place of an INBOX that nobody has seen yet. `bodies` makes the text of a message.
+  void RestoreInbox(const InboxState& state, int64_t internal_date,
+                    const std::function<Body(Uid)>& bodies);
   MailboxError Create(std::string_view mailbox);
   // Sessions that have it selected are told (MailboxWatcher::OnMailboxDeleted).
   MailboxError Delete(std::string_view mailbox);

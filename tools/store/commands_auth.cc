@@ -126,6 +126,7 @@ void Session::FinishLogin(const std::string& user) {
   ++account_->counts().open;
   ++account_->counts().logins;
   ++registry_->counts().logins;
+  --registry_->counts().logging_in;
   phase_ = Phase::kAuthenticated;
   offer_starttls_ = false;
   Ok("[CAPABILITY " + options_->features.Capabilities(true, false) + "] Logged in");

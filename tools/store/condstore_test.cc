@@ -15,6 +15,31 @@ class CondstoreTest : public testing::Test {
   TestStore store;
 };
 
+// What a client of a store that was started again comes back to.
+TEST(RestoredInboxTest, IsWhatItWasToWhoeverComesBack) {
+  TestStore store;
+  store.registry.Get("alice")->RestoreInbox(
+      {.user = "alice",
+       .uid_validity = 7,
+       .uid_next = 12,
+       .highest_modseq = 40,
+       .messages = {{1, 12, {"\\Seen"}}, {5, 40, {"$A"}}}},
+      0, [](Uid) { return std::make_shared<const std::string>("\r\n"); });
+  TestClient client(store);
+  client.LogIn();
+  client.Ok("ENABLE QRESYNC");
+  const std::string selected = client.Ok("SELECT INBOX (QRESYNC (7 20 1:11))");
+  for (const char* part :
+       {"* 2 EXISTS\r\n", "[UIDVALIDITY 7]", "[UIDNEXT 12]", "[HIGHESTMODSEQ 40]", " $A",
+        "* VANISHED (EARLIER) 2:4,6:11\r\n", "* 2 FETCH (UID 5 FLAGS ($A) MODSEQ (40))\r\n"}) {
+    EXPECT_HAS(selected, part);
+  }
+  EXPECT_LACKS(selected, "* 1 FETCH");
+  store.Deliver();
+  EXPECT_HAS(client.Ok("NOOP"), "* 3 EXISTS\r\n");
+  EXPECT_HAS(client.Ok("FETCH 3 (UID MODSEQ)"), "UID 12 MODSEQ (41)");
+}
+
 TEST_F(CondstoreTest, PlainClientsSeeNoModseq) {
   TestClient client(store);
   client.Open();

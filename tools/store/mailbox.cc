@@ -48,6 +48,17 @@ Uid Mailbox::Append(Body body, Flags flags, int64_t internal_date) {
   return uid;
 }
 
+void Mailbox::Restore(std::vector<Message> messages, Uid uid_next, ModSeq highest_modseq) {
+  ROOST_CHECK(uid_next_ == 1 && watchers_.empty());
+  uid_next_ = first_recent_ = uid_next;
+  highest_modseq_ = flags_changed_at_ = highest_modseq;
+  vanished_complete_from_ =
+      highest_modseq;  // of those before only that they are not there is known
+  messages_ = std::move(messages);
+  for (const Message& message : messages_) MutableView()->push_back(message.uid);
+  CheckInvariants();
+}
+
 bool Mailbox::SetFlags(Uid uid, Flags flags) {
   const size_t index = LowerBound(uid);
   if (index == messages_.size() || messages_[index].uid != uid) return false;

@@ -120,6 +120,8 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
 
   // Delivers a message and returns its UID.
   Uid Append(Body body, Flags flags, int64_t internal_date);
+  // Begins with what another one had. Nothing was ever here; messages keep invariants 1 and 3.
+  void Restore(std::vector<Message> messages, Uid uid_next, ModSeq highest_modseq);
   // Sets the flags of a message. No change, no modseq. Returns whether anything changed.
   bool SetFlags(Uid uid, Flags flags);
   // Removes messages; unknown UIDs are ignored. uids is sorted. Returns how many went.

@@ -46,6 +46,7 @@ class Applier {
     if (flag == "--sockets-per-thread") return Number(value, 1 << 22, &out_->sockets_per_thread);
     if (flag == "--descriptors") return Descriptors(value);
     if (flag == "--preload") return Preload(value);
+    if (flag == "--inboxes-from") return Inboxes(value);
     if (flag == "--name") return Set(&server.session.name, value);
     if (flag == "--tls-cert") return Set(&out_->tls_cert_file, value);
     if (flag == "--tls-key") return Set(&out_->tls_key_file, value);
@@ -125,6 +126,14 @@ class Applier {
     return true;
   }
 
+  bool Inboxes(const std::string& path) {
+    const std::optional<std::string> text = ReadFile(path);
+    if (!text) return Fail("cannot read " + path);
+    if (ParseInboxes(*text, &out_->inboxes, error_)) return true;
+    *error_ = path + ": " + *error_;
+    return false;
+  }
+
   CommandLine* const out_;
   std::string* const error_;
 };
@@ -172,6 +181,9 @@ mail: when it ends, everything in it is gone.
                          ENABLE, ID, NAMESPACE, UNSELECT, STATUS=SIZE
   --notify-delay-ms N    sessions in IDLE hear of changes N ms later
   --preload USER:COUNT   puts COUNT messages into USER's INBOX; may be repeated
+  --inboxes-from FILE    INBOXes begin as FILE says, as if the store had kept them. Lines:
+                         "inbox USER UIDVALIDITY UIDNEXT HIGHESTMODSEQ", and below it
+                         "UID MODSEQ FLAG FLAG..." of each message
   --max-message-bytes N  larger messages are refused (64 MiB)
   --tls-cert FILE, --tls-key FILE
                          PEM; without them a self-signed certificate is made

@@ -25,6 +25,7 @@ struct CommandLine {
   DescriptorMode descriptors = DescriptorMode::kAuto;
   // User and number of messages.
   std::vector<std::pair<std::string, uint32_t>> preload;
+  std::vector<InboxState> inboxes;
   std::string tls_cert_file, tls_key_file;
 };
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tools/store/account.h"
+#include "tools/store/inbox_state.h"
 #include "tools/store/options.h"
 #include "tools/store/sequence_set.h"
 
@@ -115,6 +116,39 @@ TEST(OptionsTest, UserFilesAreRead) {
   EXPECT_EQ(credentials.users.at("ben"), "a:b");
   EXPECT_FALSE(ParseUsers("ann\n", &credentials, &error));
   EXPECT_EQ(error, "line 1 is not USER:PASSWORD");
+}
+
+TEST(InboxStateTest, IsReadAndFaultsAreNamed) {
+  std::vector<InboxState> inboxes;
+  std::string error;
+  ASSERT_TRUE(
+      ParseInboxes("# kept\r\ninbox ann 7 12 40 # hers\n1 12 \\Seen\n\n5 40 $A \\Flagged\n"
+                   "inbox ben 8 1 1",
+                   &inboxes, &error))
+      << error;
+  ASSERT_EQ(inboxes.size(), 2u);
+  EXPECT_EQ(inboxes[0].user, "ann");
+  EXPECT_EQ(inboxes[0].uid_validity, 7u);
+  EXPECT_EQ(inboxes[0].uid_next, 12u);
+  EXPECT_EQ(inboxes[0].highest_modseq, 40u);
+  ASSERT_EQ(inboxes[0].messages.size(), 2u);
+  EXPECT_EQ(inboxes[0].messages[1].uid, 5u);
+  EXPECT_EQ(inboxes[0].messages[1].flags, (std::vector<std::string>{"$A", "\\Flagged"}));
+  EXPECT_TRUE(inboxes[1].messages.empty());
+  for (const auto& [bad, why] : std::vector<std::pair<std::string, std::string>>{
+           {"1 1", "line 1: begin with inbox USER UIDVALIDITY UIDNEXT HIGHESTMODSEQ"},
+           {"inbox ann 7 12", "line 1: inbox wants USER UIDVALIDITY UIDNEXT HIGHESTMODSEQ"},
+           {"inbox ann 0 12 4",
+            "line 1: UIDVALIDITY, UIDNEXT and HIGHESTMODSEQ are numbers above 0"},
+           {"inbox ann 1 2 3\n\n1", "line 3: a message is UID MODSEQ and flags, numbers above 0"},
+           {"inbox ann 1 2 3\n1 2 \\Recent", "line 2: \\Recent is no flag that can be stored"},
+           {"inbox ann 1 2 3\n2 2", "line 2: the UID is not below UIDNEXT"},
+           {"inbox ann 1 2 3\n1 4", "line 2: the MODSEQ is above HIGHESTMODSEQ"},
+           {"inbox ann 1 9 3\n4 1\n4 1", "line 3: UIDs must grow"},
+           {"inbox ann 1 9 3\ninbox ann 2 9 3", "line 2: this user is named twice"}}) {
+    EXPECT_FALSE(ParseInboxes(bad, &inboxes, &error)) << bad;
+    EXPECT_EQ(error, why);
+  }
 }
 
 }  // namespace

@@ -104,6 +104,12 @@ std::string Server::ReadyLine() const {
 
 void Server::Preload(ShardGroup& group) {
   const int64_t now = std::time(nullptr);
+  for (const InboxState& state : std::exchange(command_line_.inboxes, {})) {
+    Registry& registry = group.front()->OwnerOf(state.user).registry();
+    registry.Get(state.user)->RestoreInbox(state, now, [&](Uid uid) {
+      return PreloadedMessage(state.user, uid, now);
+    });
+  }
   for (const auto& [user, count] : command_line_.preload) {
     Registry& registry = group.front()->OwnerOf(user).registry();
     const std::shared_ptr<Mailbox> inbox = registry.Get(user)->Find(kInbox);

@@ -88,13 +88,13 @@ Session::Session(Registry* registry, const SessionOptions* options, SessionHost*
       host_(host),
       offer_starttls_(offer_starttls),
       framer_(Direction::kCommands, {.max_line = kMaxCommandBytes}) {
-  ++registry_->counts().open;
+  registry_->counts().Connected();
 }
 
 Session::~Session() {
   Deselect();
   --registry_->counts().open;
-  if (account_ != nullptr) --account_->counts().open;
+  --(account_ != nullptr ? account_->counts().open : registry_->counts().logging_in);
 }
 
 void Session::Out(std::string_view text) { host_->Write(text); }

@@ -634,7 +634,8 @@ TEST(RegistryReport, CountsSessionsAndCommands) {
   client.Open();
   client.Idle();
   const std::string report = store.Report();
-  EXPECT_HAS(report, "sessions 1\nselected 1\nidling 1\nlogins 1\n");
+  EXPECT_HAS(report,
+             "sessions 1\nselected 1\nidling 1\nlogins 1\nlogging-in 0\nmost-logging-in 1\n");
   EXPECT_HAS(report, "user alice sessions 1 selected 1 idling 1 logins 1\n");
   EXPECT_HAS(report, "command SELECT 1\n");
   client.Done();
