@@ -5,6 +5,7 @@ import grp
 import itertools
 import os
 import pwd
+import re
 import shutil
 import signal
 import smtplib
@@ -33,6 +34,13 @@ def deliver(host, port, user, subject, body, count):
             lmtp.sendmail("sender@example.org", [user],
                           f"From: sender@example.org\r\nTo: {user}\r\n"
                           f"Subject: {subject}\r\n\r\n{body}")
+
+
+def deliver_to(host, port, users):
+    """One mail to each by LMTP."""
+    with smtplib.LMTP(host, port) as lmtp:
+        for user in users:
+            lmtp.sendmail("sender@example.org", [user], f"To: {user}\r\nSubject: mail\r\n\r\nHello.\r\n")
 
 
 def share_with(path, account):
@@ -128,6 +136,13 @@ class Dovecot:
 
     def deliver(self, user, subject="mail", body="Hello.\r\n", count=1):
         deliver(self.host, self.lmtp_port, user, subject, body, count)
+
+    def set_password(self, user, password):
+        """What the user logs in with from now on."""
+        lines = (self.directory / "users").read_text().splitlines(keepends=True)
+        new = [re.sub(r"\{PLAIN\}[^:]*", f"{{PLAIN}}{password}", line) if line.startswith(f"{user}:") else line
+               for line in lines]
+        (self.directory / "users").write_text("".join(new))
 
     # --- changes behind Dovecot's back, while it is down ---
 

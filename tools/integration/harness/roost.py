@@ -6,7 +6,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from .dovecot import MASTER_PASSWORD, MASTER_USER, PASSWORD, deliver
+from .dovecot import MASTER_PASSWORD, MASTER_USER, PASSWORD, deliver, deliver_to
 from .imap import Client, trusting
 from .process import Process, accepts, free_port, wait_until
 
@@ -89,12 +89,17 @@ class RoostStore:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.host = "127.0.0.1"
         self.imap_port, self.lmtp_port, self.control_port = free_port(), free_port(), free_port()
+        self.arguments = list(arguments)
+        self.process = None
+        self.start()
+
+    def start(self):
         self.process = Process(
             "roost-store", [BIN / "roost-store", "--listen", f"{self.host}:{self.imap_port}",
                             "--lmtp", f"{self.host}:{self.lmtp_port}",
                             "--control", f"{self.host}:{self.control_port}",
                             "--password", PASSWORD, "--master-user", MASTER_USER,
-                            "--master-password", MASTER_PASSWORD, *arguments],
+                            "--master-password", MASTER_PASSWORD, *self.arguments],
             self.directory / "roost-store.log")
         ports = (self.imap_port, self.lmtp_port, self.control_port)
         self.process.wait_ready(lambda: all(accepts(self.host, port) for port in ports))
@@ -112,6 +117,14 @@ class RoostStore:
             if words[:2] == ["user", user]:
                 return int(words[words.index(what, 2) + 1])
         return 0
+
+    def total(self, what):
+        """A number of those of all users together."""
+        return next(int(line.split()[1]) for line in self.counts() if line.split()[0] == what)
+
+    def deliver_to(self, users):
+        """One mail to each."""
+        deliver_to(self.host, self.lmtp_port, users)
 
     # The same as of Dovecot, so that the same tests can run on both.
 
