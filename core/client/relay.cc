@@ -243,7 +243,7 @@ void Relay::OnStoreData(Session& session, const Piece& piece, const Response* fi
     if (local_ready_ && !client_.closed()) CheckSettled();
     return;
   }
-  if (mapped_ != nullptr && mapped_->due() && first != nullptr) TellOwed();
+  if (mapped_ != nullptr && first != nullptr) TellOwedBefore(*first);
   if (mapped_ != nullptr) {
     if (!RelayThroughMap(piece, first)) return;
   } else {

@@ -92,6 +92,7 @@ class Relay final : public Talk, private SessionSink {
   Route RouteMapped(const Command& command) const;
   void ForwardedMapped(const Command& command);
   void RunMapped(const Command& command);
+  void TellOwedBefore(const Response& first);
   void TellOwed();
   bool RelayThroughMap(const Piece& piece, const Response* first);
 

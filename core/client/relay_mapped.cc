@@ -62,12 +62,22 @@ void RelayMapped::Hold(const Command& command) {
   reduced_ = closed_ = false;
 }
 
-Rewriting RelayMapped::Rewrite(const Command& command, LiteralsTaken literals, std::string* out) {
+// A search whose numbers are all gone is none by number any more, so that the store may tell of
+// expunges before its answer, by UID, when the client may not be told.
+bool RelayMapped::LosesNumbers(const Command& command, EnabledSet enabled,
+                               std::string_view rewritten) const {
+  return command.uid && TellsByUid(enabled) && !UsesSequenceNumbers(ParseCommand(rewritten));
+}
+
+Rewriting RelayMapped::Rewrite(const Command& command, LiteralsTaken literals, EnabledSet enabled,
+                               std::string* out) {
   const size_t before = out->size();
   Rewriting result = RewriteCommand(map_, command, map_.CountForClient(count_), literals, out);
   // All or nothing (RFC 3501, 6.4.7).
   const bool copies = command.kind == CommandKind::kCopy || command.kind == CommandKind::kMove;
-  if (copies && result == Rewriting::kReduced) {
+  const bool all_or_nothing = copies && result == Rewriting::kReduced;
+  if (all_or_nothing || (result == Rewriting::kWhole &&
+                         LosesNumbers(command, enabled, std::string_view(*out).substr(before)))) {
     out->resize(before);
     result = Rewriting::kEmpty;
   }
@@ -196,7 +206,8 @@ void Relay::RunMapped(const Command& command) {
                                                                 : LiteralsTaken::kNone;
   std::string line;
   const Rewriting result =
-      mailbox_is_prefix_ ? Rewriting::kNotUnderstood : mapped_->Rewrite(command, literals, &line);
+      mailbox_is_prefix_ ? Rewriting::kNotUnderstood
+                         : mapped_->Rewrite(command, literals, session_->state().enabled(), &line);
   const bool goes = result == Rewriting::kWhole || result == Rewriting::kReduced;
   if (goes) {
     SentCommand sent;
@@ -229,6 +240,12 @@ bool Relay::RelayThroughMap(const Piece& piece, const Response* first) {
     });
   }
   return true;
+}
+
+// The next response must not come before what is owed.
+void Relay::TellOwedBefore(const Response& first) {
+  if (mapped_->TellsBefore(first, session_->state().enabled())) mapped_->TellSoon();
+  if (mapped_->due()) TellOwed();
 }
 
 // A command that allows it is in progress.

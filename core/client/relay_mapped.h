@@ -48,7 +48,8 @@ class RelayMapped {
   // A command of kHold went, all of it.
   void Hold(const Command& command);
   // A whole command of kRewrite; it goes as *out when the answer is kWhole or kReduced.
-  Rewriting Rewrite(const Command& command, LiteralsTaken literals, std::string* out);
+  Rewriting Rewrite(const Command& command, LiteralsTaken literals, EnabledSet enabled,
+                    std::string* out);
   // Appends what the client gets of a piece of the session's stream; `first` as in SessionSink.
   // False: the numbers can no longer be known.
   bool Map(const Piece& piece, const Response* first, EnabledSet enabled, std::string* out);
@@ -60,10 +61,18 @@ class RelayMapped {
   // They may be told, but not into a response that is half relayed: before the next, then.
   void TellSoon() { due_ = true; }
   bool due() const { return due_; }
+  // This response tells of expunges by UID, while a command by UID allows it: what is owed comes
+  // before it.
+  bool TellsBefore(const Response& first, EnabledSet enabled) const {
+    const bool expunge = first.kind == ResponseKind::kExpunge ||
+                         (first.kind == ResponseKind::kVanished && !first.earlier);
+    return running_ == Running::kByUid && expunge && TellsByUid(enabled);
+  }
 
  private:
   enum class Running : uint8_t { kNothing, kByNumber, kByUid, kHeld, kSelecting };
 
+  bool LosesNumbers(const Command& command, EnabledSet enabled, std::string_view rewritten) const;
   bool MapFirst(const Piece& piece, const Response& first, EnabledSet enabled, std::string* out);
   bool Expunged(const Response& first, EnabledSet enabled);
   void MapTagged(std::string_view line, const Response& response, EnabledSet enabled,

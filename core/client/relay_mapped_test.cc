@@ -25,10 +25,10 @@ class RelayMappedTest : public ::testing::Test {
     return owed;
   }
 
-  std::string Rewrite(std::string_view text) {
+  std::string Rewrite(std::string_view text, EnabledSet enabled = kPlain) {
     std::string out;
     const std::string line = std::string(text) + "\r\n";
-    mapped_.Rewrite(ParseCommand(line), LiteralsTaken::kAll, &out);
+    mapped_.Rewrite(ParseCommand(line), LiteralsTaken::kAll, enabled, &out);
     return out.empty() ? out : out.substr(0, out.size() - 2);
   }
   void Hold(std::string_view text) {

@@ -209,6 +209,8 @@ bool ModelClient::IsDue(std::string_view bye) const {
   const ModelStore& store = world_.store;
   if (says("Too much has changed") || says("Too far behind")) return world_.small_log;
   if (says("did not answer a command")) return heard_untagged_bad_;
+  // It guesses passwords at times, or they change.
+  if (says("Too many failed logins")) return refused_logins_ >= 2;
   if (!world_.faults) return false;
   if (says("connection to the mail store was lost") || says("This session ends") ||
       says("mail store broke the protocol") || says("The mailbox was replaced.")) {
@@ -223,7 +225,7 @@ bool ModelClient::IsDue(std::string_view bye) const {
   if (says("no longer accepts this login")) {
     return password_version_ != store.PasswordVersion(user_);
   }
-  return says("Too many failed logins") && refused_logins_ >= 2;
+  return false;
 }
 
 // No MODSEQ above that of an expunge which was known and is not told: who asked from there on would
@@ -232,8 +234,12 @@ void ModelClient::CheckModseq(const Sent& sent) {
   if (sent.modseq == 0 || belief_.selecting || !world_.store.traits().strict_modseq) return;
   const auto truth = world_.store.FindByValidity(user_, belief_.uid_validity);
   if (truth == nullptr || truth->name() != belief_.mailbox) return;
-  ++world_.counts.modseqs_checked;
+  // Of a mailbox that was put back, numbers from before mean nothing; it waits for its BYE.
+  if (world_.store.DisturbedSince(user_, belief_.mailbox, selected_ns_)) return;
   const StoreTraits& traits = world_.store.traits();
+  // What such a store tells between commands it lets no command make up for, this least of all.
+  if (traits.unsolicited && sent.name == "CLOSE") return;
+  ++world_.counts.modseqs_checked;
   const uint64_t known_ns = kKnownNs + (traits.replicas > 0 ? traits.max_lag_ns : 0);
   for (const auto& [modseq, uid] : truth->expunged()) {
     const uint64_t told_ns = truth->ToldGoneNs(uid);
