@@ -339,6 +339,15 @@ bool Feed::ExpungesBetween(uint64_t from, uint64_t to) const {
   return any;
 }
 
+bool Feed::ArrivedSince(uint64_t from, const UidSet& uids) const {
+  bool any = false;
+  log_.ForEach(from, head(), [&](uint64_t, const FeedEvent& event) {
+    if (event.kind != FeedEvent::Kind::kExists) return;
+    event.uids.ForEach([&](uint32_t uid) { any = any || uids.Contains(uid); });
+  });
+  return any;
+}
+
 uint64_t Feed::ModseqBeforeExpunges(uint64_t from) const {
   uint64_t modseq = confirmed_modseq_;
   log_.ForEach(from, head(), [&](uint64_t, const FeedEvent& event) {

@@ -146,6 +146,9 @@ class Feed final : public Retirable, private DriverListener {
   // Highest UID that it may know of, plus one.
   uint64_t HorizonAt(uint64_t cursor) const;
   bool ExpungesBetween(uint64_t from, uint64_t to) const;
+  // Some of `uids` were logged as arrivals since. Of flags that changed before, the driver said
+  // nothing: it did not know the message.
+  bool ArrivedSince(uint64_t from, const UidSet& uids) const;
   // Every expunge that is logged from there on, or not logged yet, has a higher MODSEQ. 0: not
   // known.
   uint64_t ModseqBeforeExpunges(uint64_t from) const;

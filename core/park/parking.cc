@@ -163,6 +163,8 @@ void Parking::Flushed(bool ok) {
       done ? Join() : Keep(false);
     });
   }
+  // What it knew before the feed did may have changed in between, and neither has said so.
+  if (feed_->ArrivedSince(mark_, view->known())) return List();
   if (mode_ == Mode::kQuiet) return JoinQuietly();
   const Difference d = Compare(view->known(), session_->horizon(), feed_->view(), feed_->horizon());
   if (d.destination_behind) {
