@@ -172,7 +172,7 @@ void Waking::Opened(Opener::Result result) {
 
 // A session just selected with the same UIDVALIDITY, with the UIDNEXT that is where the client's
 // knowledge ends, and with as many messages: what it has is below that, and below it messages only
-// go.
+// go. Flushed sees to it that neither of the two lacks an expunge that the other has.
 bool Waking::EqualByProof() const {
   const SelectedMailbox& m = *session_->state().selected();
   return m.uid_next != 0 && m.uid_next == wish_.feed->HorizonAt(wish_.cursor) &&
@@ -231,6 +231,11 @@ void Waking::Flushed(bool ok) {
   if (session_ == nullptr) return;
   if (!ok) return AwaitDriver();
   if (heard_ && ++tries_ <= kMaxTries) return FlushFeed();
+  // Expunges need not be told in their order: the session may be without another one than the
+  // client, and still have as many messages.
+  if (proven_ && wish_.feed->ExpungesBetween(wish_.cursor, wish_.feed->head())) {
+    return ListSession();
+  }
   if (!proven_) {
     const MailboxView* view = session_->view();
     if (view == nullptr || !view->ok() || view->tail_size() != 0) return ListSession();
