@@ -231,14 +231,16 @@ bool ModelClient::IsDue(std::string_view bye) const {
 // No MODSEQ above that of an expunge which was known and is not told: who asked from there on would
 // never hear of it (RFC 7162, 3.2). A store that is not strict itself proves nothing.
 void ModelClient::CheckModseq(const Sent& sent) {
-  if (sent.modseq == 0 || belief_.selecting || !world_.store.traits().strict_modseq) return;
+  const StoreTraits& traits = world_.store.traits();
+  // Nor does one that tells of flags between commands, where it cannot tell of expunges, or whose
+  // replicas know of flags, and so of their MODSEQ, before they know of expunges.
+  const bool strict =
+      traits.strict_modseq && !traits.unsolicited && (traits.replicas == 0 || traits.flags_lag);
+  if (sent.modseq == 0 || belief_.selecting || !strict) return;
   const auto truth = world_.store.FindByValidity(user_, belief_.uid_validity);
   if (truth == nullptr || truth->name() != belief_.mailbox) return;
   // Of a mailbox that was put back, numbers from before mean nothing; it waits for its BYE.
   if (world_.store.DisturbedSince(user_, belief_.mailbox, selected_ns_)) return;
-  const StoreTraits& traits = world_.store.traits();
-  // What such a store tells between commands it lets no command make up for, this least of all.
-  if (traits.unsolicited && sent.name == "CLOSE") return;
   ++world_.counts.modseqs_checked;
   const uint64_t known_ns = kKnownNs + (traits.replicas > 0 ? traits.max_lag_ns : 0);
   for (const auto& [modseq, uid] : truth->expunged()) {
