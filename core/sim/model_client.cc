@@ -150,6 +150,7 @@ void ModelClient::HearTagged(const std::string& text) {
     Wrong("refused: " + sent.name + ": " + text);
   }
   if (ok) CheckDone(sent);
+  if (StartsWith(status, "NO [UNAVAILABLE]") && asked_for_everything_) Verify();  // again
   HearCodes(sent, status);
   if (StartsWith(status, "OK [HIGHESTMODSEQ ")) sent.modseq = ToNumber(status.substr(18));
   if (ok && status.find("[MODIFIED") == std::string::npos) CheckModseq(sent);
@@ -204,6 +205,12 @@ void ModelClient::HearCodes(const Sent& sent, const std::string& status) {
 }
 
 // Why a connection may be ended.
+// Before it selected the mailbox: its answer may have been read late, and what others know of it
+// may come late.
+uint64_t ModelClient::AboutSelectedNs() const {
+  return selected_ns_ - std::min(selected_ns_, SecondsToNs(30));
+}
+
 bool ModelClient::IsDue(std::string_view bye) const {
   const auto says = [bye](std::string_view words) { return bye.find(words) != bye.npos; };
   const ModelStore& store = world_.store;
@@ -217,9 +224,7 @@ bool ModelClient::IsDue(std::string_view bye) const {
     return store.InTrouble(user_);
   }
   if (says("mailbox was replaced") || says("cannot be opened") || says("went back in time")) {
-    // What others know of it may come late.
-    const uint64_t since = selected_ns_ - std::min(selected_ns_, SecondsToNs(30));
-    return store.DisturbedSince(user_, belief_.mailbox, since) ||
+    return store.DisturbedSince(user_, belief_.mailbox, AboutSelectedNs()) ||
            (belief_.selecting && store.DisturbedSince(user_, left_mailbox_, left_ns_));
   }
   if (says("no longer accepts this login")) {
@@ -240,7 +245,7 @@ void ModelClient::CheckModseq(const Sent& sent) {
   const auto truth = world_.store.FindByValidity(user_, belief_.uid_validity);
   if (truth == nullptr || truth->name() != belief_.mailbox) return;
   // Of a mailbox that was put back, numbers from before mean nothing; it waits for its BYE.
-  if (world_.store.DisturbedSince(user_, belief_.mailbox, selected_ns_)) return;
+  if (world_.store.DisturbedSince(user_, belief_.mailbox, AboutSelectedNs())) return;
   ++world_.counts.modseqs_checked;
   const uint64_t known_ns = kKnownNs + (traits.replicas > 0 ? traits.max_lag_ns : 0);
   for (const auto& [modseq, uid] : truth->expunged()) {

@@ -158,6 +158,7 @@ class ModelClient final : public WireOwner {
   void HearCodes(const Sent& sent, const std::string& status);
   void HearUntaggedBad();
   bool MayBeRefused(const Sent& sent, std::string_view status);
+  uint64_t AboutSelectedNs() const;
   bool IsDue(std::string_view bye) const;
   bool Asked(std::string_view name) const;
   void HearContinuation();
