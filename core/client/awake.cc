@@ -101,10 +101,23 @@ void Awake::IdleLine(std::string_view line) {
   ClientCell& cell = client_.cell();
   // Still in IDLE until the answer: what is known by now is told.
   TellOwed();
-  client_.Answer(idle_tag(), IsDoneLine(line) ? "OK Idle completed." : "BAD Expected DONE.");
+  const bool heard = cell.feed == nullptr || cell.feed->live();
+  client_.Answer(idle_tag(), IsDoneLine(line) ? Completed("Idle", heard) : "BAD Expected DONE.");
   cell.idling = false;
   long_tag_.clear();
   client_.services().clients.SetParkedTimer(client_.index());
+}
+
+// Not heard: the mailbox has no driver, and nobody can tell of expunges that are older than the
+// flags last told of. Whoever has CONDSTORE is told from where on it must ask (RFC 7162, 3.2).
+std::string Awake::Completed(std::string_view name, bool heard) const {
+  const ClientCell& cell = client_.cell();
+  std::string answer = "OK ";
+  if (cell.feed != nullptr && !heard && cell.enabled.condstore() && !cell.feed->no_modseq() &&
+      cell.feed->confirmed_modseq() != 0) {
+    answer += "[HIGHESTMODSEQ " + std::to_string(cell.feed->confirmed_modseq()) + "] ";
+  }
+  return answer.append(name).append(" completed.");
 }
 
 void Awake::StartIdle(std::string_view tag) {
@@ -155,19 +168,19 @@ void Awake::Noop(const Command& command) {
   // While the store is away: with what is known.
   const bool fresh =
       feed == nullptr || !feed->live() || feed->flushed_ns() + age > services.loop.now_ns();
-  if (fresh) return NoopDone();
+  if (fresh) return NoopDone(feed == nullptr || feed->live());
   state_ = State::kFlushing;
-  feed->Flush([this, life = std::weak_ptr<int>(life_)](bool) {
+  feed->Flush([this, life = std::weak_ptr<int>(life_)](bool flushed) {
     if (life.expired() || client_.closed() || &client_.talk() != this) return;
     state_ = State::kListening;
-    NoopDone();
+    NoopDone(flushed);
     client_.ResumeInput();
   });
 }
 
-void Awake::NoopDone() {
+void Awake::NoopDone(bool heard) {
   TellOwed();
-  client_.Answer(tag_, "OK " + name_ + " completed.");
+  client_.Answer(tag_, Completed(name_, heard));
   if (client_.cell().phase == ClientPhase::kParked) {
     client_.services().clients.SetParkedTimer(client_.index());
   }

@@ -41,7 +41,8 @@ class Awake final : public Talk {
   void Execute(const Command& command, const Piece& piece);
   void StartIdle(std::string_view tag);
   void Noop(const Command& command);
-  void NoopDone();
+  void NoopDone(bool heard);
+  std::string Completed(std::string_view name, bool heard) const;
   void WakeFor(const Command& command, const Piece& piece);
   void Woken(Waking::Result result);
   void Attach(Waking::Result result);

@@ -61,6 +61,28 @@ TEST_F(AwakeTest, AnswersNoopWithWhatIsKnownWhileTheStoreIsAway) {
   EXPECT_EQ(world_.Hear(second_), "n OK NOOP completed.");
 }
 
+TEST(AwakeWithCondstore, IsToldFromWhereOnToAskWhileNobodyCanTellOfExpunges) {
+  ScriptedWorld world("IMAP4rev1 IDLE ESEARCH ENABLE CONDSTORE UNSELECT AUTH=PLAIN SASL-IR");
+  const size_t client = world.LogIn();
+  world.Say(client, "e ENABLE CONDSTORE");
+  world.NextAsked(0);
+  world.Tell(0, "* ENABLED CONDSTORE");
+  world.Tell(0, "e OK enabled");
+  world.Hear(client);
+  world.Hear(client);
+  world.Select(client, 0, {.uids = {1, 2}, .modseq = 7});
+  world.ParkFirst(client, 0, {1, 2});
+  world.Tell(0, "* 2 FETCH (MODSEQ (12) FLAGS (\\Seen))");
+  EXPECT_EQ(world.Hear(client), "* 2 FETCH (UID 2 MODSEQ (12) FLAGS (\\Seen))");
+  world.RefuseLogins("NO [UNAVAILABLE] not now");
+  world.Cut(0);
+  world.Pass(1);
+  world.Say(client, "DONE");
+  EXPECT_EQ(world.Hear(client), "i OK [HIGHESTMODSEQ 7] Idle completed.");
+  world.Say(client, "n NOOP");
+  EXPECT_EQ(world.Hear(client), "n OK [HIGHESTMODSEQ 7] NOOP completed.");
+}
+
 TEST_F(AwakeTest, HoldsWhatComesBehindANoopThatWaits) {
   world_.Say(second_, "n NOOP\r\nx LOGOUT");
   world_.HearsNothing(second_, 0.2);
@@ -112,8 +134,11 @@ TEST_F(AwakeTest, SendsWhatWasPipelinedBehindTheWakingCommandInOrder) {
 TEST_F(AwakeTest, IsToldNothingTwiceWhenItWakesWhileEventsCome) {
   world_.Say(second_, "u UID FETCH 2 (FLAGS)");
   world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2}});
-  // The session has not heard of it yet and will tell of it itself.
+  // Which of the two lacks what the other has is seen from a list alone.
   world_.AnswerFlush(0, {"* 1 EXPUNGE"});
+  world_.AnswerList(2, {1, 2});
+  world_.AnswerFlush(0);
+  // The session has not heard of it yet and will tell of it itself.
   EXPECT_EQ(world_.NextAsked(2), "u UID FETCH 2 (FLAGS)");
   world_.HearsNothing(second_, 0.2);
   world_.Tell(2, "* 1 EXPUNGE");

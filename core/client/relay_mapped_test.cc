@@ -135,6 +135,21 @@ TEST_F(RelayMappedTest, AddsAnExpungeThatMustNotBeToldNowToThoseOwed) {
   EXPECT_EQ(Told(kPlain), "* 5 EXPUNGE\r\n* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n");
 }
 
+TEST_F(RelayMappedTest, RunsNoSearchByUidThatHasLostAllItsNumbersForAClientToldByUid) {
+  EXPECT_EQ(Rewrite("a UID SEARCH 2,5", kQresync), "");  // the store may tell of expunges in it
+  EXPECT_EQ(Rewrite("b UID SEARCH 2:3", kQresync), "b UID SEARCH 2");
+  EXPECT_EQ(Rewrite("c UID SEARCH 2,5", kPlain), "c UID SEARCH NOT ALL");
+}
+
+TEST_F(RelayMappedTest, TellsWhatIsOwedBeforeExpungesThatACommandByUidIsAnsweredWith) {
+  Rewrite("a UID SEARCH 3", kQresync);
+  const Response vanished = ParseResponse("* VANISHED 13\r\n");
+  EXPECT_TRUE(mapped_.TellsBefore(vanished, kQresync));
+  EXPECT_FALSE(mapped_.TellsBefore(vanished, kPlain));
+  EXPECT_FALSE(mapped_.TellsBefore(ParseResponse("* VANISHED (EARLIER) 13\r\n"), kQresync));
+  EXPECT_FALSE(mapped_.TellsBefore(ParseResponse("* 5 EXISTS\r\n"), kQresync));
+}
+
 TEST_F(RelayMappedTest, LetsTheClientGoWhenItCannotKnowWhichMessageWasExpunged) {
   EXPECT_EQ(Map("* VANISHED 13", kQresync), "BYE");
   EXPECT_EQ(Map("* 1 EXPUNGE", kQresync), "BYE");  // by UID it would have to be told

@@ -8,6 +8,11 @@ namespace roost {
 
 void Lister::Start(std::function<void(bool)> done) {
   done_ = std::move(done);
+  List();
+}
+
+void Lister::List() {
+  ++lists_;
   session_.List([this, life = std::weak_ptr<int>(life_)](bool ok) {
     if (life.expired()) return;
     ok ? Resolve() : Finish(false);
@@ -21,7 +26,9 @@ void Lister::Complete(std::function<void(bool)> done) {
 
 void Lister::Resolve() {
   MailboxView* view = session_.mutable_view();
-  if (view == nullptr || !view->ok()) return Finish(false);
+  if (view == nullptr) return Finish(false);
+  // A VANISHED may have named a message that was announced and whose UID was not known yet.
+  if (!view->ok()) return lists_ < kMaxLists ? List() : Finish(false);
   view->CommitTail();
   if (view->tail_size() == 0) return Finish(true);
   if (++fetches_ > kMaxFetches) return Finish(false);

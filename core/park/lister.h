@@ -23,11 +23,14 @@ class Lister final : public Retirable {
 
  private:
   static constexpr int kMaxFetches = 5;
+  static constexpr int kMaxLists = 4;
+  void List();
   void Resolve();
   void Finish(bool ok);
 
   Session& session_;
   int fetches_ = 0;
+  int lists_ = 0;
   std::function<void(bool)> done_;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);
 };
