@@ -103,6 +103,7 @@ void IdleDriver::IdleEnded(const Response& response) {
 
 // To whoever asked for it by Stop.
 void IdleDriver::HandBack() {
+  if (flags_from_ != 0) return FetchNew();  // whoever is told no more by it would miss them
   phase_ = Phase::kStopped;
   check_.Cancel();
   TellArrived();
@@ -174,6 +175,7 @@ void IdleDriver::FetchNew() {
     fetching_flags_ = false;
     TellArrived();
     FinishFlush();
+    if (phase_ == Phase::kStopping && session_->state().idle()) return HandBack();
     if (polling_) RestSoon();
   });
 }

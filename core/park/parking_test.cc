@@ -106,9 +106,16 @@ TEST(Parking, NeverTellsADifferenceThatTheHorizonsForbid) {
   world.Tell(0, "* 3 FETCH (UID 3)");
   world.Tell(0, fetch + " OK done");
   world.Tell(0, "+ idling");
-  world.Pass(1);
-  world.HearsNothing(second, 0.1);  // it knew
   EXPECT_EQ(world.Hear(first), "* 3 EXISTS");
+  // Flags of it that changed before the driver knew it are told by the client's session alone.
+  world.Answer(1, "NOOP");
+  world.Tell(1, "* 3 FETCH (FLAGS (\\Seen))");
+  EXPECT_EQ(world.Hear(second), "* 3 FETCH (FLAGS (\\Seen))");
+  const std::string again = world.Asked(1, "UID SEARCH RETURN (ALL) ALL");
+  world.Tell(1, "* ESEARCH (TAG \"" + again + "\") UID ALL 1:3");
+  world.Tell(1, again + " OK done");
+  world.AnswerFlush(0);
+  world.HearsNothing(second, 0.1);  // it knew the rest
   EXPECT_EQ(world.figures().parked, 2u);
 }
 
