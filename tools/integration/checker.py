@@ -205,6 +205,8 @@ class World:
 class Checked:
     """One run, on the store of the class."""
 
+    modseq_proves = True  # a client that was told a MODSEQ has been told all before it
+
     async def check(self):
         world = World(self, self.faults)
         try:
@@ -235,6 +237,7 @@ class OnDovecot(Checked, RoostCase):
     """Killed for good, with all its processes; single sessions killed."""
 
     settings = SETTINGS
+    session_signal = signal.SIGKILL
 
     async def prepare(self):
         pass
@@ -259,7 +262,7 @@ class OnDovecot(Checked, RoostCase):
             for pid in world.random.sample(sessions, min(len(sessions), world.random.choice((1, 1, 3, 8)))):
                 world.count("sessions killed")
                 try:
-                    os.kill(pid, signal.SIGKILL)
+                    os.kill(pid, self.session_signal)
                 except ProcessLookupError:
                     pass
 
@@ -270,6 +273,11 @@ class OnDovecotAsProxy(OnDovecot):
 
 class OnCyrus(OnDovecot):
     """The same faults; where Cyrus is not installed it is skipped."""
+
+    # Its master closes the port for good when too many sessions crash.
+    session_signal = signal.SIGTERM
+    # It tells MODSEQs above those of expunges that it withholds, and not that they are above (RFC 7162, 3.2).
+    modseq_proves = False
 
     @classmethod
     def require_store(cls):

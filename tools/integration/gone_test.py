@@ -10,7 +10,9 @@ import os
 import re
 import signal
 import time
+import unittest
 
+from harness import cyrus
 from harness.case import RoostCase, main, roost_only
 from harness.checked_client import Gone
 from harness.dovecot import PASSWORD
@@ -24,8 +26,7 @@ REPLACED = r"\* BYE \[UNAVAILABLE\] The mailbox was replaced"
 REFUSED = r"\* BYE \[UNAVAILABLE\] The mail store no longer accepts this login"
 
 
-@roost_only
-class GoneTest(RoostCase):
+class MailboxGoes:
     settings = {"timeouts": {"bye_spread_s": SPREAD_S},
                 "parking": {"reconnect_min_ms": 50, "reconnect_max_ms": 500, "pool_keep_s": 0}}
 
@@ -146,6 +147,8 @@ class GoneTest(RoostCase):
         """Its command by number is never answered: neither by the old mailbox nor by another one."""
         with self.assertRaises(Gone):
             await client.end_idle()
+            if not client.belief.messages:  # Cyrus tells that all have gone
+                await client.run("UID FETCH", "1:* (FLAGS)")
             numbers = {1: client.belief.messages[0].uid}
             await client.run("FETCH", "1 (UID FLAGS)", numbers=numbers, forbids_expunge=True)
 
@@ -191,7 +194,22 @@ class GoneTest(RoostCase):
         finally:
             self.front = front
 
-    # --- passwords ---
+
+@roost_only
+class OnCyrus(MailboxGoes, RoostCase):
+    @classmethod
+    def require_store(cls):
+        if cyrus.missing():
+            raise unittest.SkipTest(cyrus.missing())
+
+    @classmethod
+    def start_store(cls):
+        return cyrus.Cyrus(cls.directory / "cyrus")
+
+
+@roost_only
+class OnDovecot(MailboxGoes, RoostCase):
+    """And passwords: Dovecot's are in a file."""
 
     def refusals(self, user):
         return len(re.findall(rf"passwd-file\({user},.*[Pp]assword mismatch", self.dovecot.log()))

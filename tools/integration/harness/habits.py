@@ -110,6 +110,8 @@ class Habits(CheckedClient):
             await self._learn_all()
 
     def _keep_cache(self):
+        if not self.world.case.modseq_proves:
+            return
         cached = self.belief.mailbox and not self.belief.selecting and self.belief.cached()
         if cached and self.klass == "qresync":
             self._cache[self.belief.mailbox] = cached
