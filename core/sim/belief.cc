@@ -35,6 +35,7 @@ std::string Belief::Exists(uint32_t n) {
   if (n < entries.size() && !selecting) {
     return "EXISTS shrinks from " + std::to_string(entries.size()) + " to " + std::to_string(n);
   }
+  if (n == entries.size() && !selecting) return "EXISTS twice: " + std::to_string(n);
   entries.resize(n);
   return {};
 }
@@ -43,6 +44,7 @@ std::string Belief::Expunge(uint32_t n) {
   if (n == 0 || n > entries.size()) {
     return std::to_string(n) + " EXPUNGE of " + std::to_string(entries.size()) + " messages";
   }
+  if (entries[n - 1].uid != 0) gone_.insert(entries[n - 1].uid);
   entries.erase(entries.begin() + (n - 1));
   return {};
 }
@@ -64,6 +66,7 @@ std::string Belief::Vanished(std::string_view set) {
     } else {
       return "VANISHED " + std::to_string(uid) + ", which was never told of";
     }
+    gone_.insert(uid);
   }
   return {};
 }
@@ -72,6 +75,7 @@ std::string Belief::LearnUid(uint32_t n, uint32_t uid) {
   Entry& entry = entries[n - 1];
   const std::string what = "message " + std::to_string(n) + " has UID " + std::to_string(uid);
   if (entry.uid != 0) return entry.uid == uid ? "" : what + ", not " + std::to_string(entry.uid);
+  if (gone_.count(uid) != 0) return what + ", which was told to be gone";
   uint32_t unknown = 1;
   for (size_t i = n - 1; i-- > 0; ++unknown) {
     if (entries[i].uid == 0) continue;

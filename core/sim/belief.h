@@ -78,6 +78,8 @@ class Belief {
 
  private:
   std::string LearnUid(uint32_t n, uint32_t uid);
+
+  std::set<uint32_t> gone_;  // UIDs of this selection that were told to be gone, which is for ever
 };
 
 }  // namespace roost

@@ -57,7 +57,7 @@ struct ClientWorld {
   // No answer after so long is a violation.
   uint64_t patience_ns = 100 * kNsPerSecond;
   // Behind an untagged BAD, which is all that some commands are answered by, nobody waits so long.
-  uint64_t bad_patience_ns = 30 * kNsPerSecond;
+  uint64_t bad_patience_ns = 15 * kNsPerSecond;
   // Who was told in IDLE that a message (user, mailbox, UIDVALIDITY, UID) is \Recent, and when.
   struct RecentTold {
     uint64_t client = 0, at_ns = 0;
