@@ -187,7 +187,10 @@ void Auditor::Over(const Audit::Result& result) {
       feed.user().NoteLoginRefused();
       Log(LogLevel::kWarning, "audit_login_refused",
           {{"store", feed.user().store().name}, {"user", feed.user().login()}});
-      return;
+      // A token that has run out is its client's to renew, when it wants something; a master
+      // password is nobody's that is connected.
+      if (!feed.user().logs_in_by_password()) return;
+      return feeds_.EndAllOf(feed.user(), std::string(kLoginRefused));
     case Audit::Verdict::kOtherMailbox:
       ++stats.audits;
       ++stats.audits_replaced;

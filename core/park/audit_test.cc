@@ -243,18 +243,37 @@ TEST_F(AuditTest, ComesToNoVerdictWhenTheDriverIsLost) {
   EXPECT_EQ(feeds().audits_unavailable, 1u);
 }
 
-// Who holds them hears of it when he wants something; whoever wants nothing does not try again.
-TEST_F(AuditTest, NeverTriesALoginAgainThatWasRefusedForGood) {
+TEST_F(AuditTest, EndsThoseWhoHoldAPasswordThatIsRefusedForGood) {
+  world_.RefuseLogins("NO [AUTHENTICATIONFAILED] no");
+  AuditOnce();
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  world_.Tell(0, idle_ + " OK done");
+  world_.HearsBeginning(client_, "* BYE [UNAVAILABLE] The mail store no longer accepts this login");
+  EXPECT_EQ(feeds().audits_unavailable, 1u);
+  EXPECT_EQ(feeds().feeds, 0u);
+}
+
+// A master password that no longer serves is not the clients'; and it is not tried again for an
+// audit.
+TEST_F(AuditTest, LeavesClientsAloneWhenAMasterLoginIsRefused) {
+  world_.Hang(client_);
+  world_.Pass(1);
+  StoreConfig& store = world_.config().stores[0];
+  store.login = StoreConfig::Login::kProxyAuthzid;
+  store.master_user = "roost";
+  store.master_password = "m";
+  const size_t bob = world_.LogIn("bob");
+  world_.Select(bob, 1, {.uids = {1, 2, 3}});
+  world_.ParkFirst(bob, 1, {1, 2, 3});
   world_.RefuseLogins("NO [AUTHENTICATIONFAILED] no");
   SwitchOn();
   world_.Pass(kPeriod + 1);
   EXPECT_EQ(feeds().audits_unavailable, 1u);
   world_.RefuseLogins("");
-  world_.HearsNothing(client_, 5 * kPeriod);
-  EXPECT_EQ(world_.sessions_seen(), 1u);
-  EXPECT_FALSE(world_.closed(client_));
-  world_.Tell(0, "* 2 EXPUNGE");
-  EXPECT_EQ(world_.Hear(client_), "* 2 EXPUNGE");
+  world_.HearsNothing(bob, 5 * kPeriod);
+  EXPECT_EQ(world_.sessions_seen(), 2u);
+  world_.Tell(1, "* 2 EXPUNGE");
+  EXPECT_EQ(world_.Hear(bob), "* 2 EXPUNGE");
 }
 
 TEST_F(AuditTest, DoesNotWaitForAPlaceThatIsTaken) {

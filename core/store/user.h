@@ -78,8 +78,10 @@ class User final : public SessionSink, public Retirable {
   void JudgeProxy(bool same);
   bool may_share() const { return proxy_ != Proxy::kOther; }
 
-  // A login that nobody waited for was refused for good: nobody tries again without need. Clients
-  // hear of it when they want something.
+  // Later sessions log in by the password that the clients hold: not as a master user, nor by a
+  // token.
+  bool logs_in_by_password() const { return later_.kind == Credentials::Kind::kPassword; }
+  // A login that nobody waited for was refused for good: nobody tries again without need.
   void NoteLoginRefused() { login_refused_ = true; }
   bool login_refused() const { return login_refused_; }
 
