@@ -1,7 +1,5 @@
 #include "proto/tls/handshake.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -10,12 +8,13 @@
 #include <openssl/err.h>
 #include <openssl/mem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 
 #include "proto/check.h"
 #include "proto/tls/handshake_error.h"
 #include "proto/tls/key_schedule.h"
+#include "proto/tls/peer_name.h"
 #include "proto/tls/record_layer.h"
+#include "proto/tls/ticket.h"
 #include "proto/tls/tls_context_internal.h"
 
 namespace roost {
@@ -78,12 +77,6 @@ bool TakeTls12Keys(const SSL* ssl, TlsState* state) {
   return ok;
 }
 
-bool IsIpAddress(const std::string& name) {
-  uint8_t address[16];
-  return inet_pton(AF_INET, name.c_str(), address) == 1 ||
-         inet_pton(AF_INET6, name.c_str(), address) == 1;
-}
-
 // What the first byte of a connection may be: the client opens with a handshake record, the store
 // may also answer with an alert.
 bool MayOpen(uint8_t first_byte, bool is_client) {
@@ -123,7 +116,6 @@ struct Handshake::Impl {
 
   std::string peer() const { return is_client ? "store" : "client"; }
   bool SetUp(SSL_CTX* ctx);
-  bool SetServerName(bool verify);
   void Feed(size_t bytes);
   void Step();
   void Drain();
@@ -142,20 +134,6 @@ bool Handshake::Impl::SetUp(SSL_CTX* ctx) {
   to_peer = out.release();
   SSL_set_bio(ssl.get(), from_peer, to_peer);
   return true;
-}
-
-// SNI carries host names only (RFC 6066 section 3); addresses are verified all the same.
-bool Handshake::Impl::SetServerName(bool verify) {
-  X509_VERIFY_PARAM* const param = SSL_get0_param(ssl.get());
-  if (IsIpAddress(server_name)) {
-    return !verify || X509_VERIFY_PARAM_set1_ip_asc(param, server_name.c_str()) == 1;
-  }
-  if (!server_name.empty() && server_name.back() == '.') server_name.pop_back();
-  if (server_name.empty()) return !verify;
-  info.sni = server_name;
-  return SSL_set_tlsext_host_name(ssl.get(), server_name.c_str()) == 1 &&
-         (!verify ||
-          X509_VERIFY_PARAM_set1_host(param, server_name.data(), server_name.size()) == 1);
 }
 
 void Handshake::Impl::Fail(HandshakeFailure why) {
@@ -260,11 +238,14 @@ std::unique_ptr<Handshake> Handshake::Client(const TlsClientContext& context,
   impl->server_name = server_name;
   if (!impl->SetUp(context.impl().ctx.get())) {
     impl->Fail({Fault::kOurs, "TLS failed here: out of memory"});
-  } else if (!impl->SetServerName(context.impl().verify)) {
+  } else if (!SetPeerName(impl->ssl.get(), context.impl().verify, &impl->server_name,
+                          &impl->info.sni)) {
     impl->Fail({Fault::kOurs, "\"" + impl->server_name +
                                   "\" is neither a host name nor an IP address, so the store's "
                                   "certificate cannot be verified"});
   } else {
+    const std::shared_ptr<const TlsTicket>& ticket = context.impl().ticket;
+    if (ticket != nullptr) SSL_set_session(impl->ssl.get(), ticket->impl().session.get());
     SSL_set_connect_state(impl->ssl.get());
   }
   return std::unique_ptr<Handshake>(new Handshake(std::move(impl)));

@@ -50,6 +50,14 @@ bool SetCommonOptions(SSL_CTX* ctx) {
          SSL_CTX_set_verify_algorithm_prefs(ctx, kSignatures, std::size(kSignatures)) == 1;
 }
 
+// Of a TicketTaker: 1 means that the session was kept.
+int TakeSession(SSL* ssl, SSL_SESSION* session) {
+  auto* const taken = static_cast<bssl::UniquePtr<SSL_SESSION>*>(SSL_get_app_data(ssl));
+  if (taken == nullptr || *taken) return 0;
+  taken->reset(session);
+  return 1;
+}
+
 // ALPN lists are length-prefixed names; BoringSSL has checked their form.
 int SelectAlpn(SSL*, const uint8_t** out, uint8_t* out_bytes, const uint8_t* in, unsigned in_bytes,
                void*) {
@@ -234,7 +242,15 @@ std::unique_ptr<TlsClientContext> TlsClientContext::Create(const TlsClientOption
     *error = LibraryError("cannot set up TLS");
     return nullptr;
   }
-  SSL_CTX_set_options(impl->ctx.get(), SSL_OP_NO_TICKET);
+  impl->tickets = options.tickets;
+  impl->ticket = options.ticket;
+  if (options.tickets) {
+    SSL_CTX_set_session_cache_mode(impl->ctx.get(),
+                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(impl->ctx.get(), TakeSession);
+  } else if (options.ticket == nullptr) {
+    SSL_CTX_set_options(impl->ctx.get(), SSL_OP_NO_TICKET);
+  }
   SSL_CTX_set_verify(impl->ctx.get(), options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   if (options.verify) {
     const bool own = !options.ca_pem.empty() || !options.ca_file.empty();

@@ -33,6 +33,8 @@ struct TicketKeys {
   static TicketKeys Random();
 };
 
+class TlsTicket;
+
 // One certificate chain with its key. Either PEM text or the path of a file, for each of the two.
 struct TlsCertificate {
   std::string chain_pem{};   // leaf first, then intermediates
@@ -81,6 +83,10 @@ struct TlsClientOptions {
   std::string ca_file{};  // likewise, from a file; read if ca_pem is empty
   // Used when neither is given.
   std::string system_ca_file = "/etc/ssl/certs/ca-certificates.crt";
+
+  // For load generators; see ticket.h.
+  bool tickets = false;                       // for TicketTakers alone
+  std::shared_ptr<const TlsTicket> ticket{};  // offered in every handshake
 };
 
 class TlsClientContext {

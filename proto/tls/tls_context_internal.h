@@ -3,12 +3,14 @@
 #ifndef ROOST_PROTO_TLS_TLS_CONTEXT_INTERNAL_H_
 #define ROOST_PROTO_TLS_TLS_CONTEXT_INTERNAL_H_
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <openssl/ssl.h>
 
+#include "proto/tls/ticket.h"
 #include "proto/tls/tls_context.h"
 
 namespace roost {
@@ -30,6 +32,12 @@ struct TlsServerContext::Impl {
 struct TlsClientContext::Impl {
   bssl::UniquePtr<SSL_CTX> ctx;
   bool verify = true;
+  bool tickets = false;
+  std::shared_ptr<const TlsTicket> ticket;  // null: none is offered
+};
+
+struct TlsTicket::Impl {
+  bssl::UniquePtr<SSL_SESSION> session;
 };
 
 // A handshake's link from its SSL back to the server context, for the callbacks.
