@@ -64,13 +64,14 @@ void Client::OnConnected(Stream&) {
 
 void Client::Handshake() {
   step_ns_ = now();
-  stream_.StartTls(*shard_.tls(), shard_.server_name());
+  stream_.StartTls(shard_.tls(visit_.client), shard_.server_name());
 }
 
 void Client::OnSecure(Stream&) {
   Result& result = shard_.measured();
   ++result.handshakes;
-  result.handshake.Record(now() - step_ns_);
+  const bool resumed = stream_.handshake_info()->resumed;
+  (resumed ? result.resumption : result.handshake).Record(now() - step_ns_);
   result.last_secure_ns = std::max(result.last_secure_ns, now());
   step_ns_ = now();
   dialogue_.OnSecure();

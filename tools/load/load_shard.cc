@@ -25,14 +25,13 @@ double PartOf(uint32_t rate, const Options& options) {
   return static_cast<double>(rate) / options.threads;
 }
 
-LoadShard::LoadShard(UringIo& io, const Options* options, const TlsClientContext* tls,
-                     uint32_t number, uint32_t sockets)
+LoadShard::LoadShard(UringIo& io, const Options* options, const TlsContexts& tls, uint32_t number,
+                     uint32_t sockets)
     : io_(io),
       sockets_(sockets),
       options_(options),
       tls_(tls),
-      server_name_(options->server_name.empty() ? options->server.HostString()
-                                                : options->server_name),
+      server_name_(ServerName(*options)),
       settings_{.starttls = options->tls == Options::Tls::kStartTls,
                 .password = options->password,
                 .mailbox = options->mailbox},
@@ -53,8 +52,12 @@ void LoadShard::Run() {
   io_.Bind();
   loop_.Turn(0);
   arrivals_.Begin(loop_.now_ns());
-  while (!orders.stop) {
+  // Within the turn, so that what is written leaves with it.
+  loop_.set_work([this] {
     Tick();
+    return false;
+  });
+  while (!orders.stop) {
     loop_.Turn(std::min(loop_.now_ns() + kTickNs, deliveries_.NextDueNs()));
   }
   Finish();
@@ -141,6 +144,7 @@ void LoadShard::Storm() {
 }
 
 void LoadShard::Finish() {
+  loop_.set_work(nullptr);
   for (const auto& client : clients_) client->Leave();
   deliveries_.Leave();
   const uint64_t end = loop_.now_ns() + kGoodbyeNs;

@@ -33,6 +33,12 @@ namespace roost::load {
 
 class Client;
 
+// Null where nobody needs it.
+struct TlsContexts {
+  const TlsClientContext* full = nullptr;
+  const TlsClientContext* resuming = nullptr;
+};
+
 // Written by the main thread only.
 struct Orders {
   std::atomic<bool> end_ramp{false};  // what has not begun never does
@@ -58,7 +64,7 @@ class LoadShard final : private IoHandler {
  public:
   // number: of `options->threads`; it takes every user whose number leaves that remainder.
   // sockets: how many `io` can have.
-  LoadShard(UringIo& io, const Options* options, const TlsClientContext* tls, uint32_t number,
+  LoadShard(UringIo& io, const Options* options, const TlsContexts& tls, uint32_t number,
             uint32_t sockets);
   ~LoadShard() override;
 
@@ -71,7 +77,9 @@ class LoadShard final : private IoHandler {
   // For clients and couriers.
   Loop& loop() { return loop_; }
   const Options& options() const { return *options_; }
-  const TlsClientContext* tls() const { return tls_; }
+  const TlsClientContext& tls(uint32_t client) const {
+    return *(Resumes(*options_, client) ? tls_.resuming : tls_.full);
+  }
   const std::string& server_name() const { return server_name_; }
   const DialogueSettings& dialogue_settings() const { return settings_; }
   Result& measured() { return result_; }
@@ -100,7 +108,7 @@ class LoadShard final : private IoHandler {
   UringIo& io_;
   const uint32_t sockets_;
   const Options* const options_;
-  const TlsClientContext* const tls_;
+  const TlsContexts tls_;
   const std::string server_name_;
   const DialogueSettings settings_;
   Loop loop_;

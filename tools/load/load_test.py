@@ -222,6 +222,10 @@ class RoostLoad(unittest.TestCase):
         self.assertGreater(result["lateness_us"]["max"], 20 * result["delivery_us"]["p50"])
         self.assertGreater(result["latency_since_due_us"]["max"], result["lateness_us"]["max"])
         self.assertGreater(result["latency_since_due_us"]["p50"], 5 * result["latency_us"]["p50"])
+        # At rest a message leaves when it is due, not when the sender happens to look.
+        _, _, result = self.load(f"--server={store.tls}", f"--lmtp={store.lmtp}", "--deliver=40", "--deliver-rate=40",
+                                 "--hold=0")
+        self.assertLess(result["lateness_us"]["p50"], 8000)
         _, _, result = self.load(f"--server={store.tls}", f"--lmtp={store.lmtp}", "--deliver=3", "--hold=0")
         self.assertIsNone(result["latency_since_due_us"])  # no rate, no schedule
 
@@ -312,6 +316,42 @@ class RoostLoad(unittest.TestCase):
                           result["returns"]["failed"]), (20, 20, 0), output)
         self.assertGreater(result["returns"]["retries"], 0)
         self.assertEqual(len(result["returns"]["storms_s"]), 1)
+
+    def test_a_share_of_the_clients_resumes(self):
+        store = self.store()
+        roostd = self.roostd(store)
+        for server in ([f"--server={roostd.implicit}"], [f"--server={roostd.starttls}", "--tls=starttls"],
+                       [f"--server={store.tls}"]):
+            status, output, result = self.load(*server, "--clients=100", "--resume=40", "--hold=0")
+            self.assertEqual(status, 0, output)
+            self.assertEqual((result["handshakes"], result["handshakes_resumed"]), (100, 40), output)
+            self.assertEqual((result["handshake_us"]["count"], result["resumption_us"]["count"]), (60, 40))
+        gone = self.store()
+        gone.stop()
+        status, output, _ = self.load(f"--server={gone.tls}", "--resume=40")
+        self.assertEqual(status, 1)
+        self.assertRegex(output, r"--resume: no ticket from 127.0.0.1:\d+: Connection refused")
+
+    def test_scenarios_run_and_give_way_to_the_command_line(self):
+        store = self.store()
+        roostd = self.roostd(store)
+        scenarios = sorted((Path(__file__).parent / "scenarios").glob("*.yaml"))
+        self.assertEqual([file.stem for file in scenarios],
+                         ["churn", "delivery-storm", "fan-out", "idle", "reconnect-storm", "slow-readers"])
+        for scenario in scenarios:
+            report = self.directory / f"{scenario.stem}.html"
+            status, output, result = self.load("--clients=100", f"--server={roostd.implicit}", "--scenario", scenario,
+                                               "--hold=0", "--settle=0", f"--lmtp={store.lmtp}", "--poll-interval=1",
+                                               "--slow-pause=1", "--stay=1", "--deliver=20", "--deliver-rate=100/s",
+                                               f"--html={report}")
+            self.assertEqual(status, 0, f"{scenario}: {output}")
+            self.assertEqual(result["connections"]["established"], 100)
+            self.assertEqual(result["deliveries"]["accepted"], 20)
+            self.assertEqual(result["events"]["lost"], 0)
+            text = report.read_text()
+            self.assertGreaterEqual(text.count("<svg"), 3, scenario)
+            self.assertIn("--password=...", text)
+            self.assertNotIn("secret", text)
 
     def test_a_foreign_target_is_refused(self):
         status, output, result = self.load("--server=192.0.2.1:993")

@@ -6,42 +6,74 @@
 #include <string>
 #include <vector>
 
+#include "tools/load/files.h"
 #include "tools/load/options.h"
 #include "tools/load/result.h"
 #include "tools/load/runner.h"
+#include "tools/load/scenario.h"
 
 namespace {
 
-void OnSignal(int) { roost::load::Runner::Interrupt(); }
+using roost::load::Options;
+using roost::load::Result;
+using roost::load::Runner;
+using roost::load::WriteFile;
 
-bool WriteFile(const std::string& path, const std::string& text) {
-  std::FILE* file = std::fopen(path.c_str(), "w");
-  if (file == nullptr) return false;
-  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  return std::fclose(file) == 0 && written;
+constexpr int kFailed = 1;
+constexpr int kMisused = 2;
+
+int Complain(const std::string& error, int status) {
+  std::fprintf(stderr, "roost-load: %s\n", error.c_str());
+  return status;
+}
+
+void OnSignal(int) { Runner::Interrupt(); }
+
+// Passwords are nobody's business who reads a report.
+std::string CommandLine(const std::vector<std::string>& arguments) {
+  std::string line = "roost-load";
+  bool secret = false;  // what comes next
+  for (const std::string& argument : arguments) {
+    const size_t equals = argument.find('=');
+    const bool password = argument.substr(0, equals).ends_with("password");
+    if (secret) {
+      line += " ...";
+    } else if (password && equals != std::string::npos) {
+      line += ' ' + argument.substr(0, equals) + "=...";
+    } else {
+      line += ' ' + argument;
+    }
+    secret = !secret && password && equals == std::string::npos;
+  }
+  return line;
+}
+
+bool WriteReports(const Options& options, const Result& result, const std::string& command,
+                  std::string* error) {
+  if (!options.json_file.empty() && !WriteFile(options.json_file, ResultJson(result), error)) {
+    return false;
+  }
+  return options.html_file.empty() ||
+         WriteFile(options.html_file, ResultHtml(result, command), error);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  using roost::load::Options;
-  using roost::load::Result;
-  using roost::load::Runner;
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  const std::string command = CommandLine(arguments);
   Options options;
   std::string error;
-  if (!ParseOptions(std::vector<std::string>(argv + 1, argv + argc), &options, &error)) {
-    std::fprintf(stderr, "roost-load: %s\n", error.c_str());
-    return 2;
+  if (!roost::load::ExpandScenarios(&arguments, &error) ||
+      !ParseOptions(arguments, &options, &error)) {
+    return Complain(error, kMisused);
   }
   if (options.help) {
     std::fputs(roost::load::HelpText().data(), stdout);
     return 0;
   }
   const std::unique_ptr<Runner> runner = Runner::Create(options, &error);
-  if (runner == nullptr) {
-    std::fprintf(stderr, "roost-load: %s\n", error.c_str());
-    return 1;
-  }
+  if (runner == nullptr) return Complain(error, kFailed);
   struct sigaction action {};
   action.sa_handler = OnSignal;
   for (const int signal : {SIGTERM, SIGINT}) sigaction(signal, &action, nullptr);
@@ -49,9 +81,6 @@ int main(int argc, char** argv) {
   const Result result = runner->Run();
   std::fputs(ResultTable(result).c_str(), stdout);
   std::fflush(stdout);
-  if (!options.json_file.empty() && !WriteFile(options.json_file, ResultJson(result))) {
-    std::fprintf(stderr, "roost-load: cannot write %s\n", options.json_file.c_str());
-    return 1;
-  }
-  return result.Good() ? 0 : 1;
+  if (!WriteReports(options, result, command, &error)) return Complain(error, kFailed);
+  return result.Good() ? 0 : kFailed;
 }

@@ -76,6 +76,8 @@ class Applier {
     if (flag == "--settle") return Number(value, 0, kMaxSeconds, &out_->settle_s);
     if (flag == "--wait") return Number(value, 0, kMaxSeconds, &out_->wait_s);
     if (flag == "--hold") return Number(value, 0, kMaxSeconds, &out_->hold_s);
+    if (flag == "--resume") return Number(value, 0, 100, &out_->resume);
+    if (flag == "--html") return Text(value, &out_->html_file);
     if (flag == "--json") return Text(value, &out_->json_file);
     return Fail("unknown option " + std::string(flag) + "; try --help");
   }
@@ -91,6 +93,9 @@ class Applier {
     const bool mail = out_->deliver > 0 || out_->deliver_on_line;
     if (mail && out_->store.family == 0) {
       return Fail("to deliver mail give --store ADDR (APPEND) or --lmtp ADDR");
+    }
+    if (out_->resume > 0 && out_->tls == Options::Tls::kNone) {
+      return Fail("--resume is for TLS sessions");
     }
     if (mail && out_->bare != Options::Bare::kNone) return Fail("a --bare run has no mail");
     if (mail && out_->clients == 0) return Fail("mail needs clients that wait for it");
@@ -215,6 +220,9 @@ Opens --clients connections to any IMAP server; each logs in, selects a mailbox 
 Then messages are delivered past that server, straight to the store behind it, and every
 idle client of the message's user must be told of it exactly once.
 
+  --scenario FILE          options from a YAML file, by their names; what stands on the command
+                           line goes before it. See tools/load/scenarios.
+
   --server ADDR            the server under load, IP:PORT
   --tls MODE               implicit (the default), starttls or none
   --server-name NAME       for SNI, and for the certificate with --ca
@@ -246,6 +254,8 @@ idle client of the message's user must be told of it exactly once.
   --storms N               when all are idle, all cut their connections at once and come back at
                            once, N times (0)
   --return-lost            idle clients that the server cuts off come back
+  --resume PERCENT         so many handshakes begin with a session ticket; one ticket, fetched
+                           before the run, serves them all (0)
   --retries N              a connection that fails is tried again so often (0; 5 with reconnect),
   --retry-ms MS            after this time, doubled each time (1000),
   --retry-longest SECONDS  but no longer than that (10), less up to a half, to spread them
@@ -274,6 +284,7 @@ idle client of the message's user must be told of it exactly once.
   --progress               a line every ten seconds where standard error is no terminal; on a
                            terminal there is always one, which is kept up to date
   --show                   print every line that an idle client is told
+  --html FILE              write it there as a page with plots, which needs nothing else
   --json FILE              write the result there as JSON as well
   --i-may-load-this-host   needed for any target outside of 127.0.0.0/8 and ::1
   --help                   this
@@ -283,6 +294,16 @@ connection failed or was lost, an event was lost, told twice or of nothing, or a
 )";
 }
 
+bool IsSwitch(std::string_view flag) {
+  Options nobodys;
+  std::string error;
+  return Applier(&nobodys, &error).Switch(flag);
+}
+
+std::string ServerName(const Options& options) {
+  return options.server_name.empty() ? options.server.HostString() : options.server_name;
+}
+
 bool ParseOptions(const std::vector<std::string>& arguments, Options* out, std::string* error) {
   Applier applier(out, error);
   for (size_t i = 0; i < arguments.size(); ++i) {
@@ -290,12 +311,17 @@ bool ParseOptions(const std::vector<std::string>& arguments, Options* out, std::
     if (applier.Switch(argument)) continue;
     const size_t equals = argument.find('=');
     const std::string flag = argument.substr(0, equals);
+    bool applied = true;
     if (equals != std::string::npos) {
-      if (!applier.Apply(flag, argument.substr(equals + 1))) return false;
+      applied = applier.Apply(flag, argument.substr(equals + 1));
     } else if (i + 1 < arguments.size()) {
-      if (!applier.Apply(flag, arguments[++i])) return false;
+      applied = applier.Apply(flag, arguments[++i]);
     } else {
       *error = flag + " wants a value, or is unknown; try --help";
+      return false;
+    }
+    if (!applied) {
+      if (error->find(flag) == std::string::npos) *error = flag + ": " + *error;
       return false;
     }
   }
@@ -323,6 +349,10 @@ Habit HabitOf(const Options& options, uint32_t client) {
     place -= options.mix[habit];
   }
   return Habit::kIdle;
+}
+
+bool Resumes(const Options& options, uint32_t client) {
+  return (client * 61 + client / 100) % 100 < options.resume;
 }
 
 bool IsLoopback(const Address& address) {

@@ -56,6 +56,7 @@ struct Options {
   uint32_t retry_ms = 1000, retry_longest_s = 10;
   bool return_lost = false;  // idle clients that are cut off come back
   uint32_t storms = 0;
+  uint32_t resume = 0;  // percent of the handshakes that begin with a ticket
 
   // Mail, past the server.
   Address store;  // family 0: none
@@ -76,6 +77,7 @@ struct Options {
   bool show = false;
   bool progress = false;
   std::string json_file;
+  std::string html_file;
   bool help = false;
 };
 
@@ -84,12 +86,21 @@ std::string_view HelpText();
 // arguments: without the program's name. False: *error says which and why.
 bool ParseOptions(const std::vector<std::string>& arguments, Options* out, std::string* error);
 
+// Whether the option stands alone, without a value.
+bool IsSwitch(std::string_view flag);
+
+// For SNI and the certificate.
+std::string ServerName(const Options& options);
+
 // How many users the clients belong to, and their names; number < UserCount.
 uint32_t UserCount(const Options& options);
 std::string UserName(const Options& options, uint32_t number);
 
 // In the same order over and over, so that each hundred clients have all of the mix.
 Habit HabitOf(const Options& options, uint32_t client);
+
+// Likewise spread; independent of the habit.
+bool Resumes(const Options& options, uint32_t client);
 
 bool IsLoopback(const Address& address);
 // Where a client connects from: on IPv4 loopback one address for each kClientsPerSource clients,

@@ -87,6 +87,32 @@ TEST(Options, AMixHasItsPartsInEachHundredClients) {
   }
 }
 
+TEST(Options, AShareOfTheClientsResumesAndOfEachHabitToo) {
+  Options options;
+  ASSERT_EQ(ErrorOf({"--server=127.0.0.1:993", "--resume=30", "--mix=idle=50,fetch=50"}, &options),
+            "");
+  int resuming = 0, resuming_idlers = 0;
+  for (uint32_t i = 0; i < 10'000; ++i) {
+    resuming += Resumes(options, i);
+    resuming_idlers += Resumes(options, i) && HabitOf(options, i) == Habit::kIdle;
+  }
+  EXPECT_EQ(resuming, 3000);
+  EXPECT_NEAR(resuming_idlers, 1500, 300);
+  EXPECT_NE(ErrorOf({"--server=127.0.0.1:993", "--resume=30", "--tls=none"}, &options), "");
+}
+
+TEST(Options, AMistakeNamesItsOption) {
+  Options options;
+  EXPECT_EQ(ErrorOf({"--server=127.0.0.1:993", "--clients", "many"}, &options),
+            "--clients: \"many\" is not a number from 0 to 4000000");
+}
+
+TEST(Options, SwitchesStandAlone) {
+  EXPECT_TRUE(IsSwitch("--progress"));
+  EXPECT_FALSE(IsSwitch("--clients"));
+  EXPECT_FALSE(IsSwitch("--nonsense"));
+}
+
 TEST(Options, SourcesAreSpreadOnLoopbackOnly) {
   Options options;
   ASSERT_EQ(ErrorOf({"--server=127.0.0.1:993"}, &options), "");

@@ -31,6 +31,7 @@ void Result::Add(const Result& other) {
   expected += other.expected, received += other.received;
   duplicated += other.duplicated, unexpected += other.unexpected;
   delivered += other.delivered, delivery_failed += other.delivery_failed;
+  resumption.Add(other.resumption);
   connect.Add(other.connect), handshake.Add(other.handshake);
   login.Add(other.login), enter.Add(other.enter);
   delivery.Add(other.delivery), lateness.Add(other.lateness);

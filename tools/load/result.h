@@ -41,8 +41,9 @@ struct Result {
 
   uint64_t delivered = 0, delivery_failed = 0;
 
-  Histogram connect, handshake, login, enter;  // enter: from connect to IDLE
-  Histogram delivery;                          // from the message's last byte to the store's answer
+  Histogram connect, login, enter;  // enter: from connect to IDLE
+  Histogram handshake, resumption;  // full ones, and from a session ticket
+  Histogram delivery;               // from the message's last byte to the store's answer
   Histogram told;            // from the message's last byte to EXISTS, of those who always listen
   Histogram told_by_poll;    // of those who ask now and then
   Histogram told_slowly;     // of those who read now and then
@@ -84,6 +85,8 @@ std::string KernelMethod();
 
 std::string ResultTable(const Result& result);
 std::string ResultJson(const Result& result);
+// Self-contained: plots are inline, nothing is fetched.
+std::string ResultHtml(const Result& result, const std::string& command);
 
 }  // namespace roost::load
 

@@ -112,6 +112,7 @@ std::string ResultJson(const Result& r) {
   json.Number("dropped", r.dropped);
   json.Close();
   json.Number("handshakes", r.handshakes);
+  json.Number("handshakes_resumed", r.resumption.count());
   json.Real("handshakes_per_s", r.HandshakesPerSecond());
   json.Open("deliveries");
   json.Number("accepted", r.delivered);
@@ -131,6 +132,7 @@ std::string ResultJson(const Result& r) {
   Latency(&json, "delivery_us", r.delivery);
   Latency(&json, "connect_us", r.connect);
   Latency(&json, "handshake_us", r.handshake);
+  Latency(&json, "resumption_us", r.resumption);
   Latency(&json, "login_us", r.login);
   Latency(&json, "enter_us", r.enter);
   Latency(&json, "told_by_poll_us", r.told_by_poll);

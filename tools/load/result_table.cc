@@ -35,6 +35,7 @@ void Latencies(std::string* out, const Result& r) {
   }
   TableRow(out, "connect", r.connect);
   TableRow(out, "handshake", r.handshake);
+  TableRow(out, "handshake, resumed", r.resumption);
   TableRow(out, "login", r.login);
   TableRow(out, "connect to idle", r.enter);
   TableRow(out, "message due to sent", r.lateness);
@@ -87,8 +88,8 @@ std::string ResultTable(const Result& r) {
   }
   if (r.refused > 0) out += "refused      " + Number(r.refused) + " commands\n";
   if (r.handshakes > 0) {
-    out += "handshakes   " + Number(r.handshakes) + ", " + Fixed(r.HandshakesPerSecond(), 0) +
-           " a second\n";
+    out += "handshakes   " + Number(r.handshakes) + " (" + Number(r.resumption.count()) +
+           " resumed), " + Fixed(r.HandshakesPerSecond(), 0) + " a second\n";
   }
   if (r.delivered + r.delivery_failed > 0) {
     out += "messages     " + Number(r.delivered) + " delivered, " + Number(r.delivery_failed) +

@@ -6,15 +6,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <thread>
 #include <utility>
 
 #include "core/base/clock.h"
 #include "tools/load/bare_run.h"
+#include "tools/load/files.h"
+#include "tools/load/ticket_fetcher.h"
 
 namespace roost::load {
 namespace {
@@ -48,17 +48,6 @@ Point PointOf(const ProgressState& state) {
           .received = state.received};
 }
 
-bool ReadFile(const std::string& path, std::string* text) {
-  std::FILE* file = std::fopen(path.c_str(), "r");
-  if (file == nullptr) return false;
-  char buffer[4096];
-  size_t n = 0;
-  while ((n = std::fread(buffer, 1, sizeof buffer, file)) > 0) text->append(buffer, n);
-  const bool whole = std::ferror(file) == 0;
-  std::fclose(file);
-  return whole;
-}
-
 }  // namespace
 
 Runner::Runner(const Options& options) : options_(options), terminal_(isatty(STDERR_FILENO) != 0) {}
@@ -74,9 +63,10 @@ std::unique_ptr<Runner> Runner::Create(const Options& options, std::string* erro
   io.limits.max_sockets = std::min(users_each * o.clients_per_user, o.clients) + kSpareSockets;
   runner->ios_ = UringSet::Create(io, error);
   if (runner->ios_ == nullptr) return nullptr;
+  const TlsContexts tls{.full = runner->tls_.get(), .resuming = runner->resuming_tls_.get()};
   for (uint32_t i = 0; i < o.threads; ++i) {
-    runner->shards_.push_back(std::make_unique<LoadShard>(
-        runner->ios_->at(i), &o, runner->tls_.get(), i, io.limits.max_sockets));
+    runner->shards_.push_back(
+        std::make_unique<LoadShard>(runner->ios_->at(i), &o, tls, i, io.limits.max_sockets));
   }
   return runner;
 }
@@ -88,11 +78,8 @@ bool Runner::Prepare(std::string* error) {
   const std::string& file = options_.bare_run_file;
   if (!file.empty()) {
     std::string text;
-    if (ReadFile(file, &text)) {
-      kernel_bytes_per_end_ = ParseBareRun(text, error);
-    } else {
-      *error = std::strerror(errno);
-    }
+    if (!ReadFile(file, &text, error)) return false;
+    kernel_bytes_per_end_ = ParseBareRun(text, error);
     if (!kernel_bytes_per_end_) {
       *error = file + ": " + *error;
       return false;
@@ -112,7 +99,11 @@ bool Runner::PrepareTls(std::string* error) {
   tls.verify = !options_.ca_file.empty();
   tls.ca_file = options_.ca_file;
   tls_ = TlsClientContext::Create(tls, error);
-  return tls_ != nullptr;
+  if (tls_ == nullptr || options_.resume == 0) return tls_ != nullptr;
+  tls.ticket = FetchTicket(options_, tls, error);
+  if (tls.ticket == nullptr) return false;
+  resuming_tls_ = TlsClientContext::Create(tls, error);
+  return resuming_tls_ != nullptr;
 }
 
 void Runner::Look(Moment moment) {

@@ -62,7 +62,7 @@ class Runner {
   Watch watch_;
   std::optional<double> kernel_bytes_per_end_;
   std::unique_ptr<BareServer> bare_server_;
-  std::unique_ptr<TlsClientContext> tls_;
+  std::unique_ptr<TlsClientContext> tls_, resuming_tls_;
   std::unique_ptr<UringSet> ios_;
   std::vector<std::unique_ptr<LoadShard>> shards_;
   bool ramp_limit_hit_ = false;
