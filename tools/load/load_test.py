@@ -180,6 +180,7 @@ class RoostLoad(unittest.TestCase):
                          [(pids[0], "roostd", None), (pids[1], "roost-store", None)])
         for watched in result["watched"]:
             memory, cpu = watched["memory"], watched["cpu"]
+            self.assertGreater(memory["peak_rss_bytes"], memory["pss_bytes"] * 0.8)  # the kernel counts it roughly
             self.assertAlmostEqual(memory["pss_bytes_per_connection"],
                                    (memory["pss_bytes"] - memory["pss_before_bytes"]) / 200, delta=1)
             self.assertIsNone(memory["kernel_bytes_per_connection"])  # of the machine, not of one of two

@@ -32,6 +32,7 @@ void Memory(JsonWriter* json, const Result& r, const WatchedProcess& process) {
   json->Number("pss_before_bytes", pss(Moment::kBefore));
   json->Number("pss_bytes", pss(Moment::kSteady));
   json->Number("pss_end_bytes", pss(Moment::kEnd));
+  json->Number("peak_rss_bytes", process.peak_rss_bytes);
   json->Real("pss_bytes_per_connection", process.PssPerConnection(r.established));
   const std::optional<double> kernel = alone ? KernelBytesPerConnection(r) : std::nullopt;
   json->Real("kernel_bytes_per_connection", kernel);
@@ -152,6 +153,13 @@ std::string ResultJson(const Result& r) {
   Watching(&json, r);
   json.Real("seconds", r.seconds, 3);
   json.Bool("interrupted", r.interrupted);
+  const Host& host = r.watched.host;
+  json.Open("host");
+  json.Text("kernel", host.kernel);
+  json.Text("cpu", host.cpu);
+  json.Number("cores", host.cores);
+  json.Real("load_average", host.load, 2);
+  json.Close();
   OverTime(&json, r.series);
   json.OpenList("errors");
   for (const auto& [text, count] : r.errors) {

@@ -59,6 +59,7 @@ void Costs(std::string* out, const Result& r) {
       *out += ", CPU " + Fixed(spent->user_s, 2) + " s user, " + Fixed(spent->system_s, 2) +
               " s system";
     }
+    if (process.peak_rss_bytes) *out += ", peak " + Number(*process.peak_rss_bytes / 1024) + " KiB";
     *out += "\n";
     if (!process.note.empty()) *out += "note         " + process.note + "\n";
   }

@@ -127,6 +127,7 @@ uint64_t Runner::Sum(std::atomic<Integer> Progress::*member) const {
 void Runner::Interrupt() { g_interrupted = true; }
 
 Result Runner::Run() {
+  watch_.LookAtHost();
   Look(Moment::kBefore);
   // Signals are for this thread.
   sigset_t all, before;

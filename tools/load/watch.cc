@@ -1,6 +1,7 @@
 #include "tools/load/watch.h"
 
 #include <fcntl.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -51,6 +52,15 @@ std::optional<double> Growth(const std::optional<uint64_t>& from, const std::opt
 
 std::optional<uint64_t> ParsePss(std::string_view smaps_rollup) {
   return BytesOf(smaps_rollup, "Pss");
+}
+
+std::optional<uint64_t> ParsePeak(std::string_view status) { return BytesOf(status, "VmHWM"); }
+
+std::string ParseCpuName(std::string_view cpuinfo) {
+  size_t at = cpuinfo.find("model name");
+  at = cpuinfo.find(": ", at);
+  if (at == std::string_view::npos) return {};
+  return std::string(cpuinfo.substr(at + 2, cpuinfo.find('\n', at) - at - 2));
 }
 
 // "PID (comm) S ppid ...": comm may hold anything, the fields count from its last parenthesis.
@@ -138,7 +148,8 @@ bool Watch::Add(int pid, std::string* error) {
     return false;
   }
   while (name->ends_with('\n')) name->pop_back();
-  watched_.processes.push_back({.pid = pid, .name = *name, .note = {}, .use = {}});
+  watched_.processes.push_back(
+      {.pid = pid, .name = *name, .peak_rss_bytes = {}, .note = {}, .use = {}});
   return true;
 }
 
@@ -152,6 +163,8 @@ std::optional<ProcessUse> Watch::Look(WatchedProcess* process) const {
     process->note = "process " + directory + " (" + process->name + ") has ended";
     return std::nullopt;
   }
+  const std::optional<std::string> status = Read(directory + "/status", &problem);
+  if (status) process->peak_rss_bytes = ParsePeak(*status);
   const std::optional<std::string> memory = Read(directory + "/smaps_rollup", &problem);
   if (memory) use->pss_bytes = ParsePss(*memory);
   if (!use->pss_bytes && process->note.empty()) {
@@ -179,6 +192,16 @@ std::optional<KernelUse> Watch::LookAtKernel() const {
   }
   std::sort(looks.begin(), looks.end());
   return KernelUse{.bytes = looks[looks.size() / 2], .spread = looks.back() - looks.front()};
+}
+
+void Watch::LookAtHost() {
+  int problem = 0;
+  utsname name{};
+  if (uname(&name) == 0) watched_.host.kernel = name.release;
+  watched_.host.cpu = ParseCpuName(Read("cpuinfo", &problem).value_or(""));
+  watched_.host.cores = sysconf(_SC_NPROCESSORS_ONLN);
+  const std::string load = Read("loadavg", &problem).value_or("");
+  std::from_chars(load.data(), load.data() + load.size(), watched_.host.load);
 }
 
 void Watch::Take(Moment moment) {

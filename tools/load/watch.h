@@ -38,6 +38,7 @@ struct ProcessUse {
 struct WatchedProcess {
   int pid = 0;
   std::string name;
+  std::optional<uint64_t> peak_rss_bytes;  // of its whole life, as of the last look
   std::string note;  // what could not be read, and what to do about it; empty: all could
   std::array<std::optional<ProcessUse>, kMoments> use;  // none: it was gone, or nobody looked
 
@@ -54,7 +55,15 @@ struct KernelUse {
   uint64_t spread = 0;  // the largest of these less the smallest
 };
 
+// Without which figures say little.
+struct Host {
+  std::string kernel, cpu;
+  long cores = 0;
+  double load = 0;  // average of the minute before
+};
+
 struct Watched {
+  Host host;
   std::vector<WatchedProcess> processes;
   std::array<std::optional<KernelUse>, kMoments> kernel;
 
@@ -67,6 +76,10 @@ struct Watched {
 
 // "Pss:  12 kB" of smaps_rollup, in bytes.
 std::optional<uint64_t> ParsePss(std::string_view smaps_rollup);
+// "VmHWM:  12 kB" of status, in bytes.
+std::optional<uint64_t> ParsePeak(std::string_view status);
+// The first "model name" of cpuinfo; empty: it has none.
+std::string ParseCpuName(std::string_view cpuinfo);
 // Of /proc/PID/stat; pss_bytes is not set.
 std::optional<ProcessUse> ParseCpu(std::string_view stat, long ticks_per_second);
 // Slab of /proc/meminfo and TCP's pages of /proc/net/sockstat.
@@ -81,6 +94,7 @@ class Watch {
   // False: there is no such process; *error says so.
   bool Add(int pid, std::string* error);
   void Take(Moment moment);
+  void LookAtHost();
   const Watched& watched() const { return watched_; }
 
  private:

@@ -20,6 +20,14 @@ TEST(Watch, PssIsTheLineOfThatNameAlone) {
   EXPECT_EQ(ParsePss(""), std::nullopt);
 }
 
+TEST(Watch, PeakAndNameOfTheCpuAreFound) {
+  EXPECT_EQ(ParsePeak("Name: x\nVmPeak: 99 kB\nVmHWM:\t   12 kB\nVmRSS: 9 kB\n"), 12u * 1024);
+  EXPECT_EQ(ParsePeak("Name: kthread\n"), std::nullopt);
+  EXPECT_EQ(ParseCpuName("processor\t: 0\nmodel name\t: Fast (R) 9\nprocessor: 1\n"), "Fast (R) 9");
+  EXPECT_EQ(ParseCpuName("processor\t: 0\n"), "");
+  EXPECT_EQ(ParseCpuName(""), "");
+}
+
 TEST(Watch, AProcessMayHaveAnyName) {
   const std::string fields = " S 1 2 3 4 5 6 7 8 9 10 250 50 0 0";
   for (const char* name : {"roostd", "a b", ") 9 9 9 (", ""}) {
@@ -73,7 +81,11 @@ TEST(Watch, LooksAtThisVeryProcess) {
   EXPECT_FALSE(process.name.empty());
   ASSERT_TRUE(process.At(Moment::kBefore));
   EXPECT_GT(process.At(Moment::kBefore)->pss_bytes.value_or(0), 100'000u) << process.note;
+  EXPECT_GE(process.peak_rss_bytes.value_or(0), 100'000u);
   EXPECT_TRUE(watch.watched().kernel[0]);
+  watch.LookAtHost();
+  EXPECT_FALSE(watch.watched().host.kernel.empty());
+  EXPECT_GE(watch.watched().host.cores, 1);
   EXPECT_FALSE(process.At(Moment::kEnd));
 }
 
