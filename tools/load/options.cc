@@ -115,7 +115,8 @@ class Applier {
     if (Share(Habit::kSlow) > 0) {
       out_->wait_s = std::max(out_->wait_s, out_->slow_pause_s + kPatienceS);
     }
-    if (Share(Habit::kReconnect) > 0 && out_->retries == 0) out_->retries = kUsualRetries;
+    const bool returns = Share(Habit::kReconnect) > 0 || out_->storms > 0 || out_->return_lost;
+    if (returns && out_->retries == 0) out_->retries = kUsualRetries;
     // A thread without a user would be idle.
     out_->threads = std::clamp(UserCount(*out_), 1u, out_->threads);
     if (out_->couriers == 0) {
@@ -256,7 +257,7 @@ idle client of the message's user must be told of it exactly once.
   --return-lost            idle clients that the server cuts off come back
   --resume PERCENT         so many handshakes begin with a session ticket; one ticket, fetched
                            before the run, serves them all (0)
-  --retries N              a connection that fails is tried again so often (0; 5 with reconnect),
+  --retries N              a connection that fails is tried again so often (0; 5 where clients return),
   --retry-ms MS            after this time, doubled each time (1000),
   --retry-longest SECONDS  but no longer than that (10), less up to a half, to spread them
 
@@ -266,11 +267,10 @@ idle client of the message's user must be told of it exactly once.
   --deliver M              how many messages, one user after the other (0)
   --deliver-rate R         how many a second; 0: as fast as they are taken (0). With a rate, the
                            time from when a message was due is told as well
+  --couriers N             connections to the store, for each thread (1 by LMTP, 16 by APPEND)
   --deliver-on-line        one message for each line on standard input, until it ends
   --wait SECONDS           how long events may take after the last delivery (10)
   --hold SECONDS           stay idle for so long after that; late doubles are found too (1)
-
-  --couriers N             connections to the store, for each thread (1 by LMTP, 16 by APPEND)
 
   --watch-pid PID          what this process uses, before the clients come, when all are idle and
                            at the end: memory (PSS) and CPU; may be given several times

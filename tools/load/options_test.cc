@@ -107,6 +107,19 @@ TEST(Options, AMistakeNamesItsOption) {
             "--clients: \"many\" is not a number from 0 to 4000000");
 }
 
+TEST(Options, WhereClientsReturnAFailedTryIsRepeated) {
+  for (const char* returning : {"--storms=1", "--return-lost", "--mix=idle=90,reconnect=10"}) {
+    Options options;
+    ASSERT_EQ(ErrorOf({"--server=127.0.0.1:993", returning}, &options), "");
+    EXPECT_GT(options.retries, 0u) << returning;
+    ASSERT_EQ(ErrorOf({"--server=127.0.0.1:993", returning, "--retries=7"}, &options), "");
+    EXPECT_EQ(options.retries, 7u) << returning;
+  }
+  Options options;
+  ASSERT_EQ(ErrorOf({"--server=127.0.0.1:993"}, &options), "");
+  EXPECT_EQ(options.retries, 0u);
+}
+
 TEST(Options, SwitchesStandAlone) {
   EXPECT_TRUE(IsSwitch("--progress"));
   EXPECT_FALSE(IsSwitch("--clients"));
