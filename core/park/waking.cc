@@ -164,7 +164,7 @@ void Waking::Opened(Opener::Result result) {
     return Finish(Outcome::kEnded,
                   "[UNAVAILABLE] The mailbox was replaced; please select it again");
   }
-  if (session_->credentials().IsProxy() && !wish_.client.examine) {
+  if (session_->as_proxy() && !wish_.client.examine) {
     user_.JudgeProxy(RightsOf(m) == wish_.rights);
   }
   Equalize();

@@ -35,6 +35,15 @@ void SessionPlace::LoginOver() {
 Dialer::Dialer(Loop& loop, const StoreTarget& target, uint32_t shards)
     : loop_(loop), target_(target), shards_(shards), expiry_(loop) {}
 
+CapabilitySet Dialer::Shared(const CapabilitySet& set) {
+  for (const CapabilitySet& known : offered_) {
+    if (known.ToString() == set.ToString()) return known;
+  }
+  if (offered_.size() >= kMostOffered) offered_.erase(offered_.begin());
+  offered_.push_back(set);
+  return set;
+}
+
 DialerStats Dialer::stats() const {
   DialerStats s;
   s.opened = opened_;

@@ -66,6 +66,10 @@ class Dialer {
   }
   DialerStats stats() const;
 
+  // The same set, sharing its text with others that were asked for: a store offers thousands of
+  // sessions the same.
+  CapabilitySet Shared(const CapabilitySet& set);
+
  private:
   friend class SessionPlace;
   struct Waiting {
@@ -116,6 +120,8 @@ class Dialer {
   std::map<std::string, uint64_t> open_of_user_;
   uint64_t opened_ = 0, refused_ = 0;
   size_t address_ = 0;
+  static constexpr size_t kMostOffered = 16;
+  std::vector<CapabilitySet> offered_;
   Queue clients_;
   Queue recoveries_;
   std::vector<std::weak_ptr<SessionPlace>> spares_;
@@ -133,6 +139,10 @@ class SessionPlace {
   ~SessionPlace();
   // The login is over, well or not.
   void LoginOver();
+  // See Dialer::Shared.
+  CapabilitySet Shared(const CapabilitySet& set) const {
+    return dialer_life_.expired() ? set : dialer_.Shared(set);
+  }
 
  private:
   friend class Dialer;

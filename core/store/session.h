@@ -25,8 +25,8 @@
 #define ROOST_CORE_STORE_SESSION_H_
 
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -173,10 +173,10 @@ class Session final : public Retirable, private StreamOwner {
   bool ready() const { return phase_ == Phase::kReady; }
   const StoreTarget& target() const { return target_; }
   size_t address() const { return address_; }  // index into target().addresses
-  const Credentials& credentials() const {
-    return credentials_;
-  }  // after login: without the secret
-  // kRefused: the store's words, "NO [AUTHENTICATIONFAILED] …". After login: the tagged OK.
+  // Opened by a master user rather than with the user's own credentials.
+  bool as_proxy() const { return as_proxy_; }
+  // kRefused: the store's words, "NO [AUTHENTICATIONFAILED] …". Inside OnSessionReady: the tagged
+  // OK.
   const std::string& login_answer() const { return login_answer_; }
   // Monotonic time of the last byte from the store.
   uint64_t last_heard_ns() const { return last_heard_ns_; }
@@ -190,6 +190,15 @@ class Session final : public Retirable, private StreamOwner {
     std::function<void()> started;  // IDLE's `+`
   };
   struct Listing;
+  // What only the login takes. A feed's session lives for days without it.
+  struct Login {
+    Credentials credentials;
+    SessionClient client;
+    std::string server_name;
+    std::string tag;
+    std::list<std::string> parts;  // what follows each `+`; wiped by WipeLogin
+    bool capabilities_known = false;
+  };
 
   void OnConnected(Stream& stream) override;
   void OnInput(Stream& stream) override;
@@ -245,22 +254,18 @@ class Session final : public Retirable, private StreamOwner {
   bool eating_ = false;  // the response under way belongs to a hidden command
   bool secured_ = false;
   bool saw_logout_ = false;
-  bool capabilities_known_ = false;
+  bool as_proxy_ = false;
   size_t address_ = 0;
   uint64_t tag_number_ = 0;
   uint64_t last_heard_ns_ = 0;
-  size_t line_bytes_ = 0;  // of the response line under way
-  std::deque<Hidden> hidden_;
-  Untagged eater_;  // takes the rest of the response under way
+  size_t line_bytes_ = 0;     // of the response line under way
+  std::list<Hidden> hidden_;  // their addresses stay
+  Untagged eater_;            // takes the rest of the response under way
   std::optional<MailboxView> view_;
   MailboxView::Expunged last_expunged_;
   MailboxView::VanishedResult last_vanished_;
   std::unique_ptr<Listing> listing_;
-  Credentials credentials_;
-  SessionClient client_;
-  std::string server_name_;
-  std::string login_tag_;
-  std::deque<std::string> login_parts_;  // what follows each `+` of the login; wiped by WipeLogin
+  std::unique_ptr<Login> login_;  // null once it is ready
   std::string login_answer_;
   const char* awaited_ = "";
   std::shared_ptr<SessionPlace> place_;

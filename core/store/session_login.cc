@@ -34,15 +34,17 @@ std::string ProxyHeaderFor(const SessionClient& client) {
 
 void Session::Start(const Credentials& credentials, const SessionClient& client, size_t attempt) {
   ROOST_CHECK(phase_ == Phase::kConnecting && !target_.addresses.empty());
-  credentials_ = credentials;
-  client_ = client;
+  login_ = std::make_unique<Login>();
+  login_->credentials = credentials;
+  login_->client = client;
+  as_proxy_ = credentials.IsProxy();
   const StoreConfig& config = *target_.config;
   address_ = attempt % target_.addresses.size();
   const size_t index = address_;
-  server_name_ = config.server_name;
-  if (server_name_.empty()) {
-    server_name_ = index < config.addresses.size() ? config.addresses[index].host
-                                                   : target_.addresses[index].HostString();
+  login_->server_name = config.server_name;
+  if (login_->server_name.empty()) {
+    login_->server_name = index < config.addresses.size() ? config.addresses[index].host
+                                                          : target_.addresses[index].HostString();
   }
   ConnectOptions options;
   if (!config.source_addresses.empty()) {
@@ -54,11 +56,11 @@ void Session::Start(const Credentials& credentials, const SessionClient& client,
 
 void Session::OnConnected(Stream&) {
   if (target_.config->send_proxy_v2) {
-    stream_.Write(ProxyHeaderFor(client_));
+    stream_.Write(ProxyHeaderFor(login_->client));
   }
   if (target_.config->tls == StoreConfig::Tls::kImplicit) {
     phase_ = Phase::kHandshaking;
-    stream_.StartTls(*target_.tls, server_name_);
+    stream_.StartTls(*target_.tls, login_->server_name);
   } else {
     phase_ = Phase::kGreeting;
     Expect(static_cast<uint64_t>(target_.config->connect_timeout_s), "a greeting");
@@ -72,7 +74,8 @@ void Session::Secured() {
   if (target_.config->tls == StoreConfig::Tls::kImplicit) {
     phase_ = Phase::kGreeting;
   } else {
-    capabilities_known_ = false;  // what was said in clear counts no longer (RFC 3501, 6.2.1)
+    login_->capabilities_known =
+        false;  // what was said in clear counts no longer (RFC 3501, 6.2.1)
     AskCapability(Phase::kCapability);
   }
   Expect(static_cast<uint64_t>(target_.config->connect_timeout_s), "a greeting");
@@ -80,8 +83,8 @@ void Session::Secured() {
 
 void Session::AskCapability(Phase phase) {
   phase_ = phase;
-  login_tag_ = NextTag();
-  stream_.Write(login_tag_ + " CAPABILITY\r\n");
+  login_->tag = NextTag();
+  stream_.Write(login_->tag + " CAPABILITY\r\n");
 }
 
 void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
@@ -92,7 +95,7 @@ void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
   if (response.kind == ResponseKind::kCapability || response.CodeIs("CAPABILITY")) {
     state_.set_capabilities(CapabilitySet::Parse(
         response.kind == ResponseKind::kCapability ? response.rest : response.code_args));
-    capabilities_known_ = true;
+    login_->capabilities_known = true;
   }
   if (response.kind == ResponseKind::kBye) {
     const bool early = phase_ < Phase::kLogin;
@@ -105,7 +108,7 @@ void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
     return Lose(SessionLoss::kUnreachable, "the store sent a continuation that nobody awaits");
   }
   if (response.kind != ResponseKind::kTagged) return;
-  if (response.tag != login_tag_) {
+  if (response.tag != login_->tag) {
     return Lose(SessionLoss::kUnreachable, "the store answered a command that nobody sent");
   }
   const bool ok = response.status == Status::kOk;
@@ -124,7 +127,7 @@ void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
           return Lose(SessionLoss::kUnreachable,
                       "the store sent plaintext behind its answer to STARTTLS");
         }
-        stream_.StartTls(*target_.tls, server_name_);
+        stream_.StartTls(*target_.tls, login_->server_name);
       });
       return;
     case Phase::kCapability:
@@ -151,42 +154,42 @@ void Session::Greeted(const Response& response) {
   }
   if (target_.config->tls == StoreConfig::Tls::kStartTls && !secured_) {
     phase_ = Phase::kStartTls;
-    login_tag_ = NextTag();
-    stream_.Write(login_tag_ + " STARTTLS\r\n");
+    login_->tag = NextTag();
+    stream_.Write(login_->tag + " STARTTLS\r\n");
     return;
   }
-  capabilities_known_ ? AfterCapability() : AskCapability(Phase::kCapability);
+  login_->capabilities_known ? AfterCapability() : AskCapability(Phase::kCapability);
 }
 
 void Session::AfterCapability() {
-  if (credentials_.kind == Credentials::Kind::kNone)
+  if (login_->credentials.kind == Credentials::Kind::kNone)
     return LoggedIn();  // only asked what it can do
-  const bool wants_id = target_.config->send_id_originating_ip || !client_.id.empty();
+  const bool wants_id = target_.config->send_id_originating_ip || !login_->client.id.empty();
   wants_id&& state_.capabilities().Has("ID") ? SendId() : SendLogin();
 }
 
 void Session::SendId() {
   phase_ = Phase::kId;
-  login_tag_ = NextTag();
-  std::string line = login_tag_ + " ID (";
+  login_->tag = NextTag();
+  std::string line = login_->tag + " ID (";
   auto field = [&line](std::string_view name, std::string_view value) {
     if (line.back() != '(') line += ' ';
     AppendQuoted(&line, name);
     line += ' ';
     AppendQuoted(&line, value);
   };
-  if (client_.id.empty()) field("name", "Roost");
-  for (const auto& [name, value] : client_.id) {
+  if (login_->client.id.empty()) field("name", "Roost");
+  for (const auto& [name, value] : login_->client.id) {
     if (AstringFormOf(name) <= StringForm::kQuoted && AstringFormOf(value) <= StringForm::kQuoted) {
       field(name, value);
     }
   }
-  if (target_.config->send_id_originating_ip && client_.peer.family != 0) {
-    field("x-originating-ip", client_.peer.HostString());
-    field("x-originating-port", std::to_string(client_.peer.port));
-    if (client_.local.family != 0) {
-      field("x-connected-ip", client_.local.HostString());
-      field("x-connected-port", std::to_string(client_.local.port));
+  if (target_.config->send_id_originating_ip && login_->client.peer.family != 0) {
+    field("x-originating-ip", login_->client.peer.HostString());
+    field("x-originating-port", std::to_string(login_->client.peer.port));
+    if (login_->client.local.family != 0) {
+      field("x-connected-ip", login_->client.local.HostString());
+      field("x-connected-port", std::to_string(login_->client.local.port));
     }
   }
   line += ")\r\n";
@@ -195,29 +198,31 @@ void Session::SendId() {
 
 // The SASL message, not yet base64.
 std::string Session::SaslMessage() const {
-  if (credentials_.kind == Credentials::Kind::kToken) return credentials_.secret;
+  if (login_->credentials.kind == Credentials::Kind::kToken) return login_->credentials.secret;
   std::string message;
-  if (credentials_.kind == Credentials::Kind::kProxyAuthzid) {
-    FormatSaslPlain(credentials_.user, credentials_.master, credentials_.secret, &message);
+  if (login_->credentials.kind == Credentials::Kind::kProxyAuthzid) {
+    FormatSaslPlain(login_->credentials.user, login_->credentials.master,
+                    login_->credentials.secret, &message);
   } else {
-    FormatSaslPlain(credentials_.authzid, credentials_.user, credentials_.secret, &message);
+    FormatSaslPlain(login_->credentials.authzid, login_->credentials.user,
+                    login_->credentials.secret, &message);
   }
   return message;
 }
 
 void Session::SendLogin() {
   phase_ = Phase::kLogin;
-  login_tag_ = NextTag();
+  login_->tag = NextTag();
   Expect(static_cast<uint64_t>(target_.config->command_timeout_s), "the answer to the login");
   const CapabilitySet& can = state_.capabilities();
-  const bool token = credentials_.kind == Credentials::Kind::kToken;
-  const bool sasl = token || credentials_.kind == Credentials::Kind::kProxyAuthzid ||
-                    (credentials_.kind == Credentials::Kind::kPassword &&
-                     (can.Has("AUTH=PLAIN") || !credentials_.authzid.empty()));
-  std::string line = login_tag_;
+  const bool token = login_->credentials.kind == Credentials::Kind::kToken;
+  const bool sasl = token || login_->credentials.kind == Credentials::Kind::kProxyAuthzid ||
+                    (login_->credentials.kind == Credentials::Kind::kPassword &&
+                     (can.Has("AUTH=PLAIN") || !login_->credentials.authzid.empty()));
+  std::string line = login_->tag;
   if (sasl) {
     const std::string_view mechanism =
-        token ? SaslMechanismName(credentials_.mechanism) : std::string_view("PLAIN");
+        token ? SaslMechanismName(login_->credentials.mechanism) : std::string_view("PLAIN");
     std::string message = SaslMessage();
     if (message.empty() || !can.Has("AUTH=" + std::string(mechanism))) {
       return Lose(
@@ -230,7 +235,7 @@ void Session::SendLogin() {
     if (can.Has("SASL-IR")) {
       line.append(" ").append(encoded);
     } else {
-      login_parts_.push_back(encoded + "\r\n");
+      login_->parts.push_back(encoded + "\r\n");
     }
     CleanseString(encoded);
     line.append("\r\n");
@@ -242,15 +247,15 @@ void Session::SendLogin() {
     return Lose(SessionLoss::kUnreachable,
                 "the store offers neither AUTH=PLAIN nor LOGIN (LOGINDISABLED)");
   }
-  std::string user = credentials_.user;
-  if (credentials_.kind == Credentials::Kind::kProxySeparator) {
-    user += credentials_.separator;
-    user += credentials_.master;
+  std::string user = login_->credentials.user;
+  if (login_->credentials.kind == Credentials::Kind::kProxySeparator) {
+    user += login_->credentials.separator;
+    user += login_->credentials.master;
   }
   const bool non_sync = can.Has("LITERAL+") || can.Has("LITERAL-");
   line.append(" LOGIN");
   for (std::string_view argument :
-       {std::string_view(user), std::string_view(credentials_.secret)}) {
+       {std::string_view(user), std::string_view(login_->credentials.secret)}) {
     line += ' ';
     const StringForm form = AstringFormOf(argument);
     if (form == StringForm::kImpossible) {
@@ -258,33 +263,35 @@ void Session::SendLogin() {
     }
     if (form == StringForm::kLiteral && !non_sync) {
       line.append("{").append(std::to_string(argument.size())).append("}\r\n");
-      login_parts_.push_back(std::exchange(line, std::string(argument)));
+      login_->parts.push_back(std::exchange(line, std::string(argument)));
     } else {
       AppendAstring(&line, argument, LiteralStyle::kNonSync);
     }
   }
-  login_parts_.push_back(line + "\r\n");
+  login_->parts.push_back(line + "\r\n");
   CleanseString(line);
   SendLoginParts();
 }
 
 void Session::SendLoginParts() {
-  stream_.Write(login_parts_.front());
-  CleanseString(login_parts_.front());
-  login_parts_.pop_front();
+  stream_.Write(login_->parts.front());
+  CleanseString(login_->parts.front());
+  login_->parts.pop_front();
 }
 
 void Session::WipeLogin() {
-  for (std::string& part : login_parts_) CleanseString(part);
-  login_parts_.clear();
-  CleanseString(credentials_.secret);
+  if (login_ == nullptr) return;
+  for (std::string& part : login_->parts) CleanseString(part);
+  login_->parts.clear();
+  CleanseString(login_->credentials.secret);
 }
 
 void Session::LoginContinuation() {
-  if (!login_parts_.empty()) return SendLoginParts();
+  if (!login_->parts.empty()) return SendLoginParts();
   // OAuth's error challenge: an empty answer lets the store say NO (RFC 7628, 3.2.3: ^A).
-  if (credentials_.kind == Credentials::Kind::kToken) {
-    stream_.Write(credentials_.mechanism == SaslMechanism::kOAuthBearer ? "AQ==\r\n" : "\r\n");
+  if (login_->credentials.kind == Credentials::Kind::kToken) {
+    stream_.Write(login_->credentials.mechanism == SaslMechanism::kOAuthBearer ? "AQ==\r\n"
+                                                                               : "\r\n");
     return;
   }
   Lose(SessionLoss::kProtocol, "the store sent a continuation that nobody awaits");
@@ -311,8 +318,12 @@ void Session::LoggedIn() {
   deadline_.Cancel();
   if (place_ != nullptr) place_->LoginOver();
   WipeLogin();
+  login_.reset();
   stream_.SetSecret(false);
+  state_.set_capabilities(place_ != nullptr ? place_->Shared(state_.capabilities())
+                                            : state_.capabilities());
   sink_->OnSessionReady(*this);
+  login_answer_ = {};
 }
 
 }  // namespace roost

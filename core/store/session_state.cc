@@ -35,7 +35,7 @@ void SessionState::Sent(SentCommand command) { in_flight_.push_back(std::move(co
 SelectedMailbox* SessionState::Current() {
   if (!in_flight_.empty() && Selects(in_flight_.front().kind)) {
     if (!pending_) {
-      pending_.emplace();
+      pending_ = std::make_unique<SelectedMailbox>();
       pending_->name = in_flight_.front().mailbox;
       pending_->examine = in_flight_.front().kind == CommandKind::kExamine;
     }
@@ -137,7 +137,8 @@ void SessionState::SeenTagged(const SentCommand& command, const Response& respon
   if (Selects(command.kind)) {
     if (ok) {
       Current();  // also when the store said nothing about it
-      selected_ = std::move(pending_);
+      selected_.reset();
+      if (pending_ != nullptr) selected_ = std::move(*pending_);
       if (selected_) selected_->uid_next_at_select = selected_->uid_next;
     } else {
       selected_.reset();

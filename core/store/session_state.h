@@ -17,7 +17,8 @@
 #define ROOST_CORE_STORE_SESSION_STATE_H_
 
 #include <cstdint>
-#include <deque>
+#include <list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -69,7 +70,7 @@ class SessionState {
     if (selected_) selected_->exists = exists;
   }
 
-  const std::deque<SentCommand>& in_flight() const { return in_flight_; }
+  const std::list<SentCommand>& in_flight() const { return in_flight_; }
   bool idle() const { return in_flight_.empty(); }
 
   const std::optional<SelectedMailbox>& selected() const { return selected_; }
@@ -86,9 +87,9 @@ class SessionState {
   void SeenCode(const Response& response);
   void SeenTagged(const SentCommand& command, const Response& response);
 
-  std::deque<SentCommand> in_flight_;
+  std::list<SentCommand> in_flight_;  // takes nothing while empty
   std::optional<SelectedMailbox> selected_;
-  std::optional<SelectedMailbox> pending_;  // of the SELECT that is the oldest in flight
+  std::unique_ptr<SelectedMailbox> pending_;  // of the SELECT that is the oldest in flight
   EnabledSet enabled_;
   bool uncertain_ = false;
   CapabilitySet capabilities_;

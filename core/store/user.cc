@@ -110,6 +110,7 @@ void User::NoteCapabilities(const CapabilitySet& offered) {
   capabilities_ = offered;
   StripUncarried(&capabilities_);
   capabilities_.RemovePrefix("AUTH=");
+  capabilities_ = dialer_.Shared(capabilities_);
 }
 
 std::unique_ptr<Session> User::Open(const SessionClient& client, Dialer::Urgency urgency,

@@ -34,6 +34,8 @@ bool IsUncarried(std::string_view capability) {
 
 }  // namespace
 
+const std::string CapabilitySet::kNothing;
+
 CapabilitySet CapabilitySet::Parse(std::string_view text) {
   CapabilitySet set;
   text = WithoutLineEnd(text);
@@ -59,9 +61,12 @@ bool CapabilitySet::HasPrefix(std::string_view prefix) const {
 }
 
 void CapabilitySet::Add(std::string_view name) {
-  if (!IsCapabilityName(name) || text_.size() + name.size() >= kMaxBytes || Has(name)) return;
-  if (!text_.empty()) text_ += ' ';
-  text_ += name;
+  const std::string& have = ToString();
+  if (!IsCapabilityName(name) || have.size() + name.size() >= kMaxBytes || Has(name)) return;
+  std::string text = have;
+  if (!text.empty()) text += ' ';
+  text += name;
+  text_ = std::make_shared<const std::string>(std::move(text));
 }
 
 template <typename Predicate>
@@ -72,7 +77,7 @@ void CapabilitySet::RemoveIf(Predicate&& predicate) {
     if (!kept.empty()) kept += ' ';
     kept += have;
   });
-  text_ = std::move(kept);
+  text_ = std::make_shared<const std::string>(std::move(kept));
 }
 
 void CapabilitySet::Remove(std::string_view name) {
@@ -88,7 +93,8 @@ void CapabilitySet::Intersect(const CapabilitySet& other) {
 }
 
 size_t CapabilitySet::size() const {
-  return empty() ? 0 : 1 + static_cast<size_t>(std::count(text_.begin(), text_.end(), ' '));
+  return empty() ? 0
+                 : 1 + static_cast<size_t>(std::count(ToString().begin(), ToString().end(), ' '));
 }
 
 bool operator==(const CapabilitySet& a, const CapabilitySet& b) {

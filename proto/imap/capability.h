@@ -1,12 +1,12 @@
 // A list of capabilities as a store offers it (RFC 3501 7.2.1): ordered, without repeats,
 // case-insensitive.
 //
-// One string inside; a handful of these exist per store, and one per login answer. Bounded: what
-// does not fit into kMaxBytes is dropped.
+// One string inside, which copies share. Bounded: what does not fit into kMaxBytes is dropped.
 #ifndef ROOST_PROTO_IMAP_CAPABILITY_H_
 #define ROOST_PROTO_IMAP_CAPABILITY_H_
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -34,14 +34,14 @@ class CapabilitySet {
   // Keeps what `other` has too.
   void Intersect(const CapabilitySet& other);
 
-  bool empty() const { return text_.empty(); }
+  bool empty() const { return ToString().empty(); }
   size_t size() const;
   // Separated by one SP, in order, as spelled by the store.
-  const std::string& ToString() const { return text_; }
+  const std::string& ToString() const { return text_ != nullptr ? *text_ : kNothing; }
 
   template <typename Fn>
   void ForEach(Fn&& fn) const {
-    std::string_view rest = text_;
+    std::string_view rest = ToString();
     while (!rest.empty()) {
       size_t end = rest.find(' ');
       fn(rest.substr(0, end));
@@ -58,7 +58,9 @@ class CapabilitySet {
   template <typename Predicate>
   void RemoveIf(Predicate&& predicate);
 
-  std::string text_;
+  static const std::string kNothing;
+
+  std::shared_ptr<const std::string> text_;  // null: empty
 };
 
 // Takes out what Roost does not carry from store to client:
