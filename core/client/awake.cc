@@ -101,15 +101,15 @@ void Awake::IdleLine(std::string_view line) {
   ClientCell& cell = client_.cell();
   // Still in IDLE until the answer: what is known by now is told.
   TellOwed();
-  const bool heard = cell.feed == nullptr || cell.feed->live();
+  const bool heard = cell.feed == nullptr || cell.feed->FlushedSinceFlags();
   client_.Answer(idle_tag(), IsDoneLine(line) ? Completed("Idle", heard) : "BAD Expected DONE.");
   cell.idling = false;
   long_tag_.clear();
   client_.services().clients.SetParkedTimer(client_.index());
 }
 
-// Not heard: the mailbox has no driver, and nobody can tell of expunges that are older than the
-// flags last told of. Whoever has CONDSTORE is told from where on it must ask (RFC 7162, 3.2).
+// Not heard: expunges that are older than the flags last told of may be untold. Whoever has
+// CONDSTORE is told from where on it must ask (RFC 7162, 3.2).
 std::string Awake::Completed(std::string_view name, bool heard) const {
   const ClientCell& cell = client_.cell();
   std::string answer = "OK ";
@@ -168,7 +168,7 @@ void Awake::Noop(const Command& command) {
   // While the store is away: with what is known.
   const bool fresh =
       feed == nullptr || !feed->live() || feed->flushed_ns() + age > services.loop.now_ns();
-  if (fresh) return NoopDone(feed == nullptr || feed->live());
+  if (fresh) return NoopDone(feed == nullptr || feed->FlushedSinceFlags());
   state_ = State::kFlushing;
   feed->Flush([this, life = std::weak_ptr<int>(life_)](bool flushed) {
     if (life.expired() || client_.closed() || &client_.talk() != this) return;

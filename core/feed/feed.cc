@@ -265,6 +265,7 @@ void Feed::OnDriverFlags(uint32_t uid, std::string_view flags, uint64_t modseq) 
   event.numbers.Insert(number);
   event.modseq = modseq;
   event.text = CanonicalFlags(flags);
+  flags_ns_ = loop_.now_ns();
   NoteFlagsAt(number, flags);
   MakeRoom();
   Log(std::move(event));

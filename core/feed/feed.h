@@ -87,6 +87,9 @@ class Feed final : public Retirable, private DriverListener {
   // See IdleDriver::Flush. false at once without a driver.
   void Flush(std::function<void(bool)> done);
   uint64_t flushed_ns() const { return driver_ ? driver_->flushed_ns() : 0; }
+  // Nothing older than the flags that were logged can still be untold: a flush was asked for since.
+  // Stores tell flags with their MODSEQ before expunges of a lower one.
+  bool FlushedSinceFlags() const { return live() && flushed_ns() >= flags_ns_; }
   // Takes the session out, idle no more, everything it said logged. Null when it was lost, or at
   // once when somebody else is about to get it.
   void StopDriver(std::function<void(std::unique_ptr<Session>)> done);
@@ -203,6 +206,7 @@ class Feed final : public Retirable, private DriverListener {
   uint32_t uid_validity_ = 0;
   uint64_t horizon_ = 1;
   uint64_t confirmed_modseq_ = 0;
+  uint64_t flags_ns_ = 0;  // when the driver told flags last
   std::string mailbox_id_;
   std::string flags_;
   UidSet view_;

@@ -196,7 +196,7 @@ void Waking::ListSession() {
 }
 
 void Waking::FlushFeed() {
-  heard_ = false;
+  news_.clear();  // what was told before, the feed hears of by its flush
   wish_.feed->Flush([this, life = std::weak_ptr<int>(life_)](bool ok) {
     if (!life.expired() && done_) Flushed(ok);
   });
@@ -230,7 +230,6 @@ void Waking::AwaitDriver() {
 void Waking::Flushed(bool ok) {
   if (session_ == nullptr) return;
   if (!ok) return AwaitDriver();
-  if (heard_ && ++tries_ <= kMaxTries) return FlushFeed();
   // Expunges need not be told in their order: the session may be without another one than the
   // client, and still have as many messages.
   if (proven_ && wish_.feed->ExpungesBetween(wish_.cursor, wish_.feed->head())) {
@@ -299,16 +298,34 @@ bool Waking::TellDifference(const UidSet& now, const Difference& d) {
   // The last word on keywords is the session's, which speaks from now on.
   const std::string& flags = session_->state().selected()->flags;
   if (flags != feed.flags() && !flags.empty()) tell += "* FLAGS " + flags + "\r\n";
+  for (const auto& [uid, news] : news_) {
+    const uint32_t number = told.PositionOf(uid);
+    if (number == 0) continue;
+    RenderFlags(number, uid, news.modseq, news.flags, enabled, feed.no_modseq(), &tell);
+  }
   tell_ = std::move(tell);
   return true;
 }
 
+// Flags that the session tells meanwhile it tells nobody again, and the feed may not have heard of
+// them by the end of its flush.
+void Waking::NoteFlags(const Response& fetch) {
+  const FetchInfo info = ParseFetch(fetch.rest);
+  if (!info.flags) return;
+  const MailboxView* view = session_->view();
+  uint32_t uid = 0;
+  if (view != nullptr) {
+    uid = view->UidOf(fetch.number);
+  } else if (proven_) {
+    uid = wish_.feed->ViewAt(wish_.cursor).At(fetch.number).value_or(0);
+  }
+  if (uid != 0) news_[uid] = {uid, info.modseq.value_or(0), CanonicalFlags(*info.flags)};
+}
+
 void Waking::OnStoreData(Session&, const Piece&, const Response* first) {
-  // Flags that come here also come to the feed, if it flushes after. Counts do not add up any more,
-  // though.
-  if (first == nullptr) return;
-  if (first->kind == ResponseKind::kFetch || first->kind == ResponseKind::kFlags) heard_ = true;
-  if (!proven_) return;
+  if (first == nullptr || wish_.feed == nullptr) return;
+  if (first->kind == ResponseKind::kFetch) NoteFlags(*first);
+  // Counts do not add up any more.
   if (first->kind == ResponseKind::kExists || first->kind == ResponseKind::kExpunge ||
       first->kind == ResponseKind::kVanished) {
     proven_ = false;  // then Flushed finds no view and lists

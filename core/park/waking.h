@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -84,6 +85,7 @@ class Waking final : public Retirable, private SessionSink {
   // A store that says nothing at all holds a client up no longer, whatever is being waited for.
   static constexpr uint64_t kMostSeconds = 30;
 
+  void NoteFlags(const Response& fetch);
   void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
 
@@ -116,7 +118,8 @@ class Waking final : public Retirable, private SessionSink {
   int waits_ = 0;
   bool another_ = false;  // a session of ours stayed behind the client: this one is the last
   bool proven_ = false;   // the session's view is the client's frozen one
-  bool heard_ = false;    // the session told flags since the feed was asked to flush
+  // Flags that the session told since the feed was asked to flush; by UID.
+  std::map<uint32_t, FlagChange> news_;
   std::string tell_;
   OwedExpunges owed_;
   std::unique_ptr<Opener> opener_;
