@@ -104,6 +104,7 @@ class Relay final : public Talk, private SessionSink {
   void Park(const Parking::Result& result);
   void ParkUnselected();
   void StartOwnIdle();
+  bool OwnIdlePolls() const;
   void PollLater();
   void EndIdle(std::string_view answer);
   void IdleEnded();

@@ -57,7 +57,10 @@ void Relay::ParkingDone(const Parking::Result& result) {
   }
   if (result.parked) return Park(result);
   if (result.try_again) {
-    retry_.SetIn(MsToNs(retry_ms_), [this] {
+    // Where the store has no IDLE, nothing but the next attempt brings news.
+    const auto poll_ms = static_cast<uint64_t>(client_.services().config.parking.poll_s) * 1000;
+    const uint64_t wait_ms = OwnIdlePolls() ? std::min(retry_ms_, poll_ms) : retry_ms_;
+    retry_.SetIn(MsToNs(wait_ms), [this] {
       if (state_ != State::kOwnIdle) return;
       if (!own_idle_started_) return session_->state().idle() ? StartParking() : void();
       own_idle_started_ = false;
@@ -106,12 +109,16 @@ void Relay::Park(const Parking::Result& result) {
   client_.ResumeInput();
 }
 
+bool Relay::OwnIdlePolls() const {
+  return idle_refused_ || !session_->state().capabilities().Has("IDLE");
+}
+
 // The session idles for this client alone, as a hidden command; its news are relayed.
 void Relay::StartOwnIdle() {
   ++client_.services().stats.kept_idle;
   state_ = State::kOwnIdle;
   own_idle_started_ = false;
-  if (idle_refused_ || !session_->state().capabilities().Has("IDLE")) return PollLater();
+  if (OwnIdlePolls()) return PollLater();
   session_->RunIdle(
       [this] {
         own_idle_started_ = true;
