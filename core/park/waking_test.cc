@@ -94,6 +94,19 @@ TEST_F(WakingOfOneOfTwo, FlushesTheFeedBeforeTheFirstCommand) {
   EXPECT_EQ(world_.Hear(first_), "* 2 FETCH (FLAGS (\\Seen))");
 }
 
+TEST_F(WakingOfOneOfTwo, TellsFlagsThatTheNewSessionToldDuringTheFlush) {
+  world_.Say(second_, "f FETCH 1 (FLAGS)");
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2, 3}});
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  world_.Tell(2, "* 2 FETCH (FLAGS (\\Seen))");  // it will not tell again, the feed much later
+  world_.Pass(0.1);
+  const std::string noop = world_.Asked(0, "NOOP");
+  world_.Tell(0, "R" + std::to_string(std::stoul(noop.substr(1)) - 1) + " OK done");
+  world_.Tell(0, noop + " OK done");
+  EXPECT_EQ(world_.Hear(second_), "* 2 FETCH (FLAGS (\\Seen))");
+  EXPECT_EQ(world_.NextAsked(2), "f FETCH 1 (FLAGS)");
+}
+
 TEST_F(WakingOfOneOfTwo, ListsWhenSelectDoesNotProveEquality) {
   world_.Say(second_, "u UID FETCH 4 (FLAGS)");
   world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 3, 4}});

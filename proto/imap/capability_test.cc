@@ -9,6 +9,15 @@
 namespace roost {
 namespace {
 
+TEST(CapabilitySet, SharesItsTextWithCopiesUntilOneIsChanged) {
+  const CapabilitySet set = CapabilitySet::Parse("IMAP4rev1 IDLE");
+  CapabilitySet copy = set;
+  EXPECT_EQ(&copy.ToString(), &set.ToString());
+  copy.Add("NAMESPACE");
+  EXPECT_EQ(copy.ToString(), "IMAP4rev1 IDLE NAMESPACE");
+  EXPECT_EQ(set.ToString(), "IMAP4rev1 IDLE");
+}
+
 TEST(CapabilitySet, KeepsOrderAndDropsRepeats) {
   CapabilitySet set = CapabilitySet::Parse("IMAP4rev1  IDLE imap4REV1 AUTH=PLAIN \r\n");
   EXPECT_EQ(set.ToString(), "IMAP4rev1 IDLE AUTH=PLAIN");
