@@ -173,7 +173,8 @@ void Awake::Noop(const Command& command) {
   feed->Flush([this, life = std::weak_ptr<int>(life_)](bool flushed) {
     if (life.expired() || client_.closed() || &client_.talk() != this) return;
     state_ = State::kListening;
-    NoopDone(flushed);
+    const Feed* feed = client_.cell().feed;
+    NoopDone(flushed && (feed == nullptr || feed->FlushedSinceFlags()));
     client_.ResumeInput();
   });
 }

@@ -59,7 +59,8 @@ void Relay::ParkingDone(const Parking::Result& result) {
   if (result.try_again) {
     // Where the store has no IDLE, nothing but the next attempt brings news.
     const auto poll_ms = static_cast<uint64_t>(client_.services().config.parking.poll_s) * 1000;
-    const uint64_t wait_ms = OwnIdlePolls() ? std::min(retry_ms_, poll_ms) : retry_ms_;
+    const uint64_t wait_ms =
+        OwnIdlePolls() && poll_ms != 0 ? std::min(retry_ms_, poll_ms) : retry_ms_;
     retry_.SetIn(MsToNs(wait_ms), [this] {
       if (state_ != State::kOwnIdle) return;
       if (!own_idle_started_) return session_->state().idle() ? StartParking() : void();

@@ -166,8 +166,10 @@ void IdleDriver::FetchNew() {
   if (fetching_flags_) fetch += modseqs() ? " FLAGS MODSEQ" : " FLAGS";
   fetch += ")";
   const uint32_t unknown = session_->view()->tail_unknown();
-  session_->Run(CommandKind::kFetch, fetch, [this, unknown](const Response&) {
-    const bool fruitful = unknown == 0 || session_->view()->tail_unknown() < unknown;
+  session_->Run(CommandKind::kFetch, fetch, [this, unknown, from](const Response& response) {
+    const bool refused = fetching_flags_ && response.status != Status::kOk;
+    if (refused) flags_from_ = flags_from_ == 0 ? from : std::min(flags_from_, from);
+    const bool fruitful = !refused && (unknown == 0 || session_->view()->tail_unknown() < unknown);
     fruitless_ = fruitful ? 0 : fruitless_ + 1;
     if (fruitless_ >= kMaxFruitless) {
       return Lost(SessionLoss::kProtocol, "the store announced messages and does not show them");

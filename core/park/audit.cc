@@ -41,7 +41,11 @@ void Audit::Look() {
   wish.urgency = Dialer::Urgency::kSpare;
   opener_ =
       std::make_unique<Opener>(loop_, feed_.user(), std::move(wish), [this](Opener::Result r) {
-        if (done_) Opened(std::move(r));
+        if (done_) return Opened(std::move(r));
+        // Abandoned in this turn: the session is in the middle of its input.
+        if (r.session == nullptr) return;
+        r.session->Close();
+        loop_.Retire(std::move(r.session));
       });
   opener_->Start();
 }

@@ -186,6 +186,7 @@ void Waking::Equalize() {
 
 void Waking::ListSession() {
   proven_ = false;
+  frozen_.reset();
   if (lister_ != nullptr) loop_.Retire(std::move(lister_));
   lister_ = std::make_unique<Lister>(*session_);
   lister_->Start([this, life = std::weak_ptr<int>(life_)](bool ok) {
@@ -197,6 +198,7 @@ void Waking::ListSession() {
 
 void Waking::FlushFeed() {
   news_.clear();  // what was told before, the feed hears of by its flush
+  news_bytes_ = 0;
   wish_.feed->Flush([this, life = std::weak_ptr<int>(life_)](bool ok) {
     if (!life.expired() && done_) Flushed(ok);
   });
@@ -317,14 +319,20 @@ void Waking::NoteFlags(const Response& fetch) {
   if (view != nullptr) {
     uid = view->UidOf(fetch.number);
   } else if (proven_) {
-    uid = wish_.feed->ViewAt(wish_.cursor).At(fetch.number).value_or(0);
+    if (!frozen_) frozen_ = wish_.feed->ViewAt(wish_.cursor);
+    uid = frozen_->At(fetch.number).value_or(0);
   }
-  if (uid != 0) news_[uid] = {uid, info.modseq.value_or(0), CanonicalFlags(*info.flags)};
+  if (uid == 0) return;
+  news_bytes_ += sizeof(*news_.begin()) + info.flags->size();
+  if (news_bytes_ > kMostNewsBytes) {
+    return Finish(Outcome::kUnavailable, "too much changes in the mailbox just now");
+  }
+  news_[uid] = {uid, info.modseq.value_or(0), CanonicalFlags(*info.flags)};
 }
 
 void Waking::OnStoreData(Session&, const Piece&, const Response* first) {
-  if (first == nullptr || wish_.feed == nullptr) return;
-  if (first->kind == ResponseKind::kFetch) NoteFlags(*first);
+  if (!done_ || first == nullptr || wish_.feed == nullptr) return;
+  if (first->kind == ResponseKind::kFetch) return NoteFlags(*first);
   // Counts do not add up any more.
   if (first->kind == ResponseKind::kExists || first->kind == ResponseKind::kExpunge ||
       first->kind == ResponseKind::kVanished) {

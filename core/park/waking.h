@@ -20,6 +20,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/feed/difference.h"
@@ -82,6 +83,7 @@ class Waking final : public Retirable, private SessionSink {
   static constexpr int kMaxTries = 5;
   static constexpr int kMaxWaits = 50;  // 10 s for a feed without driver
   static constexpr uint64_t kRetryMs = 200;
+  static constexpr size_t kMostNewsBytes = size_t{16} << 20;
   // A store that says nothing at all holds a client up no longer, whatever is being waited for.
   static constexpr uint64_t kMostSeconds = 30;
 
@@ -118,8 +120,10 @@ class Waking final : public Retirable, private SessionSink {
   int waits_ = 0;
   bool another_ = false;  // a session of ours stayed behind the client: this one is the last
   bool proven_ = false;   // the session's view is the client's frozen one
+  std::optional<UidSet> frozen_;  // the client's view, where it was asked for while proven
   // Flags that the session told since the feed was asked to flush; by UID.
   std::map<uint32_t, FlagChange> news_;
+  size_t news_bytes_ = 0;  // told for them, about
   std::string tell_;
   OwedExpunges owed_;
   std::unique_ptr<Opener> opener_;
