@@ -90,7 +90,7 @@ TEST(Watch, LooksAtThisVeryProcess) {
 }
 
 TEST(Watch, WhatCannotBeReadIsNamedAndTheRestStillTold) {
-  std::string directory = "/tmp/roost_watch_XXXXXX";
+  std::string directory = "/tmp/roost_watch_" + std::string(6, 'X');
   ASSERT_NE(mkdtemp(directory.data()), nullptr);
   std::filesystem::create_directory(directory + "/7");
   std::ofstream(directory + "/7/comm") << "roostd\n";
