@@ -40,8 +40,8 @@ std::string_view Awake::idle_tag() {
 
 void Awake::OnInput() {
   // Its BYE would have come a little later.
-  const Feed* feed = client_.cell().feed;
-  if (feed != nullptr && feed->dead()) return client_.Bye(std::string(feed->death()));
+  const std::string end(client_.services().clients.EndOf(client_.cell()));
+  if (!end.empty()) return client_.Bye(end);
   while (!client_.closed() && &client_.talk() == this && state_ == State::kListening) {
     const Piece piece = client_.NextPiece();
     if (piece.kind == Piece::Kind::kNeedMore) break;

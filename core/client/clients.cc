@@ -231,11 +231,26 @@ void Clients::OnDead(Feed& feed, const std::string& reason) {
 }
 
 // Of a store's death thousands of feeds die: their clients must not come back in one moment.
-uint64_t Clients::ByeTime() {
+void Clients::SetByeTimer(uint32_t index) {
   uint8_t random[2];
   loop_.io().Random(random);
   const uint64_t spread = SecondsToNs(static_cast<uint64_t>(config_.timeouts.bye_spread_s));
-  return loop_.now_ns() + spread / 65536 * (random[0] | random[1] << 8);
+  SetTimer(index, loop_.now_ns() + spread / 65536 * (random[0] | random[1] << 8));
+}
+
+std::string_view Clients::EndOf(const ClientCell& c) const {
+  if (c.feed != nullptr && c.feed->dead()) return c.feed->death();
+  if (c.user != nullptr && c.user->credentials_refused()) return kLoginRefused;
+  return {};
+}
+
+void Clients::EndAllOf(const User& user) {
+  std::vector<uint32_t> waking;
+  cells_.ForEach([&](uint32_t index, ClientCell& c) {
+    if (c.user != &user) return;
+    c.waking ? waking.push_back(index) : SetByeTimer(index);
+  });
+  for (uint32_t index : waking) Bye(index, kLoginRefused);
 }
 
 void Clients::Bye(uint32_t index, std::string_view text) {
@@ -301,7 +316,7 @@ void Clients::SetTimer(uint32_t index, uint64_t at_ns) { timers_.Arm(links(), in
 void Clients::SetParkedTimer(uint32_t index) {
   const ClientCell& c = cells_[index];
   const uint64_t now = loop_.now_ns();
-  if (c.feed != nullptr && c.feed->dead()) return SetTimer(index, ByeTime());
+  if (!EndOf(c).empty()) return SetByeTimer(index);
   if (!c.idling) {
     const auto limit = static_cast<uint64_t>(config_.timeouts.autologout_s);
     return SetTimer(index, SecondsToNs(c.heard_s + limit));
@@ -326,7 +341,7 @@ void Clients::Fire(uint32_t index) {
     return;
   }
   const uint64_t now = loop_.now_ns();
-  if (c.feed != nullptr && c.feed->dead()) return Bye(index, std::string(c.feed->death()));
+  if (const std::string_view end = EndOf(c); !end.empty()) return Bye(index, std::string(end));
   if (c.waking) return SetTimer(index, now + SecondsToNs(kWakingCheckSeconds));
   if (!c.idling) {
     const auto limit = static_cast<uint64_t>(config_.timeouts.autologout_s);
@@ -335,6 +350,7 @@ void Clients::Fire(uint32_t index) {
     }
     return SetParkedTimer(index);
   }
+  if (config_.timeouts.heartbeat_s == 0) return SetParkedTimer(index);  // it was to be ended
   static constexpr std::string_view kBeat = "* OK Still here\r\n";
   if (c.awake != nullptr) {
     if (c.awake->stream().unsent() == 0) c.awake->Write(kBeat);

@@ -67,6 +67,13 @@ class Clients final : public Subscribers {
   // Deadlines: one per client, for whatever it waits for in its phase.
   void SetTimer(uint32_t index, uint64_t at_ns);
   void SetParkedTimer(uint32_t index);
+  // For one that is to be ended: at a moment of its own, so that not all come back in one.
+  void SetByeTimer(uint32_t index);
+  // Why the client can only be told BYE; empty: it need not. Valid until the turn ends.
+  std::string_view EndOf(const ClientCell& cell) const;
+  // The store refuses what the user's clients hold: all are ended, those who wait for a session at
+  // once.
+  void EndAllOf(const User& user);
 
   // Part of a turn: continues fan-out and fires timers. True: more waits.
   bool Work();
@@ -100,7 +107,6 @@ class Clients final : public Subscribers {
   void ByeAsleep(uint32_t index, std::string_view text);
   void Bye(uint32_t index, std::string_view text);
   void Fire(uint32_t index);
-  uint64_t ByeTime();
   void Trim(Feed& feed);
   void Coalesce(Feed& feed);
   const std::string& Rendered(const Feed& feed, uint64_t cursor, EnabledSet enabled);

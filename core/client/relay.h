@@ -67,6 +67,7 @@ class Relay final : public Talk, private SessionSink {
   };
 
   static constexpr uint64_t kBadSeconds = 10;
+  static constexpr uint64_t kBusySeconds = 1;
   static constexpr uint64_t kHalfRelayedMs = 20;
   static constexpr size_t kKeptCommandBytes = 64 * 1024;
   static constexpr uint64_t kFirstRetryMs = 2000, kLastRetryMs = 120'000;
@@ -111,7 +112,10 @@ class Relay final : public Talk, private SessionSink {
 
   // relay_quiet.cc
   void ArmQuiet(uint64_t in_ns);
+  bool NothingUnderWay() const;
   bool Quiet() const;
+  std::string_view EndOf();
+  void EndWhenQuiet(std::string_view reason);
   void StartQuietParking();
   void QuietParkingDone(const Parking::Result& result);
   void Withhold(const Piece& piece, const Response* first);

@@ -21,6 +21,7 @@ bool Relay::MayPark() const {
   const SessionState& state = session_->state();
   const User* user = client_.cell().user;
   if (user == nullptr || pinned_ || !user->may_share()) return false;
+  if (user->credentials_refused()) return false;
   if (mapped_ != nullptr) return false;  // its view is not the session's
   const StoreIndex store = session_->target().index;
   if (!services.switches->Allow(store, user->login(), NameIn(client_.id()))) return false;

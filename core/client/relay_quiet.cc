@@ -10,6 +10,7 @@ namespace roost {
 void Relay::ArmQuiet(uint64_t in_ns) {
   const auto limit = static_cast<uint64_t>(client_.services().config.parking.quiet_park_s);
   quiet_over_ = false;
+  if (!EndOf().empty()) return client_.services().clients.SetByeTimer(client_.index());
   if (limit == 0) return;
   const uint64_t now = client_.services().loop.now_ns();
   client_.services().clients.SetTimer(client_.index(),
@@ -18,18 +19,34 @@ void Relay::ArmQuiet(uint64_t in_ns) {
 
 void Relay::OnTimer() {
   const Services& services = client_.services();
+  if (const std::string_view end = EndOf(); !end.empty()) return EndWhenQuiet(end);
   const uint64_t limit = SecondsToNs(static_cast<uint64_t>(services.config.parking.quiet_park_s));
+  if (limit == 0) return;
   const uint64_t silent = services.loop.now_ns() - active_ns_;
   if (silent < limit) return ArmQuiet(limit - silent);
   Quiet() ? StartQuietParking() : ArmQuiet(0);
 }
 
-// Nothing is under way in either direction, and everything that was said has arrived.
+std::string_view Relay::EndOf() { return client_.services().clients.EndOf(client_.cell()); }
+
+// What the store has begun it may end.
+void Relay::EndWhenQuiet(std::string_view reason) {
+  const Services& services = client_.services();
+  const bool busy = !MayInterject() || (state_ == State::kRelaying && !NothingUnderWay());
+  if (!busy) return client_.Bye(reason);
+  services.clients.SetTimer(client_.index(), services.loop.now_ns() + SecondsToNs(kBusySeconds));
+}
+
+// Of commands, in either direction.
+bool Relay::NothingUnderWay() const {
+  return session_ != nullptr && session_->Settled() && !awaits_plus_ && !local_ready_ &&
+         command_.empty() && client_.framer().AtMessageStart() && client_.stream().input().empty();
+}
+
+// And everything that was said has arrived.
 bool Relay::Quiet() const {
-  return state_ == State::kRelaying && session_ != nullptr && session_->Settled() &&
-         !awaits_plus_ && !local_ready_ && !store_paused_ && withheld_.empty() &&
-         command_.empty() && client_.framer().AtMessageStart() &&
-         client_.stream().input().empty() && client_.stream().unsent() == 0;
+  return state_ == State::kRelaying && NothingUnderWay() && !store_paused_ && withheld_.empty() &&
+         client_.stream().unsent() == 0;
 }
 
 void Relay::StartQuietParking() {

@@ -56,8 +56,6 @@ void Audit::Opened(Opener::Result result) {
       break;
     case Opener::Failure::kMailbox:
       return Found(Finding::kOtherMailbox);
-    case Opener::Failure::kCredentials:
-      return Finish(Verdict::kRefused);
     default:
       return Finish(Verdict::kUnavailable);
   }
@@ -186,15 +184,6 @@ void Auditor::Over(const Audit::Result& result) {
     case Audit::Verdict::kUnavailable:
       ++stats.audits_unavailable;
       return;
-    case Audit::Verdict::kRefused:
-      ++stats.audits_unavailable;
-      feed.user().NoteLoginRefused();
-      Log(LogLevel::kWarning, "audit_login_refused",
-          {{"store", feed.user().store().name}, {"user", feed.user().login()}});
-      // A token that has run out is its client's to renew, when it wants something; a master
-      // password is nobody's that is connected.
-      if (!feed.user().logs_in_by_password()) return;
-      return feeds_.EndAllOf(feed.user(), std::string(kLoginRefused));
     case Audit::Verdict::kOtherMailbox:
       ++stats.audits;
       ++stats.audits_replaced;

@@ -51,7 +51,6 @@ class Audit final : public Retirable, private SessionSink {
     kAgrees,
     kDiffers,
     kOtherMailbox,  // the name means another mailbox now, or none; the feed's session did not say
-    kRefused,       // the store refuses the login for good: whoever holds that password is ended
     kUnavailable,   // there was no session, or no driver, to the end of it
   };
   struct Result {

@@ -249,6 +249,7 @@ TEST_F(AuditTest, EndsThoseWhoHoldAPasswordThatIsRefusedForGood) {
   EXPECT_EQ(world_.NextAsked(0), "DONE");
   world_.Tell(0, idle_ + " OK done");
   world_.HearsBeginning(client_, "* BYE [UNAVAILABLE] The mail store no longer accepts this login");
+  world_.Pass(0.1);
   EXPECT_EQ(feeds().audits_unavailable, 1u);
   EXPECT_EQ(feeds().feeds, 0u);
 }

@@ -73,20 +73,21 @@ void Feeds::Recheck(Feed& feed) {
   });
 }
 
-void Feeds::EndAllOf(const User& user, const std::string& reason) {
+void Feeds::EndAllOf(const User& user) {
   std::vector<Feed*> all;
   for (auto& [key, feed] : feeds_) {
     if (key.first == &user) all.push_back(feed.get());
   }
   for (Feed* feed : all) {
-    feed->StopDriver([this, feed, reason, hold = std::make_shared<FeedHold>(*this, *feed)](
+    feed->StopDriver([this, feed, hold = std::make_shared<FeedHold>(*this, *feed)](
                          std::unique_ptr<Session> session) {
       if (session != nullptr) {
         session->Close();
         loop_.Retire(std::move(session));
       }
-      // Else somebody else has stopped the driver, and will find out as we did.
-      if (feed->state() == Feed::State::kDriverless) feed->Kill(reason);
+      // Else somebody else has stopped the driver. Its subscribers go all the same, in their time.
+      if (feed->state() != Feed::State::kDriverless) return;
+      feed->user().credentials_refused() ? feed->Kill(std::string(kLoginRefused)) : Recover(*feed);
     });
   }
 }

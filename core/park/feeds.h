@@ -58,9 +58,9 @@ class Feeds final : public FeedHost {
   void DropIfUnused(Feed* feed);
   // Doubt about the feed's session or identity: drops its driver and lets recovery look anew.
   void Recheck(Feed& feed);
-  // The store refuses the user's login: nobody who holds it can be served any more, and no feed of
-  // it tries again.
-  void EndAllOf(const User& user, const std::string& reason);
+  // The store refuses what the user's clients hold (User::credentials_refused): no feed of it goes
+  // on.
+  void EndAllOf(const User& user);
   // A recovery is under way: nobody else may adopt.
   bool recovering(const Feed& feed) const { return recoveries_.count(&feed) != 0; }
   // Makes sure that a feed without driver gets one.

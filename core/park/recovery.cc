@@ -70,7 +70,7 @@ void Recovery::Opened(Opener::Result result) {
     case Opener::Failure::kNone:
       break;
     case Opener::Failure::kCredentials:
-      return feeds_.EndAllOf(feed_.user(), std::string(kLoginRefused));
+      return feed_.Kill(std::string(kLoginRefused));
     case Opener::Failure::kMailbox:
       return feed_.Kill("[NONEXISTENT] The selected mailbox cannot be opened any more");
     default:

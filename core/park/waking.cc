@@ -136,13 +136,8 @@ void Waking::Opened(Opener::Result result) {
   switch (result.failure) {
     case Opener::Failure::kNone:
       break;
-    case Opener::Failure::kCredentials: {
-      // All who hold them, and without another try.
-      Feeds& feeds = feeds_;
-      const User& user = user_;  // as we are, it is there until the turn ends
-      Finish(Outcome::kEnded, std::string(kLoginRefused));
-      return feeds.EndAllOf(user, std::string(kLoginRefused));
-    }
+    case Opener::Failure::kCredentials:
+      return Finish(Outcome::kEnded, std::string(kLoginRefused));
     case Opener::Failure::kMailbox: {
       std::string text = "[NONEXISTENT] The selected mailbox cannot be opened: ";
       text += result.text;

@@ -39,6 +39,10 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io)
       users_.CloseUnused(store, login);
     });
   }
+  users_.set_on_refused([this](User& user) {
+    clients_.EndAllOf(user);
+    feeds_.EndAllOf(user);
+  });
   loop_.set_work([this] { return clients_.Work(); });
 }
 

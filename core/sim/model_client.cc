@@ -289,6 +289,10 @@ void ModelClient::HearUntagged(const std::string& text) {
     heard_bye_ = true;
     ++world_.counts.byes;
     if (!said_logout_ && !IsDue(text)) Wrong("goodbye without a reason: " + text);
+    if (text.find("no longer accepts this login") != text.npos) {
+      ++world_.counts.logins_ended;
+      if (belief_.mailbox.empty()) ++world_.counts.logins_ended_unselected;
+    }
   } else if (first.Is("OK") || first.Is("NO") || first.Is("BAD")) {
     if (stage_ == Stage::kGreeting) {
       stage_ = Stage::kEntering;

@@ -94,15 +94,28 @@ std::vector<std::string> ModelStore::MailboxesOf(std::string_view user) const {
 }
 
 std::string ModelStore::LogIn(std::string_view authzid, std::string_view user,
-                              std::string_view password) const {
+                              std::string_view password) {
   std::string who(user);
   if (!authzid.empty() && authzid != user) {
     if (user != kMaster || password != kMasterPassword) return {};
     who = authzid;
   } else if (password != PasswordOf(user)) {
+    NoteOutdated(user, password);
     return {};
   }
   return MailboxesOf(who).empty() ? std::string() : who;
+}
+
+// Whoever was refused should not try again. Now and then somebody does who was not told, because
+// the connection broke, or who was told that it was right at the moment when it became wrong.
+void ModelStore::NoteOutdated(std::string_view user, std::string_view password) {
+  static constexpr uint64_t kLateNs = 30 * kNsPerSecond;
+  static constexpr int kMostLate = 2;
+  if (password.substr(0, 3) != "pw-" || refuses_logins()) return;
+  const uint64_t now = wires_.now_ns();
+  Refusals& refusals = refusals_.try_emplace(std::string(password), Refusals{now, 0}).first->second;
+  if (now - refusals.first_ns < kLateNs || ++refusals.late <= kMostLate) return;
+  Report(std::string(user), "store", "a password that was refused is tried again and again");
 }
 
 std::string ModelStore::CapabilityText(bool logged_in) const {

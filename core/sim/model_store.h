@@ -142,8 +142,7 @@ class ModelStore {
   const StoreTraits& traits() const { return traits_; }
   Transcript& transcript() { return transcript_; }
   // Empty: refused.
-  std::string LogIn(std::string_view authzid, std::string_view user,
-                    std::string_view password) const;
+  std::string LogIn(std::string_view authzid, std::string_view user, std::string_view password);
   bool refuses_logins() const { return refuses_until_ns_ > wires_.now_ns(); }
   bool refuses_selects() const { return refuses_selects_until_ns_ > wires_.now_ns(); }
   // This command, or body, is where a session was to break.
@@ -163,6 +162,7 @@ class ModelStore {
   void Sweep();
 
  private:
+  void NoteOutdated(std::string_view user, std::string_view password);
   ModelSession* RandomSession();
   ModelSession* RandomIdling();
   void Restart(uint64_t away_ns);
@@ -190,6 +190,12 @@ class ModelStore {
   std::map<std::pair<std::string, std::string>, uint64_t> disturbed_ns_;
   std::map<std::string, uint64_t, std::less<>> trouble_until_ns_;  // "" is everybody's
   std::map<std::string, uint32_t, std::less<>> password_versions_;
+  // Of passwords that were right once: the first time, and how often long after.
+  struct Refusals {
+    uint64_t first_ns = 0;
+    int late = 0;
+  };
+  std::map<std::string, Refusals, std::less<>> refusals_;
   std::set<std::string> tags_;
   Rng replica_rng_;
   std::vector<std::unique_ptr<ModelReplica>> replicas_;

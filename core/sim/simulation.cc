@@ -386,6 +386,8 @@ SimCounts Simulation::Count() {
   c["client idles"] = k.idles;
   c["client byes"] = k.byes;
   c["client lost"] = k.lost;
+  c["client logins ended"] = k.logins_ended;
+  c["client logins ended, unselected"] = k.logins_ended_unselected;
   c["client expunge issued"] = k.expunge_issued;
   c["client unavailable"] = k.unavailable;
   c["client told expunge"] = k.expunges_told;

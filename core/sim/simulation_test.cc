@@ -50,6 +50,7 @@ TEST_P(SimulationPart, EveryClientIsToldTheTruthAndNothingIsAtZero) {
                            "client expunge issued",
                            "client unavailable",
                            "client views compared",
+                           "client logins ended",
                            "client times of silence",
                            "client times of silence, unselected",
                            "client numbers after silence",

@@ -46,7 +46,17 @@ User* UserTable::Enter(const Config& config, Dialer& dialer, const Credentials& 
     it = users_.emplace(key, std::move(user)).first;
   }
   it->second->Ref();
+  if (dialer.target().config->login == StoreConfig::Login::kClient) it->second->NoteLoginTaken();
   return it->second.get();
+}
+
+// Not at once: the refusal is found out in the middle of what it ends.
+void UserTable::TellRefused(User& user) {
+  user.Ref();
+  loop_.Post([this, &user] {
+    if (user.credentials_refused() && on_refused_) on_refused_(user);
+    user.Unref();
+  });
 }
 
 void UserTable::Drop(User& user) {
@@ -106,6 +116,16 @@ void User::JudgeProxy(bool same) {
         "their own sessions"}});
 }
 
+void User::NoteLoginRefused() {
+  if (std::exchange(login_refused_, true)) return;
+  const bool own = credentials_refused();
+  Log(LogLevel::kWarning, own ? "login_refused" : "proxy_login_refused",
+      {{"store", store().name}, {"user", login_}});
+  if (!own) return;
+  while (!pool_.empty()) CloseUnused();
+  table_.TellRefused(*this);
+}
+
 void User::NoteCapabilities(const CapabilitySet& offered) {
   capabilities_ = offered;
   StripUncarried(&capabilities_);
@@ -123,7 +143,7 @@ std::unique_ptr<Session> User::Open(const SessionClient& client, Dialer::Urgency
 void User::Release(std::unique_ptr<Session> session) {
   const auto most = static_cast<size_t>(std::max(0, config_.parking.pool_per_user));
   const bool fit = session->ready() && session->Settled() && !session->state().uncertain() &&
-                   !session->state().enabled().unknown();
+                   !session->state().enabled().unknown() && !credentials_refused();
   if (!fit || pool_.size() >= most || config_.parking.pool_keep_s == 0) {
     session->Close();
     loop_.Retire(std::move(session));
@@ -204,11 +224,18 @@ Opener::~Opener() {
 void Opener::Start() {
   if (!wish_.fresh) session_ = user_.Take(wish_.enabled, *this);
   pooled_ = session_ != nullptr;
-  if (pooled_) return Select();
+  pooled_ ? Select() : OpenNew();
+}
+
+void Opener::OpenNew() {
+  if (user_.credentials_refused()) {
+    return FinishLater(Failure::kCredentials, "the store has refused this login before");
+  }
   session_ = user_.Open(wish_.client, wish_.urgency, *this);
 }
 
 void Opener::OnSessionReady(Session& session) {
+  user_.NoteLoginTaken();
   user_.NoteCapabilities(session.state().capabilities());
   if (wish_.enabled == session.state().enabled()) return Select();
   if (!session.state().capabilities().Has("ENABLE")) {
@@ -228,17 +255,13 @@ void Opener::Enabled() {
 void Opener::Select() {
   if (wish_.mailbox.empty()) {
     if (!session_->state().selected()) {
-      loop_.Post([this, life = std::weak_ptr<int>(life_)] {
-        if (!life.expired()) Finish(Failure::kNone, {});
-      });
-      return;
+      return FinishLater(Failure::kNone, {});
     }
     // Never CLOSE: it deletes mail. Without UNSELECT only a new session has nothing selected.
     if (!session_->state().capabilities().Has("UNSELECT")) {
       session_->Close();
       loop_.Retire(std::move(session_));
-      session_ = user_.Open(wish_.client, wish_.urgency, *this);
-      return;
+      return OpenNew();
     }
     session_->Run(CommandKind::kUnselect, "UNSELECT", [this](const Response& r) {
       r.status == Status::kOk ? Finish(Failure::kNone, {})
@@ -258,12 +281,18 @@ void Opener::OnSessionLost(Session& session, SessionLoss loss, const std::string
   if (loss == SessionLoss::kUnreachable) user_.NoteUnreachable(session.address());
   if (std::exchange(pooled_, false)) {  // it may have been dead for long
     loop_.Retire(std::move(session_));
-    session_ = user_.Open(wish_.client, wish_.urgency, *this);
-    return;
+    return OpenNew();
   }
   const bool refused = loss == SessionLoss::kRefused && RefusedForGood(session.login_answer());
+  if (refused) user_.NoteLoginRefused();
   loop_.Retire(std::move(session_));
   Finish(refused ? Failure::kCredentials : Failure::kUnavailable, text);
+}
+
+void Opener::FinishLater(Failure failure, std::string text) {
+  loop_.Post([this, failure, text = std::move(text), life = std::weak_ptr<int>(life_)] {
+    if (!life.expired()) Finish(failure, text);
+  });
 }
 
 void Opener::Finish(Failure failure, std::string text) {

@@ -40,11 +40,16 @@ class UserTable {
   size_t size() const { return users_.size(); }
   // Closes a kept session that nobody uses, of this login or, when it is empty, of any.
   void CloseUnused(StoreIndex store, const std::string& login);
+  // Told in a task of its own, once, when User::credentials_refused() has come to be: whoever holds
+  // them must go. At the call they still are.
+  void set_on_refused(std::function<void(User&)> told) { on_refused_ = std::move(told); }
 
  private:
   friend class User;
   void Drop(User& user);
+  void TellRefused(User& user);
   Loop& loop_;
+  std::function<void(User&)> on_refused_;
   std::map<std::string, std::unique_ptr<User>, std::less<>> users_;
   std::map<std::string, User*> pooling_;  // those with kept sessions
 };
@@ -78,12 +83,17 @@ class User final : public SessionSink, public Retirable {
   void JudgeProxy(bool same);
   bool may_share() const { return proxy_ != Proxy::kOther; }
 
-  // Later sessions log in by the password that the clients hold: not as a master user, nor by a
-  // token.
-  bool logs_in_by_password() const { return later_.kind == Credentials::Kind::kPassword; }
-  // A login that nobody waited for was refused for good: nobody tries again without need.
-  void NoteLoginRefused() { login_refused_ = true; }
+  // The store's last word on the login of this user's later sessions was a refusal for good:
+  // nobody tries again without need.
   bool login_refused() const { return login_refused_; }
+  // And what it refuses is what the clients hold, not a master's: no session is opened or kept any
+  // more, and all of them are ended (RFC 5530 has the answers that are no refusal of that kind). A
+  // client that presents the same and is accepted undoes it for those who are still there.
+  bool credentials_refused() const {
+    return login_refused_ && later_.kind == Credentials::Kind::kPassword;
+  }
+  void NoteLoginRefused();
+  void NoteLoginTaken() { login_refused_ = false; }
 
   // Keeps a settled session for the next wake, or closes it. Its sink becomes this.
   void Release(std::unique_ptr<Session> session);
@@ -162,6 +172,8 @@ class Opener final : private SessionSink {
   void OnSessionReady(Session& session) override;
   void OnStoreData(Session&, const Piece&, const Response*) override {}
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
+  void OpenNew();
+  void FinishLater(Failure failure, std::string text);
   void Enabled();
   void Select();
   void Finish(Failure failure, std::string text);
