@@ -263,6 +263,28 @@ class OnDovecot(MailboxGoes, RoostCase):
         self.assertEqual(self.refusals(user), refused + 1, "tried more than once")
         await self.new_password_serves(user)
 
+    def test_a_changed_password_ends_who_has_nothing_selected(self):
+        self.run_checked(self.password_and_nothing_selected())
+
+    async def password_and_nothing_selected(self):
+        user, direct = self.prepare()
+        direct.logout()
+        holders = await self.park(user, None, count=8, sessions=0)
+        holders += await self.park(user, "INBOX", count=2)
+        other = self.user()
+        others = await self.park(other, None, sessions=0)
+        await self.change_password(user)
+        refused = self.refusals(user)
+        with self.assertRaises(Gone):
+            await holders[0].end_idle()
+            await holders[0].ok("LIST", '"" %')
+        await self.all_told_bye(holders, REFUSED)
+        self.assertEqual(self.refusals(user), refused + 1, "tried more than once")
+        await self.new_password_serves(user)
+        for client in others:  # they are served as ever
+            await client.end_idle()
+            await client.ok("LIST", '"" %')
+
 
 if __name__ == "__main__":
     main()

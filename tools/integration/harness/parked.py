@@ -1,4 +1,4 @@
-"""A checked client that stays on one mailbox, in IDLE or quietly, and keeps what it is told there."""
+"""A checked client that stays on one mailbox, or on none, in IDLE or quietly, and keeps what it is told there."""
 
 import collections
 
@@ -20,9 +20,10 @@ class Parked(CheckedClient):
         await self.ok("LOGIN", f"{self.user} {password}")
         if self.klass != "plain":
             await self.ok("ENABLE", self.klass.upper())
-        self.belief.begin(self.mailbox)
-        await self.ok("SELECT", self.mailbox)
-        await self.ok("UID FETCH", "1:* (FLAGS)")
+        if self.mailbox:
+            self.belief.begin(self.mailbox)
+            await self.ok("SELECT", self.mailbox)
+            await self.ok("UID FETCH", "1:* (FLAGS)")
         self.told = []
         if not self.quiet:
             self.idling = await self.idle()
