@@ -108,6 +108,72 @@ TEST_F(RelayTest, AnswersBadToAnythingButDoneInIdle) {
   world_.HearsBeginning(client_, "m OK");
 }
 
+// A client whose feed has no session and finds none: it cannot park now, and is to try again later.
+class ParkingLaterTest : public ::testing::Test {
+ protected:
+  explicit ParkingLaterTest(std::string_view capabilities, int poll_s) : world_(capabilities) {
+    world_.config().parking.poll_s = poll_s;
+    world_.LogInAndSelect({.uids = {1, 2}});
+    client_ = world_.LogInAndSelect({.uids = {1, 2}});
+  }
+  // The first client's session drives a feed, and is lost.
+  void LoseTheDriver() {
+    world_.RefuseLogins("NO [UNAVAILABLE] not now");
+    world_.Cut(0);
+    world_.Pass(0.1);
+    EXPECT_EQ(world_.figures().feeds.recovering, 1u);
+  }
+
+  ScriptedWorld world_;
+  size_t client_ = 0;  // its session is number 1
+};
+
+class ParkingLaterWithoutIdle : public ParkingLaterTest {
+ protected:
+  ParkingLaterWithoutIdle() : ParkingLaterTest("IMAP4rev1 ESEARCH AUTH=PLAIN SASL-IR", 5) {
+    world_.StartIdle(0);
+    world_.AnswerList(0, {1, 2});
+    world_.Pass(0.1);
+    LoseTheDriver();
+  }
+};
+
+// Attempts come later and later, but nothing else brings news.
+TEST_F(ParkingLaterWithoutIdle, HearsOfNewsAsOftenAsItIsPolled) {
+  world_.StartIdle(client_);
+  world_.AnswerList(1, {1, 2});
+  for (uint32_t messages = 3; messages < 8; ++messages) {
+    world_.Pass(5.2);
+    const std::string noop = world_.Asked(1, "NOOP");
+    world_.Tell(1, "* " + std::to_string(messages) + " EXISTS");
+    world_.Tell(1, noop + " OK done");
+    EXPECT_EQ(world_.Hear(client_), "* " + std::to_string(messages) + " EXISTS");
+    const std::string list = world_.AskedList(1);
+    world_.TellList(1, list, "1:" + std::to_string(messages));
+  }
+  EXPECT_EQ(world_.figures().parked, 1u);
+}
+
+class ParkingLaterWithIdleRefused : public ParkingLaterTest {
+ protected:
+  ParkingLaterWithIdleRefused() : ParkingLaterTest(ScriptedWorld::kCapabilities, 0) {
+    world_.ParkFirst(0, 0, {1, 2});
+    LoseTheDriver();
+  }
+};
+
+TEST_F(ParkingLaterWithIdleRefused, PausesBetweenAttemptsThoughItNeverPolls) {
+  world_.StartIdle(client_);
+  world_.AnswerList(1, {1, 2});
+  const std::string idle = world_.Asked(1, "IDLE");
+  world_.Tell(1, idle + " NO not for you");
+  world_.AnswerList(1, {1, 2});
+  world_.AsksNothing(1, 3.5);
+  world_.AnswerList(1, {1, 2});
+  world_.AsksNothing(1, 7.5);
+  world_.AnswerList(1, {1, 2});
+}
+
 TEST(Relay, PollsForAPinnedClientInIdleWhereTheStoreHasNone) {
   ScriptedWorld world("IMAP4rev1 ESEARCH AUTH=PLAIN SASL-IR");
   world.config().parking.poll_s = 5;

@@ -106,6 +106,56 @@ TEST_F(IdleDriverTest, AFlushIsOverOnlyWhenFlagsOfNewMessagesAreKnown) {
   world_.HearsBeginning(client_, "n OK");
 }
 
+// Flags of a message came before its UID: they are asked for, and the store says NO.
+class RefusedFlagsTest : public IdleDriverTest {
+ protected:
+  RefusedFlagsTest() {
+    world_.EndIdle(client_);
+    world_.Pass(5);
+    world_.Tell(0, "* 4 EXISTS");
+    const std::string uid = Asks("UID FETCH 4:* (UID)");
+    world_.Tell(0, "* 4 FETCH (FLAGS (\\Seen))");
+    world_.Tell(0, "* 4 FETCH (UID 9)");
+    world_.Tell(0, uid + " OK done");
+    world_.Tell(0, "+ idling");
+  }
+  void Refuses() {
+    const std::string flags = Asks("UID FETCH 4:* (UID FLAGS)");
+    world_.Tell(0, flags + " NO not now");
+    world_.Tell(0, "+ idling");
+  }
+};
+
+TEST_F(RefusedFlagsTest, AreAskedForAgain) {
+  Refuses();
+  const std::string flags = Asks("UID FETCH 4:* (UID FLAGS)");
+  world_.Say(client_, "n NOOP");
+  world_.HearsNothing(client_, 0.1);
+  world_.Tell(0, "* 4 FETCH (UID 9 FLAGS (\\Seen))");
+  world_.Tell(0, flags + " OK done");
+  world_.Tell(0, "+ idling");
+  world_.AnswerFlush(0);
+  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  EXPECT_EQ(world_.Hear(client_), "* 4 FETCH (FLAGS (\\Seen))");
+  world_.HearsBeginning(client_, "n OK");
+}
+
+// Another session shows them, if any does.
+TEST_F(RefusedFlagsTest, EndTheSessionWhenTheyAreRefusedAgainAndAgain) {
+  for (int i = 0; i < IdleDriver::kMaxFruitless; ++i) Refuses();
+  world_.AnswerEnable(1, "CONDSTORE");
+  world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 2, 3, 9}});
+  world_.AnswerList(1, {1, 2, 3, 9});
+  const std::string fetch = world_.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  world_.Tell(1, "* 4 FETCH (UID 9 FLAGS (\\Seen) MODSEQ (6))");
+  world_.Tell(1, fetch + " OK done");
+  world_.Asked(1, "IDLE");
+  world_.Tell(1, "+ idling");
+  world_.StartIdle(client_);
+  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  EXPECT_EQ(world_.Hear(client_), "* 4 FETCH (FLAGS (\\Seen))");
+}
+
 TEST_F(IdleDriverTest, GoesOnWhenTheStoreEndsIdleByItself) {
   world_.Tell(0, "R4 OK enough");
   world_.Asked(0, "IDLE");

@@ -328,6 +328,26 @@ TEST_F(AuditTest, EndsWithItsFeed) {
   EXPECT_EQ(world_.sessions_open(), 0u);
 }
 
+// What the driver says ends the feed's last subscriber, in the very turn in which EXAMINE is
+// answered: the session, which nobody wants any more, is in the middle of its input then.
+TEST_F(AuditTest, EndsWithItsFeedWhileItsSessionSpeaks) {
+  world_.config().parking.log_entries_max = 8;
+  const size_t bob = world_.LogInAndPark({1}, "bob");
+  world_.EndIdle(bob);
+  world_.Hang(client_);
+  AuditOnce();
+  const std::string examine = world_.Asked(2, "EXAMINE INBOX");
+  world_.Tell(2, "* 1 EXISTS");
+  world_.Tell(2, "* OK [UIDVALIDITY 7] x");
+  world_.Pass(0.1);
+  for (int i = 0; i < 12; ++i) world_.Tell(1, "* OK [ALERT] " + std::to_string(i));
+  world_.Tell(2, examine + " OK [READ-ONLY] done");
+  world_.HearsBeginning(bob, "* BYE [UNAVAILABLE] Too far behind");
+  world_.Asked(2, "LOGOUT");
+  EXPECT_EQ(feeds().feeds, 0u);
+  EXPECT_EQ(feeds().audits_unavailable, 1u);
+}
+
 TEST_F(AuditTest, KeepsNobodyFromTakingTheDriver) {
   AuditOnce();
   world_.AwaitSession(1);

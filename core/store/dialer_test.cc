@@ -1,7 +1,12 @@
 #include "core/store/dialer.h"
 
+#include <memory>
+#include <string>
+#include <vector>
+
 #include <gtest/gtest.h>
 
+#include "core/io/simulated.h"
 #include "core/testing/scripted_world.h"
 
 namespace roost {
@@ -117,6 +122,110 @@ TEST(Dialer, GivesThePlaceOfWhoLeftToTheNext) {
   world.Pass(0.5);
   world.Cut(0);
   world.HearsBeginning(third, "l OK");
+}
+
+// ---- Between shards
+// ------------------------------------------------------------------------------
+
+struct NoHandler final : IoHandler {
+  void OnAccept(uint64_t, SocketId, const Address&) override {}
+  void OnConnect(Owner, SocketId, int) override {}
+  void OnReceive(Owner, SocketId, std::span<uint8_t>, int) override {}
+  void OnReadable(Owner, SocketId) override {}
+  void OnSent(Owner, SocketId, int) override {}
+  void OnMoved(uint64_t, SocketId, int) override {}
+  void OnBell() override {}
+};
+
+struct NoSink final : SessionSink {
+  void OnStoreData(Session&, const Piece&, const Response*) override {}
+  void OnSessionLost(Session&, SessionLoss, const std::string&) override {}
+};
+
+// The dialers that so many shards have for one store, which never answers. Each of them is asked
+// for more sessions than there are places, by users of its own.
+class DialersOfShards {
+ public:
+  static constexpr uint32_t kShards = 4;
+
+  explicit DialersOfShards(const StoreConfig& config) : loop_(*network_.AddIo(), handler_) {
+    target_.config = &config;
+    target_.addresses.resize(1);
+    Address::Parse("127.0.0.2:143", &target_.addresses[0]);
+    for (uint32_t shard = 0; shard < kShards; ++shard) {
+      dialers_.push_back(std::make_unique<Dialer>(loop_, target_, kShards));
+      Ask(*dialers_.back(), Dialer::Urgency::kRecovery, "r" + std::to_string(shard));
+    }
+  }
+  ~DialersOfShards() {
+    for (auto& session : sessions_) session->Close();
+  }
+  std::vector<uint64_t> LoggingIn() {
+    loop_.Turn(0);
+    std::vector<uint64_t> logging_in;
+    for (const auto& dialer : dialers_) logging_in.push_back(dialer->stats().logging_in);
+    return logging_in;
+  }
+  void AskForClients() {
+    for (uint32_t shard = 0; shard < kShards; ++shard) {
+      Ask(*dialers_[shard], Dialer::Urgency::kClient, "c" + std::to_string(shard));
+    }
+  }
+
+ private:
+  void Ask(Dialer& dialer, Dialer::Urgency urgency, const std::string& user) {
+    Credentials credentials;
+    credentials.user = user;
+    for (int i = 0; i < 20; ++i) {
+      sessions_.push_back(dialer.Open(credentials, {}, 0, urgency, sink_));
+    }
+  }
+
+  SimNetwork network_{1, SimOptions::Calm()};
+  NoHandler handler_;
+  NoSink sink_;
+  StoreTarget target_;
+  Loop loop_;
+  std::vector<std::unique_ptr<Dialer>> dialers_;
+  std::vector<std::unique_ptr<Session>> sessions_;
+};
+
+using Each = std::vector<uint64_t>;
+
+TEST(DialersOfShards, ShareTheLoginsInProgressAmongThem) {
+  StoreConfig config;
+  config.max_logins_in_progress = 16;
+  DialersOfShards dialers(config);
+  EXPECT_EQ(dialers.LoggingIn(), Each({2, 2, 2, 2}));  // half is kept for clients
+  dialers.AskForClients();
+  EXPECT_EQ(dialers.LoggingIn(), Each({4, 4, 4, 4}));
+}
+
+TEST(DialersOfShards, ShareTheSessionsAmongThem) {
+  StoreConfig config;
+  config.max_logins_in_progress = 0;
+  config.max_sessions = 12;
+  DialersOfShards dialers(config);
+  dialers.AskForClients();
+  EXPECT_EQ(dialers.LoggingIn(), Each({3, 3, 3, 3}));
+}
+
+// Rounded up, so that no shard is without.
+TEST(DialersOfShards, MayEachHaveOneWhereThereAreFewer) {
+  StoreConfig config;
+  config.max_logins_in_progress = 2;
+  DialersOfShards dialers(config);
+  EXPECT_EQ(dialers.LoggingIn(), Each({1, 1, 1, 1}));
+}
+
+// All of a user's sessions are opened by one of them.
+TEST(DialersOfShards, DoNotShareWhatOneUserMayHave) {
+  StoreConfig config;
+  config.max_logins_in_progress = 0;
+  config.max_sessions = 0;
+  config.max_sessions_per_user = 5;
+  DialersOfShards dialers(config);
+  EXPECT_EQ(dialers.LoggingIn(), Each({5, 5, 5, 5}));
 }
 
 }  // namespace
