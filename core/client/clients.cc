@@ -333,11 +333,13 @@ void Clients::SetParkedTimer(uint32_t index) {
 
 void Clients::Fire(uint32_t index) {
   ClientCell& c = cells_[index];
-  if (c.phase != ClientPhase::kParked) {
-    if (c.phase == ClientPhase::kEntering && c.awake != nullptr) {
-      c.awake->Bye("Autologout; not logged in in time");
-    }
-    if (c.phase == ClientPhase::kAttached && c.awake != nullptr) c.awake->talk().OnTimer();
+  // Whatever ends the client ends its cell, and perhaps the memory around it.
+  if (c.phase == ClientPhase::kEntering) {
+    if (c.awake != nullptr) c.awake->Bye("Autologout; not logged in in time");
+    return;
+  }
+  if (c.phase == ClientPhase::kAttached) {
+    if (c.awake != nullptr) c.awake->talk().OnTimer();
     return;
   }
   const uint64_t now = loop_.now_ns();

@@ -40,6 +40,29 @@ TEST(Entering, TakesEveryFormOfALogin) {
   EXPECT_EQ(world.sessions_seen(), 3u);
 }
 
+TEST(Entering, SendsAwayWhoDoesNotLogInInTime) {
+  ScriptedWorld world;
+  world.config().timeouts.login_s = 20;
+  const size_t silent = world.Connect();
+  world.Pass(21);
+  world.HearsBeginning(silent, "* BYE Autologout; not logged in in time");
+  world.Pass(5);
+  EXPECT_TRUE(world.closed(silent));
+}
+
+// So many that their cells fill several pieces: the memory of one who goes may be gone at once.
+TEST(Entering, SendsAwayManyWhoDoNotLogInInTime) {
+  ScriptedWorld world;
+  world.config().timeouts.login_s = 20;
+  std::vector<size_t> silent;
+  for (int i = 0; i < 1000; ++i) silent.push_back(world.Dial());
+  world.Pass(10);
+  EXPECT_EQ(world.figures().clients, silent.size());
+  world.Pass(20);
+  EXPECT_EQ(world.figures().clients, 0u);
+  for (const size_t client : silent) ASSERT_TRUE(world.closed(client)) << client;
+}
+
 TEST(Entering, PassesTheStoresRefusalOn) {
   ScriptedWorld world;
   world.RefuseLogins("NO [AUTHENTICATIONFAILED] Who are you");
