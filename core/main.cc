@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -35,10 +36,21 @@ constexpr char kUsage[] =
     "  roostd --config FILE --print-config  print it with all defaults filled in, and exit\n"
     "  roostd --config-reference            print every key as Markdown, and exit\n";
 
-Server* running_server = nullptr;
+std::atomic<Server*> running_server = nullptr;
+static_assert(std::atomic<Server*>::is_always_lock_free);
 
 void OnSignal(int) {
-  if (running_server != nullptr) running_server->RequestStop();
+  Server* server = running_server;
+  if (server == nullptr) _exit(0);  // nobody is served yet
+  server->RequestStop();
+}
+
+// From the first moment on: a listener may be seen, and the signal sent, before anything is served.
+void CatchSignals() {
+  struct sigaction action {};
+  action.sa_handler = OnSignal;
+  for (const int signal : {SIGTERM, SIGINT}) sigaction(signal, &action, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
 }
 
 // As many descriptors as the hard limit allows: every client and session is one.
@@ -124,6 +136,7 @@ int Run(const Config& config, const std::string& path) {
   sigemptyset(&hangup);
   sigaddset(&hangup, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &hangup, nullptr);
+  CatchSignals();
   RaiseDescriptorLimit();
   std::string error;
   if (!OpenLog(static_cast<LogLevel>(config.log.level), config.log.file, &error)) {
@@ -142,11 +155,6 @@ int Run(const Config& config, const std::string& path) {
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   prctl(PR_SET_DUMPABLE, config.dumpable ? 1 : 0, 0, 0, 0);
   running_server = server.get();
-  struct sigaction action {};
-  action.sa_handler = OnSignal;
-  sigaction(SIGTERM, &action, nullptr);
-  sigaction(SIGINT, &action, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
   Reloader reloader(path, *server);
   std::unique_ptr<ControlSocket> control;
   if (!config.control_socket.empty()) {
@@ -169,6 +177,7 @@ int Run(const Config& config, const std::string& path) {
   }
   std::fprintf(stderr, "roostd: ready: %s\n", server->description().c_str());
   server->Run();
+  running_server = nullptr;  // who asks again need not wait for what is left to do
   std::fprintf(stderr, "roostd: stopped\n");
   return 0;
 }

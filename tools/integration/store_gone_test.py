@@ -7,7 +7,7 @@ import signal
 from harness.case import RoostCase, main, roost_only
 from harness.dovecot import PASSWORD
 from harness.imap import Closed
-from harness.process import wait_until
+from harness.process import DEADLINE, accepts, wait_until
 from harness.view import View, truth
 
 
@@ -174,8 +174,18 @@ class StoppingTest(RoostCase):
         for client in clients:
             responses = client.read_closed()
             self.assertTrue(any(r.startswith(b"* BYE") for r in responses), responses)
-        self.assertEqual(roostd.process.popen.wait(20), 0)
+        self.assertEqual(roostd.process.popen.wait(DEADLINE), 0)
         self.assert_sessions(user, 0)
+        roostd.start()  # so that the class finds it as it expects
+
+    def test_asked_to_stop_the_moment_it_listens_it_ends_well(self):
+        roostd = self.roostd("early", self.front.config["stores"], {"shards": 16})
+        for _ in range(5):
+            self.assertEqual(roostd.stop(), 0)
+            roostd.launch()
+            while not accepts(roostd.host, roostd.imaps_port):  # its first listener of all
+                self.assertTrue(roostd.process.running())
+        self.assertEqual(roostd.stop(), 0)
         roostd.start()  # so that the class finds it as it expects
 
 

@@ -75,6 +75,7 @@ Server::~Server() {
 }
 
 bool Server::Start(std::string* error) {
+  CatchSignals();
   UringSet::Options options;
   options.count = command_line_.threads;
   options.limits.max_sockets = command_line_.sockets_per_thread;
@@ -120,7 +121,6 @@ void Server::Preload(ShardGroup& group) {
 }
 
 void Server::Run() {
-  CatchSignals();
   const sigset_t before = BlockSignals();
   const auto uid_validity = static_cast<uint32_t>(std::time(nullptr));
   for (uint32_t number = 0; number < command_line_.threads; ++number) {

@@ -23,7 +23,8 @@ class Server {
   explicit Server(CommandLine command_line) : command_line_(std::move(command_line)) {}
   ~Server();
 
-  // Opens listeners and rings. False: *error says what and what to do about it.
+  // Catches signals, so that one sent to whoever listens ends it well; opens rings and listeners.
+  // False: *error says what and what to do about it.
   bool Start(std::string* error);
   // "ready imap 127.0.0.1:1143 lmtp 127.0.0.1:2424"
   std::string ReadyLine() const;

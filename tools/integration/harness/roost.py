@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .dovecot import MASTER_PASSWORD, MASTER_USER, PASSWORD, deliver, deliver_to
 from .imap import Client, trusting
-from .process import Process, accepts, free_port, wait_until
+from .process import DEADLINE, Process, accepts, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(os.environ.get("ROOST_BIN", ROOT / "build" / "bin"))
@@ -24,7 +24,7 @@ class Roostd:
     `stores` are dictionaries of the configuration's keys; `settings` are merged over the rest.
     """
 
-    def __init__(self, directory, authority, stores, settings=None, certificates=None):
+    def __init__(self, directory, authority, stores, settings=None, certificates=None, environment=None):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.host = "127.0.0.1"
@@ -45,13 +45,18 @@ class Roostd:
         }
         for key, value in (settings or {}).items():
             self.config[key] = value
+        self.environment = environment
         self.process = None
         self.start()
 
-    def start(self):
+    def launch(self):
+        """Starts it, and waits for nothing."""
         self.config_path.write_text(json.dumps(self.config, indent=1))  # JSON is YAML
         self.process = Process("roostd", [BIN / "roostd", f"--config={self.config_path}"],
-                               self.directory / "roostd.log")
+                               self.directory / "roostd.log", self.environment)
+
+    def start(self):
+        self.launch()
         ports = (self.imaps_port, self.imap_port, self.plain_port)
         self.process.wait_ready(lambda: all(accepts(self.host, port) for port in ports))
 
@@ -64,7 +69,7 @@ class Roostd:
     def figures(self):
         """What roostctl status tells, of all shards together."""
         answer = subprocess.run([BIN / "roostctl", "--socket", self.config["control_socket"], "status", "--json"],
-                                check=True, capture_output=True, timeout=30).stdout
+                                check=True, capture_output=True, timeout=DEADLINE).stdout
         return json.loads(answer)["total"]
 
     def client(self, tls="implicit", host=None, **options):
@@ -106,7 +111,7 @@ class RoostStore:
 
     def counts(self):
         """The lines it answers to "counts"."""
-        with socket.create_connection((self.host, self.control_port), timeout=30) as control:
+        with socket.create_connection((self.host, self.control_port), timeout=DEADLINE) as control:
             control.sendall(b"counts\r\n")
             with control.makefile("r", encoding="utf-8", newline="\n") as lines:
                 return list(iter(lambda: lines.readline().strip(), ""))
