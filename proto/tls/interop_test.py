@@ -17,7 +17,7 @@ import threading
 import time
 import unittest
 
-TIMEOUT = 10
+TIMEOUT = 20 * float(os.environ.get("ROOST_TEST_SLOWNESS", "1"))
 NAME = 'imap.example.org'
 TLS13 = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256']
 TLS12 = {

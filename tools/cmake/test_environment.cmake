@@ -2,7 +2,8 @@
 #   ROOST_TEST_PREFIX       before their names, so that several builds fit into one summary
 #   ROOST_TEST_LAUNCHER     before their commands
 #   ROOST_TEST_ENVIRONMENT  in their environment
-#   ROOST_TEST_SLOWNESS     how many times as long as a release build's they may take
+#   ROOST_TEST_SLOWNESS     how many times as long as a release build's they may take; scripts find it in their
+#                           environment and give their programs so many times as long for each thing they wait for
 
 set(ROOST_TEST_PREFIX "")
 set(ROOST_TEST_LAUNCHER "")
@@ -35,3 +36,5 @@ if(ROOST_SANITIZE AND EXISTS /proc/sys/vm/mmap_rnd_bits)
     list(APPEND ROOST_TEST_LAUNCHER setarch -R)
   endif()
 endif()
+
+list(APPEND ROOST_TEST_ENVIRONMENT "ROOST_TEST_SLOWNESS=${ROOST_TEST_SLOWNESS}")

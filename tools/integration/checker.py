@@ -28,7 +28,7 @@ from harness.checked_client import Direct, Gone
 from harness.dovecot import PASSWORD
 from harness.gate import Gate
 from harness.habits import ARCHIVE, MARKS, Habits, Mutator, mark, message
-from harness.process import free_port
+from harness.process import SLOWNESS, free_port
 from harness.roost import RoostStore, built
 
 OPTIONS = argparse.Namespace(seconds=20.0, seed=1, clients=30, users=4, login=None)
@@ -36,8 +36,8 @@ SETTINGS = {"shards": 2, "log": {"level": "debug"},
             "parking": {"reconnect_min_ms": 50, "reconnect_max_ms": 500, "pool_keep_s": 1,
                         "quiet_park_s": 1, "audit_s": 1}}
 ROUND_S = 8.0  # of chaos, before all come to rest
-EXCUSE_S = 12.0  # a fault may end what it interrupted for so long
-PARKED_S = 2.0  # in IDLE for so long: parked, and to be kept whatever happens
+EXCUSE_S = 12.0 * SLOWNESS  # a fault may end what it interrupted for so long
+PARKED_S = 2.0 * SLOWNESS  # in IDLE for so long: parked, and to be kept whatever happens
 MAX_REPORTS = 5
 
 
@@ -46,7 +46,7 @@ class World:
 
     def __init__(self, case, faults):
         self.case, self.faults = case, faults
-        self.deadline = float(os.environ.get("ROOST_CHECKER_DEADLINE", "40"))
+        self.deadline = float(os.environ.get("ROOST_CHECKER_DEADLINE", "40")) * SLOWNESS
         self.random = random.Random(OPTIONS.seed)
         self.identities = {}
         self.counts = collections.Counter()

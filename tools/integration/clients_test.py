@@ -8,6 +8,7 @@ import unittest
 
 from harness.case import DIRECT, RoostCase, main
 from harness.dovecot import PASSWORD
+from harness.process import DEADLINE
 
 MESSAGE = b"From: a@example.org\r\nTo: b@example.org\r\nSubject: %s\r\nMessage-ID: <%s@test>\r\n\r\n%s\r\n"
 
@@ -127,7 +128,7 @@ SyncState {self.home}/state-
 
     def sync(self):
         run = subprocess.run(["mbsync", "-c", self.home / "config", "-a", "-V"],
-                             capture_output=True, text=True, check=False, timeout=120)
+                             capture_output=True, text=True, check=False, timeout=4 * DEADLINE)
         self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
 
     def near(self, folder="INBOX"):

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """The harness itself, on Dovecot alone: what the other tests lean on."""
 
+import tempfile
 import unittest
+from pathlib import Path
 
 from harness.case import RoostCase, main
 from harness.dovecot import MASTER_PASSWORD, MASTER_USER
-from harness.process import Timeout, wait_until
+from harness.process import Process, Timeout, alive, descendants, wait_until
 from harness.view import Message, View, truth
 
 
@@ -126,6 +128,59 @@ class ViewTest(unittest.TestCase):
         self.assertTrue(view.equals([(1, set()), (9, {"\\Seen"})]))
         view.take(b"* 2 FETCH (FLAGS (\\Recent))")
         self.assertFalse(view.equals([(1, set()), (9, {"\\Seen"})]))
+
+
+class ProcessTest(unittest.TestCase):
+    """What a server does wrong in the background fails the test that started it."""
+
+    REPORTS = ("core/x.cc:7:3: runtime error: signed integer overflow",
+               "==7==ERROR: AddressSanitizer: heap-use-after-free on address 0x602000000010",
+               "==7==ERROR: LeakSanitizer: detected memory leaks",
+               "WARNING: ThreadSanitizer: data race (pid=7)")
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.log = Path(directory.name) / "log"
+
+    def process(self, script):
+        """A shell that runs the script, once it has said that it will."""
+        process = Process("sh", ["sh", "-c", f"trap 'exit 0' TERM; {script}"], self.log)
+        self.addCleanup(process.popen.kill)
+        return process
+
+    def talker(self, text):
+        process = self.process(f"echo '{text}' >&2; while :; do read line; sleep 0.01; done")
+        wait_until(lambda: text in process.log(), "it talks")
+        return process
+
+    def test_reports_of_sanitizers_fail_the_end_of_a_program(self):
+        for report in self.REPORTS:
+            with self.assertRaisesRegex(AssertionError, "has a report"):
+                self.talker(report).stop()
+
+    def test_reports_of_sanitizers_fail_the_killing_of_a_program(self):
+        for report in self.REPORTS:
+            with self.assertRaisesRegex(AssertionError, "has a report"):
+                self.talker(report).kill()
+
+    def test_without_a_report_it_may_be_ended_and_killed(self):
+        self.assertEqual(self.talker("all is well").stop(), 0)
+        self.talker("all is well").kill()
+
+    def test_a_program_that_ended_by_itself_cannot_be_killed(self):
+        process = self.process("exit 3")
+        wait_until(lambda: not process.running(), "it has ended")
+        with self.assertRaisesRegex(AssertionError, "ended with 3 before"):
+            process.kill()
+
+    def test_a_program_is_killed_with_what_it_started(self):
+        process = self.process("sleep 600 & echo started; wait")
+        wait_until(lambda: "started" in process.log(), "it has a child")
+        below = descendants(process.pid)
+        self.assertEqual(len(below), 1)
+        process.kill_all()
+        self.assertFalse(any(map(alive, below)))
 
 
 class WaitTest(unittest.TestCase):

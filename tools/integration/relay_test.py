@@ -9,7 +9,7 @@ import time
 
 from harness.case import DIRECT, RoostCase, main, roost_only
 from harness.dovecot import PASSWORD
-from harness.process import wait_until
+from harness.process import DEADLINE, MEASURED, wait_until
 
 MB = 1 << 20
 
@@ -35,6 +35,7 @@ class RelayTest(RoostCase):
     SIZE = 40 * MB
     # What roostd may grow by while such a body passes: its buffers, and what the allocator keeps.
     GROWTH_KB = 24 * 1024
+    environment = MEASURED
 
     def memory(self):
         return 0 if DIRECT else self.front.process.memory_kb()
@@ -51,7 +52,7 @@ class RelayTest(RoostCase):
         self.assertLess(self.memory() - self.before_kb, self.GROWTH_KB)
 
     def fetch(self, client, number, size):
-        answer = client.ok(f"FETCH {number} BODY.PEEK[]", deadline=120)
+        answer = client.ok(f"FETCH {number} BODY.PEEK[]", deadline=4 * DEADLINE)
         head = b"* %d FETCH (BODY[] {%d}\r\n" % (number, size)
         body = next(r for r in answer.untagged if r.startswith(head))
         return body[len(head):len(head) + size]
@@ -59,7 +60,7 @@ class RelayTest(RoostCase):
     def test_a_large_message_is_the_same_after_upload_and_download(self):
         for non_sync in (False, True):
             for tls in ("implicit", "plain"):
-                client = self.client(self.user(), tls=tls, deadline=120)
+                client = self.client(self.user(), tls=tls, deadline=4 * DEADLINE)
                 sent = large_message(self.SIZE)
                 client.append("INBOX", sent, non_sync=non_sync)
                 self.assert_memory_bounded()
@@ -90,10 +91,10 @@ class RelayTest(RoostCase):
 
     def test_a_reader_that_stops_reading_holds_up_the_store_not_the_memory(self):
         user = self.user()
-        writer = self.client(user, deadline=120)
+        writer = self.client(user, deadline=4 * DEADLINE)
         sent = large_message(self.SIZE)
         writer.append("INBOX", sent)
-        slow = self.client(user, deadline=120)
+        slow = self.client(user, deadline=4 * DEADLINE)
         tag = slow.start("FETCH 1 BODY.PEEK[]")
         # Meanwhile everybody else is served.
         other = self.client(self.user())
@@ -107,7 +108,7 @@ class RelayTest(RoostCase):
 
     def test_a_client_that_leaves_in_the_middle_of_a_body_costs_only_itself(self):
         user = self.user()
-        client = self.client(user, deadline=120)
+        client = self.client(user, deadline=4 * DEADLINE)
         client.append("INBOX", large_message(8 * MB))
         for _ in range(3):
             leaver = self.client(user)
@@ -128,7 +129,7 @@ class RelayTest(RoostCase):
 
         def one(user, seed):
             try:
-                client = self.client(user, deadline=180)
+                client = self.client(user, deadline=6 * DEADLINE)
                 sent = large_message(10 * MB + seed, seed)
                 client.append("INBOX", sent, non_sync=seed % 2 == 0)
                 if digest(self.fetch(client, 1, len(sent))) != digest(sent):

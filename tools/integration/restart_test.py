@@ -22,6 +22,7 @@ import unittest
 from embedded_test import EmbeddedStoreCase
 from harness.imap import flag_set
 from harness.parked import Parked
+from harness.process import DEADLINE, SLOWNESS
 from harness.roost import RoostStore
 
 OPTIONS = argparse.Namespace(clients=400, seed=1)
@@ -140,7 +141,7 @@ class RestartTest(EmbeddedStoreCase):
 
     async def restart(self):
         self.reports = []
-        self.deadline = 60 + OPTIONS.clients / 50
+        self.deadline = 2 * DEADLINE + SLOWNESS * OPTIONS.clients / 50
         self.clients = [Member(n, self.mailboxes[n // len(CLASSES)], self.report) for n in range(OPTIONS.clients)]
         try:
             await self.park()

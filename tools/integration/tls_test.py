@@ -25,7 +25,7 @@ class BioClient:
     """A TLS client whose bytes go through our hands, to be cut and glued."""
 
     def __init__(self, host, port, context, hostname="localhost"):
-        self.socket = socket.create_connection((host, port), timeout=30)
+        self.socket = socket.create_connection((host, port), timeout=DEADLINE)
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname=hostname)
         self.chunk = None  # bytes per segment; None: all at once
@@ -169,7 +169,7 @@ class TlsTest(RoostCase):
             first = self.session_works(context)
             session = first.socket.session
             first.logout()
-            sock = socket.create_connection((self.front.host, self.front.imaps_port), timeout=30)
+            sock = socket.create_connection((self.front.host, self.front.imaps_port), timeout=DEADLINE)
             self.addCleanup(sock.close)
             second = context.wrap_socket(sock, server_hostname="localhost", session=session)
             self.addCleanup(second.close)

@@ -11,7 +11,8 @@ import unittest
 from pathlib import Path
 
 BIN = Path(os.environ.get("ROOST_BIN", "build/bin"))
-DEADLINE_S = 60
+SLOWNESS = float(os.environ.get("ROOST_TEST_SLOWNESS", "1"))  # of the programs of a sanitized build
+DEADLINE_S = 60 * SLOWNESS
 
 
 class Background:
@@ -28,8 +29,11 @@ class Background:
         raise RuntimeError("\n".join(self.lines))
 
     def stop(self):
+        """Ends it; that it ends well is part of every test."""
         self.process.terminate()
-        self.process.communicate(timeout=DEADLINE_S)
+        output, _ = self.process.communicate(timeout=DEADLINE_S)
+        if self.process.returncode != 0:
+            raise AssertionError(f"{self.process.args[0]} ended with {self.process.returncode}:\n{output}")
 
 
 class Store(Background):

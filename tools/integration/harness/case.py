@@ -65,11 +65,13 @@ class RoostCase(unittest.TestCase):
       login            how roostd logs in
       settings         configuration keys beside listeners, certificates and stores
       store_settings   keys of the store
+      environment      of roostd, beside the test's own
     """
 
     login = "client"
     settings = {}
     store_settings = {}
+    environment = {}
 
     @classmethod
     def setUpClass(cls):
@@ -110,7 +112,7 @@ class RoostCase(unittest.TestCase):
             raise AssertionError("roostd is not built; run tools/build, or set ROOST_BIN")
         defaults = {"shards": 2, "log": {"level": "debug"}, "parking": {"pool_keep_s": 1}}
         roostd = Roostd(cls.directory / name, cls.authority, stores, {**defaults, **(settings or {})},
-                        certificates)
+                        certificates, cls.environment)
         cls.addClassCleanup(cls._stop_roostd, roostd)
         return roostd
 

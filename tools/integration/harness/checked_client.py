@@ -13,6 +13,7 @@ import time
 
 from .belief import Belief, Violation, expand
 from .imap import flag_set
+from .process import DEADLINE
 
 _LITERAL = re.compile(rb"~?\{(\d+)\}\r\n$")
 _NUMBER = re.compile(rb"^\* (\d+) (EXISTS|EXPUNGE|RECENT|FETCH)\b ?(.*)$", re.I | re.S)
@@ -88,7 +89,7 @@ _ENDS = (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError, OSError)
 class CheckedClient:
     """Connected by `open`; `report(client, text)` is called for what is wrong, and the connection aborted."""
 
-    def __init__(self, name, user, klass, report, identities, deadline=30.0):
+    def __init__(self, name, user, klass, report, identities, deadline=DEADLINE):
         self.name, self.user = name, user
         self.report, self.identities, self.deadline = report, identities, deadline
         self.belief = Belief(klass)
@@ -387,7 +388,7 @@ class Direct:
         self._wire, self._tags = wire, 0
 
     @classmethod
-    async def open(cls, host, port, user, password, deadline=30.0):
+    async def open(cls, host, port, user, password, deadline=DEADLINE):
         direct = None
         try:
             wire = await asyncio.wait_for(Wire.open(host, port), deadline)
@@ -400,7 +401,7 @@ class Direct:
                 direct.close()
             raise Gone(str(error) or "silence") from error
 
-    async def run(self, command, deadline=30.0):
+    async def run(self, command, deadline=DEADLINE):
         """(tagged, untagged)."""
         self._tags += 1
         tag = f"d{self._tags}".encode()

@@ -7,14 +7,13 @@ Where it is there, the tests of it run.
 import os
 import pwd
 import shutil
-import signal
 import socket
 import struct
 import threading
 from pathlib import Path
 
 from .dovecot import MASTER_PASSWORD, MASTER_USER, PASSWORD, deliver, share_with
-from .process import Process, accepts, alive, descendants, free_port, wait_until
+from .process import Process, accepts, descendants, free_port, wait_until
 
 PROGRAMS = Path("/usr/lib/cyrus/bin")
 ACCOUNT = "cyrus"  # which its programs insist on
@@ -98,16 +97,8 @@ class Cyrus:
 
     def kill(self):
         """Ends it and all its processes as a crash of the machine would, or nearly so."""
-        self._process.signal(signal.SIGSTOP)  # so that nothing is forked while we look
-        processes = descendants(self._process.pid)
-        self._process.kill()
+        self._process.kill_all()
         self._process = None
-        for pid in processes:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        wait_until(lambda: not any(map(alive, processes)), "cyrus has gone")
 
     def stop(self):
         if self.running():

@@ -13,7 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from .process import Process, accepts, alive, descendants, free_port, wait_until
+from .process import Process, accepts, free_port, wait_until
 
 PASSWORD = "secret"
 SPECIAL_USER = 'odd \\ "name"'  # must be quoted or a literal
@@ -92,16 +92,8 @@ class Dovecot:
 
     def kill(self):
         """Ends it and all its processes as a crash of the machine would, or nearly so."""
-        self._process.signal(signal.SIGSTOP)  # so that nothing is forked while we look
-        processes = descendants(self._process.pid)
-        self._process.kill()
+        self._process.kill_all()
         self._process = None
-        for pid in processes:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        wait_until(lambda: not any(map(alive, processes)), "dovecot has gone")
 
     def logins(self, user):
         """How many sessions of the user have ever been opened.

@@ -4,13 +4,14 @@ import collections
 
 from .checked_client import CheckedClient
 from .dovecot import PASSWORD
+from .process import DEADLINE
 
 
 class Parked(CheckedClient):
     """`told` holds ("gone", uid), ("flags", uid, flags) and ("exists", count) since it came to rest."""
 
     def __init__(self, name, user, klass, report, mailbox="INBOX", quiet=False):
-        super().__init__(name, user, klass, report, {}, deadline=120)
+        super().__init__(name, user, klass, report, {}, deadline=4 * DEADLINE)
         self.mailbox, self.quiet = mailbox, quiet
         self.told = []
         self.idling = None

@@ -8,9 +8,16 @@ import socket
 import subprocess
 import time
 
+# How many times as long as those of a release build the programs may take: sanitized ones are slow.
+SLOWNESS = float(os.environ.get("ROOST_TEST_SLOWNESS", "1"))
+
 # Seconds after which a condition that should come true soon counts as never. Generous, because the
-# machine may be building something else; a passing test never waits for it.
-DEADLINE = 30.0
+# machine may be building something else; a passing test never waits for it. What may take longer gets a multiple.
+DEADLINE = 30.0 * SLOWNESS
+
+# The environment of programs whose memory is measured: an address sanitizer that keeps less of what they free.
+MEASURED = {"ASAN_OPTIONS": ":".join(filter(None, (os.environ.get("ASAN_OPTIONS"), "quarantine_size_mb=1",
+                                                   "thread_local_quarantine_size_kb=64")))}
 
 
 class Timeout(AssertionError):
@@ -133,7 +140,7 @@ class Process:
     def signal(self, number):
         self.popen.send_signal(number)
 
-    def stop(self, deadline=15.0):
+    def stop(self, deadline=DEADLINE / 2):
         """Asks it to end, then insists. Returns its exit status (negative: the signal)."""
         if self.running():
             self.popen.send_signal(signal.SIGTERM)
@@ -155,11 +162,25 @@ class Process:
                 raise AssertionError(f"{self.name} has a report:\n{log[max(0, at - 200):at + 4000]}")
 
     def kill(self):
-        """Ends it as a crash would."""
-        if self.running():
-            self.popen.kill()
-        self.popen.wait()
+        """Ends it as a crash would. That it ran until then is part of every test."""
+        self.popen.kill()
+        status = self.popen.wait()
         self._log.close()
+        self.check_reports()
+        if status != -signal.SIGKILL:
+            raise AssertionError(f"{self.name} ended with {status} before it was killed:\n{self.log()[-4000:]}")
+
+    def kill_all(self):
+        """Ends it and all processes below it as a crash of the machine would, or nearly so."""
+        self.signal(signal.SIGSTOP)  # so that nothing is forked while we look
+        processes = descendants(self.pid)
+        self.kill()
+        for pid in processes:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        wait_until(lambda: not any(map(alive, processes)), f"{self.name} has gone")
 
     def memory_kb(self):
         """Resident memory in KB."""
