@@ -372,6 +372,13 @@ void Entering::OpenSession() {
                          Dialer::Urgency::kClient, *this);
 }
 
+// Before the answer to the login: an ALERT.
+void Entering::OnStoreData(Session&, const Piece& piece, const Response* first) {
+  if (!IsAlert(piece, first)) return;
+  client_.Write(piece.bytes);
+  alerts_ += piece.bytes;
+}
+
 void Entering::OnSessionReady(Session& session) {
   Services& services = client_.services();
   ++services.stats.logins;
@@ -388,6 +395,7 @@ void Entering::OnSessionReady(Session& session) {
     cell.user =
         services.users.Enter(services.config, dialer, credentials_, hash, session.address());
     cell.user->NoteCapabilities(offered);
+    cell.user->HearsAnew(alerts_);  // not again when it wakes
   }
   StripUncarried(&offered);
   offered.RemovePrefix("AUTH=");

@@ -40,7 +40,7 @@ class Entering final : public Talk, private SessionSink {
   enum class State : uint8_t { kTalking, kSasl, kMoving, kLoggingIn };
 
   void OnSessionReady(Session& session) override;
-  void OnStoreData(Session&, const Piece&, const Response*) override {}
+  void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
 
   const ListenerConfig& listener() const;
@@ -73,6 +73,7 @@ class Entering final : public Talk, private SessionSink {
   uint64_t since_ns_ = 0;
   uint32_t target_shard_ = 0;
   std::unique_ptr<Session> session_;
+  std::string alerts_;  // of the login, told already
 };
 
 }  // namespace roost

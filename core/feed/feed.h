@@ -105,6 +105,11 @@ class Feed final : public Retirable, private DriverListener {
   void Kill(const std::string& reason);
   // Tells the host of what was logged outside of the driver's batches.
   void TellNews() { host_.OnFeedNews(*this); }
+  // Untagged lines for every subscriber, that its driver did not hear. Those who lag may be let go.
+  void TellLines(std::string_view lines) {
+    OnDriverLine(lines);
+    TellNews();
+  }
 
   // Never given to another feed of this process: addresses are reused, and so are numbers in logs.
   uint64_t id() const { return id_; }

@@ -61,6 +61,8 @@ void Audit::Opened(Opener::Result result) {
   }
   session_ = std::move(result.session);
   session_->set_sink(*this);
+  if (!result.alerts.empty()) feed_.TellLines(result.alerts);
+  if (!done_) return;  // that was too much for its last subscriber
   const SelectedMailbox& m = *session_->state().selected();
   if (m.uid_validity != feed_.uid_validity() || m.mailbox_id != feed_.mailbox_id() ||
       !MayBeWatched(m)) {

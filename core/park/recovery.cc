@@ -78,6 +78,8 @@ void Recovery::Opened(Opener::Result result) {
   }
   session_ = std::move(result.session);
   session_->set_sink(*this);
+  const FeedHold hold(feeds_, feed_);
+  if (!result.alerts.empty()) feed_.TellLines(result.alerts);
   const SelectedMailbox& m = *session_->state().selected();
   if (m.uid_validity != feed_.uid_validity() || !MayBeWatched(m) ||
       m.mailbox_id != feed_.mailbox_id()) {
@@ -187,6 +189,12 @@ void Recovery::Adopt() {
   ++feeds_.stats().recovered;
   feed_.TellNews();
   feeds_.RecoveryOver(feed_);
+}
+
+void Recovery::OnStoreData(Session&, const Piece& piece, const Response* first) {
+  if (!IsAlert(piece, first)) return;
+  const FeedHold hold(feeds_, feed_);
+  feed_.TellLines(piece.bytes);
 }
 
 void Recovery::OnSessionLost(Session&, SessionLoss, const std::string& text) { Pause(text); }

@@ -37,7 +37,7 @@ class Recovery final : public Retirable, private SessionSink {
   // Of flags that changed while the store was away; each message counts about 100.
   static constexpr size_t kMostFlagBytes = size_t{256} << 20;
 
-  void OnStoreData(Session&, const Piece&, const Response*) override {}
+  void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
 
   void Pause(std::string_view reason);

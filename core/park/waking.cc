@@ -149,7 +149,12 @@ void Waking::Opened(Opener::Result result) {
   }
   session_ = std::move(result.session);
   session_->set_sink(*this);
+  if (wish_.feed != nullptr && !result.alerts.empty()) {
+    wish_.feed->TellLines(result.alerts);
+    if (!done_) return;  // its client was too far behind to be told one thing more
+  }
   if (wish_.feed == nullptr) {
+    alerts_ = std::move(result.alerts);
     ++feeds_.stats().woken;
     return Finish(Outcome::kAttached, {});
   }
@@ -325,7 +330,8 @@ void Waking::NoteFlags(const Response& fetch) {
   news_[uid] = {uid, info.modseq.value_or(0), CanonicalFlags(*info.flags)};
 }
 
-void Waking::OnStoreData(Session&, const Piece&, const Response* first) {
+void Waking::OnStoreData(Session&, const Piece& piece, const Response* first) {
+  if (IsAlert(piece, first) && alerts_.size() < kMostAlertBytes) alerts_ += piece.bytes;
   if (!done_ || first == nullptr || wish_.feed == nullptr) return;
   if (first->kind == ResponseKind::kFetch) return NoteFlags(*first);
   // Counts do not add up any more.
@@ -350,7 +356,8 @@ void Waking::Finish(Outcome outcome, std::string text) {
   if (session_ != nullptr && outcome == Outcome::kAttached) {
     session_->DropView();
     result.session = std::move(session_);
-    result.tell = std::move(tell_);
+    // What all sessions hear, the feed's log has told already.
+    result.tell = tell_.find(alerts_) == tell_.npos ? alerts_ + tell_ : std::move(tell_);
     result.owed = std::move(owed_);
   } else if (session_ != nullptr) {
     user_.Release(std::move(session_));

@@ -84,6 +84,7 @@ class Waking final : public Retirable, private SessionSink {
   static constexpr int kMaxWaits = 50;  // 10 s for a feed without driver
   static constexpr uint64_t kRetryMs = 200;
   static constexpr size_t kMostNewsBytes = size_t{16} << 20;
+  static constexpr size_t kMostAlertBytes = 16 * 1024;
   // A store that says nothing at all holds a client up no longer, whatever is being waited for.
   static constexpr uint64_t kMostSeconds = 30;
 
@@ -125,6 +126,7 @@ class Waking final : public Retirable, private SessionSink {
   std::map<uint32_t, FlagChange> news_;
   size_t news_bytes_ = 0;  // told for them, about
   std::string tell_;
+  std::string alerts_;  // to be told before
   OwedExpunges owed_;
   std::unique_ptr<Opener> opener_;
   std::unique_ptr<Session> session_;

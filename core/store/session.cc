@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/clock.h"
+#include "core/base/hash.h"
 #include "core/store/dialer.h"
 #include "core/store/session_listing.h"
 #include "proto/check.h"
@@ -197,7 +198,21 @@ void Session::HandleTagged(const Piece& piece, const Response& response) {
   if (ended->kind == CommandKind::kIdle) idling_ = false;
   eating_ = !piece.ends_message;
   SetDeadline();
-  if (hidden.done) hidden.done(response);
+  if (response.CodeIs("ALERT")) TellAlert(response.text);
+  if (hidden.done && phase_ != Phase::kLost) hidden.done(response);
+}
+
+// Some stores repeat theirs with each answer.
+void Session::TellAlert(std::string_view text) {
+  const auto hash = static_cast<uint32_t>(SipHash13({}, text));
+  if (std::exchange(last_alert_, hash) == hash) return;
+  const std::string line = "* OK [ALERT] " + std::string(text) + "\r\n";
+  Piece piece;
+  piece.kind = Piece::Kind::kText;
+  piece.begins_message = piece.ends_message = piece.ends_line = true;
+  piece.bytes = line;
+  const Response response = ParseResponse(line);
+  sink_->OnStoreData(*this, piece, &response);
 }
 
 // `+` for an IDLE of ours.
@@ -331,8 +346,10 @@ void Session::RunSelect(std::string_view mailbox, bool examine, Done done) {
   }
   Hidden hidden;
   hidden.done = std::move(done);
-  // All that a SELECT says is its own: nobody else is told of it.
-  hidden.untagged = [](const Piece&, const Response*) { return true; };
+  // All that a SELECT says is its own: nobody else is told of it, but for what people must see.
+  hidden.untagged = [](const Piece&, const Response* first) {
+    return first == nullptr || !first->CodeIs("ALERT");
+  };
   RunHidden(std::move(command), text, std::move(hidden));
 }
 

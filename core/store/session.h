@@ -21,6 +21,8 @@
 //  3501, 2.2.1).
 //  2. A tagged answer or `+` that nobody awaits ends the session.
 //  3. With a view, the view's size is what the store announced, at every point of the stream.
+//  4. An ALERT in an answer that is eaten, or before the login is over, goes to the sink as an
+//  untagged line (RFC 3501, 7.1: people must be shown it); the same one once.
 #ifndef ROOST_CORE_STORE_SESSION_H_
 #define ROOST_CORE_STORE_SESSION_H_
 
@@ -197,6 +199,7 @@ class Session final : public Retirable, private StreamOwner {
     std::string server_name;
     std::string tag;
     std::list<std::string> parts;  // what follows each `+`; wiped by WipeLogin
+    std::vector<std::string> alerts;
     bool capabilities_known = false;
   };
 
@@ -215,6 +218,7 @@ class Session final : public Retirable, private StreamOwner {
   void UpdateView(const Response& response);
   void RunHidden(SentCommand command, std::string_view text, Hidden hidden);
   void SetDeadline();
+  void TellAlert(std::string_view text);
 
   // session_login.cc
   void HandleLoginPhase(const Piece& piece, const Response& response);
@@ -256,6 +260,7 @@ class Session final : public Retirable, private StreamOwner {
   bool saw_logout_ = false;
   bool as_proxy_ = false;
   size_t address_ = 0;
+  uint32_t last_alert_ = 0;  // a hash
   uint64_t tag_number_ = 0;
   uint64_t last_heard_ns_ = 0;
   size_t line_bytes_ = 0;     // of the response line under way

@@ -102,6 +102,8 @@ void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
     return Lose(early ? SessionLoss::kUnreachable : SessionLoss::kBye,
                 "the store said BYE: " + std::string(response.text));
   }
+  const bool refusal = response.kind == ResponseKind::kTagged && response.status != Status::kOk;
+  if (response.CodeIs("ALERT") && !refusal) login_->alerts.emplace_back(response.text);
   if (phase_ == Phase::kGreeting) return Greeted(response);
   if (response.kind == ResponseKind::kContinuation) {
     if (phase_ == Phase::kLogin) return LoginContinuation();
@@ -302,7 +304,10 @@ void Session::LoginAnswered(const Response& response) {
                   : response.status == Status::kNo ? "NO"
                                                    : "BAD";
   login_answer_ += ' ';
-  if (!response.code.empty() && !response.CodeIs("CAPABILITY")) {
+  // An ALERT is told by itself: the client's own answer has another code.
+  const bool told =
+      response.CodeIs("CAPABILITY") || (response.CodeIs("ALERT") && response.status == Status::kOk);
+  if (!response.code.empty() && !told) {
     login_answer_.append("[").append(response.code).append("] ");
   }
   AppendText(&login_answer_, response.text);
@@ -318,10 +323,12 @@ void Session::LoggedIn() {
   deadline_.Cancel();
   if (place_ != nullptr) place_->LoginOver();
   WipeLogin();
+  const std::vector<std::string> alerts = std::move(login_->alerts);
   login_.reset();
   stream_.SetSecret(false);
   state_.set_capabilities(place_ != nullptr ? place_->Shared(state_.capabilities())
                                             : state_.capabilities());
+  for (const std::string& alert : alerts) TellAlert(alert);
   sink_->OnSessionReady(*this);
   login_answer_ = {};
 }

@@ -126,6 +126,12 @@ void User::NoteLoginRefused() {
   table_.TellRefused(*this);
 }
 
+bool User::HearsAnew(std::string_view alerts) {
+  if (alerts.empty()) return false;
+  const auto hash = static_cast<uint32_t>(SipHash13({}, alerts));
+  return std::exchange(last_alerts_, hash) != hash;
+}
+
 void User::NoteCapabilities(const CapabilitySet& offered) {
   capabilities_ = offered;
   StripUncarried(&capabilities_);
@@ -234,6 +240,10 @@ void Opener::OpenNew() {
   session_ = user_.Open(wish_.client, wish_.urgency, *this);
 }
 
+void Opener::OnStoreData(Session&, const Piece& piece, const Response* first) {
+  if (IsAlert(piece, first) && alerts_.size() < kMostAlertBytes) alerts_ += piece.bytes;
+}
+
 void Opener::OnSessionReady(Session& session) {
   user_.NoteLoginTaken();
   user_.NoteCapabilities(session.state().capabilities());
@@ -301,6 +311,7 @@ void Opener::Finish(Failure failure, std::string text) {
   result.text = std::move(text);
   if (failure == Failure::kNone) {
     result.session = std::move(session_);
+    if (user_.HearsAnew(alerts_)) result.alerts = std::move(alerts_);
   } else if (session_ != nullptr) {
     session_->Close();
     loop_.Retire(std::move(session_));

@@ -94,6 +94,8 @@ class User final : public SessionSink, public Retirable {
   }
   void NoteLoginRefused();
   void NoteLoginTaken() { login_refused_ = false; }
+  // What the store had to say to people when a session was opened: other than the last time?
+  bool HearsAnew(std::string_view alerts);
 
   // Keeps a settled session for the next wake, or closes it. Its sink becomes this.
   void Release(std::unique_ptr<Session> session);
@@ -133,7 +135,8 @@ class User final : public SessionSink, public Retirable {
   enum class Proxy : uint8_t { kUnjudged, kSame, kOther };
   Proxy proxy_ = Proxy::kUnjudged;
   bool login_refused_ = false;
-  size_t address_ = 0;  // of the store; changed only when it cannot be reached
+  uint32_t last_alerts_ = 0;  // a hash
+  size_t address_ = 0;        // of the store; changed only when it cannot be reached
   std::vector<Pooled> pool_;
   Alarm expiry_;
 };
@@ -161,6 +164,8 @@ class Opener final : private SessionSink {
     Failure failure = Failure::kNone;
     std::unique_ptr<Session> session;  // selected and settled when kNone
     std::string text;
+    // kNone: untagged lines that the user's people must be shown, and were not the last time.
+    std::string alerts;
   };
   using Done = std::function<void(Result)>;
 
@@ -170,8 +175,10 @@ class Opener final : private SessionSink {
 
  private:
   void OnSessionReady(Session& session) override;
-  void OnStoreData(Session&, const Piece&, const Response*) override {}
+  void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
+  static constexpr size_t kMostAlertBytes = 4096;
+
   void OpenNew();
   void FinishLater(Failure failure, std::string text);
   void Enabled();
@@ -184,8 +191,14 @@ class Opener final : private SessionSink {
   bool pooled_ = false;  // session_ was kept, not opened for this
   Done done_;
   std::unique_ptr<Session> session_;
+  std::string alerts_;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);  // for a posted task: still there?
 };
+
+// A line that people must be shown (RFC 3501, 7.1).
+inline bool IsAlert(const Piece& piece, const Response* first) {
+  return first != nullptr && piece.ends_message && first->CodeIs("ALERT");
+}
 
 // NO or BAD to a login that more tries will not mend (RFC 5530): not UNAVAILABLE, LIMIT, INUSE,
 // SERVERBUG, CONTACTADMIN.

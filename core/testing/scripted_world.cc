@@ -121,6 +121,7 @@ bool ScriptedWorld::TakeLogin(Peer& peer, const std::string& line) {
   sessions_.push_back(&peer);
   logins_.push_back(line.substr(tag.size() + 1));
   ids_.push_back(peer.id);
+  if (!alert_.empty()) peer.Say("* OK [ALERT] " + alert_);
   peer.Say(tag + " OK [CAPABILITY " + capabilities_ + "] Logged in");
   return true;
 }

@@ -74,6 +74,8 @@ class ScriptedWorld {
   void Hang(size_t client);
   // Logins are refused with this from now on; empty: taken again.
   void RefuseLogins(std::string answer) { refusal_ = std::move(answer); }
+  // An ALERT before each login's answer; empty: none.
+  void AlertAtLogins(std::string text) { alert_ = std::move(text); }
   size_t logins_refused() const { return logins_refused_; }
 
   // Logins are not answered, until this is taken back.
@@ -137,6 +139,7 @@ class ScriptedWorld {
 
   const std::string capabilities_;
   std::string refusal_;
+  std::string alert_;
   size_t logins_refused_ = 0;
   bool holds_logins_ = false;
   std::vector<std::pair<Peer*, std::string>> held_logins_;
