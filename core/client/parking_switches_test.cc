@@ -73,6 +73,29 @@ TEST(ParkingSwitches, KnowAClientByWhatItSaidWhileItWasParked) {
   world.Asked(0, "IDLE");
 }
 
+// What it was told of flags is then the last that it knows for sure (RFC 7162, 3.2).
+TEST(ParkingSwitches, LeaveTheModseqOfTheStoresAnswerToIdle) {
+  ScriptedWorld world;
+  world.config().parking.enabled = false;
+  world.TakeSwitches();
+  const size_t client = world.LogIn();
+  world.Enable(client, 0, "CONDSTORE");
+  world.Select(client, 0, {.uids = {1, 2}});
+  const auto idle_hears = [&](const std::string& answer) {
+    world.StartIdle(client);
+    const std::string tag = world.Asked(0, "IDLE");
+    world.Tell(0, "+ idling");
+    world.Tell(0, "* 2 FETCH (UID 2 MODSEQ (9) FLAGS ())");
+    EXPECT_EQ(world.Hear(client), "* 2 FETCH (UID 2 MODSEQ (9) FLAGS ())");
+    world.Say(client, "DONE");
+    EXPECT_EQ(world.NextAsked(0), "DONE");
+    world.Tell(0, tag + answer);
+    return world.Hear(client);
+  };
+  EXPECT_EQ(idle_hears(" OK [HIGHESTMODSEQ 5] done"), "i OK [HIGHESTMODSEQ 5] Idle completed.");
+  EXPECT_EQ(idle_hears(" OK done"), "i OK Idle completed.");
+}
+
 TEST(ParkingSwitches, KeepAClientOnItsOwnSessionInIdle) {
   ScriptedWorld world;
   const size_t client = world.LogInAndSelect({.uids = {1, 2}});

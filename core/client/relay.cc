@@ -219,10 +219,7 @@ void Relay::ExecuteLocal(const std::string& text) {
   }
 }
 
-void Relay::IdleLine(std::string_view line) {
-  if (IsDoneLine(line)) return EndIdle("OK Idle completed.");
-  EndIdle("BAD Expected DONE.");
-}
+void Relay::IdleLine(std::string_view line) { EndIdle(IsDoneLine(line)); }
 
 void Relay::OnStoreData(Session& session, const Piece& piece, const Response* first) {
   if (client_.closed()) return;

@@ -107,8 +107,9 @@ class Relay final : public Talk, private SessionSink {
   void StartOwnIdle();
   bool OwnIdlePolls() const;
   void PollLater();
-  void EndIdle(std::string_view answer);
+  void EndIdle(bool properly);
   void IdleEnded();
+  std::string IdleAnswer(const SessionState& state) const;
 
   // relay_quiet.cc
   void ArmQuiet(uint64_t in_ns);
@@ -134,6 +135,7 @@ class Relay final : public Talk, private SessionSink {
   bool local_ready_ = false;   // an own answer waits until the session is settled
   bool store_paused_ = false;
   bool own_idle_started_ = false;
+  bool idle_by_done_ = false;  // IDLE is being ended by DONE, not by something else
   bool idle_refused_ = false;  // by the store, that offers it
   bool quiet_over_ = false;    // this silence cannot be parked; the next command begins another
   bool withheld_expunge_ = false;
@@ -141,7 +143,6 @@ class Relay final : public Talk, private SessionSink {
   std::string forwarded_tag_;  // of the command under way
   std::string local_;          // command that is answered here
   std::string idle_tag_;
-  std::string idle_answer_;
   uint64_t retry_ms_ = kFirstRetryMs;
   uint64_t active_ns_ = 0;  // when either side said something last
   // What the session said while the client was quiet, told at its next command. In kQuietParking

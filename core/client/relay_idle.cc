@@ -94,16 +94,17 @@ void Relay::Park(const Parking::Result& result) {
     cell.rights = RightsOf(*selected);
     cell.permanent_flags = HashOfFlags(selected->permanent_flags);
   }
+  const bool ended = state_ == State::kEnding;
+  const std::string answer = ended ? IdleAnswer(state) : "";
   if (!result.took_session) cell.user->Release(std::move(session_));
   cell.feed = result.feed;
   cell.cursor = result.cursor;
-  const bool ended = state_ == State::kEnding;
   const bool idling = !ended && state_ != State::kQuietParking;
   cell.idling = idling;
   services.clients.Subscribe(client_.index());
   ++services.stats.parked;
   if (!idling && !ended) ++services.stats.quiet_parks;
-  if (ended) client_.Answer(idle_tag_, idle_answer_);
+  if (ended) client_.Answer(idle_tag_, answer);
   auto awake = std::make_unique<Awake>(client_);
   if (idling) awake->SetIdleTag(idle_tag_);
   client_.Become(std::move(awake));
@@ -151,8 +152,8 @@ void Relay::PollLater() {
   });
 }
 
-void Relay::EndIdle(std::string_view answer) {
-  idle_answer_ = answer;
+void Relay::EndIdle(bool properly) {
+  idle_by_done_ = properly;
   const State was = std::exchange(state_, State::kEnding);
   retry_.Cancel();
   if (was == State::kParking && parking_ != nullptr) return parking_->Cancel();
@@ -172,8 +173,20 @@ void Relay::IdleEnded() {
   state_ = State::kRelaying;
   retry_ms_ = kFirstRetryMs;
   client_.stream().SetQuiet(false);
-  client_.Answer(idle_tag_, idle_answer_);
+  client_.Answer(idle_tag_, IdleAnswer(session_->state()));
   client_.ResumeInput();
+}
+
+// What was relayed meanwhile came with answers to commands of ours: what the last of them said of
+// expunges that are still to be told is for the client.
+std::string Relay::IdleAnswer(const SessionState& state) const {
+  if (!idle_by_done_) return "BAD Expected DONE.";
+  std::string answer = "OK ";
+  const auto& selected = state.selected();
+  if (state.enabled().condstore() && selected && selected->answered_modseq != 0) {
+    answer += "[HIGHESTMODSEQ " + std::to_string(selected->answered_modseq) + "] ";
+  }
+  return answer + "Idle completed.";
 }
 
 }  // namespace roost

@@ -116,6 +116,7 @@ bool RelayMapped::MapFirst(const Piece& piece, const Response& first, EnabledSet
       return true;
     case ResponseKind::kOk:
       if (!first.CodeIs("HIGHESTMODSEQ")) break;
+      stated_modseq_ = std::min(stated_modseq_, ParseNumber(first.code_args));
       eating_ = !piece.ends_message;  // that it knows of all up to there is not so
       return true;
     case ResponseKind::kExpunge:
@@ -151,9 +152,10 @@ void RelayMapped::MapTagged(std::string_view line, const Response& response, Ena
   // happened before (RFC 7162, 3.2).
   if (ours && enabled.condstore() && !no_modseq_) {
     const bool highest = response.CodeIs("HIGHESTMODSEQ");
-    const uint64_t told = highest ? ParseNumber(response.code_args) : modseq_before_;
+    uint64_t known = std::min(modseq_before_, std::exchange(stated_modseq_, UINT64_MAX));
+    if (highest) known = std::min(known, ParseNumber(response.code_args));
     std::string code = "[HIGHESTMODSEQ ";
-    AppendNumber(&code, std::min(told, modseq_before_));
+    AppendNumber(&code, known);
     code += "] ";
     if (!reduced_ && ok && (highest || plain)) {
       out->append(response.tag).append(" OK ").append(code).append(response.text);

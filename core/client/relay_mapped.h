@@ -82,6 +82,8 @@ class RelayMapped {
   const UidSet uids_;  // of those owed when it began
   const bool no_modseq_;
   const uint64_t modseq_before_;
+  // The least that the store said with the command under way: all up to it was told. 2^64-1: none.
+  uint64_t stated_modseq_ = UINT64_MAX;
   uint32_t count_;  // messages of the session
   NumberMap map_;
   ResponseRewriter rewriter_;

@@ -70,6 +70,14 @@ void SessionState::SeenCode(const Response& response) {
   if (response.CodeIs("MAILBOXID")) m->mailbox_id = response.code_args;
 }
 
+// A message that was shown by its UID is decided, also once it is gone again.
+void SessionState::SeenFetch(const Response& response) {
+  SelectedMailbox* m = Current();
+  if (m == nullptr || m->uid_next == 0) return;
+  const std::optional<uint32_t> uid = ParseFetch(response.rest).uid;
+  if (uid) m->uid_next = std::max(m->uid_next, uint64_t{*uid} + 1);
+}
+
 std::optional<SentCommand> SessionState::Seen(const Response& response) {
   switch (response.kind) {
     case ResponseKind::kOk:
@@ -105,6 +113,9 @@ std::optional<SentCommand> SessionState::Seen(const Response& response) {
           --m->exists;
         }
       }
+      break;
+    case ResponseKind::kFetch:
+      SeenFetch(response);
       break;
     case ResponseKind::kVanished:
       if (SelectedMailbox* m = Current(); m != nullptr && !response.earlier) {
@@ -147,6 +158,8 @@ void SessionState::SeenTagged(const SentCommand& command, const Response& respon
     pending_.reset();
   } else if (command.kind == CommandKind::kClose || command.kind == CommandKind::kUnselect) {
     if (ok) selected_.reset();
+  } else if (selected_) {
+    selected_->answered_modseq = response.CodeIs("HIGHESTMODSEQ") ? Number(response.code_args) : 0;
   }
   if (ok && command.condstore) enabled_.Add(EnabledSet::kCondstore);
 }

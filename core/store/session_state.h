@@ -40,11 +40,14 @@ struct SelectedMailbox {
   bool out_of_step = false;         // counts contradicted themselves: never park on it
   uint32_t uid_validity = 0;        // 0: the store gave none
   uint64_t uid_next_at_select = 0;  // as SELECT gave it; 0: not given
-  // 0: not given; a lower bound: raised by growth of EXISTS since. 2^32 at most.
+  // 0: not given; a lower bound: raised by growth of EXISTS and UIDs seen since. 2^32 at most.
   uint64_t uid_next = 0;
   uint32_t exists = 0;
   // Of SELECT alone; 0: none. Later ones may speak of changes that the session was not told yet.
   uint64_t highest_modseq = 0;
+  // Of the last tagged answer; 0: it had none. While the session has expunges to tell, whoever was
+  // told of flags must not take their MODSEQ for what it knows, but this one (RFC 7162, 3.2).
+  uint64_t answered_modseq = 0;
   std::string flags;            // "(\Seen …)" of `* FLAGS`
   std::string permanent_flags;  // of [PERMANENTFLAGS]
   std::string mailbox_id;       // RFC 8474
@@ -85,6 +88,7 @@ class SessionState {
   // The mailbox that unsolicited data is about right now.
   SelectedMailbox* Current();
   void SeenCode(const Response& response);
+  void SeenFetch(const Response& response);
   void SeenTagged(const SentCommand& command, const Response& response);
 
   std::list<SentCommand> in_flight_;  // takes nothing while empty
