@@ -97,6 +97,23 @@ TEST_F(ListerTest, AsksByNumberWhenNoListAddsUp) {
   Watches({2, 4, 6});
 }
 
+TEST_F(ListerTest, AsksForWhatIsAnnouncedBehindNumbers) {
+  for (int i = 0; i < 3; ++i) List("2,4");
+  const std::string tag = world_.Asked(0, "FETCH 1:* (UID)");
+  world_.Tell(0, "* 1 FETCH (UID 2)");
+  world_.Tell(0, "* 2 FETCH (UID 4)");
+  world_.Tell(0, "* 5 EXISTS");
+  world_.Tell(0, "* 3 FETCH (UID 6)");
+  world_.Tell(0, tag + " OK done");
+  EXPECT_EQ(world_.Hear(client_), "* 5 EXISTS");
+  const std::string fetch = world_.Asked(0, "UID FETCH 7:* (UID)");
+  world_.Tell(0, "* 4 FETCH (UID 9)");
+  world_.Tell(0, "* 5 FETCH (UID 12)");
+  world_.Tell(0, fetch + " OK done");
+  world_.HearsNothing(client_, 0.1);
+  Watches({2, 4, 6, 9, 12});
+}
+
 TEST_F(ListerTest, BelievesNoNumbersThatDoNotAddUp) {
   for (int i = 0; i < 3; ++i) List("2,4");
   const std::string tag = world_.Asked(0, "FETCH 1:* (UID)");

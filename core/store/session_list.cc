@@ -83,8 +83,12 @@ void Session::ListByNumber() {
           last_number = number;
         }
         const uint32_t exists = state_.selected() ? state_.selected()->exists : 0;
-        if (!whole || last_number != exists) return ListEnd(false);
+        // More may have been announced meanwhile. No number has changed: FETCH forbids EXPUNGE.
+        if (!whole || last_number < listing_->expected || last_number > exists) {
+          return ListEnd(false);
+        }
         view_.emplace(std::move(uids));
+        view_->Exists(exists);
         ListEnd(true);
       },
       [this](const Piece& piece, const Response* first) {
