@@ -8,6 +8,7 @@
 #include "core/feed/difference.h"
 #include "core/feed/render.h"
 #include "proto/check.h"
+#include "proto/imap/tokens.h"
 
 namespace roost {
 
@@ -23,6 +24,30 @@ constexpr uint64_t kLatestLearnNs = 30 * kNsPerSecond;
 std::string_view Inside(std::string_view list) {
   if (list.size() < 2 || list.front() != '(' || list.back() != ')') return {};
   return list.substr(1, list.size() - 2);
+}
+
+std::vector<std::string_view> NamesIn(std::string_view list) {
+  std::vector<std::string_view> names;
+  for (std::string_view rest = Inside(list); !rest.empty();) {
+    const size_t end = std::min(rest.find(' '), rest.size());
+    if (end != 0) names.push_back(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return names;
+}
+
+// The names of `list` and behind them those that only `more` has. One that is gone from a mailbox
+// may still be in FLAGS; one that a message has must be (RFC 3501, 7.2.6).
+std::string JoinedFlags(const std::string& list, const std::string& more) {
+  const std::vector<std::string_view> known = NamesIn(list);
+  std::string joined(Inside(list));
+  for (std::string_view name : NamesIn(more)) {
+    const auto same = [name](std::string_view k) { return EqualsIgnoreCase(k, name); };
+    if (std::any_of(known.begin(), known.end(), same)) continue;
+    if (!joined.empty()) joined += ' ';
+    joined += name;
+  }
+  return "(" + joined + ")";
 }
 
 }  // namespace
@@ -45,7 +70,6 @@ void Feed::Describe(const SelectedMailbox& selected) {
   uid_validity_ = selected.uid_validity;
   mailbox_id_ = selected.mailbox_id;
   no_modseq_ = selected.no_modseq;
-  flags_ = selected.flags;
 }
 
 Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session, uint32_t told) {
@@ -55,6 +79,7 @@ Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session, uint32_t told) {
   const UidSet& listed = session->view()->known();
   if (state_ == State::kNew) {
     view_ = listed;
+    flags_ = selected.flags;
     horizon_ = session->horizon();
     confirmed_modseq_ = selected.highest_modseq;
     if (told < view_.size()) {
@@ -74,10 +99,10 @@ Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session, uint32_t told) {
     if (!d.came.empty()) OnDriverArrived(d.came);
     if (state_ == State::kDead) return Adoption::kOtherMailbox;
     horizon_ = std::max(horizon_, session->horizon());
-    // New keywords are announced before they appear.
-    if (selected.flags != flags_ && !selected.flags.empty()) {
-      OnDriverLine("* FLAGS " + selected.flags + "\r\n");
-    }
+    // New keywords are announced before they appear. The session may be behind the one before and
+    // lack some that are.
+    const std::string flags = JoinedFlags(flags_, selected.flags);
+    if (!selected.flags.empty() && flags != flags_) OnDriverLine("* FLAGS " + flags + "\r\n");
   }
   Describe(selected);
   state_ = State::kLive;
@@ -117,11 +142,7 @@ void Feed::LearnFlags() {
   const uint64_t again = SecondsToNs(static_cast<uint64_t>(config_.parking.driver_check_s));
   if (unknown == 0) return LearnFlagsIn(again / 2, again);
   std::vector<std::string> flags;
-  for (std::string_view rest = Inside(flags_); !rest.empty();) {
-    const size_t end = std::min(rest.find(' '), rest.size());
-    if (end != 0) flags.emplace_back(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
+  for (std::string_view name : NamesIn(flags_)) flags.emplace_back(name);
   driver_->LearnFlags(
       view_.At(unknown).value_or(1), flags,
       [this, again](bool ok, const UidSet& covered, const IdleDriver::FlagsFound& found) {

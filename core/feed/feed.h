@@ -137,6 +137,9 @@ class Feed final : public Retirable, private DriverListener {
 
   const UidSet& view() const { return view_; }
   uint64_t horizon() const { return horizon_; }
+  // By the word of another session every message below that is not in the view is gone: what the
+  // driver may still announce of them is old.
+  void Decided(uint64_t below) { horizon_ = std::max(horizon_, below); }
   uint64_t head() const { return log_.next_seq(); }
   const FeedLog& log() const { return log_; }
   void TrimLog(uint64_t below);

@@ -186,6 +186,7 @@ void Parking::Flushed(bool ok) {
   if (state.selected()->flags != feed_->flags() && !feed_->flags().empty()) {
     result.tell += "* FLAGS " + feed_->flags() + "\r\n";
   }
+  feed_->Decided(session_->horizon());
   // Flags that the feed heard of since: the session may have been listed before them.
   feed_->RenderFlagsSince(mark_, feed_->view(), enabled, &result.tell);
   ++feeds_.stats().joined;
@@ -218,6 +219,11 @@ void Parking::JoinQuietly() {
   // has none.
   const bool modseqs = session_->state().enabled().condstore() && !feed_->no_modseq();
   if (modseqs && feed_->FlagsWithoutModseqSince(place)) return Keep(true);
+  const UidSet& listed = session_->view()->known();
+  const uint64_t horizon = session_->horizon();
+  if (!Compare(listed, horizon, feed_->view(), feed_->horizon()).destination_behind) {
+    feed_->Decided(horizon);
+  }
   ++feeds_.stats().joined;
   Result result;
   result.parked = true;
@@ -261,6 +267,8 @@ void Parking::Adopt() {
   // Others have logged already what this client has not been told: the log cannot owe it.
   const bool equal = owed_flags_.empty() && session_->view()->size() == told_;
   if (quiet && (unowable_ || (!first && !equal))) return Keep(false);
+  const std::string flags = session_->state().selected()->flags;
+  if (quiet && !first && flags != feed_->flags()) return Keep(false);
   const uint64_t start = feed_->head();
   if (quiet && first) hold_.Note(start);
   switch (feed_->Adopt(session_, count)) {
@@ -279,6 +287,8 @@ void Parking::Adopt() {
   result.took_session = true;
   result.feed = feed_;
   result.cursor = quiet && first ? start : feed_->head();
+  // The feed may know of keywords that the session does not.
+  if (!quiet && flags != feed_->flags()) result.tell = "* FLAGS " + feed_->flags() + "\r\n";
   for (FlagChange& f : owed_flags_) f.uid = feed_->view().At(f.uid).value_or(0);
   feed_->LogFlags(owed_flags_);
   Feed* feed = feed_;

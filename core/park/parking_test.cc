@@ -119,6 +119,60 @@ TEST(Parking, NeverTellsADifferenceThatTheHorizonsForbid) {
   EXPECT_EQ(world.figures().parked, 2u);
 }
 
+// UID 3 was gone when the second client selected; the driver's server has not heard of it yet.
+class ParkingWithADriverBehind : public ::testing::Test {
+ protected:
+  ParkingWithADriverBehind() {
+    first_ = world_.LogInAndPark({1, 2});
+    second_ = world_.LogInAndSelect({.uids = {1, 2}, .uid_next = 4});
+    world_.StartIdle(second_);
+    world_.AnswerList(1, {1, 2});
+    idle_ = world_.AnswerFlush(0);
+    EXPECT_EQ(world_.figures().parked, 2u);
+  }
+  // The driver announces one message more, and then that it is `uid`.
+  void Arrives(const std::string& exists, uint32_t uid, const std::string& asked) {
+    world_.Tell(0, "* " + exists + " EXISTS");
+    EXPECT_EQ(world_.NextAsked(0), "DONE");
+    const std::string fetch = world_.Asked(0, "UID FETCH " + asked + ":* (UID)");
+    world_.Asked(0, "IDLE");
+    world_.Tell(0, "R" + std::to_string(ToNumber(fetch.substr(1)) - 1) + " OK done");
+    world_.Tell(0, "* " + exists + " FETCH (UID " + std::to_string(uid) + ")");
+    world_.Tell(0, fetch + " OK done");
+    world_.Tell(0, "+ idling");
+  }
+
+  ScriptedWorld world_;
+  size_t first_ = 0;
+  size_t second_ = 0;
+  std::string idle_;  // the driver's
+};
+
+TEST_F(ParkingWithADriverBehind, TellsNobodyOfAMessageThatWasGoneBefore) {
+  Arrives("3", 3, "3");
+  world_.HearsNothing(first_, 0.1);
+  world_.HearsNothing(second_, 0.1);
+  Arrives("4", 4, "4");
+  EXPECT_EQ(world_.Hear(first_), "* 3 EXISTS");
+  EXPECT_EQ(world_.Hear(second_), "* 3 EXISTS");
+  world_.Tell(0, "* 3 EXPUNGE");
+  world_.Tell(0, "* 3 FETCH (FLAGS (\\Seen))");
+  EXPECT_EQ(world_.Hear(first_), "* 3 FETCH (FLAGS (\\Seen))");
+  EXPECT_EQ(world_.Hear(second_), "* 3 FETCH (FLAGS (\\Seen))");
+}
+
+TEST_F(ParkingWithADriverBehind, HandsThatDriverToNobody) {
+  world_.Say(first_, "DONE");
+  world_.HearUntil(first_, "i");
+  world_.Say(first_, "z LOGOUT");
+  world_.HearUntil(first_, "z");
+  world_.EndIdle(second_);
+  world_.Say(second_, "f UID FETCH 1:* (UID)");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  world_.Tell(0, idle_ + " OK done");
+  world_.Asked(0, "IDLE");  // it goes on as the feed's
+}
+
 TEST(Parking, AsksAgainWhenAListDoesNotAddUp) {
   ScriptedWorld world;
   const size_t client = world.LogInAndSelect({.uids = {1, 2, 3}});

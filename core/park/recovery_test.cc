@@ -75,6 +75,24 @@ TEST_F(RecoveryTest, GoesOnWhenWhatWasBehindHasCaughtUp) {
   EXPECT_EQ(world_.Hear(client_), "* 1 EXPUNGE");
 }
 
+// The server of the session that is at hand may be behind the one before.
+TEST_F(RecoveryTest, ForgetsNoKeywordThatMessagesHave) {
+  const auto goes_on = [this](size_t session, const std::string& flags) {
+    Reopens(session, {.uids = {1, 2, 3}, .flags = flags});
+    world_.AnswerList(session, {1, 2, 3});
+    world_.Answer(session, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+    Drives(session);
+  };
+  goes_on(1, "(\\Seen \\Deleted $a)");
+  EXPECT_EQ(world_.Hear(client_), "* FLAGS (\\Seen \\Deleted $a)");
+  world_.Cut(1);
+  goes_on(2, "(\\Deleted \\Seen)");
+  world_.HearsNothing(client_, 0.1);
+  world_.Cut(2);
+  goes_on(3, "(\\Seen $B)");
+  EXPECT_EQ(world_.Hear(client_), "* FLAGS (\\Seen \\Deleted $a $B)");
+}
+
 // Where a UID is, there is no room for a horizon above it in 32 bits.
 TEST(RecoveryAtTheEnd, TellsThatTheVeryLastUidIsGone) {
   ScriptedWorld world;

@@ -72,7 +72,8 @@ void Waking::DriverStopped(std::unique_ptr<Session> session) {
   session_->set_sink(*this);
   const bool alone = feed.subscriber_count == 1 && feed.holds == 1;
   // The feed keeps its own view: it leaves out what its driver, if that was behind, tells anew.
-  const bool equal = session_->view()->known() == feed.view();
+  const bool equal =
+      session_->view()->known() == feed.view() && session_->horizon() >= feed.horizon();
   if (!alone || !equal) {
     ReturnDriver();  // somebody joins in this moment, or numbers mean other messages there
     return OpenSession();
