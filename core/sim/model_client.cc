@@ -152,6 +152,7 @@ void ModelClient::HearTagged(const std::string& text) {
   if (ok) CheckDone(sent);
   if (StartsWith(status, "NO [UNAVAILABLE]") && asked_for_everything_) Verify();  // again
   HearCodes(sent, status);
+  sent.modseq = std::min(sent.modseq, sent.modseq_stated);
   if (StartsWith(status, "OK [HIGHESTMODSEQ ")) sent.modseq = ToNumber(status.substr(18));
   if (ok && status.find("[MODIFIED") == std::string::npos) CheckModseq(sent);
   const std::string wrong = belief_.CheckPermanentFlags();
@@ -223,7 +224,12 @@ bool ModelClient::IsDue(std::string_view bye) const {
       says("mail store broke the protocol") || says("The mailbox was replaced.")) {
     return store.InTrouble(user_);
   }
-  if (says("mailbox was replaced") || says("cannot be opened") || says("went back in time")) {
+  // Who joined others before they were found out goes with them.
+  if (says("went back in time")) {
+    const std::string& of = belief_.selecting ? left_mailbox_ : belief_.mailbox;
+    return store.DisturbedSince(user_, of, 0);
+  }
+  if (says("mailbox was replaced") || says("cannot be opened")) {
     return store.DisturbedSince(user_, belief_.mailbox, AboutSelectedNs()) ||
            (belief_.selecting && store.DisturbedSince(user_, left_mailbox_, left_ns_));
   }
@@ -301,6 +307,10 @@ void ModelClient::HearUntagged(const std::string& text) {
     tokens.insert(tokens.begin(), first);
     HearStatus(tokens);
     if (first.Is("BAD")) HearUntaggedBad();
+    if (StartsWith(text, "* OK [HIGHESTMODSEQ ") && !sent_.empty()) {
+      uint64_t& stated = sent_.front().modseq_stated;
+      stated = std::min(stated, ToNumber(text.substr(20)));
+    }
     if (StartsWith(text, "* OK [COPYUID ") && !sent_.empty())
       HearCodes(sent_.front(), text.substr(2));
   } else if (first.Is("CAPABILITY")) {

@@ -127,10 +127,11 @@ class ModelClient final : public WireOwner {
     bool may_fail = false;         // NO or BAD are fine
     bool may_be_untagged = false;  // answered by `* BAD` alone, perhaps
     uint64_t sent_ns = 0;
-    uint64_t modseq = 0;            // the highest that was told meanwhile
-    std::string rest;               // goes out after `+`
-    std::vector<uint32_t> numbers;  // FETCH by number: what must be answered
-    std::vector<uint32_t> uids;     // UID FETCH: what must be known afterwards, if still there
+    uint64_t modseq = 0;              // the highest that was told meanwhile
+    uint64_t modseq_stated = kNever;  // the least that the store said it has told of all up to
+    std::string rest;                 // goes out after `+`
+    std::vector<uint32_t> numbers;    // FETCH by number: what must be answered
+    std::vector<uint32_t> uids;       // UID FETCH: what must be known afterwards, if still there
     // What the list that answers a SEARCH, SORT or THREAD names.
     enum class List : uint8_t { kAny, kAllUids, kNumbersOfUids, kUidsOfNumbers, kSomeNumbers };
     List list = List::kAny;

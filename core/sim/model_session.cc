@@ -37,16 +37,21 @@ void ModelSession::Answer(std::string_view status_and_text) {
   Say(tag_ + " " + std::string(status_and_text));
 }
 
-void ModelSession::AnswerDone() {
+// Below which MODSEQ all was told; where `code` is said already, in a line of its own.
+void ModelSession::AnswerDone(std::string_view code) {
   uint64_t below = kNever;
   if (mailbox_ != nullptr && tells_modseq() && store_.traits().strict_modseq) {
     for (const auto& [modseq, uid] : truth_->expunged()) {
       if (FindSeen(uid) != nullptr) below = std::min(below, modseq);
     }
   }
-  if (below == kNever) return Answer("OK Done.");
+  const std::string answer = "OK " + std::string(code) + "Done.";
+  if (below == kNever) return Answer(answer);
   ++store_.counts().lowered_modseqs;
-  Answer("OK [HIGHESTMODSEQ " + std::to_string(below - 1) + "] Done.");
+  const std::string known = "OK [HIGHESTMODSEQ " + std::to_string(below - 1) + "] ";
+  if (code.empty()) return Answer(known + "Done.");
+  Say("* " + known + "Highest told.");
+  Answer(answer);
 }
 
 void ModelSession::Bye(std::string_view reason) {
@@ -189,7 +194,7 @@ void ModelSession::ExecuteLoggedIn(const std::string& name, const Tokens& tokens
   if (name == "NOOP" || (name == "CHECK" && mailbox_ != nullptr)) {
     const bool all = name == "NOOP" || store_.traits().check_flushes;
     Tell(all, true);
-    return Answer("OK Done.");
+    return AnswerDone();
   }
   if (name == "IDLE" && store_.traits().refuses_idle) return Answer("NO Not now.");
   if (name == "IDLE" && store_.traits().idle) {

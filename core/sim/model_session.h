@@ -72,7 +72,7 @@ class ModelSession final : public WireOwner, private MailboxObserver {
   void Say(const std::string& line);
   void Answer(std::string_view status_and_text);
   // OK, and below which expunge the client's MODSEQs count, if one waits.
-  void AnswerDone();
+  void AnswerDone(std::string_view code = {});
   void Work();
   void Execute(const std::string& text);
   void ExecuteNamed(const std::string& name, const Tokens& tokens);

@@ -329,7 +329,7 @@ void ModelSession::Store(const Tokens& tokens) {
   }
   Tell(false, uid_command_);
   if (modified.empty()) return AnswerDone();
-  Answer("OK [MODIFIED " + CompressSet(modified) + "] Some were changed meanwhile.");
+  AnswerDone("[MODIFIED " + CompressSet(modified) + "] ");
 }
 
 void ModelSession::CopyOrMove(const Tokens& tokens, bool move) {
@@ -367,7 +367,7 @@ void ModelSession::CopyOrMove(const Tokens& tokens, bool move) {
     SayExpunged(moved);
   }
   Tell(false, true);
-  Answer("OK " + code + "Done.");
+  AnswerDone(code);
 }
 
 void ModelSession::Expunge(const Tokens& tokens) {
@@ -396,7 +396,7 @@ void ModelSession::Expunge(const Tokens& tokens) {
   if (tells_modseq() && !withheld) {
     return Answer("OK [HIGHESTMODSEQ " + std::to_string(mailbox_->highest_modseq()) + "] Done.");
   }
-  Answer("OK Done.");
+  AnswerDone();
 }
 
 void ModelSession::Append(const Tokens& tokens) {
@@ -415,9 +415,8 @@ void ModelSession::Append(const Tokens& tokens) {
     for (Arrival& arrival : arrivals_) arrival.due_ns = 0;
   }
   Tell(false, true);
-  if (!store_.traits().uidplus) return Answer("OK Done.");
-  Answer("OK [APPENDUID " + std::to_string(to->uid_validity()) + " " + std::to_string(uid) +
-         "] Done.");
+  if (!store_.traits().uidplus) return AnswerDone();
+  AnswerDone("[APPENDUID " + std::to_string(to->uid_validity()) + " " + std::to_string(uid) + "] ");
 }
 
 void ModelSession::Status(const Tokens& tokens) {
@@ -434,7 +433,7 @@ void ModelSession::Status(const Tokens& tokens) {
   Say("* STATUS " + of->name() + " (MESSAGES " + std::to_string(of->messages().size()) +
       " UIDNEXT " + std::to_string(of->uid_next()) + modseq + ")");
   Tell(false, true);
-  Answer("OK Done.");
+  AnswerDone();
 }
 
 void ModelSession::List() {
@@ -442,7 +441,7 @@ void ModelSession::List() {
     Say("* LIST (\\HasNoChildren) \"/\" " + name);
   }
   Tell(false, true);
-  Answer("OK Done.");
+  AnswerDone();
 }
 
 }  // namespace roost

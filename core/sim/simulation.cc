@@ -173,7 +173,8 @@ void Simulation::Busy() {
 // ---------------------------------------------------------------------------------------
 
 // One session for each mailbox that somebody watches, and one for each client that is bound to its
-// own. A client that is quiet may be either: what it is owed cannot always be owed by a log.
+// own. A client that is quiet may be either: what it is owed cannot always be owed by a log. So may
+// one whose mailbox was renamed while its name went to another one.
 std::pair<size_t, size_t> Simulation::SessionsWanted() const {
   const bool by_password = scenario_.config.stores[0].login == StoreConfig::Login::kClient;
   std::set<std::tuple<std::string, std::string, uint32_t>> watched, surely;
@@ -182,9 +183,12 @@ std::pair<size_t, size_t> Simulation::SessionsWanted() const {
     const Belief& belief = client->belief();
     const bool bound = client->pinned() || belief.uid_not_sticky;
     const bool rests = client->settles_quiet() || !client->has_idle();
+    const auto mailbox_now = store_.Find(client->user(), belief.mailbox);
+    const bool renamed =
+        mailbox_now != nullptr && mailbox_now->uid_validity() != belief.uid_validity;
     own += bound ? 1 : 0;
-    quiet += !bound && rests ? 1 : 0;
-    if (bound || belief.mailbox.empty()) continue;
+    quiet += !bound && (rests || renamed) ? 1 : 0;
+    if (bound || renamed || belief.mailbox.empty()) continue;
     const std::tuple mailbox(client->user(), belief.mailbox,
                              by_password ? client->password_version() : 0);
     watched.insert(mailbox);
