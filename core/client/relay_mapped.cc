@@ -147,6 +147,13 @@ void RelayMapped::MapTagged(std::string_view line, const Response& response, Ena
                             std::string* out) {
   const bool ok = response.status == Status::kOk;
   const bool ours = running_ != Running::kNothing && running_ != Running::kSelecting;
+  if (ours && ok && response.CodeIs("ALERT")) {
+    // By itself, since the answer may need another code, or be another one.
+    out->append("* OK [ALERT] ").append(response.text).append("\r\n");
+    const std::string rest =
+        std::string(response.tag) + " OK " + std::string(response.text) + "\r\n";
+    return MapTagged(rest, ParseResponse(rest), enabled, out);
+  }
   bool plain = ours && ok && response.code.empty();
   // Of what it was told with this command the client must not conclude that it knows of all that
   // happened before (RFC 7162, 3.2).

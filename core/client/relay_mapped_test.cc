@@ -262,6 +262,18 @@ class MappedDialogue : public ::testing::Test {
   size_t second_ = 0;
 };
 
+TEST_F(RelayMappedTest, PassesAnAlertOnByItself) {
+  Rewrite("a FETCH 1:3 (UID)");  // the second is gone
+  EXPECT_EQ(Map("a OK [ALERT] Going down"),
+            "* OK [ALERT] Going down\r\na " + std::string(kExpungeIssued));
+  Rewrite("b FETCH 1 (UID)");
+  EXPECT_EQ(Map("b OK [ALERT] Going down"), "* OK [ALERT] Going down\r\nb OK Going down");
+  Rewrite("c FETCH 1 (UID)", kCondstore);
+  EXPECT_EQ(Map("c OK [ALERT] Going down", kCondstore),
+            "* OK [ALERT] Going down\r\nc OK [HIGHESTMODSEQ 50] Going down");
+  EXPECT_EQ(Map("d OK [ALERT] not ours"), "d OK [ALERT] not ours");
+}
+
 TEST_F(MappedDialogue, RunsOneMappedCommandAtATimeUntilOneAllowsToTell) {
   Park();
   Wake("f FETCH 3 (UID)\r\ng STORE 4 +FLAGS (\\Seen)\r\nn NOOP\r\nh FETCH 3 (UID)");

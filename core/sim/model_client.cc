@@ -304,6 +304,14 @@ void ModelClient::HearUntagged(const std::string& text) {
       stage_ = Stage::kEntering;
       return Enter();
     }
+    if (text.find(" [ALERT] ") <= 5) {
+      ++world_.counts.alerts_told;
+      if (sent_.empty()) Wrong("an ALERT with no command in progress");
+    }
+    // By itself where the answer that follows has another code.
+    if (StartsWith(text, "* OK [HIGHESTMODSEQ ") && !sent_.empty() && !belief_.selecting) {
+      sent_.front().modseq = ToNumber(text.substr(20));
+    }
     tokens.insert(tokens.begin(), first);
     HearStatus(tokens);
     if (first.Is("BAD")) HearUntaggedBad();

@@ -35,6 +35,7 @@ struct ClientCounts {
   uint64_t expunge_issued = 0, unavailable = 0, expunges_told = 0, exists_told = 0, flags_told = 0;
   uint64_t vanished_told = 0, bodies = 0, beats = 0;
   uint64_t quiet = 0, quiet_unselected = 0;                // times of silence without IDLE
+  uint64_t alerts_told = 0;                                // outside of answers
   uint64_t logins_ended = 0, logins_ended_unselected = 0;  // by a refusal of what they had
   uint64_t number_commands = 0;                            // right after IDLE or silence
   uint64_t searches_checked = 0, copies_checked = 0, modified_checked = 0, read_only_told = 0;

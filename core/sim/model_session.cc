@@ -34,7 +34,14 @@ void ModelSession::Say(const std::string& line) {
 }
 
 void ModelSession::Answer(std::string_view status_and_text) {
-  Say(tag_ + " " + std::string(status_and_text));
+  const bool free = status_and_text.substr(0, 3) == "OK " && status_and_text.substr(3, 1) != "[";
+  const std::string alert = free ? store_.SomeAlert() : std::string();
+  Say(tag_ + " " + (alert.empty() ? std::string(status_and_text) : "OK " + alert));
+}
+
+void ModelSession::SayAlert() {
+  const std::string alert = store_.SomeAlert();
+  if (!alert.empty()) Say((rng_.Chance(0.5) ? "* OK " : "* NO ") + alert);
 }
 
 // Below which MODSEQ all was told; where `code` is said already, in a line of its own.
@@ -278,6 +285,7 @@ void ModelSession::LoggedIn(const std::string& user) {
   }
   user_ = user;
   ++store_.counts().logins;
+  SayAlert();
   if (store_.traits().replicas > 0 && rng_.Chance(store_.traits().replicas)) {
     on_replica_ = true;
     ++store_.counts().replica_sessions;
@@ -368,6 +376,7 @@ void ModelSession::Select(const Tokens& tokens, bool examine) {
     Say("* OK [HIGHESTMODSEQ " + std::to_string(mailbox_->highest_modseq()) + "] Highest.");
   }
   if (since != 0 && tells_modseq()) SayChangesSince(since);
+  SayAlert();
   Answer(read_only_ ? "OK [READ-ONLY] Selected." : "OK [READ-WRITE] Selected.");
 }
 

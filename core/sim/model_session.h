@@ -71,6 +71,7 @@ class ModelSession final : public WireOwner, private MailboxObserver {
 
   void Say(const std::string& line);
   void Answer(std::string_view status_and_text);
+  void SayAlert();
   // OK, and below which expunge the client's MODSEQs count, if one waits.
   void AnswerDone(std::string_view code = {});
   void Work();

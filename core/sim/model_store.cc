@@ -118,6 +118,12 @@ void ModelStore::NoteOutdated(std::string_view user, std::string_view password) 
   Report(std::string(user), "store", "a password that was refused is tried again and again");
 }
 
+// Some are the same again.
+std::string ModelStore::SomeAlert() {
+  if (traits_.alerts == 0 || !rng_.Chance(traits_.alerts)) return {};
+  return "[ALERT] Look at this: " + std::to_string(counts_.alerts++ / 2);
+}
+
 std::string ModelStore::CapabilityText(bool logged_in) const {
   std::string text = "IMAP4rev1";
   if (traits_.idle) text += " IDLE";

@@ -48,6 +48,7 @@ struct StoreTraits {
   bool read_only_sometimes = false;  // mailboxes turn read-only and back, for whoever selects
   double uid_in_news = 0.5;          // FETCH that nobody asked for names the UID, where it need not
   double early_news = 0.5;           // news come before a command's own data, rather than behind it
+  double alerts = 0;                 // how often an answer, a login or a SELECT has an ALERT
   double overtaken_lists = 0;        // a list is older than the news that come before it
   uint64_t max_delay_ns = 2 * kNsPerSecond;  // how late a session hears of others' changes
   uint64_t max_work_ns = 20 * kNsPerMs;      // until a command is executed
@@ -67,6 +68,7 @@ struct StoreCounts {
   uint64_t replaced = 0, deleted = 0, renamed = 0, went_back = 0, read_only = 0;
   uint64_t lowered_modseqs = 0, untagged_bads = 0, skipped_literals = 0, no_modseq_selects = 0;
   uint64_t replica_sessions = 0, stale_selects = 0, overtaken_lists = 0;
+  uint64_t alerts = 0;
   uint64_t probes = 0;  // STOREs by number that named the UID they meant
 };
 
@@ -154,6 +156,8 @@ class ModelStore {
   void NoteTag(const std::string& user, const std::string& tag);
   void Report(const std::string& user, const std::string& who, const std::string& text);
   std::string CapabilityText(bool logged_in) const;
+  // "[ALERT] …", now and then; mostly empty.
+  std::string SomeAlert();
   // A flag or a keyword that somebody might set.
   std::string RandomFlag();
   // The other server's copy of a mailbox.

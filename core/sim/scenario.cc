@@ -136,6 +136,7 @@ Scenario Scenario::FromSeed(uint64_t seed, const Options& options) {
     s.traits.flags_lag = options.flags_lag;
   }
   if (Rng(seed * 5 + 11).Chance(0.3)) s.traits.overtaken_lists = 0.5;
+  if (Rng(seed * 7 + 5).Chance(0.2)) s.traits.alerts = 0.1;
   s.config = MakeConfig(rng, s.faults);
   Rng audits(seed * 5 + 11);  // apart as well
   s.config.parking.audit_s = audits.Chance(0.3) ? static_cast<int>(audits.Between(1, 15)) : 0;

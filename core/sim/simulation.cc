@@ -360,6 +360,7 @@ SimCounts Simulation::Count() {
   c["store number probes"] = s.probes;
   c["store replica sessions"] = s.replica_sessions;
   c["store stale selects"] = s.stale_selects;
+  c["store alerts"] = s.alerts;
   c["store overtaken lists"] = s.overtaken_lists;
   c["changes delivered"] = s.delivered;
   c["changes expunged"] = s.expunged;
@@ -390,6 +391,7 @@ SimCounts Simulation::Count() {
   c["client idles"] = k.idles;
   c["client byes"] = k.byes;
   c["client lost"] = k.lost;
+  c["client alerts told"] = k.alerts_told;
   c["client logins ended"] = k.logins_ended;
   c["client logins ended, unselected"] = k.logins_ended_unselected;
   c["client expunge issued"] = k.expunge_issued;

@@ -51,6 +51,7 @@ TEST_P(SimulationPart, EveryClientIsToldTheTruthAndNothingIsAtZero) {
                            "client unavailable",
                            "client views compared",
                            "client logins ended",
+                           "client alerts told",
                            "client times of silence",
                            "client times of silence, unselected",
                            "client numbers after silence",
