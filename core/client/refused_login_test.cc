@@ -36,6 +36,13 @@ class RefusedLoginTest : public ::testing::Test {
     world_.Say(client, std::string(tag) + " LIST \"\" %");
   }
 
+  // From here on the store refuses the login; this client finds out.
+  void RefusedAtWake(size_t client) {
+    Refuse();
+    Wake(client);
+    EXPECT_EQ(world_.Hear(client), kBye);
+  }
+
   ScriptedWorld world_;
 };
 
@@ -89,9 +96,7 @@ TEST_F(RefusedLoginTest, IsToldWhoeverSpeaksBeforeItsTurn) {
   SpreadByes(600);
   const size_t first = ParkUnselected();
   const size_t second = ParkUnselected();
-  Refuse();
-  Wake(first);
-  EXPECT_EQ(world_.Hear(first), kBye);
+  RefusedAtWake(first);
   world_.Say(second, "DONE");
   EXPECT_EQ(world_.Hear(second), kBye);
   EXPECT_EQ(world_.logins_refused(), 1u);
@@ -138,9 +143,7 @@ TEST_F(RefusedLoginTest, SparesHoldersOfAnotherPassword) {
   world_.HearsBeginning(other, "l OK");
   world_.StartIdle(other);
   world_.Pass(0.1);
-  Refuse();
-  Wake(first);
-  EXPECT_EQ(world_.Hear(first), kBye);
+  RefusedAtWake(first);
   world_.HearsNothing(other, 60);
   world_.RefuseLogins("");
   Wake(other);
@@ -151,9 +154,7 @@ TEST_F(RefusedLoginTest, SparesTheRestWhenTheStoreTakesTheSameAgain) {
   SpreadByes(600);
   const size_t first = ParkUnselected();
   const size_t second = ParkUnselected();
-  Refuse();
-  Wake(first);
-  EXPECT_EQ(world_.Hear(first), kBye);
+  RefusedAtWake(first);
   world_.RefuseLogins("");
   world_.LogIn();
   world_.HearsNothing(second, 700);
@@ -167,9 +168,7 @@ TEST_F(RefusedLoginTest, LetsACommandUnderWayComeToItsEnd) {
   const size_t busy = world_.LogIn();
   world_.Say(busy, "c LIST \"\" *");
   EXPECT_EQ(world_.NextAsked(1), "c LIST \"\" *");
-  Refuse();
-  Wake(parked);
-  EXPECT_EQ(world_.Hear(parked), kBye);
+  RefusedAtWake(parked);
   world_.HearsNothing(busy, 10);
   world_.Tell(1, "c OK done");
   EXPECT_EQ(world_.Hear(busy), "c OK done");
@@ -190,9 +189,7 @@ TEST_F(RefusedLoginTest, EndsAClientThatIdlesOnItsOwnSession) {
   world_.StartIdle(pinned);
   world_.Asked(1, "IDLE");
   world_.Tell(1, "+ idling");
-  Refuse();
-  Wake(parked);
-  EXPECT_EQ(world_.Hear(parked), kBye);
+  RefusedAtWake(parked);
   EXPECT_EQ(world_.Hear(pinned), kBye);
 }
 
@@ -201,9 +198,7 @@ TEST_F(RefusedLoginTest, DoesNotParkWhoeverHoldsIt) {
   SpreadByes(600);
   const size_t parked = ParkUnselected();
   const size_t attached = world_.LogIn();
-  Refuse();
-  Wake(parked);
-  EXPECT_EQ(world_.Hear(parked), kBye);
+  RefusedAtWake(parked);
   world_.StartIdle(attached);
   world_.Asked(1, "IDLE");
   world_.Tell(1, "+ idling");
@@ -220,9 +215,7 @@ TEST_F(RefusedLoginTest, OfAMasterEndsWhoeverNeedsItNowAndNobodyElse) {
   ByProxy();
   const size_t first = ParkUnselected();
   const size_t second = ParkUnselected();
-  Refuse();
-  Wake(first);
-  EXPECT_EQ(world_.Hear(first), kBye);
+  RefusedAtWake(first);
   world_.HearsNothing(second, 60);
   world_.RefuseLogins("");  // the operator has mended it
   Wake(second);

@@ -253,6 +253,17 @@ class MappedDialogue : public ::testing::Test {
     world_.AnswerList(2, {1, 3, 4, 5});
     world_.AnswerFlush(0, {enable == "QRESYNC" ? "* VANISHED 2" : "* 2 EXPUNGE"});
   }
+  // Its third message is the session's second; expunges stay owed.
+  void ParkAndFetchMapped() {
+    Park();
+    Wake("f FETCH 3 (UID)");
+    Asked("f FETCH 2 (UID)");
+    Completes("f");
+  }
+  void Completes(const std::string& tag) {
+    Tell(tag + " OK done");
+    Hears(tag + " OK done");
+  }
   void Asked(std::string_view command) { EXPECT_EQ(world_.NextAsked(2), command); }
   void Tell(std::string_view line) { world_.Tell(2, line); }
   void Hears(std::string_view line) { EXPECT_EQ(world_.Hear(second_), line); }
@@ -283,22 +294,19 @@ TEST_F(MappedDialogue, RunsOneMappedCommandAtATimeUntilOneAllowsToTell) {
   Hears("* 3 FETCH (UID 3)");
   Tell("* 5 EXISTS");
   Hears("* 6 EXISTS");
-  Tell("f OK done");
-  Hears("f OK done");
+  Completes("f");
   Asked("g STORE 3 +FLAGS (\\Seen)");
   world_.AsksNothing(2, 0.3);
   Tell("* 3 FETCH (FLAGS (\\Seen))");
   Hears("* 4 FETCH (FLAGS (\\Seen))");
-  Tell("g OK done");
-  Hears("g OK done");
+  Completes("g");
   // NOOP is in progress: now it can be told, and from here on everything is as it is.
   Asked("n NOOP");
   Asked("h FETCH 3 (UID)");
   Hears("* 2 EXPUNGE");
   Tell("* 3 EXPUNGE");
   Hears("* 3 EXPUNGE");
-  Tell("n OK done");
-  Hears("n OK done");
+  Completes("n");
   EXPECT_EQ(world_.figures().client_stats.mapped_commands, 2u);
 }
 
@@ -308,8 +316,7 @@ TEST_F(MappedDialogue, StreamsALargeFetch) {
   Asked("f FETCH 3 (BODY[])");
   Tell("* 3 FETCH (BODY[] {12}\r\n* 3 EXPUNGE\n UID 4)");
   Hears("* 4 FETCH (BODY[] {12}\r\n* 3 EXPUNGE\n UID 4)");
-  Tell("f OK done");
-  Hears("f OK done");
+  Completes("f");
 }
 
 TEST_F(MappedDialogue, MapsWhatComesBetweenCommands) {
@@ -318,8 +325,7 @@ TEST_F(MappedDialogue, MapsWhatComesBetweenCommands) {
   Asked("s SEARCH 2 UNSEEN");
   Tell("* SEARCH 2");
   Hears("* SEARCH 3");
-  Tell("s OK done");
-  Hears("s OK done");
+  Completes("s");
   Tell("* 4 FETCH (FLAGS ())");
   Hears("* 5 FETCH (FLAGS ())");
 }
@@ -359,8 +365,7 @@ TEST_F(MappedDialogue, TellsWithCopyWhoseNumbersAreStillTheOldOnes) {
   Hears("* 2 EXPUNGE");
   Tell("* 6 EXISTS");
   Hears("* 6 EXISTS");
-  Tell("c OK done");
-  Hears("c OK done");
+  Completes("c");
   world_.Say(second_, "m MOVE 3 INBOX");
   Asked("m MOVE 3 INBOX");
 }
@@ -387,11 +392,7 @@ TEST_F(MappedDialogue, AsksForALiteralItselfAndSendsTheCommandInOne) {
 }
 
 TEST_F(MappedDialogue, TellsBeforeItParksAgain) {
-  Park();
-  Wake("f FETCH 3 (UID)");
-  Asked("f FETCH 2 (UID)");
-  Tell("f OK done");
-  Hears("f OK done");
+  ParkAndFetchMapped();
   world_.Say(second_, "i IDLE");
   Hears("* 2 EXPUNGE");
   Hears("+ idling");
@@ -402,11 +403,7 @@ TEST_F(MappedDialogue, TellsBeforeItParksAgain) {
 }
 
 TEST_F(MappedDialogue, AnswersItselfWithoutTelling) {
-  Park();
-  Wake("f FETCH 3 (UID)");
-  Asked("f FETCH 2 (UID)");
-  Tell("f OK done");
-  Hears("f OK done");
+  ParkAndFetchMapped();
   world_.Say(second_, "c CAPABILITY\r\nf FETCH 3 (UID)");
   world_.HearsBeginning(second_, "* CAPABILITY");
   world_.HearsBeginning(second_, "c OK");
@@ -414,22 +411,14 @@ TEST_F(MappedDialogue, AnswersItselfWithoutTelling) {
 }
 
 TEST_F(MappedDialogue, ForgetsWhatIsOwedWithTheMailbox) {
-  Park();
-  Wake("f FETCH 3 (UID)");
-  Asked("f FETCH 2 (UID)");
-  Tell("f OK done");
-  Hears("f OK done");
+  ParkAndFetchMapped();
   world_.Select(second_, 2, {.uids = {1, 3, 4, 5}});
   world_.Say(second_, "f FETCH 3 (UID)");
   Asked("f FETCH 3 (UID)");
 }
 
 TEST_F(MappedDialogue, MapsUntilASelectIsWhole) {
-  Park();
-  Wake("f FETCH 3 (UID)");
-  Asked("f FETCH 2 (UID)");
-  Tell("f OK done");
-  Hears("f OK done");
+  ParkAndFetchMapped();
   world_.Say(second_, "s SELECT {5}");
   world_.Pass(0.1);
   Tell("* 4 FETCH (FLAGS ())");
@@ -440,8 +429,7 @@ TEST_F(MappedDialogue, MapsUntilASelectIsWhole) {
   Asked("s SELECT {5}\r\nother");
   Tell("* 4 EXISTS");
   Hears("* 4 EXISTS");
-  Tell("s OK done");
-  Hears("s OK done");
+  Completes("s");
 }
 
 TEST_F(MappedDialogue, LetsTheClientGoWhenAnAnswerNeverComes) {

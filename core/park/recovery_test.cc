@@ -107,7 +107,18 @@ TEST(RecoveryAtTheEnd, TellsThatTheVeryLastUidIsGone) {
 
 class RecoveryWithoutCondstore : public RecoveryTest {
  protected:
-  RecoveryWithoutCondstore() : RecoveryTest("IMAP4rev1 IDLE ESEARCH AUTH=PLAIN SASL-IR") {}
+  RecoveryWithoutCondstore() : RecoveryTest("IMAP4rev1 IDLE ESEARCH AUTH=PLAIN SASL-IR") {
+    world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 2, 3}});
+    world_.AnswerList(1, {1, 2, 3});
+    fetch_ = world_.Asked(1, "UID FETCH 1:* (FLAGS)");
+  }
+  void TellFlags(uint32_t message, std::string_view flags) {
+    const std::string number = std::to_string(message);
+    world_.Tell(1,
+                "* " + number + " FETCH (UID " + number + " FLAGS (" + std::string(flags) + "))");
+  }
+
+  std::string fetch_;  // its tag
 };
 
 // The feed's first session did not tell a HIGHESTMODSEQ.
@@ -190,13 +201,10 @@ TEST_F(RecoveryFromNoModseq, AsksForTheModseqOfAllFlags) {
 }
 
 TEST_F(RecoveryWithoutCondstore, AsksForAllFlags) {
-  world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 2, 3}});
-  world_.AnswerList(1, {1, 2, 3});
-  const std::string fetch = world_.Asked(1, "UID FETCH 1:* (FLAGS)");
-  world_.Tell(1, "* 1 FETCH (UID 1 FLAGS (\\Seen))");
-  world_.Tell(1, "* 2 FETCH (UID 2 FLAGS ())");
-  world_.Tell(1, "* 3 FETCH (UID 3 FLAGS ())");
-  world_.Tell(1, fetch + " OK done");
+  TellFlags(1, "\\Seen");
+  TellFlags(2, "");
+  TellFlags(3, "");
+  world_.Tell(1, fetch_ + " OK done");
   Drives(1);
   EXPECT_EQ(world_.Hear(client_), "* 1 FETCH (FLAGS (\\Seen))");
 }
@@ -204,15 +212,9 @@ TEST_F(RecoveryWithoutCondstore, AsksForAllFlags) {
 // A change that is told while all flags are fetched, behind the answer for its message and without
 // a UID, which nothing forbids.
 TEST_F(RecoveryWithoutCondstore, LosesNoFlagThatIsToldWhileItAsks) {
-  world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 2, 3}});
-  world_.AnswerList(1, {1, 2, 3});
-  const std::string fetch = world_.Asked(1, "UID FETCH 1:* (FLAGS)");
-  for (int n = 1; n <= 3; ++n) {
-    const std::string number = std::to_string(n);
-    world_.Tell(1, "* " + number + " FETCH (UID " + number + " FLAGS ())");
-  }
+  for (uint32_t message = 1; message <= 3; ++message) TellFlags(message, "");
   world_.Tell(1, "* 1 FETCH (FLAGS (\\Deleted))");
-  world_.Tell(1, fetch + " OK done");
+  world_.Tell(1, fetch_ + " OK done");
   Drives(1);
   std::string last;
   for (int heard = 0; heard < 5 && last != "* 1 FETCH (FLAGS (\\Deleted))"; ++heard) {
