@@ -17,6 +17,7 @@ bool HasPrefix(std::string_view text, std::string_view prefix) {
 Client::Client(Services& services, uint32_t index)
     : services_(services),
       index_(index),
+      generation_(services.clients.cell(index).generation),
       stream_(services.loop.streams(), *this),
       framer_(Direction::kCommands, {static_cast<size_t>(services.config.limits.max_line)}) {}
 

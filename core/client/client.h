@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/check.h"
 #include "core/client/cell.h"
 #include "core/client/clients.h"
 #include "core/client/services.h"
@@ -58,7 +59,11 @@ class Client final : public Retirable, private StreamOwner {
 
   Services& services() { return services_; }
   Stream& stream() { return stream_; }
-  ClientCell& cell() { return services_.clients.cell(index_); }
+  // Gone with closed(), though a new client may have the same place.
+  ClientCell& cell() {
+    ROOST_DCHECK(services_.clients.IsLive(index_, generation_));
+    return services_.clients.cell(index_);
+  }
   uint32_t index() const { return index_; }
   Framer& framer() { return framer_; }
   void ResetFramer(size_t max_line) { framer_ = Framer(Direction::kCommands, {max_line}); }
@@ -105,7 +110,7 @@ class Client final : public Retirable, private StreamOwner {
   void Finish();
 
   Services& services_;
-  const uint32_t index_;
+  const uint32_t index_, generation_;
   Stream stream_;
   Framer framer_;
   std::unique_ptr<Talk> talk_;

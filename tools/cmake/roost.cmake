@@ -170,7 +170,7 @@ function(roost_add_test name)
   set_tests_properties(${ROOST_TEST_PREFIX}${name} PROPERTIES
       LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${ROOST_TEST_ENVIRONMENT}")
   if(arg_LOCK)
-    set_tests_properties(${ROOST_TEST_PREFIX}${name} PROPERTIES RESOURCE_LOCK ${arg_LOCK})
+    set_tests_properties(${ROOST_TEST_PREFIX}${name} PROPERTIES RESOURCE_LOCK ${ROOST_TEST_PREFIX}${arg_LOCK})
   endif()
   if(arg_PROCESSORS)
     set_tests_properties(${ROOST_TEST_PREFIX}${name} PROPERTIES PROCESSORS ${arg_PROCESSORS})
@@ -251,7 +251,7 @@ function(roost_benchmark name)
 endfunction()
 
 # A test that is a script. It finds the programs of its build by ROOST_BIN in its environment.
-# Tests with the same LOCK, and those that need all PROCESSORS, do not run beside each other.
+# Tests of a build with the same LOCK, and those that need all PROCESSORS, do not run beside each other.
 function(roost_script_test name)
   roost_arguments("" "LABELS;TIMEOUT;LOCK;PROCESSORS" "COMMAND" ${ARGN})
   if(NOT ROOST_TESTS)
@@ -270,6 +270,9 @@ endfunction()
 # reports to standard error only: there the end of the program tells, and the harness reads the logs of servers.
 function(roost_sanitizer_canaries)
   string(REPLACE "," ";" sanitizers "${ROOST_SANITIZE}")
+  if("address" IN_LIST sanitizers)
+    list(APPEND sanitizers leak)  # which comes with it
+  endif()
   foreach(sanitizer ${sanitizers})
     set(name sanitizer_canary_${sanitizer})
     roost_test_program(${name} SRCS ${PROJECT_SOURCE_DIR}/tools/cmake/sanitizer_canary.cc DEPS Threads::Threads)

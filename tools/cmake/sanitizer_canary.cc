@@ -22,6 +22,12 @@ namespace {
   return *memory;
 }
 
+[[maybe_unused]] int Leak() {
+  void* volatile memory = std::malloc(1000);
+  memory = nullptr;
+  return memory == nullptr ? 0 : 1;
+}
+
 [[maybe_unused]] int Overflow() {
   volatile int most = INT_MAX;
   return most + 1;
@@ -34,6 +40,8 @@ int main() {
   std::printf("%d\n", Race());
 #elif defined(ROOST_CANARY_ADDRESS)
   std::printf("%d\n", UseAfterFree());
+#elif defined(ROOST_CANARY_LEAK)
+  std::printf("%d\n", Leak());
 #else
   std::printf("%d\n", Overflow());
 #endif
