@@ -46,6 +46,37 @@ TEST(Clients, BeatsForThoseInIdleOnly) {
   world.HearsNothing(client, 90);
 }
 
+TEST(Clients, EndsWhoIsQuietForTooLongAndNobodyInIdle) {
+  ScriptedWorld world;
+  world.config().timeouts.autologout_s = 60;
+  const size_t quiet = world.LogInAndPark({1});
+  const size_t idling = world.LogInAndJoin({1});
+  world.EndIdle(quiet);
+  world.Pass(55);
+  EXPECT_FALSE(world.closed(quiet));
+  world.Pass(10);
+  world.HearsBeginning(quiet, "* BYE Autologout; idle for too long");
+  EXPECT_TRUE(world.closed(quiet));
+  EXPECT_FALSE(world.closed(idling));
+}
+
+// So many that their cells fill several pieces: the memory of one who goes may be gone at once.
+TEST(Clients, EndsManyWhoAreQuietForTooLong) {
+  ScriptedWorld world;
+  world.config().timeouts.autologout_s = 60;
+  std::vector<size_t> quiet;
+  for (int i = 0; i < 700; ++i) {
+    quiet.push_back(world.LogIn());
+    world.StartIdle(quiet.back());
+    world.EndIdle(quiet.back());
+  }
+  world.Pass(1);
+  EXPECT_EQ(world.figures().asleep, quiet.size());
+  world.Pass(70);
+  EXPECT_EQ(world.figures().clients, 0u);
+  for (const size_t client : quiet) ASSERT_TRUE(world.closed(client)) << client;
+}
+
 TEST(Clients, LetsLaggardsAndThenTheirFeedGoWhenTheLogIsFull) {
   ScriptedWorld world;
   world.config().parking.log_entries_max = 8;
