@@ -204,7 +204,7 @@ struct IoLimits {
       8192;  // completion queue: the worst burst (a store's death ends all its sessions)
   uint32_t max_sockets = 16384;  // slots, all kinds together
   uint32_t small_buffers = 256, small_buffer = 2048;
-  uint32_t large_buffers = 64, large_buffer = 16384 + 512;
+  uint32_t large_buffers = 64, large_buffer = 64 * 1024;
   uint32_t events_per_turn = 512;
   uint32_t linger_ms = 1000;   // how long a closed socket's input is read away
   uint32_t drain_ms = 30'000;  // how long a closed socket may take to send what it was given

@@ -159,6 +159,7 @@ class Stream {
   bool quiet_ = false;
   bool secret_ = true;
   bool receive_armed_ = false;  // a receive rather than a poll is outstanding
+  bool bulk_ = false;           // much came with the last receive
   bool dirty_ = false;          // on the set's list for this turn
   bool queued_handshake_ = false;
   bool peer_done_ = false;  // close_notify has been read
