@@ -516,15 +516,20 @@ void ModelClient::CopySome() {
   Send(name, CompressSet(numbers) + to, std::move(sent));
 }
 
+void ModelClient::ReadNothingFor(double seconds) {
+  wire_.SetReading(false);
+  deaf_from_ns_ = world_.wires.now_ns();
+  deaf_until_ns_ = deaf_from_ns_ + static_cast<uint64_t>(seconds * kNsPerSecond);
+  Later(seconds, [this] { wire_.SetReading(true); });
+}
+
 void ModelClient::Odd() {
   switch (rng_.Below(8)) {
     case 0:
       return HalfWritten();
     case 1: {  // reads nothing for a while
-      wire_.SetReading(false);
       const double longest = rng_.Chance(habits_.slow) ? 60 : 8;
-      Later(longest * static_cast<double>(rng_.Below(1000)) / 1000,
-            [this] { wire_.SetReading(true); });
+      ReadNothingFor(longest * static_cast<double>(rng_.Below(1000)) / 1000);
       if (belief_.last_uid() != 0) {
         Send("UID FETCH", "1:* (BODY.PEEK[])");
       } else {
@@ -551,9 +556,8 @@ void ModelClient::Odd() {
     case 5: {  // in IDLE, and reads nothing of it
       if (!can("IDLE") || !rng_.Chance(habits_.slow)) return ReadSome();
       Idle();
-      Later(1, [this] { wire_.SetReading(false); });
-      Later(2 + 60 * static_cast<double>(rng_.Below(1000)) / 1000,
-            [this] { wire_.SetReading(true); });
+      const double seconds = 1 + 60 * static_cast<double>(rng_.Below(1000)) / 1000;
+      Later(1, [this, seconds] { ReadNothingFor(seconds); });
       return;
     }
     case 6:

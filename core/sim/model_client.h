@@ -205,6 +205,7 @@ class ModelClient final : public WireOwner {
   void EndIdle();
   void SayDone(std::string_view word);
   void ReadSome();
+  void ReadNothingFor(double seconds);
   void FetchByNumber();
   void FetchByUid();
   void LearnNew();
@@ -238,6 +239,7 @@ class ModelClient final : public WireOwner {
   uint64_t quiets_ = 0;
   // When SELECT was sent, and for as long as it is not answered: what was selected before.
   uint64_t selected_ns_ = 0, left_ns_ = 0;
+  uint64_t deaf_from_ns_ = 0, deaf_until_ns_ = 0;  // read nothing, the last time
   std::string left_mailbox_;
   uint32_t password_version_ = 0;
   bool heard_untagged_bad_ = false;
