@@ -14,8 +14,8 @@ namespace {
 // A context costs about 700 bytes a direction and saves most of a microsecond a record: worth it
 // from here on.
 constexpr uint32_t kRecordsBeforeContext = 4;
-// A receive that brings so much is followed by one into a large buffer. Those who only talk share few
-// and small ones.
+// A receive that brings so much is followed by one into a large buffer. Those who only talk share
+// few and small ones.
 constexpr size_t kBulkBytes = 2048;
 // Input that was consumed is moved down when it exceeds this, so that the buffer does not creep.
 constexpr size_t kCompactBytes = 4096;
