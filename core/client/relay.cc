@@ -42,7 +42,7 @@ bool Relay::Held() const {
   const bool one_at_a_time = mapped_ != nullptr && client_.framer().AtMessageStart() &&
                              session_ != nullptr && !session_->state().idle();
   return awaits_plus_ || local_ready_ || one_at_a_time || state_ == State::kEnding ||
-         session_ == nullptr || session_->state().in_flight().size() >= most ||
+         session_ == nullptr || session_->state().unanswered() >= most ||
          session_->unsent() > buffer;
 }
 

@@ -74,6 +74,8 @@ class Relay final : public Talk, private SessionSink {
 
   void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
   void OnAnswered(Session& session, const SentCommand& command, const Response& response) override;
+  void OnIdleStarted(Session& session) override;
+  void OnIdleEnded(Session& session, const Response& response) override;
   void OnSessionDrained(Session& session) override;
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
 

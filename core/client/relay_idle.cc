@@ -122,22 +122,24 @@ void Relay::StartOwnIdle() {
   state_ = State::kOwnIdle;
   own_idle_started_ = false;
   if (OwnIdlePolls()) return PollLater();
-  session_->RunIdle(
-      [this] {
-        own_idle_started_ = true;
-        if (state_ != State::kEnding) return;
-        own_idle_started_ = false;
-        session_->EndIdle();
-      },
-      [this](const Response& response) {
-        own_idle_started_ = false;
-        if (state_ == State::kEnding) return IdleEnded();
-        state_ = State::kOwnIdle;
-        // Refused: as if the store had none. Asking again would never end.
-        idle_refused_ = response.status != Status::kOk;
-        if (idle_refused_) return PollLater();
-        StartParking();  // a retry, or the store ended it by itself
-      });
+  session_->RunIdle();
+}
+
+void Relay::OnIdleStarted(Session&) {
+  own_idle_started_ = true;
+  if (state_ != State::kEnding) return;
+  own_idle_started_ = false;
+  session_->EndIdle();
+}
+
+void Relay::OnIdleEnded(Session&, const Response& response) {
+  own_idle_started_ = false;
+  if (state_ == State::kEnding) return IdleEnded();
+  state_ = State::kOwnIdle;
+  // Refused: as if the store had none. Asking again would never end.
+  idle_refused_ = response.status != Status::kOk;
+  if (idle_refused_) return PollLater();
+  StartParking();  // a retry, or the store ended it by itself
 }
 
 // Without IDLE of the store the client hears what a NOOP brings now and then.

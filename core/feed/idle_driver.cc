@@ -53,7 +53,7 @@ void IdleDriver::Start() {
 void IdleDriver::SendIdle() {
   idling_ = false;
   if (polling_) return RestSoon();
-  session_->RunIdle([this] { Idling(); }, [this](const Response& r) { IdleEnded(r); });
+  session_->RunIdle();
 }
 
 // All is answered, or will be: then there is nothing more to wait for.

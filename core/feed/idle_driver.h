@@ -112,6 +112,8 @@ class IdleDriver final : public Retirable, private SessionSink {
   };
 
   void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
+  void OnIdleStarted(Session&) override { Idling(); }
+  void OnIdleEnded(Session&, const Response& response) override { IdleEnded(response); }
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
 
   void SendIdle();

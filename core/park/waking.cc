@@ -249,7 +249,7 @@ void Waking::Flushed(bool ok) {
 void Waking::TellSelected(std::string* tell) const {
   const SelectedMailbox& m = *session_->state().selected();
   if (HashOfFlags(m.permanent_flags) != wish_.permanent_flags && !m.permanent_flags.empty()) {
-    *tell += "* OK [PERMANENTFLAGS " + m.permanent_flags + "] Flags permitted.\r\n";
+    *tell += "* OK [PERMANENTFLAGS " + m.permanent_flags.str() + "] Flags permitted.\r\n";
   }
   if (m.read_only != wish_.read_only_told && !wish_.client.examine) {
     *tell += m.read_only ? "* OK [READ-ONLY] The mailbox is read-only now.\r\n"

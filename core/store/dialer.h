@@ -122,6 +122,7 @@ class Dialer {
   size_t address_ = 0;
   static constexpr size_t kMostOffered = 16;
   std::vector<CapabilitySet> offered_;
+  TextPool texts_;  // likewise: names and flags of mailboxes
   Queue clients_;
   Queue recoveries_;
   std::vector<std::weak_ptr<SessionPlace>> spares_;
@@ -142,6 +143,9 @@ class SessionPlace {
   // See Dialer::Shared.
   CapabilitySet Shared(const CapabilitySet& set) const {
     return dialer_life_.expired() ? set : dialer_.Shared(set);
+  }
+  void Share(SessionState* state) const {
+    if (!dialer_life_.expired()) state->Share(&dialer_.texts_);
   }
 
  private:

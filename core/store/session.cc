@@ -6,7 +6,7 @@
 #include "core/base/clock.h"
 #include "core/base/hash.h"
 #include "core/store/dialer.h"
-#include "core/store/session_listing.h"
+#include "core/store/session_work.h"
 #include "proto/check.h"
 #include "proto/imap/writer.h"
 
@@ -28,10 +28,17 @@ Session::Session(Loop& loop, const StoreTarget& target, SessionSink& sink)
       target_(target),
       sink_(&sink),
       stream_(loop.streams(), *this),
-      framer_(Direction::kResponses),
-      deadline_(loop) {}
+      work_(std::make_unique<Work>(loop)) {}
 
 Session::~Session() { WipeLogin(); }
+
+const MailboxView::Expunged& Session::last_expunged() const { return work_->last_expunged; }
+
+const MailboxView::VanishedResult& Session::last_vanished() const { return work_->last_vanished; }
+
+bool Session::AtResponseStart() const { return work_ == nullptr || work_->framer.AtMessageStart(); }
+
+const std::string& Session::login_answer() const { return work_->login_answer; }
 
 void Session::NoPlace() {
   Lose(SessionLoss::kNoPlace, "the store has all the sessions it may have");
@@ -50,7 +57,7 @@ void Session::OnEnd(Stream&, StreamEnd end) {
   if (phase_ == Phase::kLost) return;
   const bool early = phase_ < Phase::kLogin;
   std::string text = early ? "cannot reach the store" : "the store closed the connection";
-  if (!stream_.error().empty()) text += ": " + stream_.error();
+  if (!stream_.error().empty()) text.append(": ").append(stream_.error());
   (void)end;
   Lose(early ? SessionLoss::kUnreachable : SessionLoss::kClosed, std::move(text));
 }
@@ -58,9 +65,9 @@ void Session::OnEnd(Stream&, StreamEnd end) {
 void Session::Lose(SessionLoss loss, std::string text) {
   if (phase_ == Phase::kLost) return;
   phase_ = Phase::kLost;
-  deadline_.Cancel();
+  work().deadline.Cancel();
   WipeLogin();
-  listing_.reset();
+  work().listing.reset();
   place_.reset();
   stream_.Abort();
   // Not from within whoever made us find out: the sink may be in the middle of a call to us.
@@ -77,17 +84,50 @@ void Session::Close() {
   const bool polite = phase_ == Phase::kReady && state_.idle();
   phase_ = Phase::kLost;
   sink_ = nullptr;
-  deadline_.Cancel();
-  listing_.reset();
+  if (work_ != nullptr) {
+    work_->deadline.Cancel();
+    work_->listing.reset();
+  }
   place_.reset();
   if (polite) stream_.Write(NextTag() + " LOGOUT\r\n");
   polite ? stream_.Close() : stream_.Abort();
 }
 
-std::string Session::NextTag() {
+std::string Session::TagOf(uint64_t number) {
   std::string tag = "R";
-  AppendNumber(&tag, ++tag_number_);
+  AppendNumber(&tag, number);
   return tag;
+}
+
+std::string Session::NextTag() { return TagOf(++tag_number_); }
+
+Session::Work& Session::work() {
+  if (work_ != nullptr) return *work_;
+  work_ = std::make_unique<Work>(loop_);
+  if (idling_) {  // the IDLE that Rest put away
+    SentCommand idle;
+    idle.tag = TagOf(tag_number_);
+    idle.kind = CommandKind::kIdle;
+    idle.hidden = true;
+    state_.Unfold(std::move(idle));
+    work_->hidden.emplace_back().number = tag_number_;
+  }
+  return *work_;
+}
+
+// Gives back what only a session needs on which something is under way, if nothing is. Of an IDLE
+// in progress nothing needs to be remembered: it is the last command that was sent.
+void Session::Rest() {
+  if (work_ == nullptr || phase_ != Phase::kReady || in_input_) return;
+  const Work& w = *work_;
+  const bool in_idle = idling_ && w.hidden.size() == 1 && w.hidden.front().number == tag_number_;
+  const bool quiet =
+      !w.eating && w.listing == nullptr && w.framer.AtMessageStart() && stream_.input().empty();
+  if (!quiet || !(w.hidden.empty() || in_idle)) return;
+  work_.reset();
+  if (!in_idle) return;
+  state_.Fold();
+  stream_.SetResting(true);
 }
 
 void Session::PauseReading() {
@@ -106,10 +146,11 @@ void Session::ResumeReading() {
 }
 
 void Session::ProcessInput() {
-  if (in_input_) return;
+  if (in_input_ || stream_.input().empty()) return;
   in_input_ = true;
+  Framer& framer = work().framer;
   while (phase_ != Phase::kLost && !paused_) {
-    const Piece piece = framer_.Next(stream_.input());
+    const Piece piece = framer.Next(stream_.input());
     if (piece.kind == Piece::Kind::kNeedMore) break;
     if (piece.kind == Piece::Kind::kError) {
       Lose(SessionLoss::kProtocol, std::string("the store sent garbage: ") + piece.error);
@@ -120,6 +161,7 @@ void Session::ProcessInput() {
     stream_.Consume(size);
   }
   in_input_ = false;
+  Rest();
 }
 
 void Session::HandlePiece(const Piece& piece) {
@@ -132,10 +174,12 @@ void Session::HandlePiece(const Piece& piece) {
     return Lose(phase_ < Phase::kLogin ? SessionLoss::kUnreachable : SessionLoss::kProtocol,
                 std::move(text));
   }
-  line_bytes_ = piece.begins_message || piece.kind == Piece::Kind::kLiteral ? 0 : line_bytes_;
-  line_bytes_ += piece.bytes.size();
-  const bool endless = piece.kind == Piece::Kind::kText && !piece.ends_line &&
-                       (line_bytes_ > kMaxLineBytes || (first != nullptr && IsStatus(first->kind)));
+  work_->line_bytes =
+      piece.begins_message || piece.kind == Piece::Kind::kLiteral ? 0 : work_->line_bytes;
+  work_->line_bytes += piece.bytes.size();
+  const bool endless =
+      piece.kind == Piece::Kind::kText && !piece.ends_line &&
+      (work_->line_bytes > kMaxLineBytes || (first != nullptr && IsStatus(first->kind)));
   if (endless) return Lose(SessionLoss::kProtocol, "the store sent an endless line");
   if (phase_ == Phase::kReady) return HandleReady(piece, first);
   if (first != nullptr) HandleLoginPhase(piece, *first);
@@ -143,11 +187,11 @@ void Session::HandlePiece(const Piece& piece) {
 
 void Session::HandleReady(const Piece& piece, const Response* first) {
   if (first == nullptr) {
-    if (eating_) {
+    if (work_->eating) {
       OfferToHidden(piece, nullptr);
       if (piece.ends_message) {
-        eating_ = false;
-        eater_ = nullptr;
+        work_->eating = false;
+        work_->eater = nullptr;
       }
       return;
     }
@@ -155,7 +199,7 @@ void Session::HandleReady(const Piece& piece, const Response* first) {
     return;
   }
   if (first->kind == ResponseKind::kTagged) return HandleTagged(piece, *first);
-  const bool own = !hidden_.empty();
+  const bool own = !work_->hidden.empty();
   if (first->kind == ResponseKind::kContinuation && (own || state_.idle())) {
     return Continued(piece);
   }
@@ -170,7 +214,7 @@ void Session::HandleReady(const Piece& piece, const Response* first) {
     UpdateView(*first);
   }
   if (own && OfferToHidden(piece, first)) {
-    eating_ = !piece.ends_message;
+    work_->eating = !piece.ends_message;
     return;
   }
   sink_->OnStoreData(*this, piece, first);
@@ -185,21 +229,24 @@ void Session::HandleTagged(const Piece& piece, const Response& response) {
     return Lose(SessionLoss::kProtocol, "the store answered a command that nobody sent");
   }
   if (Selects(ended->kind) || !state_.selected()) view_.reset();
+  if (Selects(ended->kind) && place_ != nullptr) place_->Share(&state_);
   if (!ended->hidden) {
     sink_->OnAnswered(*this, *ended, response);
     if (phase_ != Phase::kLost) sink_->OnStoreData(*this, piece, &response);
     return;
   }
-  auto it = std::find_if(hidden_.begin(), hidden_.end(),
-                         [&](const Hidden& h) { return h.tag == ended->tag; });
-  ROOST_CHECK(it != hidden_.end());
+  auto it = std::find_if(work_->hidden.begin(), work_->hidden.end(),
+                         [&](const Hidden& h) { return TagOf(h.number) == ended->tag; });
+  ROOST_CHECK(it != work_->hidden.end());
   Hidden hidden = std::move(*it);
-  hidden_.erase(it);
+  work_->hidden.erase(it);
   if (ended->kind == CommandKind::kIdle) idling_ = false;
-  eating_ = !piece.ends_message;
+  work_->eating = !piece.ends_message;
   SetDeadline();
   if (response.CodeIs("ALERT")) TellAlert(response.text);
-  if (hidden.done && phase_ != Phase::kLost) hidden.done(response);
+  if (phase_ == Phase::kLost) return;
+  if (ended->kind == CommandKind::kIdle) return sink_->OnIdleEnded(*this, response);
+  if (hidden.done) hidden.done(response);
 }
 
 // Some stores repeat theirs with each answer.
@@ -217,25 +264,25 @@ void Session::TellAlert(std::string_view text) {
 
 // `+` for an IDLE of ours.
 void Session::Continued(const Piece& piece) {
-  auto it = std::find_if(hidden_.begin(), hidden_.end(),
-                         [](const Hidden& h) { return h.started != nullptr; });
-  if (it == hidden_.end()) {
+  auto it = std::find_if(work_->hidden.begin(), work_->hidden.end(),
+                         [](const Hidden& h) { return h.awaits_plus; });
+  if (it == work_->hidden.end()) {
     return Lose(SessionLoss::kProtocol, "the store sent a continuation that nobody awaits");
   }
-  auto started = std::exchange(it->started, nullptr);
+  it->awaits_plus = false;
   idling_ = true;
-  eating_ = !piece.ends_message;
+  work_->eating = !piece.ends_message;
   SetDeadline();
-  started();
+  sink_->OnIdleStarted(*this);
 }
 
 // To each that is unanswered, in order: stores may work on pipelined commands in another one (RFC
 // 3501, 5.5).
 bool Session::OfferToHidden(const Piece& piece, const Response* first) {
-  if (first == nullptr && eater_ != nullptr) return eater_(piece, nullptr);
-  for (const Hidden& hidden : hidden_) {
+  if (first == nullptr && work_->eater != nullptr) return work_->eater(piece, nullptr);
+  for (const Hidden& hidden : work_->hidden) {
     if (first == nullptr || !hidden.untagged || !hidden.untagged(piece, first)) continue;
-    eater_ = piece.ends_message ? nullptr : hidden.untagged;
+    work_->eater = piece.ends_message ? nullptr : hidden.untagged;
     return true;
   }
   return first == nullptr;
@@ -243,12 +290,12 @@ bool Session::OfferToHidden(const Piece& piece, const Response* first) {
 
 // Applies what the store announced to the view, and remembers what that removed.
 void Session::UpdateView(const Response& response) {
-  last_expunged_ = {};
-  last_vanished_ = {};
-  if (listing_ != nullptr &&
+  work_->last_expunged = {};
+  work_->last_vanished = {};
+  if (work_->listing != nullptr &&
       (response.kind == ResponseKind::kExists || response.kind == ResponseKind::kExpunge ||
        (response.kind == ResponseKind::kVanished && !response.earlier))) {
-    listing_->clean = false;
+    work_->listing->clean = false;
   }
   if (!view_) return;
   if (!state_.idle() && Selects(state_.in_flight().front().kind)) return;
@@ -257,7 +304,7 @@ void Session::UpdateView(const Response& response) {
       view_->Exists(response.number);
       break;
     case ResponseKind::kExpunge:
-      last_expunged_ = view_->Expunge(response.number);
+      work_->last_expunged = view_->Expunge(response.number);
       break;
     case ResponseKind::kVanished:
       if (!response.earlier) {
@@ -265,9 +312,9 @@ void Session::UpdateView(const Response& response) {
         if (ParseUidSet(response.rest, &gone) != SetParse::kOk) {
           view_->FetchedUid(0, 0);  // no such message: the view is not to be trusted any more
         } else {
-          last_vanished_ = view_->Vanished(gone);
+          work_->last_vanished = view_->Vanished(gone);
           // Only the view knows which of the UIDs named were messages of the mailbox, if it does.
-          if (last_vanished_.exact) state_.CorrectExists(view_->size());
+          if (work_->last_vanished.exact) state_.CorrectExists(view_->size());
         }
       }
       break;
@@ -288,32 +335,34 @@ uint64_t Session::horizon() const {
 
 void Session::RunHidden(SentCommand command, std::string_view text, Hidden hidden) {
   if (phase_ != Phase::kReady) return;
+  work();
+  stream_.SetResting(false);
   const auto& in_flight = state_.in_flight();
   ROOST_CHECK(in_flight.empty() || in_flight.back().hidden);
   command.tag = NextTag();
   command.hidden = true;
-  hidden.tag = command.tag;
+  hidden.number = tag_number_;
   std::string line = command.tag;
   line.append(" ").append(text).append("\r\n");
   stream_.Write(line);
   state_.Sent(std::move(command));
-  hidden_.push_back(std::move(hidden));
+  work_->hidden.push_back(std::move(hidden));
   SetDeadline();
 }
 
 void Session::SetDeadline() {
   if (phase_ != Phase::kReady) return;
-  const bool resting = hidden_.empty() || (hidden_.size() == 1 && idling_);
-  if (resting) return deadline_.Cancel();
+  const bool resting = work_->hidden.empty() || (work_->hidden.size() == 1 && idling_);
+  if (resting) return work_->deadline.Cancel();
   Expect(static_cast<uint64_t>(target_.config->command_timeout_s), "an answer");
 }
 
 void Session::Expect(uint64_t seconds, const char* what) {
-  awaited_ = what;
-  deadline_.SetIn(SecondsToNs(seconds), [this] {
+  work().awaited = what;
+  work().deadline.SetIn(SecondsToNs(seconds), [this] {
     const bool early = phase_ < Phase::kReady;
     Lose(early ? SessionLoss::kUnreachable : SessionLoss::kTimeout,
-         std::string("the store let us wait too long for ") + awaited_);
+         std::string("the store let us wait too long for ") + work().awaited);
   });
 }
 
@@ -353,24 +402,24 @@ void Session::RunSelect(std::string_view mailbox, bool examine, Done done) {
   RunHidden(std::move(command), text, std::move(hidden));
 }
 
-void Session::RunIdle(std::function<void()> started, Done done) {
+void Session::RunIdle() {
   SentCommand command;
   command.kind = CommandKind::kIdle;
   Hidden hidden;
-  hidden.done = std::move(done);
-  hidden.started = std::move(started);
+  hidden.awaits_plus = true;
   RunHidden(std::move(command), "IDLE", std::move(hidden));
 }
 
 void Session::EndIdle() {
   ROOST_CHECK(idling_ || phase_ != Phase::kReady);
+  if (phase_ == Phase::kReady) work();
   idling_ = false;
   stream_.Write("DONE\r\n");
   SetDeadline();
 }
 
 void Session::Forward(SentCommand command, std::string_view bytes) {
-  ROOST_DCHECK(hidden_.empty());
+  ROOST_DCHECK(!idling_ && (work_ == nullptr || work_->hidden.empty()));
   if (command.kind == CommandKind::kLogout) saw_logout_ = true;
   state_.Sent(std::move(command));
   stream_.Write(bytes);

@@ -14,7 +14,8 @@
 //
 // Lifetime: owned by its sink (unique_ptr handed around), retired through the Loop, never destroyed
 // in a callback. After OnSessionLost or Close it says nothing more. Thread rule: its shard. Bounds:
-// one receive buffer plus one line.
+// one receive buffer plus one line. Memory: a feed's session idles for days. What it needs only
+// while something is under way (Work) is given back between two bursts of news.
 //
 // Invariants
 //  1. A hidden command runs only while no client's command is unanswered, so tags never meet (RFC
@@ -72,6 +73,11 @@ class SessionSink {
   // A client's command was answered; called before OnStoreData gets the line.
   virtual void OnAnswered(Session& session, const SentCommand& command, const Response& response) {
     (void)session, (void)command, (void)response;
+  }
+  // RunIdle: the store's `+`, and the tagged answer.
+  virtual void OnIdleStarted(Session& session) { (void)session; }
+  virtual void OnIdleEnded(Session& session, const Response& response) {
+    (void)session, (void)response;
   }
   virtual void OnSessionDrained(Session& session) { (void)session; }
   // Once; `text` for people. The session is still owned by the sink and must be retired by it.
@@ -135,9 +141,9 @@ class Session final : public Retirable, private StreamOwner {
   // Precondition: no client's command is unanswered.
   void Run(CommandKind kind, std::string_view text, Done done, Untagged untagged = {});
   void RunSelect(std::string_view mailbox, bool examine, Done done);
-  // IDLE as a hidden command; `started` at `+`. EndIdle writes DONE; precondition: started was
-  // called.
-  void RunIdle(std::function<void()> started, Done done);
+  // IDLE as a hidden command; the sink hears of its beginning and its end. EndIdle writes DONE;
+  // precondition: OnIdleStarted was called.
+  void RunIdle();
   void EndIdle();
 
   // Lists the selected mailbox's UIDs, so that view() is exact from then on: NOOP and UID SEARCH,
@@ -148,8 +154,8 @@ class Session final : public Retirable, private StreamOwner {
   MailboxView* mutable_view() { return view_ ? &*view_ : nullptr; }
   void DropView() { view_.reset(); }
   // What the response that is being delivered removed from the view. Valid inside OnStoreData only.
-  const MailboxView::Expunged& last_expunged() const { return last_expunged_; }
-  const MailboxView::VanishedResult& last_vanished() const { return last_vanished_; }
+  const MailboxView::Expunged& last_expunged() const;
+  const MailboxView::VanishedResult& last_vanished() const;
   // Every UID of the selected mailbox below is decided in view(). 0 without one.
   uint64_t horizon() const;
 
@@ -167,8 +173,8 @@ class Session final : public Retirable, private StreamOwner {
 
   const SessionState& state() const { return state_; }
   // Nothing in flight and no response half received.
-  bool Settled() const { return state_.idle() && framer_.AtMessageStart(); }
-  bool AtResponseStart() const { return framer_.AtMessageStart(); }
+  bool Settled() const { return state_.idle() && AtResponseStart(); }
+  bool AtResponseStart() const;
   // A client's LOGOUT was sent: the end that follows is wanted.
   bool saw_logout() const { return saw_logout_; }
   Phase phase() const { return phase_; }
@@ -177,31 +183,23 @@ class Session final : public Retirable, private StreamOwner {
   size_t address() const { return address_; }  // index into target().addresses
   // Opened by a master user rather than with the user's own credentials.
   bool as_proxy() const { return as_proxy_; }
-  // kRefused: the store's words, "NO [AUTHENTICATIONFAILED] …". Inside OnSessionReady: the tagged
-  // OK.
-  const std::string& login_answer() const { return login_answer_; }
+  // kRefused, inside OnSessionLost: the store's words, "NO [AUTHENTICATIONFAILED] …". Inside
+  // OnSessionReady: the tagged OK.
+  const std::string& login_answer() const;
   // Monotonic time of the last byte from the store.
   uint64_t last_heard_ns() const { return last_heard_ns_; }
   uint64_t commands_sent() const { return tag_number_; }
 
  private:
   struct Hidden {
-    std::string tag;
+    uint64_t number = 0;  // of its tag
     Done done;
     Untagged untagged;
-    std::function<void()> started;  // IDLE's `+`
+    bool awaits_plus = false;  // IDLE's
   };
   struct Listing;
-  // What only the login takes. A feed's session lives for days without it.
-  struct Login {
-    Credentials credentials;
-    SessionClient client;
-    std::string server_name;
-    std::string tag;
-    std::list<std::string> parts;  // what follows each `+`; wiped by WipeLogin
-    std::vector<std::string> alerts;
-    bool capabilities_known = false;
-  };
+  struct Login;
+  struct Work;  // session_work.h
 
   void OnConnected(Stream& stream) override;
   void OnInput(Stream& stream) override;
@@ -244,38 +242,32 @@ class Session final : public Retirable, private StreamOwner {
   void Lose(SessionLoss loss, std::string text);
   void Expect(uint64_t seconds, const char* what);
   std::string NextTag();
+  static std::string TagOf(uint64_t number);
+  Work& work();
+  void Rest();
 
   Loop& loop_;
   const StoreTarget& target_;
   SessionSink* sink_;
   Stream stream_;
-  Framer framer_;
   SessionState state_;
+  std::optional<MailboxView> view_;
+  std::unique_ptr<Work> work_;
+  std::shared_ptr<SessionPlace> place_;
+  uint64_t tag_number_ = 0;
+  uint64_t last_heard_ns_ = 0;
+  uint32_t address_ = 0;
   Phase phase_ = Phase::kConnecting;
   bool in_input_ = false;
   bool paused_ = false;
   bool idling_ = false;  // IDLE's `+` has come and DONE has not been sent
-  bool eating_ = false;  // the response under way belongs to a hidden command
   bool secured_ = false;
   bool saw_logout_ = false;
   bool as_proxy_ = false;
-  size_t address_ = 0;
   uint32_t last_alert_ = 0;  // a hash
-  uint64_t tag_number_ = 0;
-  uint64_t last_heard_ns_ = 0;
-  size_t line_bytes_ = 0;     // of the response line under way
-  std::list<Hidden> hidden_;  // their addresses stay
-  Untagged eater_;            // takes the rest of the response under way
-  std::optional<MailboxView> view_;
-  MailboxView::Expunged last_expunged_;
-  MailboxView::VanishedResult last_vanished_;
-  std::unique_ptr<Listing> listing_;
-  std::unique_ptr<Login> login_;  // null once it is ready
-  std::string login_answer_;
-  const char* awaited_ = "";
-  std::shared_ptr<SessionPlace> place_;
-  Alarm deadline_;
 };
+
+static_assert(sizeof(Session) <= 320, "one for each feed, for days");
 
 }  // namespace roost
 

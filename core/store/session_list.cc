@@ -7,59 +7,59 @@
 #include <utility>
 
 #include "core/store/session.h"
-#include "core/store/session_listing.h"
+#include "core/store/session_work.h"
 #include "proto/check.h"
 
 namespace roost {
 
 void Session::List(std::function<void(bool)> done) {
-  ROOST_CHECK(listing_ == nullptr);
+  ROOST_CHECK(work().listing == nullptr);
   view_.reset();
-  listing_ = std::make_unique<Listing>();
-  listing_->done = std::move(done);
+  work_->listing = std::make_unique<Listing>();
+  work_->listing->done = std::move(done);
   ListStep();
 }
 
 void Session::ListStep() {
   if (!state_.selected() || state_.selected()->out_of_step) return ListEnd(false);
-  if (listing_->tries >= Listing::kTries) return ListByNumber();
-  ++listing_->tries;
+  if (work_->listing->tries >= Listing::kTries) return ListByNumber();
+  ++work_->listing->tries;
   Run(CommandKind::kNoop, "NOOP", [this](const Response& response) {
-    if (listing_ == nullptr) return;
+    if (work_->listing == nullptr) return;
     if (response.status != Status::kOk) return ListEnd(false);
     // Not pipelined: stores sync for both at once and answer the list first.
-    listing_->clean = true;
+    work_->listing->clean = true;
     ListAll();
   });
 }
 
 void Session::ListAll() {
-  listing_->uids.Clear();
-  listing_->parser = std::make_unique<SearchListParser>(&listing_->uids);
+  work_->listing->uids.Clear();
+  work_->listing->parser = std::make_unique<SearchListParser>(&work_->listing->uids);
   const bool esearch = state_.capabilities().Has("ESEARCH") || state_.enabled().rev2();
   Run(
       CommandKind::kSearch, esearch ? "UID SEARCH RETURN (ALL) ALL" : "UID SEARCH ALL",
       [this](const Response& response) {
-        if (listing_ == nullptr) return;
+        if (work_->listing == nullptr) return;
         if (response.status != Status::kOk) return ListEnd(false);
-        listing_->accepted ? ListEnd(true) : ListStep();
+        work_->listing->accepted ? ListEnd(true) : ListStep();
       },
       [this](const Piece& piece, const Response* first) { return ListedPiece(piece, first); });
 }
 
 // True for the pieces of the list itself.
 bool Session::ListedPiece(const Piece& piece, const Response* first) {
-  if (listing_ == nullptr) return false;
+  if (work_->listing == nullptr) return false;
   if (first != nullptr && first->kind != ResponseKind::kSearch &&
       first->kind != ResponseKind::kEsearch) {
     return false;
   }
-  listing_->parser->Feed(piece.bytes);
+  work_->listing->parser->Feed(piece.bytes);
   if (!piece.ends_message) return true;
-  if (!listing_->parser->Finish() || !state_.selected()) return true;
-  if (listing_->clean && listing_->uids.size() == state_.selected()->exists) {
-    listing_->accepted = true;
-    view_.emplace(std::move(listing_->uids));
+  if (!work_->listing->parser->Finish() || !state_.selected()) return true;
+  if (work_->listing->clean && work_->listing->uids.size() == state_.selected()->exists) {
+    work_->listing->accepted = true;
+    view_.emplace(std::move(work_->listing->uids));
   }
   return true;
 }
@@ -69,16 +69,16 @@ void Session::ListByNumber() {
     view_.emplace();
     return ListEnd(true);
   }
-  listing_->expected = state_.selected()->exists;
-  if (listing_->expected > Listing::kMostByNumber) return ListEnd(false);
+  work_->listing->expected = state_.selected()->exists;
+  if (work_->listing->expected > Listing::kMostByNumber) return ListEnd(false);
   Run(
       CommandKind::kFetch, "FETCH 1:* (UID)",
       [this](const Response& response) {
-        if (listing_ == nullptr) return;
+        if (work_->listing == nullptr) return;
         UidSet uids;
         uint32_t last_number = 0;
         bool whole = response.status == Status::kOk;
-        for (const auto& [number, uid] : listing_->numbered) {
+        for (const auto& [number, uid] : work_->listing->numbered) {
           whole = whole && number == last_number + 1 && uid > uids.Last() && uids.Insert(uid);
           last_number = number;
         }
@@ -96,15 +96,15 @@ void Session::ListByNumber() {
           return false;
         }
         const FetchInfo info = ParseFetch(first->rest);
-        if (!info.uid || listing_ == nullptr) return false;
+        if (!info.uid || work_->listing == nullptr) return false;
         const bool room = first->number <= Listing::kMostByNumber;
-        if (room) listing_->numbered[first->number] = *info.uid;
+        if (room) work_->listing->numbered[first->number] = *info.uid;
         return !info.flags && !info.other_items;  // with flags it is news as well
       });
 }
 
 void Session::ListEnd(bool ok) {
-  std::unique_ptr<Listing> listing = std::move(listing_);
+  std::unique_ptr<Listing> listing = std::move(work_->listing);
   if (listing == nullptr) return;
   if (!ok) view_.reset();
   listing->done(ok);

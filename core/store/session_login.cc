@@ -6,6 +6,7 @@
 #include "core/base/clock.h"
 #include "core/store/dialer.h"
 #include "core/store/session.h"
+#include "core/store/session_work.h"
 #include "proto/check.h"
 #include "proto/imap/sasl.h"
 #include "proto/imap/writer.h"
@@ -34,17 +35,18 @@ std::string ProxyHeaderFor(const SessionClient& client) {
 
 void Session::Start(const Credentials& credentials, const SessionClient& client, size_t attempt) {
   ROOST_CHECK(phase_ == Phase::kConnecting && !target_.addresses.empty());
-  login_ = std::make_unique<Login>();
-  login_->credentials = credentials;
-  login_->client = client;
+  work_->login = std::make_unique<Login>();
+  work_->login->credentials = credentials;
+  work_->login->client = client;
   as_proxy_ = credentials.IsProxy();
   const StoreConfig& config = *target_.config;
-  address_ = attempt % target_.addresses.size();
+  address_ = static_cast<uint32_t>(attempt % target_.addresses.size());
   const size_t index = address_;
-  login_->server_name = config.server_name;
-  if (login_->server_name.empty()) {
-    login_->server_name = index < config.addresses.size() ? config.addresses[index].host
-                                                          : target_.addresses[index].HostString();
+  work_->login->server_name = config.server_name;
+  if (work_->login->server_name.empty()) {
+    work_->login->server_name = index < config.addresses.size()
+                                    ? config.addresses[index].host
+                                    : target_.addresses[index].HostString();
   }
   ConnectOptions options;
   if (!config.source_addresses.empty()) {
@@ -56,11 +58,11 @@ void Session::Start(const Credentials& credentials, const SessionClient& client,
 
 void Session::OnConnected(Stream&) {
   if (target_.config->send_proxy_v2) {
-    stream_.Write(ProxyHeaderFor(login_->client));
+    stream_.Write(ProxyHeaderFor(work_->login->client));
   }
   if (target_.config->tls == StoreConfig::Tls::kImplicit) {
     phase_ = Phase::kHandshaking;
-    stream_.StartTls(*target_.tls, login_->server_name);
+    stream_.StartTls(*target_.tls, work_->login->server_name);
   } else {
     phase_ = Phase::kGreeting;
     Expect(static_cast<uint64_t>(target_.config->connect_timeout_s), "a greeting");
@@ -74,7 +76,7 @@ void Session::Secured() {
   if (target_.config->tls == StoreConfig::Tls::kImplicit) {
     phase_ = Phase::kGreeting;
   } else {
-    login_->capabilities_known =
+    work_->login->capabilities_known =
         false;  // what was said in clear counts no longer (RFC 3501, 6.2.1)
     AskCapability(Phase::kCapability);
   }
@@ -83,8 +85,8 @@ void Session::Secured() {
 
 void Session::AskCapability(Phase phase) {
   phase_ = phase;
-  login_->tag = NextTag();
-  stream_.Write(login_->tag + " CAPABILITY\r\n");
+  work_->login->tag = NextTag();
+  stream_.Write(work_->login->tag + " CAPABILITY\r\n");
 }
 
 void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
@@ -95,7 +97,7 @@ void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
   if (response.kind == ResponseKind::kCapability || response.CodeIs("CAPABILITY")) {
     state_.set_capabilities(CapabilitySet::Parse(
         response.kind == ResponseKind::kCapability ? response.rest : response.code_args));
-    login_->capabilities_known = true;
+    work_->login->capabilities_known = true;
   }
   if (response.kind == ResponseKind::kBye) {
     const bool early = phase_ < Phase::kLogin;
@@ -103,14 +105,14 @@ void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
                 "the store said BYE: " + std::string(response.text));
   }
   const bool refusal = response.kind == ResponseKind::kTagged && response.status != Status::kOk;
-  if (response.CodeIs("ALERT") && !refusal) login_->alerts.emplace_back(response.text);
+  if (response.CodeIs("ALERT") && !refusal) work_->login->alerts.emplace_back(response.text);
   if (phase_ == Phase::kGreeting) return Greeted(response);
   if (response.kind == ResponseKind::kContinuation) {
     if (phase_ == Phase::kLogin) return LoginContinuation();
     return Lose(SessionLoss::kUnreachable, "the store sent a continuation that nobody awaits");
   }
   if (response.kind != ResponseKind::kTagged) return;
-  if (response.tag != login_->tag) {
+  if (response.tag != work_->login->tag) {
     return Lose(SessionLoss::kUnreachable, "the store answered a command that nobody sent");
   }
   const bool ok = response.status == Status::kOk;
@@ -129,7 +131,7 @@ void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
           return Lose(SessionLoss::kUnreachable,
                       "the store sent plaintext behind its answer to STARTTLS");
         }
-        stream_.StartTls(*target_.tls, login_->server_name);
+        stream_.StartTls(*target_.tls, work_->login->server_name);
       });
       return;
     case Phase::kCapability:
@@ -156,42 +158,42 @@ void Session::Greeted(const Response& response) {
   }
   if (target_.config->tls == StoreConfig::Tls::kStartTls && !secured_) {
     phase_ = Phase::kStartTls;
-    login_->tag = NextTag();
-    stream_.Write(login_->tag + " STARTTLS\r\n");
+    work_->login->tag = NextTag();
+    stream_.Write(work_->login->tag + " STARTTLS\r\n");
     return;
   }
-  login_->capabilities_known ? AfterCapability() : AskCapability(Phase::kCapability);
+  work_->login->capabilities_known ? AfterCapability() : AskCapability(Phase::kCapability);
 }
 
 void Session::AfterCapability() {
-  if (login_->credentials.kind == Credentials::Kind::kNone)
+  if (work_->login->credentials.kind == Credentials::Kind::kNone)
     return LoggedIn();  // only asked what it can do
-  const bool wants_id = target_.config->send_id_originating_ip || !login_->client.id.empty();
+  const bool wants_id = target_.config->send_id_originating_ip || !work_->login->client.id.empty();
   wants_id&& state_.capabilities().Has("ID") ? SendId() : SendLogin();
 }
 
 void Session::SendId() {
   phase_ = Phase::kId;
-  login_->tag = NextTag();
-  std::string line = login_->tag + " ID (";
+  work_->login->tag = NextTag();
+  std::string line = work_->login->tag + " ID (";
   auto field = [&line](std::string_view name, std::string_view value) {
     if (line.back() != '(') line += ' ';
     AppendQuoted(&line, name);
     line += ' ';
     AppendQuoted(&line, value);
   };
-  if (login_->client.id.empty()) field("name", "Roost");
-  for (const auto& [name, value] : login_->client.id) {
+  if (work_->login->client.id.empty()) field("name", "Roost");
+  for (const auto& [name, value] : work_->login->client.id) {
     if (AstringFormOf(name) <= StringForm::kQuoted && AstringFormOf(value) <= StringForm::kQuoted) {
       field(name, value);
     }
   }
-  if (target_.config->send_id_originating_ip && login_->client.peer.family != 0) {
-    field("x-originating-ip", login_->client.peer.HostString());
-    field("x-originating-port", std::to_string(login_->client.peer.port));
-    if (login_->client.local.family != 0) {
-      field("x-connected-ip", login_->client.local.HostString());
-      field("x-connected-port", std::to_string(login_->client.local.port));
+  if (target_.config->send_id_originating_ip && work_->login->client.peer.family != 0) {
+    field("x-originating-ip", work_->login->client.peer.HostString());
+    field("x-originating-port", std::to_string(work_->login->client.peer.port));
+    if (work_->login->client.local.family != 0) {
+      field("x-connected-ip", work_->login->client.local.HostString());
+      field("x-connected-port", std::to_string(work_->login->client.local.port));
     }
   }
   line += ")\r\n";
@@ -200,31 +202,32 @@ void Session::SendId() {
 
 // The SASL message, not yet base64.
 std::string Session::SaslMessage() const {
-  if (login_->credentials.kind == Credentials::Kind::kToken) return login_->credentials.secret;
+  if (work_->login->credentials.kind == Credentials::Kind::kToken)
+    return work_->login->credentials.secret;
   std::string message;
-  if (login_->credentials.kind == Credentials::Kind::kProxyAuthzid) {
-    FormatSaslPlain(login_->credentials.user, login_->credentials.master,
-                    login_->credentials.secret, &message);
+  if (work_->login->credentials.kind == Credentials::Kind::kProxyAuthzid) {
+    FormatSaslPlain(work_->login->credentials.user, work_->login->credentials.master,
+                    work_->login->credentials.secret, &message);
   } else {
-    FormatSaslPlain(login_->credentials.authzid, login_->credentials.user,
-                    login_->credentials.secret, &message);
+    FormatSaslPlain(work_->login->credentials.authzid, work_->login->credentials.user,
+                    work_->login->credentials.secret, &message);
   }
   return message;
 }
 
 void Session::SendLogin() {
   phase_ = Phase::kLogin;
-  login_->tag = NextTag();
+  work_->login->tag = NextTag();
   Expect(static_cast<uint64_t>(target_.config->command_timeout_s), "the answer to the login");
   const CapabilitySet& can = state_.capabilities();
-  const bool token = login_->credentials.kind == Credentials::Kind::kToken;
-  const bool sasl = token || login_->credentials.kind == Credentials::Kind::kProxyAuthzid ||
-                    (login_->credentials.kind == Credentials::Kind::kPassword &&
-                     (can.Has("AUTH=PLAIN") || !login_->credentials.authzid.empty()));
-  std::string line = login_->tag;
+  const bool token = work_->login->credentials.kind == Credentials::Kind::kToken;
+  const bool sasl = token || work_->login->credentials.kind == Credentials::Kind::kProxyAuthzid ||
+                    (work_->login->credentials.kind == Credentials::Kind::kPassword &&
+                     (can.Has("AUTH=PLAIN") || !work_->login->credentials.authzid.empty()));
+  std::string line = work_->login->tag;
   if (sasl) {
     const std::string_view mechanism =
-        token ? SaslMechanismName(login_->credentials.mechanism) : std::string_view("PLAIN");
+        token ? SaslMechanismName(work_->login->credentials.mechanism) : std::string_view("PLAIN");
     std::string message = SaslMessage();
     if (message.empty() || !can.Has("AUTH=" + std::string(mechanism))) {
       return Lose(
@@ -237,7 +240,7 @@ void Session::SendLogin() {
     if (can.Has("SASL-IR")) {
       line.append(" ").append(encoded);
     } else {
-      login_->parts.push_back(encoded + "\r\n");
+      work_->login->parts.push_back(encoded + "\r\n");
     }
     CleanseString(encoded);
     line.append("\r\n");
@@ -249,15 +252,15 @@ void Session::SendLogin() {
     return Lose(SessionLoss::kUnreachable,
                 "the store offers neither AUTH=PLAIN nor LOGIN (LOGINDISABLED)");
   }
-  std::string user = login_->credentials.user;
-  if (login_->credentials.kind == Credentials::Kind::kProxySeparator) {
-    user += login_->credentials.separator;
-    user += login_->credentials.master;
+  std::string user = work_->login->credentials.user;
+  if (work_->login->credentials.kind == Credentials::Kind::kProxySeparator) {
+    user += work_->login->credentials.separator;
+    user += work_->login->credentials.master;
   }
   const bool non_sync = can.Has("LITERAL+") || can.Has("LITERAL-");
   line.append(" LOGIN");
   for (std::string_view argument :
-       {std::string_view(user), std::string_view(login_->credentials.secret)}) {
+       {std::string_view(user), std::string_view(work_->login->credentials.secret)}) {
     line += ' ';
     const StringForm form = AstringFormOf(argument);
     if (form == StringForm::kImpossible) {
@@ -265,54 +268,54 @@ void Session::SendLogin() {
     }
     if (form == StringForm::kLiteral && !non_sync) {
       line.append("{").append(std::to_string(argument.size())).append("}\r\n");
-      login_->parts.push_back(std::exchange(line, std::string(argument)));
+      work_->login->parts.push_back(std::exchange(line, std::string(argument)));
     } else {
       AppendAstring(&line, argument, LiteralStyle::kNonSync);
     }
   }
-  login_->parts.push_back(line + "\r\n");
+  work_->login->parts.push_back(line + "\r\n");
   CleanseString(line);
   SendLoginParts();
 }
 
 void Session::SendLoginParts() {
-  stream_.Write(login_->parts.front());
-  CleanseString(login_->parts.front());
-  login_->parts.pop_front();
+  stream_.Write(work_->login->parts.front());
+  CleanseString(work_->login->parts.front());
+  work_->login->parts.pop_front();
 }
 
 void Session::WipeLogin() {
-  if (login_ == nullptr) return;
-  for (std::string& part : login_->parts) CleanseString(part);
-  login_->parts.clear();
-  CleanseString(login_->credentials.secret);
+  if (work_ == nullptr || work_->login == nullptr) return;
+  for (std::string& part : work_->login->parts) CleanseString(part);
+  work_->login->parts.clear();
+  CleanseString(work_->login->credentials.secret);
 }
 
 void Session::LoginContinuation() {
-  if (!login_->parts.empty()) return SendLoginParts();
+  if (!work_->login->parts.empty()) return SendLoginParts();
   // OAuth's error challenge: an empty answer lets the store say NO (RFC 7628, 3.2.3: ^A).
-  if (login_->credentials.kind == Credentials::Kind::kToken) {
-    stream_.Write(login_->credentials.mechanism == SaslMechanism::kOAuthBearer ? "AQ==\r\n"
-                                                                               : "\r\n");
+  if (work_->login->credentials.kind == Credentials::Kind::kToken) {
+    stream_.Write(work_->login->credentials.mechanism == SaslMechanism::kOAuthBearer ? "AQ==\r\n"
+                                                                                     : "\r\n");
     return;
   }
   Lose(SessionLoss::kProtocol, "the store sent a continuation that nobody awaits");
 }
 
 void Session::LoginAnswered(const Response& response) {
-  login_answer_ = response.status == Status::kOk   ? "OK"
-                  : response.status == Status::kNo ? "NO"
-                                                   : "BAD";
-  login_answer_ += ' ';
+  work_->login_answer = response.status == Status::kOk   ? "OK"
+                        : response.status == Status::kNo ? "NO"
+                                                         : "BAD";
+  work_->login_answer += ' ';
   // An ALERT is told by itself: the client's own answer has another code.
   const bool told =
       response.CodeIs("CAPABILITY") || (response.CodeIs("ALERT") && response.status == Status::kOk);
   if (!response.code.empty() && !told) {
-    login_answer_.append("[").append(response.code).append("] ");
+    work_->login_answer.append("[").append(response.code).append("] ");
   }
-  AppendText(&login_answer_, response.text);
+  AppendText(&work_->login_answer, response.text);
   if (response.status != Status::kOk) {
-    return Lose(SessionLoss::kRefused, login_answer_);
+    return Lose(SessionLoss::kRefused, work_->login_answer);
   }
   if (!response.CodeIs("CAPABILITY")) return AskCapability(Phase::kCapabilityAfter);
   LoggedIn();
@@ -320,17 +323,17 @@ void Session::LoginAnswered(const Response& response) {
 
 void Session::LoggedIn() {
   phase_ = Phase::kReady;
-  deadline_.Cancel();
+  work_->deadline.Cancel();
   if (place_ != nullptr) place_->LoginOver();
   WipeLogin();
-  const std::vector<std::string> alerts = std::move(login_->alerts);
-  login_.reset();
+  const std::vector<std::string> alerts = std::move(work_->login->alerts);
+  work_->login.reset();
   stream_.SetSecret(false);
   state_.set_capabilities(place_ != nullptr ? place_->Shared(state_.capabilities())
                                             : state_.capabilities());
   for (const std::string& alert : alerts) TellAlert(alert);
   sink_->OnSessionReady(*this);
-  login_answer_ = {};
+  work_->login_answer = {};
 }
 
 }  // namespace roost

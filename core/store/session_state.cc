@@ -30,6 +30,14 @@ uint64_t UidNext(std::string_view text) {
 
 }  // namespace
 
+void SessionState::Share(TextPool* pool) {
+  if (selected_ == nullptr) return;
+  pool->Share(&selected_->name);
+  pool->Share(&selected_->flags);
+  pool->Share(&selected_->permanent_flags);
+  pool->Share(&selected_->mailbox_id);
+}
+
 void SessionState::Sent(SentCommand command) { in_flight_.push_back(std::move(command)); }
 
 SelectedMailbox* SessionState::Current() {
@@ -41,7 +49,7 @@ SelectedMailbox* SessionState::Current() {
     }
     return &*pending_;
   }
-  return selected_ ? &*selected_ : nullptr;
+  return selected_.get();
 }
 
 void SessionState::SeenCode(const Response& response) {
@@ -98,8 +106,7 @@ std::optional<SentCommand> SessionState::Seen(const Response& response) {
       if (SelectedMailbox* m = Current()) {
         // During SELECT a last word of the mailbox before may come first.
         if (response.number < m->exists && !pending_) m->out_of_step = true;
-        if (m == (selected_ ? &*selected_ : nullptr) && m->uid_next != 0 &&
-            response.number > m->exists) {
+        if (m == selected_.get() && m->uid_next != 0 && response.number > m->exists) {
           m->uid_next += std::min<uint64_t>(response.number - m->exists, kNoMoreUids - m->uid_next);
         }
         m->exists = response.number;
@@ -148,8 +155,7 @@ void SessionState::SeenTagged(const SentCommand& command, const Response& respon
   if (Selects(command.kind)) {
     if (ok) {
       Current();  // also when the store said nothing about it
-      selected_.reset();
-      if (pending_ != nullptr) selected_ = std::move(*pending_);
+      selected_ = std::move(pending_);
       if (selected_) selected_->uid_next_at_select = selected_->uid_next;
     } else {
       selected_.reset();

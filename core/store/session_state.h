@@ -23,6 +23,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/shared_text.h"
 #include "proto/imap/capability.h"
 #include "proto/imap/command.h"
 #include "proto/imap/enabled.h"
@@ -30,27 +31,28 @@
 
 namespace roost {
 
-// A selected mailbox as the store described it.
+// A selected mailbox as the store described it. Its texts are mostly those of others as well: see
+// SessionState::Share.
 struct SelectedMailbox {
-  std::string name;        // decoded, INBOX normalized
-  bool examine = false;    // opened by EXAMINE
-  bool read_only = false;  // [READ-ONLY], also after SELECT
-  bool uid_not_sticky = false;
-  bool no_modseq = false;
-  bool out_of_step = false;         // counts contradicted themselves: never park on it
-  uint32_t uid_validity = 0;        // 0: the store gave none
+  SharedText name;                  // decoded, INBOX normalized
+  SharedText flags;                 // "(\Seen …)" of `* FLAGS`
+  SharedText permanent_flags;       // of [PERMANENTFLAGS]
+  SharedText mailbox_id;            // RFC 8474
   uint64_t uid_next_at_select = 0;  // as SELECT gave it; 0: not given
   // 0: not given; a lower bound: raised by growth of EXISTS and UIDs seen since. 2^32 at most.
   uint64_t uid_next = 0;
-  uint32_t exists = 0;
   // Of SELECT alone; 0: none. Later ones may speak of changes that the session was not told yet.
   uint64_t highest_modseq = 0;
   // Of the last tagged answer; 0: it had none. While the session has expunges to tell, whoever was
   // told of flags must not take their MODSEQ for what it knows, but this one (RFC 7162, 3.2).
   uint64_t answered_modseq = 0;
-  std::string flags;            // "(\Seen …)" of `* FLAGS`
-  std::string permanent_flags;  // of [PERMANENTFLAGS]
-  std::string mailbox_id;       // RFC 8474
+  uint32_t uid_validity = 0;  // 0: the store gave none
+  uint32_t exists = 0;
+  bool examine = false;    // opened by EXAMINE
+  bool read_only = false;  // [READ-ONLY], also after SELECT
+  bool uid_not_sticky = false;
+  bool no_modseq = false;
+  bool out_of_step = false;  // counts contradicted themselves: never park on it
 };
 
 struct SentCommand {
@@ -73,10 +75,27 @@ class SessionState {
     if (selected_) selected_->exists = exists;
   }
 
+  // Precondition: not folded.
   const std::list<SentCommand>& in_flight() const { return in_flight_; }
-  bool idle() const { return in_flight_.empty(); }
+  size_t unanswered() const { return folded_ ? 1 : in_flight_.size(); }
+  bool idle() const { return unanswered() == 0; }
 
-  const std::optional<SelectedMailbox>& selected() const { return selected_; }
+  // The one command in flight is known to the caller well enough to be put back by Unfold: it takes
+  // nothing here meanwhile. Precondition of all that concerns commands and responses: not folded.
+  void Fold() {
+    in_flight_.clear();
+    folded_ = true;
+  }
+  void Unfold(SentCommand command) {
+    folded_ = false;
+    in_flight_.push_back(std::move(command));
+  }
+
+  // Has the texts of the selected mailbox in common with others who have the same.
+  void Share(TextPool* pool);
+
+  // Null: none.
+  const std::unique_ptr<SelectedMailbox>& selected() const { return selected_; }
   EnabledSet enabled() const { return enabled_; }
   // The store answered so that what is selected cannot be told (BAD to a SELECT): never park on
   // this session.
@@ -92,11 +111,12 @@ class SessionState {
   void SeenTagged(const SentCommand& command, const Response& response);
 
   std::list<SentCommand> in_flight_;  // takes nothing while empty
-  std::optional<SelectedMailbox> selected_;
+  std::unique_ptr<SelectedMailbox> selected_;
   std::unique_ptr<SelectedMailbox> pending_;  // of the SELECT that is the oldest in flight
+  CapabilitySet capabilities_;
   EnabledSet enabled_;
   bool uncertain_ = false;
-  CapabilitySet capabilities_;
+  bool folded_ = false;
 };
 
 // SELECT or EXAMINE.

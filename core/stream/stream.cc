@@ -13,7 +13,7 @@ namespace {
 
 // A context costs about 700 bytes a direction and saves most of a microsecond a record: worth it
 // from here on.
-constexpr uint32_t kRecordsBeforeContext = 4;
+constexpr uint8_t kRecordsBeforeContext = 4;
 // A receive that brings so much is followed by one into a large buffer. Those who only talk share
 // few and small ones.
 constexpr size_t kBulkBytes = 2048;
@@ -36,10 +36,10 @@ Stream::Stream(StreamSet& set, StreamOwner& owner) : set_(set), owner_(owner) {
 
 Stream::~Stream() {
   if (phase_ != Phase::kEnded && phase_ != Phase::kUnopened) Abort();
-  Wipe(tls_);
-  if (secret_) {
-    Release(input_);
-    Release(out_);
+  if (tls_ != nullptr) Wipe(*tls_);
+  if (secret_ && work_ != nullptr) {
+    Release(work_->input);
+    Release(work_->out);
   }
   set_.Remove(slot_);
 }
@@ -54,7 +54,7 @@ void Stream::Connect(const Address& to, const ConnectOptions& options) {
 void Stream::OnConnect(int error) {
   if (phase_ != Phase::kConnecting) return;
   if (error != 0) {
-    error_ = error == EMFILE ? "out of descriptors" : std::strerror(error);
+    work().error = error == EMFILE ? "out of descriptors" : std::strerror(error);
     return End(StreamEnd::kBroken);
   }
   phase_ = Phase::kPlain;
@@ -65,6 +65,23 @@ void Stream::OnConnect(int error) {
 void Stream::Release(std::string& buffer) {
   if (secret_) Cleanse(buffer.data(), buffer.size());
   std::string().swap(buffer);
+}
+
+TlsState& Stream::tls() {
+  if (tls_ == nullptr) tls_ = std::make_unique<TlsState>();
+  return *tls_;
+}
+
+void Stream::SetResting(bool resting) {
+  resting_ = resting;
+  Tidy();
+}
+
+// Gives back what is not in use, if the stream rests.
+void Stream::Tidy() {
+  if (!resting_ || work_ == nullptr || !Quiet()) return;
+  work_.reset();
+  records_ = 0;
 }
 
 void Stream::Open(SocketId socket) {
@@ -78,18 +95,21 @@ void Stream::Open(SocketId socket) {
 void Stream::Open(Detached&& connection) {
   ROOST_CHECK(phase_ == Phase::kUnopened);
   socket_ = connection.socket;
-  tls_ = connection.tls;
+  phase_ = Phase::kPlain;
+  if (connection.tls.suite != TlsSuite::kNone) {
+    tls() = connection.tls;
+    phase_ = Phase::kSecure;
+  }
   Wipe(connection.tls);
-  phase_ = tls_.suite == TlsSuite::kNone ? Phase::kPlain : Phase::kSecure;
-  input_ = std::move(connection.plaintext);
-  cipher_in_ = std::move(connection.ciphertext);
+  if (!connection.plaintext.empty()) work().input = std::move(connection.plaintext);
+  if (!connection.ciphertext.empty()) work().cipher_in = std::move(connection.ciphertext);
   set_.io().SetOwner(socket_, set_.OwnerOf(slot_));
   Arm();
 }
 
 void Stream::DeliverPending() {
-  if (!cipher_in_.empty() && phase_ == Phase::kSecure) {
-    std::string pending = std::exchange(cipher_in_, {});
+  if (HasCipherIn() && phase_ == Phase::kSecure) {
+    std::string pending = std::exchange(work_->cipher_in, {});
     OpenRecords(Bytes(pending));
     return;
   }
@@ -107,23 +127,30 @@ void Stream::StartTls(const TlsClientContext& context, std::string_view server_n
 
 void Stream::StartHandshake(std::unique_ptr<Handshake> handshake) {
   ROOST_CHECK(phase_ == Phase::kPlain);
-  sealed_ += out_;  // what was said in clear (the answer to STARTTLS) goes out in clear
-  Release(out_);
+  Work& w = work();
+  w.sealed += w.out;  // what was said in clear (the answer to STARTTLS) goes out in clear
+  Release(w.out);
   Dirty();
   phase_ = Phase::kHandshaking;
-  handshake_ = std::move(handshake);
+  w.handshake = std::move(handshake);
   ++set_.stats_.handshakes_in_progress;
 }
 
 void Stream::Consume(size_t bytes) {
-  consumed_ += bytes;
-  ROOST_DCHECK(consumed_ <= input_.size());
-  if (consumed_ == input_.size()) {
-    consumed_ = 0;
-    Release(input_);
-  } else if (consumed_ > kCompactBytes) {
-    input_.erase(0, consumed_);
-    consumed_ = 0;
+  if (work_ == nullptr) {  // ended, or nothing to consume
+    ROOST_DCHECK(bytes == 0);
+    return;
+  }
+  Work& w = *work_;
+  w.consumed += bytes;
+  ROOST_DCHECK(w.consumed <= w.input.size());
+  if (w.consumed == w.input.size()) {
+    w.consumed = 0;
+    Release(w.input);
+    Tidy();
+  } else if (w.consumed > kCompactBytes) {
+    w.input.erase(0, w.consumed);
+    w.consumed = 0;
   }
 }
 
@@ -135,7 +162,7 @@ void Stream::SetReading(bool reading) {
 void Stream::Arm() {
   if (phase_ == Phase::kEnded || phase_ <= Phase::kConnecting || !reading_) return;
   if (set_.io().ReceivePending(socket_)) return;
-  if (quiet_ && cipher_in_.empty()) {
+  if (quiet_ && !HasCipherIn()) {
     set_.io().WaitReadable(socket_);
   } else {
     receive_armed_ = true;
@@ -143,8 +170,13 @@ void Stream::Arm() {
   }
 }
 
+void Stream::CountRecord() {
+  if (records_ <= kRecordsBeforeContext) ++records_;
+}
+
 RecordContext* Stream::context() {
-  return ++records_ > kRecordsBeforeContext ? &context_ : nullptr;
+  CountRecord();
+  return records_ > kRecordsBeforeContext ? &work().context : nullptr;
 }
 
 void Stream::OnReadable() {
@@ -164,23 +196,23 @@ void Stream::OnReceive(std::span<uint8_t> data, int error) {
   bulk_ = data.size() >= kBulkBytes && phase_ != Phase::kHandshaking;
   switch (phase_) {
     case Phase::kPlain:
-      ++records_;
-      Append(input_, data);
+      CountRecord();
+      Append(work().input, data);
       Deliver();
       break;
     case Phase::kHandshaking:
-      Append(cipher_in_, data);
+      Append(work().cipher_in, data);
       if (!queued_handshake_) {
         queued_handshake_ = true;
         set_.handshakes_.push_back(set_.OwnerOf(slot_));
       }
       return;  // armed again when these have been worked on
     case Phase::kSecure:
-      if (cipher_in_.empty()) {
+      if (!HasCipherIn()) {
         OpenRecords(data);
       } else {
-        Append(cipher_in_, data);
-        std::string pending = std::exchange(cipher_in_, {});
+        Append(work_->cipher_in, data);
+        std::string pending = std::exchange(work_->cipher_in, {});
         OpenRecords(Bytes(pending));
       }
       break;
@@ -197,29 +229,29 @@ void Stream::Deliver() {
 void Stream::AdvanceHandshake() {
   queued_handshake_ = false;
   if (phase_ != Phase::kHandshaking) return;
-  Handshake::Status status = handshake_->Advance(std::string_view(cipher_in_));
-  Release(cipher_in_);
-  sealed_ += handshake_->TakeOutput();
+  Work& w = work();
+  Handshake::Status status = w.handshake->Advance(std::string_view(w.cipher_in));
+  Release(w.cipher_in);
+  w.sealed += w.handshake->TakeOutput();
   Dirty();
   if (status == Handshake::Status::kNeedMore) return Arm();
   --set_.stats_.handshakes_in_progress;
   if (status == Handshake::Status::kFailed) {
     ++set_.stats_.handshakes_failed;
-    error_ = handshake_->error();
-    handshake_.reset();
-    set_.io().Close(socket_, std::move(sealed_));
-    sealed_.clear();
+    w.error = w.handshake->error();
+    w.handshake.reset();
+    set_.io().Close(socket_, std::exchange(w.sealed, {}));
     socket_ = {};
     phase_ = Phase::kEnded;
     owner_.OnEnd(*this, StreamEnd::kTlsFailed);
     return;
   }
   ++set_.stats_.handshakes_done;
-  info_ = std::make_unique<HandshakeInfo>(handshake_->info());
-  if (info_->resumed) ++set_.stats_.handshakes_resumed;
+  w.info = std::make_unique<HandshakeInfo>(w.handshake->info());
+  if (w.info->resumed) ++set_.stats_.handshakes_resumed;
   std::string leftover;
-  tls_ = handshake_->TakeState(&leftover);
-  handshake_.reset();
+  tls() = w.handshake->TakeState(&leftover);
+  w.handshake.reset();
   phase_ = Phase::kSecure;
   owner_.OnSecure(*this);
   if (phase_ == Phase::kSecure && !leftover.empty()) OpenRecords(Bytes(leftover));
@@ -231,20 +263,20 @@ void Stream::OpenRecords(std::span<uint8_t> data) {
   bool closed = false;
   while (!closed) {
     std::string reply;
-    OpenResult r = roost::Open(tls_, data, &reply, context());
+    OpenResult r = roost::Open(*tls_, data, &reply, context());
     if (r.reply) {
-      sealed_ += reply;
+      work().sealed += reply;
       Dirty();
     }
     if (r.status == OpenResult::kNeedMore) break;
     if (r.status == OpenResult::kError) {
       if (fresh) Deliver();
       if (phase_ == Phase::kEnded) return;
-      error_ = r.received_alert ? "the peer sent a fatal alert" : "a record was refused";
+      work().error = r.received_alert ? "the peer sent a fatal alert" : "a record was refused";
       return Fail(StreamEnd::kTlsFailed, r.received_alert ? 0 : r.alert);
     }
     if (r.status == OpenResult::kData) {
-      Append(input_, r.plaintext);
+      Append(work().input, r.plaintext);
       fresh = true;
     }
     closed = r.status == OpenResult::kCloseNotify;
@@ -256,16 +288,17 @@ void Stream::OpenRecords(std::span<uint8_t> data) {
     if (phase_ != Phase::kEnded) End(StreamEnd::kClosed);
     return;
   }
-  Append(cipher_in_, data);
-  if (fresh) Deliver();
+  if (!data.empty()) Append(work().cipher_in, data);
+  if (fresh) return Deliver();
+  Tidy();
 }
 
 void Stream::Fail(StreamEnd end, uint8_t alert) {
-  if (alert != 0) SealAlert(tls_, alert, &sealed_);
+  Work& w = work();
+  if (alert != 0) SealAlert(*tls_, alert, &w.sealed);
   SocketId socket = std::exchange(socket_, {});
   phase_ = Phase::kEnded;
-  set_.io().Close(socket, std::move(sealed_));
-  sealed_.clear();
+  set_.io().Close(socket, std::exchange(w.sealed, {}));
   owner_.OnEnd(*this, end);
 }
 
@@ -275,7 +308,7 @@ void Stream::End(StreamEnd end) {
   if (phase_ == Phase::kHandshaking) {
     --set_.stats_.handshakes_in_progress;
     ++set_.stats_.handshakes_failed;
-    error_ = "the peer went away during the TLS handshake";
+    work().error = "the peer went away during the TLS handshake";
   }
   if (end == StreamEnd::kClosed) {
     Close();  // says goodbye in kind
@@ -289,7 +322,7 @@ void Stream::End(StreamEnd end) {
 
 void Stream::Write(std::string_view bytes) {
   if (phase_ == Phase::kEnded || bytes.empty()) return;
-  out_.append(bytes);
+  work().out.append(bytes);
   Dirty();
 }
 
@@ -302,46 +335,48 @@ void Stream::Dirty() {
 void Stream::Flush() {
   if (phase_ == Phase::kEnded || phase_ <= Phase::kConnecting) return;
   if (set_.io().SendPending(socket_)) return;
-  if (!out_.empty() && phase_ == Phase::kSecure) {
-    if (!Seal(tls_, out_, &sealed_, context())) {
-      error_ = "the TLS write side is used up";
+  if (work_ == nullptr) return;
+  Work& w = *work_;
+  if (!w.out.empty() && phase_ == Phase::kSecure) {
+    if (!Seal(*tls_, w.out, &w.sealed, context())) {
+      w.error = "the TLS write side is used up";
       return End(StreamEnd::kBroken);
     }
-    Release(out_);
-  } else if (!out_.empty() && phase_ == Phase::kPlain) {
-    sealed_.append(out_);
-    Release(out_);
+    Release(w.out);
+  } else if (!w.out.empty() && phase_ == Phase::kPlain) {
+    w.sealed.append(w.out);
+    Release(w.out);
   }
-  if (sealed_.empty()) return;
-  in_flight_ = sealed_.size();
-  set_.io().Send(socket_, std::move(sealed_));
-  sealed_ = std::string();
+  if (w.sealed.empty()) return;
+  w.in_flight = w.sealed.size();
+  set_.io().Send(socket_, std::exchange(w.sealed, {}));
 }
 
 void Stream::OnSent(int error) {
   if (phase_ == Phase::kEnded) return;
-  in_flight_ = 0;
+  if (work_ != nullptr) work_->in_flight = 0;
   if (error != 0) return End(StreamEnd::kBroken);
-  if (!out_.empty() || !sealed_.empty()) Flush();
+  if (unsent() != 0) Flush();
   if (phase_ != Phase::kEnded) owner_.OnDrained(*this);
+  Tidy();
 }
 
 void Stream::Close() {
   if (phase_ == Phase::kEnded || phase_ == Phase::kUnopened) return;
+  Work& w = work();
   if (phase_ == Phase::kSecure) {
-    Seal(tls_, out_, &sealed_);
-    SealCloseNotify(tls_, &sealed_);
+    Seal(*tls_, w.out, &w.sealed);
+    SealCloseNotify(*tls_, &w.sealed);
   } else if (phase_ == Phase::kPlain || phase_ == Phase::kConnecting) {
-    sealed_.append(out_);
+    w.sealed.append(w.out);
   } else {
     --set_.stats_.handshakes_in_progress;
     ++set_.stats_.handshakes_failed;
   }
-  Release(out_);
+  Release(w.out);
   SocketId socket = std::exchange(socket_, {});
   phase_ = Phase::kEnded;
-  set_.io().Close(socket, std::move(sealed_));
-  sealed_ = std::string();
+  set_.io().Close(socket, std::exchange(w.sealed, {}));
 }
 
 void Stream::Abort() {
@@ -357,7 +392,7 @@ void Stream::Abort() {
 
 bool Stream::Quiet() const {
   bool settled = phase_ == Phase::kPlain || phase_ == Phase::kSecure;
-  return settled && unsent() == 0 && cipher_in_.empty() && input().empty();
+  return settled && unsent() == 0 && !HasCipherIn() && input().empty();
 }
 
 Stream::Detached Stream::Detach() {
@@ -366,9 +401,11 @@ Stream::Detached Stream::Detach() {
   if (std::exchange(receive_armed_, false)) set_.io().CancelReceive(socket_);
   Detached d;
   d.socket = std::exchange(socket_, {});
-  d.tls = tls_;
-  Wipe(tls_);
-  d.ciphertext = std::move(cipher_in_);
+  if (tls_ != nullptr) {
+    d.tls = *tls_;
+    Wipe(*tls_);
+  }
+  if (work_ != nullptr) d.ciphertext = std::move(work_->cipher_in);
   d.plaintext = std::string(input());
   phase_ = Phase::kEnded;
   return d;

@@ -12,9 +12,10 @@
 //
 // Lifetime: a Stream is a member of its owner and must not be destroyed inside one of its own
 // callbacks (owners are retired at the end of the turn). Destroying one that still has its socket
-// aborts the connection. Thread rule: that of its StreamSet. Memory: nothing but this object while
-// quiet; buffers exist while bytes wait in them. Input is bounded by its owner (who reads or calls
-// SetReading(false)) plus one receive buffer; output by its owner, who watches unsent().
+// aborts the connection. Thread rule: that of its StreamSet. Memory: buffers exist while bytes wait
+// in them; a resting stream (SetResting) that is quiet is nothing but this object and, with TLS,
+// its TlsState. Input is bounded by its owner (who reads or calls SetReading(false)) plus one
+// receive buffer; output by its owner, who watches unsent().
 //
 // Invariants
 //  1. Plaintext leaves in the order of Write; sealed bytes are never sealed again; one send is in
@@ -94,7 +95,10 @@ class Stream {
   void StartTls(const TlsServerContext& context);
   void StartTls(const TlsClientContext& context, std::string_view server_name);
 
-  std::string_view input() const { return std::string_view(input_).substr(consumed_); }
+  std::string_view input() const {
+    return work_ == nullptr ? std::string_view()
+                            : std::string_view(work_->input).substr(work_->consumed);
+  }
   void Consume(size_t bytes);
 
   // Backpressure: with false nothing more is received (what was on its way still comes, once).
@@ -103,6 +107,10 @@ class Stream {
   // The next wait for input is a poll rather than a receive: for connections about to be parked.
   void SetQuiet(bool quiet) { quiet_ = quiet; }
 
+  // Nothing is expected for long: whatever is not in use is given back, and again whenever that is
+  // so. Costs an allocation for each burst, and with TLS two key schedules.
+  void SetResting(bool resting);
+
   // Whether buffers are wiped when they are freed: so from the start, until nobody logs in here any
   // more.
   void SetSecret(bool secret) { secret_ = secret; }
@@ -110,7 +118,9 @@ class Stream {
   // Appends; leaves at the end of the turn in as few records as possible. Ignored once ended.
   void Write(std::string_view bytes);
   // Bytes written that the kernel has not taken yet.
-  size_t unsent() const { return out_.size() + sealed_.size() + in_flight_; }
+  size_t unsent() const {
+    return work_ == nullptr ? 0 : work_->out.size() + work_->sealed.size() + work_->in_flight;
+  }
   // Sends now what Write collected, if no send is in flight. Called by the StreamSet at the end of
   // the turn.
   void Flush();
@@ -130,11 +140,36 @@ class Stream {
   Phase phase() const { return phase_; }
   bool secure() const { return phase_ == Phase::kSecure; }
   SocketId socket() const { return socket_; }
-  const HandshakeInfo* handshake_info() const { return info_.get(); }
-  const std::string& error() const { return error_; }
+  // Null before the handshake is done, and once the stream has rested.
+  const HandshakeInfo* handshake_info() const {
+    return work_ == nullptr ? nullptr : work_->info.get();
+  }
+  // Why it ended, where that is known.
+  const std::string& error() const { return work_ == nullptr ? kNoError : work_->error; }
 
  private:
   friend class StreamSet;
+  // What only a connection needs on which something is under way.
+  struct Work {
+    std::string input;      // plaintext not consumed
+    size_t consumed = 0;    // of input
+    std::string cipher_in;  // partial record, or handshake bytes waiting for their turn
+    std::string out;        // plaintext not sealed
+    std::string sealed;     // ciphertext not given to the Io
+    size_t in_flight = 0;
+    RecordContext context;
+    std::unique_ptr<Handshake> handshake;
+    std::unique_ptr<HandshakeInfo> info;
+    std::string error;
+  };
+
+  Work& work() {
+    if (work_ == nullptr) work_ = std::make_unique<Work>();
+    return *work_;
+  }
+  bool HasCipherIn() const { return work_ != nullptr && !work_->cipher_in.empty(); }
+  void Tidy();
+  TlsState& tls();
   void OnConnect(int error);
   void OnReceive(std::span<uint8_t> data, int error);
   void OnReadable();
@@ -147,8 +182,11 @@ class Stream {
   void Deliver();
   void Arm();
   void Dirty();
+  void CountRecord();
   RecordContext* context();
   void Release(std::string& buffer);
+
+  inline static const std::string kNoError;
 
   StreamSet& set_;
   StreamOwner& owner_;
@@ -163,18 +201,10 @@ class Stream {
   bool dirty_ = false;          // on the set's list for this turn
   bool queued_handshake_ = false;
   bool peer_done_ = false;  // close_notify has been read
-  uint32_t records_ = 0;    // opened or sealed; contexts are kept only for connections that stream
-  size_t in_flight_ = 0;
-  size_t consumed_ = 0;    // of input_
-  std::string input_;      // plaintext not consumed
-  std::string cipher_in_;  // partial record, or handshake bytes waiting for their turn
-  std::string out_;        // plaintext not sealed
-  std::string sealed_;     // ciphertext not given to the Io
-  TlsState tls_{};
-  RecordContext context_;
-  std::unique_ptr<Handshake> handshake_;
-  std::unique_ptr<HandshakeInfo> info_;
-  std::string error_;
+  bool resting_ = false;
+  uint8_t records_ = 0;  // opened or sealed; contexts are kept only for connections that stream
+  std::unique_ptr<Work> work_;
+  std::unique_ptr<TlsState> tls_;  // null: no TLS
 };
 
 struct StreamStats {
