@@ -25,6 +25,15 @@
 #include "core/config/config.h"
 #include "core/shard/server.h"
 
+#ifdef ROOST_JEMALLOC
+// Read by jemalloc before main. A thread that has become quiet gives nothing back by itself: after
+// a storm a background thread does, some seconds later.
+extern "C" {
+extern const char* malloc_conf;
+const char* malloc_conf = "background_thread:true,dirty_decay_ms:5000,muzzy_decay_ms:0";
+}
+#endif
+
 namespace roost {
 namespace {
 

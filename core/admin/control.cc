@@ -111,6 +111,12 @@ void AppendFigures(const ShardFigures& f, std::string* out) {
   o.Number("sockets_closing", f.io.sockets_closing);
   o.Number("buffers_dry", f.io.buffers_dry);
   o.Number("queue_overflows", f.io.queue_overflows);
+  o.Number("bytes_cells", f.memory.cells);
+  o.Number("bytes_users", f.memory.users);
+  o.Number("bytes_feeds", f.memory.feeds);
+  o.Number("bytes_sessions", f.memory.sessions);
+  o.Number("bytes_views", f.memory.views);
+  o.Number("bytes_logs", f.memory.logs);
   o.End();
 }
 
@@ -146,6 +152,9 @@ void Add(const ShardFigures& f, ShardFigures* t) {
   t->streams.handshakes_in_progress += f.streams.handshakes_in_progress;
   t->io.sockets_open += f.io.sockets_open, t->io.sockets_closing += f.io.sockets_closing;
   t->io.buffers_dry += f.io.buffers_dry, t->io.queue_overflows += f.io.queue_overflows;
+  t->memory.cells += f.memory.cells, t->memory.users += f.memory.users;
+  t->memory.feeds += f.memory.feeds, t->memory.sessions += f.memory.sessions;
+  t->memory.views += f.memory.views, t->memory.logs += f.memory.logs;
 }
 
 }  // namespace

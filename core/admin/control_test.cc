@@ -145,7 +145,13 @@ ShardFigures Figures(uint64_t n) {
                            &f.io.sockets_open,
                            &f.io.sockets_closing,
                            &f.io.buffers_dry,
-                           &f.io.queue_overflows}) {
+                           &f.io.queue_overflows,
+                           &f.memory.cells,
+                           &f.memory.users,
+                           &f.memory.feeds,
+                           &f.memory.sessions,
+                           &f.memory.views,
+                           &f.memory.logs}) {
     *figure = n++;
   }
   return f;

@@ -5,7 +5,7 @@
 // rewrites the log to make it smaller (TakeAll, PutBack) leaves numbers out, and every cursor stays
 // valid. So entries are walked with ForEach, never by counting up.
 //
-// Entries live in small blocks: an empty log owns no block, and references stay valid until the
+// Entries live in small blocks: an empty log owns nothing, and references stay valid until the
 // entry is trimmed or taken. One thread.
 #ifndef ROOST_CORE_BASE_EVENT_LOG_H_
 #define ROOST_CORE_BASE_EVENT_LOG_H_
@@ -38,17 +38,19 @@ class EventLog {
   uint64_t first_seq() const { return first_; }
   // Number the next Append will give.
   uint64_t next_seq() const { return next_; }
-  bool empty() const { return size_ == 0; }
-  uint64_t size() const { return size_; }
-  bool full() const { return size_ >= max_entries_; }
+  bool empty() const { return size() == 0; }
+  uint64_t size() const { return body_ == nullptr ? 0 : body_->size; }
+  bool full() const { return size() >= max_entries_; }
   uint32_t max_entries() const { return max_entries_; }
   bool Contains(uint64_t seq) const {
     const uint64_t i = IndexOf(seq);
-    return i < size_ && Item(i).seq == seq;
+    return i < size() && Item(i).seq == seq;
   }
   // Heap bytes owned, entries' own allocations not counted.
   size_t memory() const {
-    return blocks_.size() * sizeof(Block) + blocks_.capacity() * sizeof(blocks_[0]);
+    if (body_ == nullptr) return 0;
+    return sizeof(Body) + body_->blocks.size() * sizeof(Block) +
+           body_->blocks.capacity() * sizeof(body_->blocks[0]);
   }
 
   // Returns the entry's number, or 0 when the log is full (trim or rewrite, then append again).
@@ -67,14 +69,14 @@ class EventLog {
   // `fn(seq, entry)` for the entries with from <= number < to, in ascending order.
   template <typename Fn>
   void ForEach(uint64_t from, uint64_t to, Fn&& fn) const {
-    for (uint64_t i = IndexOf(from); i < size_ && Item(i).seq < to; ++i) {
+    for (uint64_t i = IndexOf(from); i < size() && Item(i).seq < to; ++i) {
       fn(Item(i).seq, Item(i).entry);
     }
   }
   // The same in descending order, from the head down to `from`.
   template <typename Fn>
   void ForEachBack(uint64_t from, Fn&& fn) const {
-    for (uint64_t i = size_; i > 0 && Item(i - 1).seq >= from; --i) {
+    for (uint64_t i = size(); i > 0 && Item(i - 1).seq >= from; --i) {
       fn(Item(i - 1).seq, Item(i - 1).entry);
     }
   }
@@ -86,15 +88,16 @@ class EventLog {
     if (seq > next_) seq = next_;
     if (seq <= first_) return;
     first_ = seq;
-    while (size_ != 0 && Item(0).seq < seq) {
+    while (!empty() && Item(0).seq < seq) {
       MutableItem(0).~Numbered();
-      ++offset_;
-      --size_;
+      ++body_->offset;
+      --body_->size;
     }
     if (empty()) return Clear();
-    const uint64_t unused = offset_ / kBlockEntries;
-    blocks_.erase(blocks_.begin(), blocks_.begin() + static_cast<std::ptrdiff_t>(unused));
-    offset_ -= unused * kBlockEntries;
+    const uint64_t unused = body_->offset / kBlockEntries;
+    body_->blocks.erase(body_->blocks.begin(),
+                        body_->blocks.begin() + static_cast<std::ptrdiff_t>(unused));
+    body_->offset -= unused * kBlockEntries;
   }
 
   // Rewriting: what TakeAll gave comes back by PutBack, fewer and other perhaps. Precondition of
@@ -102,8 +105,8 @@ class EventLog {
   // were taken.
   std::vector<Numbered> TakeAll() {
     std::vector<Numbered> all;
-    all.reserve(size_);
-    for (uint64_t i = 0; i < size_; ++i) all.push_back(std::move(MutableItem(i)));
+    all.reserve(size());
+    for (uint64_t i = 0; i < size(); ++i) all.push_back(std::move(MutableItem(i)));
     Clear();
     return all;
   }
@@ -122,22 +125,30 @@ class EventLog {
     alignas(Numbered) unsigned char bytes[sizeof(Numbered) * kBlockEntries];
   };
 
+  // Exists while there are entries.
+  struct Body {
+    std::vector<std::unique_ptr<Block>> blocks;
+    uint64_t size = 0;
+    uint64_t offset = 0;  // position of the first entry in the first block
+  };
+
   void Push(Numbered item) {
-    const uint64_t position = offset_ + size_;
-    if (position == blocks_.size() * kBlockEntries) blocks_.push_back(std::make_unique<Block>());
+    if (body_ == nullptr) body_ = std::make_unique<Body>();
+    const uint64_t position = body_->offset + body_->size;
+    if (position == body_->blocks.size() * kBlockEntries) {
+      body_->blocks.push_back(std::make_unique<Block>());
+    }
     new (Slot(position)) Numbered(std::move(item));
-    ++size_;
+    ++body_->size;
   }
   void Clear() {
-    for (uint64_t i = 0; i < size_; ++i) MutableItem(i).~Numbered();
-    std::vector<std::unique_ptr<Block>>().swap(blocks_);
-    size_ = 0;
-    offset_ = 0;
+    for (uint64_t i = 0; i < size(); ++i) MutableItem(i).~Numbered();
+    body_.reset();
   }
 
-  // Place of the first entry whose number is `seq` or above; size_ when there is none.
+  // Place of the first entry whose number is `seq` or above; size() when there is none.
   uint64_t IndexOf(uint64_t seq) const {
-    uint64_t low = 0, high = size_;
+    uint64_t low = 0, high = size();
     while (low < high) {
       const uint64_t middle = low + (high - low) / 2;
       if (Item(middle).seq < seq) {
@@ -149,18 +160,17 @@ class EventLog {
     return low;
   }
   Numbered& MutableItem(uint64_t i) const {
-    return *std::launder(static_cast<Numbered*>(Slot(offset_ + i)));
+    return *std::launder(static_cast<Numbered*>(Slot(body_->offset + i)));
   }
   const Numbered& Item(uint64_t i) const { return MutableItem(i); }
   void* Slot(uint64_t position) const {
-    return blocks_[position / kBlockEntries]->bytes + sizeof(Numbered) * (position % kBlockEntries);
+    return body_->blocks[position / kBlockEntries]->bytes +
+           sizeof(Numbered) * (position % kBlockEntries);
   }
 
-  std::vector<std::unique_ptr<Block>> blocks_;
+  std::unique_ptr<Body> body_;
   uint64_t first_ = 1;
   uint64_t next_ = 1;
-  uint64_t size_ = 0;
-  uint64_t offset_ = 0;  // position of the first entry in the first block
   uint32_t max_entries_;
 };
 

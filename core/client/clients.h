@@ -51,6 +51,7 @@ class Clients final : public Subscribers {
   // closed already, or the cell's own is closed here.
   void Remove(uint32_t index);
   uint32_t size() const { return cells_.size(); }
+  SlabStats cell_stats() const { return cells_.stats(); }
   ClientIds& ids() { return ids_; }
   bool IsLive(uint32_t index, uint32_t generation) {
     return cells_.Find(index, generation) != nullptr;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/clock.h"
+#include "core/base/heap_size.h"
 #include "core/feed/difference.h"
 #include "core/feed/render.h"
 #include "proto/check.h"
@@ -52,14 +53,13 @@ std::string JoinedFlags(const std::string& list, const std::string& more) {
 
 }  // namespace
 
-Feed::Feed(Loop& loop, const Config& config, FeedHost& host, User& user, std::string mailbox)
+Feed::Feed(Loop& loop, const Config& config, FeedHost& host, User& user, SharedText mailbox)
     : loop_(loop),
       config_(config),
       host_(host),
       user_(user),
       id_(next_id.fetch_add(1, std::memory_order_relaxed)),
       mailbox_(std::move(mailbox)),
-      learn_(loop),
       log_(static_cast<uint32_t>(config.parking.log_entries_max)) {}
 
 // The driver goes at once: it would speak to us in the next turn. Nobody destroys a feed from
@@ -113,7 +113,7 @@ Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session, uint32_t told) {
   if (NeedsFlagHashes()) {
     LearnFlagsIn(kSoonestLearnNs, kLatestLearnNs);
   } else {
-    hashes_.Clear();
+    hashing_.reset();
   }
   return Adoption::kAdopted;
 }
@@ -133,12 +133,13 @@ void Feed::LearnFlagsIn(uint64_t least_ns, uint64_t most_ns) {
   uint8_t random[2];
   loop_.io().Random(random);
   const uint64_t spread = (most_ns - least_ns) / 65536 * (random[0] | random[1] << 8);
-  learn_.SetIn(least_ns + spread, [this] { LearnFlags(); });
+  if (hashing_ == nullptr) hashing_ = std::make_unique<FlagHashing>(loop_);
+  hashing_->learn.SetIn(least_ns + spread, [this] { LearnFlags(); });
 }
 
 void Feed::LearnFlags() {
-  const uint32_t unknown = hashes_.FirstUnknown(view_.size());
   if (!live() || !NeedsFlagHashes()) return;
+  const uint32_t unknown = hashing_->hashes.FirstUnknown(view_.size());
   const uint64_t again = SecondsToNs(static_cast<uint64_t>(config_.parking.driver_check_s));
   if (unknown == 0) return LearnFlagsIn(again / 2, again);
   std::vector<std::string> flags;
@@ -147,14 +148,15 @@ void Feed::LearnFlags() {
       view_.At(unknown).value_or(1), flags,
       [this, again](bool ok, const UidSet& covered, const IdleDriver::FlagsFound& found) {
         if (!ok) return LearnFlagsIn(again / 8, again / 4);
-        hashes_.Learn(view_, covered, found);
+        if (hashing_ == nullptr) return;
+        hashing_->hashes.Learn(view_, covered, found);
         host_.OnFeedLearned(*this);
         LearnFlagsIn(again / 2, again);
       });
 }
 
 bool Feed::KnowsFlags(uint32_t uid, std::string_view flags) const {
-  return hashes_.At(view_.PositionOf(uid)) == FlagHashes::Of(flags);
+  return hashing_ != nullptr && hashing_->hashes.At(view_.PositionOf(uid)) == FlagHashes::Of(flags);
 }
 
 void Feed::NoteFlags(uint32_t uid, std::string_view flags) {
@@ -163,7 +165,9 @@ void Feed::NoteFlags(uint32_t uid, std::string_view flags) {
 
 // A change that is not noted would leave a hash that is wrong: then none is kept.
 void Feed::NoteFlagsAt(uint32_t position, std::string_view flags) {
-  NeedsFlagHashes() ? hashes_.Set(position, FlagHashes::Of(flags)) : hashes_.Clear();
+  if (!NeedsFlagHashes()) return hashing_.reset();
+  if (hashing_ == nullptr) hashing_ = std::make_unique<FlagHashing>(loop_);
+  hashing_->hashes.Set(position, FlagHashes::Of(flags));
 }
 
 void Feed::OnDriverConfirmed(uint64_t modseq) {
@@ -184,6 +188,19 @@ void Feed::StopDriver(std::function<void(std::unique_ptr<Session>)> done) {
   });
 }
 
+Feed::Bytes Feed::memory() const {
+  Bytes bytes;
+  bytes.feed = HeapSize(this) + HeapSize(hashing_);
+  if (hashing_ != nullptr) bytes.feed += hashing_->hashes.memory();
+  bytes.views = view_.memory_bytes();
+  bytes.log = log_bytes_;
+  if (driver_ == nullptr || driver_->stopping()) return bytes;
+  bytes.feed += driver_->memory_bytes();
+  bytes.session = driver_->session().memory_bytes();
+  if (const MailboxView* view = driver_->session().view()) bytes.views += view->memory_bytes();
+  return bytes;
+}
+
 bool Feed::Serves(EnabledSet enabled) const {
   if (driver_ == nullptr) return false;
   return !enabled.condstore() || no_modseq_ || driver_->session().state().enabled().condstore();
@@ -193,7 +210,7 @@ void Feed::Kill(const std::string& reason) {
   if (state_ == State::kDead) return;
   state_ = State::kDead;
   death_ = reason;
-  learn_.Cancel();
+  if (hashing_ != nullptr) hashing_->learn.Cancel();
   loop_.Retire(std::move(driver_));
   host_.OnFeedDead(*this, reason);
 }
@@ -230,8 +247,18 @@ void Feed::TrimLog(uint64_t below) {
   log_.TrimBelow(below);
 }
 
+void Feed::NotePlace(uint64_t place) {
+  if (places_ == nullptr) places_ = std::make_unique<std::multiset<uint64_t>>();
+  places_->insert(place);
+}
+
+void Feed::ForgetPlace(uint64_t place) {
+  places_->erase(places_->find(place));
+  if (places_->empty()) places_.reset();
+}
+
 void Feed::CoalesceLog(std::vector<uint64_t> cursors) {
-  cursors.insert(cursors.end(), places.begin(), places.end());
+  if (places_ != nullptr) cursors.insert(cursors.end(), places_->begin(), places_->end());
   // Whom the log does not reach back to lists anew.
   std::erase_if(cursors, [this](uint64_t cursor) { return cursor < log_.first_seq(); });
   std::sort(cursors.begin(), cursors.end());
@@ -255,7 +282,7 @@ void Feed::OnDriverExpunged(const UidSet& uids) {
   if (event.uids.empty()) return;
   MakeRoom();
   event.numbers = NumbersOf(event.uids, view_);
-  hashes_.Remove(event.numbers);
+  if (hashing_ != nullptr) hashing_->hashes.Remove(event.numbers);
   view_.RemoveSet(event.uids);
   event.number = view_.size();
   event.modseq = confirmed_modseq_;  // they were there then
@@ -318,7 +345,7 @@ void Feed::OnDriverBatchEnd() {
 void Feed::TooLarge() { Kill("[UNAVAILABLE] The mailbox has become too large to be watched"); }
 
 void Feed::OnDriverLost(SessionLoss, const std::string& text) {
-  learn_.Cancel();
+  if (hashing_ != nullptr) hashing_->learn.Cancel();
   loop_.Retire(std::move(driver_));
   if (state_ != State::kLive) return;
   state_ = State::kDriverless;

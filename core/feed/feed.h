@@ -28,13 +28,13 @@
 
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "core/base/list.h"
+#include "core/base/shared_text.h"
 #include "core/feed/coalesce.h"
 #include "core/feed/event.h"
 #include "core/feed/flag_hashes.h"
@@ -75,7 +75,7 @@ class Feed final : public Retirable, private DriverListener {
   // A larger view is not shared; one that grows beyond by more than an eighth is the feed's end.
   static constexpr size_t kMostViewBytes = UidSet::kMaxBytes / 4 * 3;
 
-  Feed(Loop& loop, const Config& config, FeedHost& host, User& user, std::string mailbox);
+  Feed(Loop& loop, const Config& config, FeedHost& host, User& user, SharedText mailbox);
   ~Feed() override;
 
   // Makes a listed, settled session the driver: compared with the view, differences logged, then
@@ -120,6 +120,14 @@ class Feed final : public Retirable, private DriverListener {
   bool live() const { return state_ == State::kLive; }
   // The driver's session has what clients of this class must be told (MODSEQ).
   bool Serves(EnabledSet enabled) const;
+  // As the allocator counts.
+  struct Bytes {
+    size_t feed = 0;     // with its driver and hashes of flags
+    size_t session = 0;  // of the driver
+    size_t views = 0;    // heap of the feed's and the session's
+    size_t log = 0;
+  };
+  Bytes memory() const;
   // Null without a driver.
   const Session* session() const { return driver_ ? &driver_->session() : nullptr; }
 
@@ -178,9 +186,11 @@ class Feed final : public Retirable, private DriverListener {
   // Joins, wakes and recoveries under way, which need the feed to stay.
   uint32_t holds = 0;
   // Where in the log some of them want to read from.
-  std::multiset<uint64_t> places;
-  // Among the feeds that take turns at being audited.
-  std::list<Feed*>::iterator turn;
+  void NotePlace(uint64_t place);
+  void ForgetPlace(uint64_t place);
+  // Among all feeds of the shard (core/park/feed_table.h).
+  Feed* next = nullptr;
+  Feed* previous = nullptr;
 
  private:
   void OnDriverExpunged(const UidSet& uids) override;
@@ -191,6 +201,13 @@ class Feed final : public Retirable, private DriverListener {
   void OnDriverPolls() override { host_.OnFeedPolls(*this); }
   void OnDriverBatchEnd() override;
   void OnDriverLost(SessionLoss loss, const std::string& text) override;
+
+  // What clients were told of flags, where there is no MODSEQ.
+  struct FlagHashing {
+    explicit FlagHashing(Loop& loop) : learn(loop) {}
+    FlagHashes hashes;
+    Alarm learn;
+  };
 
   size_t MostLogBytes() const;
   void TooLarge();
@@ -207,23 +224,25 @@ class Feed final : public Retirable, private DriverListener {
   FeedHost& host_;
   User& user_;
   const uint64_t id_;
-  const std::string mailbox_;
-  State state_ = State::kNew;
-  std::string death_;
-  bool no_modseq_ = false;
-  uint32_t uid_validity_ = 0;
+  const SharedText mailbox_;
+  SharedText death_;
+  SharedText mailbox_id_;
+  SharedText flags_;
   uint64_t horizon_ = 1;
   uint64_t confirmed_modseq_ = 0;
   uint64_t flags_ns_ = 0;  // when the driver told flags last
-  std::string mailbox_id_;
-  std::string flags_;
   UidSet view_;
-  FlagHashes hashes_;  // empty where MODSEQ serves
-  Alarm learn_;
+  std::unique_ptr<FlagHashing> hashing_;             // null where MODSEQ serves
+  std::unique_ptr<std::multiset<uint64_t>> places_;  // null: none
   FeedLog log_;
   size_t log_bytes_ = 0;  // of log_'s entries
   std::unique_ptr<IdleDriver> driver_;
+  uint32_t uid_validity_ = 0;
+  State state_ = State::kNew;
+  bool no_modseq_ = false;
 };
+
+static_assert(sizeof(Feed) <= 256, "one for each mailbox that is watched");
 
 }  // namespace roost
 

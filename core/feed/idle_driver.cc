@@ -4,6 +4,8 @@
 #include <cctype>
 #include <utility>
 
+#include "core/base/clock.h"
+#include "core/base/heap_size.h"
 #include "core/feed/render.h"
 #include "proto/check.h"
 #include "proto/imap/writer.h"
@@ -23,17 +25,22 @@ std::string SearchKeyOf(std::string_view flag) {
   return key;
 }
 
+// 49 days at most; not 0 unless that is meant.
+uint32_t ToMs(uint64_t ns) {
+  const uint64_t ms = ns / kNsPerMs + (ns % kNsPerMs != 0 ? 1 : 0);
+  return static_cast<uint32_t>(std::min<uint64_t>(ms, UINT32_MAX));
+}
+
 }  // namespace
 
 IdleDriver::IdleDriver(Loop& loop, std::unique_ptr<Session> session, DriverListener& listener,
                        uint64_t check_ns, uint64_t poll_ns)
-    : loop_(loop),
-      session_(std::move(session)),
+    : session_(std::move(session)),
       listener_(listener),
-      check_ns_(check_ns),
-      poll_ns_(poll_ns),
-      polling_(!session_->state().capabilities().Has("IDLE") && poll_ns != 0),
-      check_(loop) {
+      check_(loop),
+      check_ms_(ToMs(check_ns)),
+      poll_ms_(ToMs(poll_ns)),
+      polling_(!session_->state().capabilities().Has("IDLE") && poll_ns != 0) {
   ROOST_CHECK(session_ != nullptr && session_->view() != nullptr);
   session_->set_sink(*this);
 }
@@ -41,7 +48,7 @@ IdleDriver::IdleDriver(Loop& loop, std::unique_ptr<Session> session, DriverListe
 IdleDriver::~IdleDriver() {
   if (session_ == nullptr) return;
   session_->Close();
-  loop_.Retire(std::move(session_));
+  loop().Retire(std::move(session_));
 }
 
 void IdleDriver::Start() {
@@ -60,7 +67,7 @@ void IdleDriver::SendIdle() {
 void IdleDriver::RestSoon() {
   if (rest_posted_) return;
   rest_posted_ = true;
-  loop_.Post([this, life = std::weak_ptr<int>(life_)] {
+  loop().Post([this, life = life_.watch()] {
     if (life.expired()) return;
     rest_posted_ = false;
     if (session_ != nullptr && session_->Settled() && phase_ != Phase::kIdle) Idling();
@@ -72,6 +79,12 @@ void IdleDriver::Idling() {
   if (phase_ == Phase::kStopping) return EndIdle();
   phase_ = Phase::kIdle;
   Kick();
+  Tidy();
+}
+
+// Gives back what nobody needs while nothing is wanted. Not in the middle of anything.
+void IdleDriver::Tidy() {
+  if (phase_ == Phase::kIdle && work_ != nullptr && work_->empty()) work_.reset();
 }
 
 void IdleDriver::EndIdle() {
@@ -88,7 +101,7 @@ void IdleDriver::IdleEnded(const Response& response) {
   if (ours) --dones_;
   if (phase_ == Phase::kStopping && session_->state().idle()) return HandBack();
   if (response.status != Status::kOk) {
-    if (poll_ns_ != 0 && !ours && !idling_) {  // it offers IDLE and refuses it
+    if (poll_ms_ != 0 && !ours && !idling_) {  // it offers IDLE and refuses it
       polling_ = true;
       ArmCheck();
       return RestSoon();
@@ -103,54 +116,57 @@ void IdleDriver::IdleEnded(const Response& response) {
 
 // To whoever asked for it by Stop.
 void IdleDriver::HandBack() {
-  if (flags_from_ != 0) return FetchNew();  // whoever is told no more by it would miss them
+  if (work().flags_from != 0) return FetchNew();  // whoever is told no more by it would miss them
   phase_ = Phase::kStopped;
   check_.Cancel();
   TellArrived();
   listener_.OnDriverBatchEnd();
-  auto stopped = std::exchange(stopped_, nullptr);
+  auto stopped = std::exchange(work().stopped, nullptr);
   EndSearch(false);
-  for (Waiter& w : std::exchange(waiting_, {})) w.done(false);
-  for (Waiter& w : std::exchange(flushing_, {})) w.done(false);
+  for (Waiter& w : std::exchange(work().waiting, {})) w.done(false);
+  for (Waiter& w : std::exchange(work().flushing, {})) w.done(false);
   stopped(std::move(session_));
 }
 
 void IdleDriver::Kick() {
   if (phase_ != Phase::kIdle) return;
+  if (work_ == nullptr && session_->view()->tail_size() == 0) return;
   TellArrived();  // a FETCH of its flags may have named a new message meanwhile
   FinishFlush();  // or what it waited for has vanished
   if (phase_ != Phase::kIdle) return;
-  const bool search = search_ != nullptr && !search_->running && flushing_.empty();
-  const bool news = session_->view()->tail_unknown() != 0 || flags_from_ != 0;
-  if (news || !waiting_.empty() || search) Cycle();
+  const bool search =
+      work().search != nullptr && !work().search->running && work().flushing.empty();
+  const bool news = session_->view()->tail_unknown() != 0 || work().flags_from != 0;
+  if (news || !work().waiting.empty() || search) Cycle();
 }
 
 void IdleDriver::Cycle() {
   phase_ = Phase::kBusy;
   EndIdle();
-  const bool free = session_->view()->tail_unknown() == 0 && flags_from_ == 0 && waiting_.empty();
-  if (search_ == nullptr || search_->running || !free) return Ask();
-  search_->running = true;
+  const bool free =
+      session_->view()->tail_unknown() == 0 && work().flags_from == 0 && work().waiting.empty();
+  if (work().search == nullptr || work().search->running || !free) return Ask();
+  work().search->running = true;
   // Keywords are searched for by name. FLAGS at SELECT names all there are, and later ones before a
   // FETCH shows them; but what arrived since may have one that was not named yet.
-  search_->covered = session_->view()->known();
+  work().search->covered = session_->view()->known();
   const uint64_t next = session_->state().selected()->uid_next_at_select;
   if (next <= UidSet::kMaxUid) {
-    search_->covered.RemoveRange(static_cast<uint32_t>(std::max<uint64_t>(next, 1)),
-                                 UidSet::kMaxUid);
+    work().search->covered.RemoveRange(static_cast<uint32_t>(std::max<uint64_t>(next, 1)),
+                                       UidSet::kMaxUid);
   }
   SearchNext();
 }
 
 // What is wanted, in one write with the IDLE that follows.
 void IdleDriver::Ask() {
-  if (!waiting_.empty() && flushing_.empty()) {
-    flushing_ = std::exchange(waiting_, {});
+  if (!work().waiting.empty() && work().flushing.empty()) {
+    work().flushing = std::exchange(work().waiting, {});
     noop_answered_ = false;
     AskModseq();
     session_->Run(CommandKind::kNoop, "NOOP", [this](const Response& r) { NoopAnswered(r); });
   }
-  if (session_->view()->tail_unknown() != 0 || flags_from_ != 0) FetchNew();
+  if (session_->view()->tail_unknown() != 0 || work().flags_from != 0) FetchNew();
   SendIdle();
 }
 
@@ -158,23 +174,25 @@ void IdleDriver::Ask() {
 // is known.
 void IdleDriver::FetchNew() {
   uint64_t from = uint64_t{session_->view()->known().Last()} + 1;
-  if (flags_from_ != 0) from = std::min(from, flags_from_);
+  if (work().flags_from != 0) from = std::min(from, work().flags_from);
   std::string fetch = "UID FETCH ";
   AppendNumber(&fetch, from);
   fetch += ":* (UID";
-  fetching_flags_ = std::exchange(flags_from_, 0) != 0;
-  if (fetching_flags_) fetch += modseqs() ? " FLAGS MODSEQ" : " FLAGS";
+  work().fetching_flags = std::exchange(work().flags_from, 0) != 0;
+  if (work().fetching_flags) fetch += modseqs() ? " FLAGS MODSEQ" : " FLAGS";
   fetch += ")";
   const uint32_t unknown = session_->view()->tail_unknown();
   session_->Run(CommandKind::kFetch, fetch, [this, unknown, from](const Response& response) {
-    const bool refused = fetching_flags_ && response.status != Status::kOk;
-    if (refused) flags_from_ = flags_from_ == 0 ? from : std::min(flags_from_, from);
+    const bool refused = work().fetching_flags && response.status != Status::kOk;
+    if (refused) {
+      work().flags_from = work().flags_from == 0 ? from : std::min(work().flags_from, from);
+    }
     const bool fruitful = !refused && (unknown == 0 || session_->view()->tail_unknown() < unknown);
     fruitless_ = fruitful ? 0 : fruitless_ + 1;
     if (fruitless_ >= kMaxFruitless) {
       return Lost(SessionLoss::kProtocol, "the store announced messages and does not show them");
     }
-    fetching_flags_ = false;
+    work().fetching_flags = false;
     TellArrived();
     FinishFlush();
     if (phase_ == Phase::kStopping && session_->state().idle()) return HandBack();
@@ -191,8 +209,8 @@ bool IdleDriver::modseqs() const {
 // STATUS tells a MODSEQ that the NOOP behind it brings this session to. Only where the session
 // speaks of MODSEQ anyway: it would from then on.
 void IdleDriver::AskModseq() {
-  modseq_ = 0;
-  if (!std::exchange(modseq_wanted_, false)) return;
+  work().modseq = 0;
+  if (!std::exchange(work().modseq_wanted, false)) return;
   const std::string& mailbox = session_->state().selected()->name;
   if (!modseqs() || AstringFormOf(mailbox) == StringForm::kLiteral) return;
   std::string status = "STATUS ";
@@ -203,7 +221,7 @@ void IdleDriver::AskModseq() {
       CommandKind::kStatus, status,
       [this, heard](const Response& response) {
         // Only if it is answered before the NOOP.
-        if (response.status == Status::kOk && !noop_answered_) modseq_ = *heard;
+        if (response.status == Status::kOk && !noop_answered_) work().modseq = *heard;
       },
       [heard](const Piece& piece, const Response* first) {
         if (first == nullptr || first->kind != ResponseKind::kStatus) return first == nullptr;
@@ -216,7 +234,7 @@ void IdleDriver::AskModseq() {
 }
 
 void IdleDriver::LearnFlags(uint32_t from, const std::vector<std::string>& flags, Learned learned) {
-  ROOST_CHECK(search_ == nullptr);
+  ROOST_CHECK(work().search == nullptr);
   auto search = std::make_unique<Search>();
   search->from = from;
   for (const std::string& flag : flags) {
@@ -224,38 +242,38 @@ void IdleDriver::LearnFlags(uint32_t from, const std::vector<std::string>& flags
     if (!key.empty()) search->keys.emplace_back(flag, std::move(key));
   }
   search->learned = std::move(learned);
-  search_ = std::move(search);
-  if (stopping() || search_->keys.size() > kMostSearches) return EndSearch(false);
-  loop_.Post([this, life = std::weak_ptr<int>(life_)] {
+  work().search = std::move(search);
+  if (stopping() || work().search->keys.size() > kMostSearches) return EndSearch(false);
+  loop().Post([this, life = life_.watch()] {
     if (!life.expired()) Kick();
   });
 }
 
 // One after the other: answers without a tag would not tell which they are of.
 void IdleDriver::SearchNext() {
-  if (!waiting_.empty() || phase_ != Phase::kBusy) {  // somebody is in more of a hurry
+  if (!work().waiting.empty() || phase_ != Phase::kBusy) {  // somebody is in more of a hurry
     return AbortSearch();
   }
-  if (search_->found.size() == search_->keys.size()) {
+  if (work().search->found.size() == work().search->keys.size()) {
     // What was found has been told once a flush is over that begins now.
-    waiting_.push_back({[this](bool ok) { EndSearch(ok); }, loop_.now_ns()});
+    work().waiting.push_back({[this](bool ok) { EndSearch(ok); }, loop().now_ns()});
     return Ask();
   }
   const bool esearch =
       session_->state().capabilities().Has("ESEARCH") || session_->state().enabled().rev2();
   std::string command = esearch ? "UID SEARCH RETURN (ALL) UID " : "UID SEARCH UID ";
-  AppendNumber(&command, search_->from);
-  command.append(":* ").append(search_->keys[search_->found.size()].second);
-  search_->uids.Clear();
-  search_->listed = false;
-  search_->parser = std::make_unique<SearchListParser>(&search_->uids);
+  AppendNumber(&command, work().search->from);
+  command.append(":* ").append(work().search->keys[work().search->found.size()].second);
+  work().search->uids.Clear();
+  work().search->listed = false;
+  work().search->parser = std::make_unique<SearchListParser>(&work().search->uids);
   session_->Run(
       CommandKind::kSearch, command,
       [this](const Response& response) {
-        if (search_ == nullptr) return;
-        if (response.status != Status::kOk || !search_->listed) return AbortSearch();
-        search_->found.emplace_back(search_->keys[search_->found.size()].first,
-                                    std::move(search_->uids));
+        if (work().search == nullptr) return;
+        if (response.status != Status::kOk || !work().search->listed) return AbortSearch();
+        work().search->found.emplace_back(work().search->keys[work().search->found.size()].first,
+                                          std::move(work().search->uids));
         SearchNext();
       },
       [this](const Piece& piece, const Response* first) { return SearchPiece(piece, first); });
@@ -266,10 +284,10 @@ bool IdleDriver::SearchPiece(const Piece& piece, const Response* first) {
       first->kind != ResponseKind::kEsearch) {
     return false;
   }
-  if (search_ == nullptr || search_->parser == nullptr) return true;
-  search_->parser->Feed(piece.bytes);
+  if (work().search == nullptr || work().search->parser == nullptr) return true;
+  work().search->parser->Feed(piece.bytes);
   if (!piece.ends_message) return true;
-  search_->listed = search_->parser->Finish() && !search_->listed;
+  work().search->listed = work().search->parser->Finish() && !work().search->listed;
   return true;
 }
 
@@ -279,7 +297,7 @@ void IdleDriver::AbortSearch() {
 }
 
 void IdleDriver::EndSearch(bool ok) {
-  std::unique_ptr<Search> search = std::move(search_);
+  std::unique_ptr<Search> search = std::move(work().search);
   if (search != nullptr) search->learned(ok, search->covered, search->found);
 }
 
@@ -296,26 +314,26 @@ void IdleDriver::TellArrived() {
   UidSet arrived = session_->mutable_view()->CommitTail();
   if (arrived.empty()) return;
   listener_.OnDriverArrived(arrived);
-  for (const EarlyFlags& early : std::exchange(early_flags_, {})) {
+  for (const EarlyFlags& early : std::exchange(work().early_flags, {})) {
     if (session_->view()->known().Contains(early.uid)) {
       listener_.OnDriverFlags(early.uid, early.flags, early.modseq);
     } else if (early.uid > session_->view()->known().Last()) {
-      early_flags_.push_back(early);
+      work().early_flags.push_back(early);
     }
   }
   BatchSoon();
 }
 
 void IdleDriver::FinishFlush() {
-  if (flushing_.empty() || !noop_answered_) return;
+  if (work().flushing.empty() || !noop_answered_) return;
   TellArrived();
   // UIDs and flags that are asked for in the next cycle, or are being fetched.
-  if (session_->view()->tail_size() != 0 || flags_from_ != 0 || fetching_flags_) return;
-  if (modseq_ != 0) listener_.OnDriverConfirmed(std::exchange(modseq_, 0));
+  if (session_->view()->tail_size() != 0 || work().flags_from != 0 || work().fetching_flags) return;
+  if (work().modseq != 0) listener_.OnDriverConfirmed(std::exchange(work().modseq, 0));
   listener_.OnDriverBatchEnd();
-  std::vector<Waiter> done = std::exchange(flushing_, {});
+  std::vector<Waiter> done = std::exchange(work().flushing, {});
   for (const Waiter& w : done) flushed_ns_ = std::max(flushed_ns_, w.asked_ns);
-  std::weak_ptr<int> life = life_;
+  const Life::Watch life = life_.watch();
   for (Waiter& w : done) {
     w.done(true);
     if (life.expired()) return;
@@ -324,17 +342,17 @@ void IdleDriver::FinishFlush() {
 
 void IdleDriver::Flush(std::function<void(bool)> done) {
   if (phase_ == Phase::kStopping || phase_ == Phase::kStopped) return done(false);
-  waiting_.push_back({std::move(done), loop_.now_ns()});
+  work().waiting.push_back({std::move(done), loop().now_ns()});
   // Whoever asks in the same turn shares one flush.
-  loop_.Post([this, life = std::weak_ptr<int>(life_)] {
+  loop().Post([this, life = life_.watch()] {
     if (!life.expired()) Kick();
   });
 }
 
 void IdleDriver::Stop(std::function<void(std::unique_ptr<Session>)> done) {
-  ROOST_CHECK(!stopped_);
+  ROOST_CHECK(!work().stopped);
   if (phase_ == Phase::kStopped) return done(nullptr);
-  stopped_ = std::move(done);
+  work().stopped = std::move(done);
   const bool idle = phase_ == Phase::kIdle;
   phase_ = Phase::kStopping;
   if (idle && polling_) return RestSoon();
@@ -344,7 +362,7 @@ void IdleDriver::Stop(std::function<void(std::unique_ptr<Session>)> done) {
 void IdleDriver::BatchSoon() {
   if (batch_posted_) return;
   batch_posted_ = true;
-  loop_.Post([this, life = std::weak_ptr<int>(life_)] {
+  loop().Post([this, life = life_.watch()] {
     if (life.expired()) return;
     batch_posted_ = false;
     listener_.OnDriverBatchEnd();
@@ -388,15 +406,16 @@ void IdleDriver::OnStoreData(Session& session, const Piece& piece, const Respons
       const uint32_t uid = session.view()->UidOf(first->number);
       if (uid == 0) {
         // Asked for together with its UID or, if that is being asked for already, behind it.
-        if (flags_from_ == 0) flags_from_ = uint64_t{session.view()->known().Last()} + 1;
+        if (work().flags_from == 0)
+          work().flags_from = uint64_t{session.view()->known().Last()} + 1;
         break;
       }
       // Told behind its arrival: a client may know the message from a session of its own.
       if (!session.view()->known().Contains(uid)) {
-        if (early_flags_.size() >= kMostEarlyFlags) {
+        if (work().early_flags.size() >= kMostEarlyFlags) {
           return Lost(SessionLoss::kProtocol, "the store tells flags of messages and not these");
         }
-        early_flags_.push_back({uid, info.modseq.value_or(0), std::string(*info.flags)});
+        work().early_flags.push_back({uid, info.modseq.value_or(0), std::string(*info.flags)});
         break;
       }
       listener_.OnDriverFlags(uid, *info.flags, info.modseq.value_or(0));
@@ -430,14 +449,14 @@ void IdleDriver::OnStoreData(Session& session, const Piece& piece, const Respons
 }
 
 void IdleDriver::ArmCheck() {
-  const uint64_t period = polling_ ? poll_ns_ : check_ns_;
+  const uint64_t period = MsToNs(polling_ ? poll_ms_ : check_ms_);
   if (period == 0) return;
   // Spread: thousands of drivers of one store must not check in one moment.
   uint8_t random[2];
-  loop_.io().Random(random);
+  loop().io().Random(random);
   const uint64_t spread = period / 8 / 65536 * (random[0] | random[1] << 8);
   check_.SetIn(period - spread, [this] {
-    modseq_wanted_ = true;
+    work().modseq_wanted = true;
     if (polling_) listener_.OnDriverPolls();
     Flush([](bool) {});
     ArmCheck();
@@ -455,17 +474,24 @@ void IdleDriver::Lost(SessionLoss loss, const std::string& text) {
   check_.Cancel();
   if (session_ != nullptr) {
     session_->Close();
-    loop_.Retire(std::move(session_));
+    loop().Retire(std::move(session_));
   }
-  auto stopped = std::exchange(stopped_, nullptr);
+  auto stopped = std::exchange(work().stopped, nullptr);
   EndSearch(false);
-  auto waiting = std::exchange(waiting_, {});
-  auto flushing = std::exchange(flushing_, {});
-  std::weak_ptr<int> life = life_;
+  auto waiting = std::exchange(work().waiting, {});
+  auto flushing = std::exchange(work().flushing, {});
+  const Life::Watch life = life_.watch();
   for (Waiter& w : flushing) w.done(false);
   for (Waiter& w : waiting) w.done(false);
   if (stopping) return stopped(nullptr);
   if (!life.expired()) listener_.OnDriverLost(loss, text);
+}
+
+size_t IdleDriver::memory_bytes() const {
+  size_t bytes = HeapSize(this) + HeapSize(work_);
+  if (work_ == nullptr) return bytes;
+  bytes += HeapSize(work_->early_flags) + HeapSize(work_->waiting) + HeapSize(work_->flushing);
+  return bytes + HeapSize(work_->search);
 }
 
 }  // namespace roost

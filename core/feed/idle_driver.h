@@ -9,6 +9,8 @@
 //   kIdle any --Stop--> kStopping --IDLE answered--> kStopped         any --session lost-->
 //   kStopped
 //
+// Memory: 128 bytes beside its session while nobody wants anything.
+//
 // While it polls there is no DONE and no IDLE: kIdle is when all commands are answered.
 //
 // Invariants
@@ -28,6 +30,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/life.h"
 #include "core/store/session.h"
 #include "proto/imap/uid_set.h"
 
@@ -64,7 +67,7 @@ class IdleDriver final : public Retirable, private SessionSink {
   using Learned = std::function<void(bool ok, const UidSet& covered, const FlagsFound& found)>;
 
   // `session` is settled, selected, and has a view. check_ns: prove that the store is alive this
-  // often; poll_ns: ask so often where there is no IDLE, 0: never do without.
+  // often; poll_ns: ask so often where there is no IDLE, 0: never do without. To the millisecond.
   IdleDriver(Loop& loop, std::unique_ptr<Session> session, DriverListener& listener,
              uint64_t check_ns, uint64_t poll_ns);
   ~IdleDriver() override;
@@ -90,6 +93,7 @@ class IdleDriver final : public Retirable, private SessionSink {
   void Stop(std::function<void(std::unique_ptr<Session>)> done);
 
   const Session& session() const { return *session_; }
+  size_t memory_bytes() const;  // as the allocator counts; without its session
   Phase phase() const { return phase_; }
   bool stopping() const { return phase_ >= Phase::kStopping; }
 
@@ -139,22 +143,6 @@ class IdleDriver final : public Retirable, private SessionSink {
   void ArmCheck();
   void Lost(SessionLoss loss, const std::string& text);
 
-  Loop& loop_;
-  std::unique_ptr<Session> session_;
-  DriverListener& listener_;
-  const uint64_t check_ns_;
-  const uint64_t poll_ns_;
-  bool polling_;
-  Phase phase_ = Phase::kStarting;
-  int dones_ = 0;      // DONEs written whose IDLE is not answered yet
-  int fruitless_ = 0;  // fetches in a row that brought no UID of a new message
-  bool batch_posted_ = false;
-  bool noop_answered_ = false;  // of the flush under way
-  bool idling_ = false;         // `+` has come for the IDLE under way
-  bool rest_posted_ = false;
-  bool modseq_wanted_ = false;  // with the next flush
-  uint64_t modseq_ = 0;         // of the flush under way: STATUS was answered with it
-  uint64_t flushed_ns_ = 0;
   // Of messages that were not told yet.
   struct EarlyFlags {
     uint32_t uid;
@@ -162,18 +150,51 @@ class IdleDriver final : public Retirable, private SessionSink {
     std::string flags;
   };
   static constexpr size_t kMostEarlyFlags = 4096;
-  std::vector<EarlyFlags> early_flags_;
-  // Flags of a message came when its UID was not known: they are asked for, from this UID on. 0:
-  // none.
-  uint64_t flags_from_ = 0;
-  bool fetching_flags_ = false;
-  std::vector<Waiter> waiting_;   // for the next flush
-  std::vector<Waiter> flushing_;  // for the one under way
-  std::unique_ptr<Search> search_;
-  std::function<void(std::unique_ptr<Session>)> stopped_;
-  std::shared_ptr<int> life_ = std::make_shared<int>(0);
+  // What is wanted or under way; null while nothing is.
+  struct Work {
+    bool modseq_wanted = false;  // with the next flush
+    bool fetching_flags = false;
+    uint64_t modseq = 0;  // of the flush under way: STATUS was answered with it
+    // Flags of a message came when its UID was not known: they are asked for, from this UID on. 0:
+    // none.
+    uint64_t flags_from = 0;
+    std::vector<EarlyFlags> early_flags;
+    std::vector<Waiter> waiting;   // for the next flush
+    std::vector<Waiter> flushing;  // for the one under way
+    std::unique_ptr<Search> search;
+    std::function<void(std::unique_ptr<Session>)> stopped;
+    bool empty() const {
+      return !modseq_wanted && !fetching_flags && modseq == 0 && flags_from == 0 &&
+             early_flags.empty() && waiting.empty() && flushing.empty() && search == nullptr &&
+             stopped == nullptr;
+    }
+  };
+  Work& work() {
+    if (work_ == nullptr) work_ = std::make_unique<Work>();
+    return *work_;
+  }
+  void Tidy();
+  Loop& loop() const { return check_.loop(); }
+
+  std::unique_ptr<Session> session_;
+  DriverListener& listener_;
+  std::unique_ptr<Work> work_;
+  uint64_t flushed_ns_ = 0;
+  Life life_;
   Alarm check_;
+  const uint32_t check_ms_;
+  const uint32_t poll_ms_;
+  uint16_t dones_ = 0;     // DONEs written whose IDLE is not answered yet
+  uint8_t fruitless_ = 0;  // fetches in a row that brought no UID of a new message
+  Phase phase_ = Phase::kStarting;
+  bool polling_ : 1;
+  bool batch_posted_ : 1 = false;
+  bool idling_ : 1 = false;  // `+` has come for the IDLE under way
+  bool rest_posted_ : 1 = false;
+  bool noop_answered_ : 1 = false;  // of the last flush; STATUS may be answered when that is over
 };
+
+static_assert(sizeof(IdleDriver) <= 128, "one for each feed");
 
 }  // namespace roost
 

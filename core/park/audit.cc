@@ -133,10 +133,7 @@ void Auditor::SetPeriod(uint64_t seconds) {
   if (audit_ == nullptr) Arm();
 }
 
-void Auditor::Add(Feed& feed) { feed.turn = turns_.insert(turns_.end(), &feed); }
-
 void Auditor::Remove(Feed& feed) {
-  turns_.erase(feed.turn);
   if (audit_ == nullptr || &audit_->feed() != &feed) return;
   audit_->Abandon();
   Over({});
@@ -160,9 +157,10 @@ void Auditor::AuditNext() {
 }
 
 Feed* Auditor::NextFeed() {
-  for (size_t more = std::min(turns_.size(), kMostPassedOver); more > 0; --more) {
-    Feed* feed = turns_.front();
-    turns_.splice(turns_.end(), turns_, turns_.begin());
+  FeedTable& feeds = feeds_.all();
+  for (size_t more = std::min(feeds.size(), kMostPassedOver); more > 0; --more) {
+    Feed* feed = feeds.front();
+    feeds.MoveToBack(*feed);
     if (MayBeAudited(*feed)) return feed;
   }
   return nullptr;

@@ -32,7 +32,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
 #include <string>
 
@@ -102,7 +101,8 @@ class Audit final : public Retirable, private SessionSink {
   Alarm deadline_;
 };
 
-// Whose turn it is: the feeds of a shard one after the other, in the order in which they came.
+// Whose turn it is: the feeds of a shard one after the other, in the order of their table: the
+// first is next, and goes to the back.
 class Auditor {
  public:
   Auditor(Loop& loop, Feeds& feeds);
@@ -110,7 +110,7 @@ class Auditor {
 
   // Between two audits; 0: no more of them. One under way goes on.
   void SetPeriod(uint64_t seconds);
-  void Add(Feed& feed);
+  // It is no longer among the feeds.
   void Remove(Feed& feed);
 
  private:
@@ -128,7 +128,6 @@ class Auditor {
   Loop& loop_;
   Feeds& feeds_;
   uint64_t period_ns_ = 0;
-  std::list<Feed*> turns_;  // the first is next
   std::unique_ptr<Audit> audit_;
   Alarm alarm_;
 };

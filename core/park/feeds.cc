@@ -19,21 +19,13 @@ Feeds::~Feeds() {
   auditor_.reset();
   recoveries_.clear();
   dying_.clear();
-  feeds_.clear();
+  feeds_.Clear();
 }
 
-Feed* Feeds::Find(const User& user, std::string_view mailbox) {
-  auto it = feeds_.find(std::pair<const User*, std::string>(&user, mailbox));
-  return it == feeds_.end() ? nullptr : it->second.get();
-}
+Feed* Feeds::Find(const User& user, std::string_view mailbox) { return feeds_.Find(user, mailbox); }
 
-Feed* Feeds::Create(User& user, std::string_view mailbox) {
-  auto feed = std::make_unique<Feed>(loop_, config_, *this, user, std::string(mailbox));
-  Feed* created = feed.get();
-  auto [it, fresh] =
-      feeds_.emplace(std::pair<const User*, std::string>(&user, mailbox), std::move(feed));
-  ROOST_CHECK(fresh);
-  auditor_->Add(*created);
+Feed* Feeds::Create(User& user, const SharedText& mailbox) {
+  Feed* created = feeds_.Add(std::make_unique<Feed>(loop_, config_, *this, user, mailbox));
   user.Ref();
   stats_.feeds = feeds_.size();
   return created;
@@ -48,15 +40,14 @@ void Feeds::DropIfUnused(Feed* feed) {
     dying_.erase(dying);
     return user.Unref();
   }
-  auto it = feeds_.find(std::pair<const User*, std::string>(&user, feed->mailbox()));
-  if (it == feeds_.end() || it->second.get() != feed) return;
+  std::unique_ptr<Feed> unused = feeds_.Take(*feed);
+  if (unused == nullptr) return;
   if (auto recovery = recoveries_.find(feed); recovery != recoveries_.end()) {
     loop_.Retire(std::move(recovery->second));
     recoveries_.erase(recovery);
   }
   auditor_->Remove(*feed);
-  loop_.Retire(std::move(it->second));
-  feeds_.erase(it);
+  loop_.Retire(std::move(unused));
   user.Unref();
   stats_.feeds = feeds_.size();
   stats_.recovering = recoveries_.size();
@@ -75,9 +66,9 @@ void Feeds::Recheck(Feed& feed) {
 
 void Feeds::EndAllOf(const User& user) {
   std::vector<Feed*> all;
-  for (auto& [key, feed] : feeds_) {
-    if (key.first == &user) all.push_back(feed.get());
-  }
+  feeds_.ForEach([&](Feed& feed) {
+    if (&feed.user() == &user) all.push_back(&feed);
+  });
   for (Feed* feed : all) {
     feed->StopDriver([this, feed, hold = std::make_shared<FeedHold>(*this, *feed)](
                          std::unique_ptr<Session> session) {
@@ -119,11 +110,9 @@ void Feeds::OnFeedDead(Feed& feed, const std::string& reason) {
   subscribers_.OnDead(feed, reason);
   --feed.holds;
   // The name is free for another feed.
-  auto it = feeds_.find(std::pair<const User*, std::string>(&feed.user(), feed.mailbox()));
-  if (it != feeds_.end() && it->second.get() == &feed) {
+  if (std::unique_ptr<Feed> dead = feeds_.Take(feed)) {
     auditor_->Remove(feed);
-    dying_.emplace(&feed, std::move(it->second));
-    feeds_.erase(it);
+    dying_.emplace(&feed, std::move(dead));
     stats_.feeds = feeds_.size();
   }
   DropIfUnused(&feed);

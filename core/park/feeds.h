@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/feed/feed.h"
+#include "core/park/feed_table.h"
 
 namespace roost {
 
@@ -53,7 +54,7 @@ class Feeds final : public FeedHost {
   // Null when nobody watches it.
   Feed* Find(const User& user, std::string_view mailbox);
   // Precondition: there is none.
-  Feed* Create(User& user, std::string_view mailbox);
+  Feed* Create(User& user, const SharedText& mailbox);
   // Retires the feed if it has no subscribers and no holds. Call after either has fallen.
   void DropIfUnused(Feed* feed);
   // Doubt about the feed's session or identity: drops its driver and lets recovery look anew.
@@ -66,10 +67,7 @@ class Feeds final : public FeedHost {
   // Makes sure that a feed without driver gets one.
   void Recover(Feed& feed);
 
-  const std::map<std::pair<const User*, std::string>, std::unique_ptr<Feed>, std::less<>>& all()
-      const {
-    return feeds_;
-  }
+  FeedTable& all() { return feeds_; }
   FeedStats& stats() { return stats_; }
   Auditor& auditor() { return *auditor_; }
 
@@ -86,7 +84,7 @@ class Feeds final : public FeedHost {
   Loop& loop_;
   const Config& config_;
   Subscribers& subscribers_;
-  std::map<std::pair<const User*, std::string>, std::unique_ptr<Feed>, std::less<>> feeds_;
+  FeedTable feeds_;
   std::map<const Feed*, std::unique_ptr<Feed>> dying_;  // dead, and not all clients have been told
   std::map<const Feed*, std::unique_ptr<Recovery>> recoveries_;
   FeedStats stats_;
@@ -123,13 +121,13 @@ class FeedHold {
   void Note(uint64_t place) {
     Forget();
     place_ = place;
-    feed_->places.insert(place);
+    feed_->NotePlace(place);
   }
 
  private:
   void Forget() {
     if (place_ == 0) return;
-    feed_->places.erase(feed_->places.find(std::exchange(place_, 0)));
+    feed_->ForgetPlace(std::exchange(place_, 0));
   }
   Feeds* feeds_ = nullptr;
   Feed* feed_ = nullptr;

@@ -191,10 +191,15 @@ ShardFigures Shard::Figures() {
   }
   f.feeds = feeds_.stats();
   f.feeds.feeds = feeds_.all().size();
-  for (const auto& [key, feed] : feeds_.all()) f.log_events += feed->log().size();
+  feeds_.all().ForEach([&f](const Feed& feed) { f.log_events += feed.log().size(); });
   f.client_stats = stats_;
   f.streams = loop_.streams().stats();
   f.io = loop_.io().stats();
+  const Feed::Bytes bytes = feeds_.all().memory();
+  f.memory.cells = clients_.cell_stats().mapped_bytes;
+  f.memory.users = users_.memory_bytes();
+  f.memory.feeds = bytes.feed, f.memory.sessions = bytes.session;
+  f.memory.views = bytes.views, f.memory.logs = bytes.log;
   return f;
 }
 

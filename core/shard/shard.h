@@ -37,6 +37,16 @@ struct ShardCommon {
   Moves moves;
 };
 
+// Bytes, as the allocator counts.
+struct MemoryFigures {
+  uint64_t cells = 0;  // of clients, mapped: those that are free included
+  uint64_t users = 0;
+  uint64_t feeds = 0;     // with their drivers and hashes of flags
+  uint64_t sessions = 0;  // of feeds
+  uint64_t views = 0;     // heap of feeds' and their sessions'; small ones have none
+  uint64_t logs = 0;
+};
+
 // A moment's figures of one shard.
 struct ShardFigures {
   uint64_t clients = 0, entering = 0, attached = 0, parked = 0, asleep = 0, idling = 0;
@@ -46,6 +56,7 @@ struct ShardFigures {
   ClientStats client_stats;
   StreamStats streams;
   IoStats io;
+  MemoryFigures memory;
 };
 
 class Shard final : private IoHandler, private Mover {

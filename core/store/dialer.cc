@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/clock.h"
+#include "core/base/hash.h"
 
 namespace roost {
 namespace {
@@ -12,13 +13,19 @@ constexpr size_t kPruneEvery = 64;
 
 }  // namespace
 
+Dialer::UserHash Dialer::HashOf(const std::string& user) {
+  return user.empty() ? 0 : std::max<UserHash>(1, SipHash13({}, user));
+}
+
+Dialer::PlaceRef::PlaceRef(SessionPlace& of) : place(&of), life(of.life_.watch()) {}
+
 SessionPlace::SessionPlace(Dialer& dialer, Session& session, Dialer::Urgency urgency,
-                           std::string user)
+                           Dialer::UserHash user)
     : dialer_(dialer),
-      dialer_life_(dialer.life_),
+      dialer_life_(dialer.life_.watch()),
       session_(session),
-      urgency_(urgency),
-      user_(std::move(user)) {}
+      user_(user),
+      urgency_(urgency) {}
 
 SessionPlace::~SessionPlace() {
   if (state_ == State::kWaiting || dialer_life_.expired()) return;
@@ -60,11 +67,11 @@ uint64_t Dialer::Share(int limit) const {
 }
 
 // All of a user's sessions are opened here, so the bound is exact.
-bool Dialer::UserFull(const std::string& user) const {
+bool Dialer::UserFull(UserHash user) const {
   const int most = target_.config->max_sessions_per_user;
-  if (most == 0 || user.empty()) return false;
+  if (most == 0 || user == 0) return false;
   auto it = open_of_user_.find(user);
-  return it != open_of_user_.end() && it->second >= static_cast<uint64_t>(most);
+  return it != open_of_user_.end() && it->second >= static_cast<uint32_t>(most);
 }
 
 uint64_t& Dialer::LoginsOf(Urgency urgency) {
@@ -87,20 +94,22 @@ std::unique_ptr<Session> Dialer::Open(const Credentials& credentials, const Sess
   Queue& queue = urgency == Urgency::kClient ? clients_ : recoveries_;
   const auto most = static_cast<size_t>(target_.config->queue_max);
   if (queue.size >= most) {  // of those who left, too
-    for (auto& [user, line] : queue.lines) Prune(&line, &queue);
+    for (auto& [whose, line] : queue.lines) Prune(&line, &queue);
   }
-  if (queue.size >= most && !PushOutNewest(queue, credentials.user)) {
+  const UserHash user = HashOf(credentials.user);
+  if (queue.size >= most && !PushOutNewest(queue, user)) {
     ++refused_;
     session->NoPlace();
     return session;
   }
-  auto place = std::make_shared<SessionPlace>(*this, *session, urgency, credentials.user);
-  Line& line = queue.lines[credentials.user];
+  auto place = std::make_unique<SessionPlace>(*this, *session, urgency, user);
+  Line& line = queue.lines[user];
+  line.user = credentials.user;
   if (line.waiting.size() % kPruneEvery == kPruneEvery - 1) Prune(&line, &queue);
-  queue.GiveTurn(credentials.user, &line);
+  queue.GiveTurn(user, &line);
   const uint64_t until =
       loop_.now_ns() + SecondsToNs(static_cast<uint64_t>(target_.config->queue_s));
-  line.waiting.push_back({place, credentials, client, attempt, until});
+  line.waiting.push_back({PlaceRef(*place), credentials, client, attempt, until});
   ++queue.size;
   session->set_place(std::move(place));
   Later();
@@ -112,25 +121,27 @@ std::unique_ptr<Session> Dialer::OpenSpare(const Credentials& credentials,
                                            const SessionClient& client, size_t attempt,
                                            SessionSink& sink) {
   auto session = std::make_unique<Session>(loop_, target_, sink);
+  const UserHash user = HashOf(credentials.user);
   const bool room = clients_.size + recoveries_.size == 0 &&
                     logins() < Share(target_.config->max_logins_in_progress) &&
-                    open_ < Share(target_.config->max_sessions) && !UserFull(credentials.user);
+                    open_ < Share(target_.config->max_sessions) && !UserFull(user);
   if (!room) {
     session->NoPlace();
     return session;
   }
   ++opened_;
-  auto place = std::make_shared<SessionPlace>(*this, *session, Urgency::kSpare, credentials.user);
-  std::erase_if(spares_, [](const auto& spare) { return spare.expired(); });
-  spares_.push_back(place);
-  session->set_place(place);
-  Start({place, credentials, client, attempt, 0});
+  auto place = std::make_unique<SessionPlace>(*this, *session, Urgency::kSpare, user);
+  const PlaceRef ref(*place);
+  std::erase_if(spares_, [](const PlaceRef& spare) { return spare.get() == nullptr; });
+  spares_.push_back(ref);
+  session->set_place(std::move(place));
+  Start({ref, credentials, client, attempt, 0});
   return session;
 }
 
 bool Dialer::EndSpare(const std::function<bool(const SessionPlace&)>& matches) {
-  for (const auto& spare : spares_) {
-    const std::shared_ptr<SessionPlace> place = spare.lock();
+  for (const PlaceRef& spare : spares_) {
+    SessionPlace* place = spare.get();
     if (place == nullptr || !matches(*place)) continue;
     place->session_.NoPlace();
     return true;
@@ -140,7 +151,7 @@ bool Dialer::EndSpare(const std::function<bool(const SessionPlace&)>& matches) {
 
 // Makes room in a full queue: the newest of the longest line goes, so that no user fills the queue
 // for all. False: the line of `user` itself is as long.
-bool Dialer::PushOutNewest(Queue& queue, const std::string& user) {
+bool Dialer::PushOutNewest(Queue& queue, UserHash user) {
   Line* longest = nullptr;
   for (auto& [name, line] : queue.lines) {
     if (longest == nullptr || line.waiting.size() > longest->waiting.size()) longest = &line;
@@ -148,17 +159,18 @@ bool Dialer::PushOutNewest(Queue& queue, const std::string& user) {
   auto own = queue.lines.find(user);
   const size_t own_size = own == queue.lines.end() ? 0 : own->second.waiting.size();
   if (longest == nullptr || longest->waiting.size() <= own_size + 1) return false;
-  std::shared_ptr<SessionPlace> place = longest->waiting.back().place.lock();
+  const PlaceRef ref = longest->waiting.back().place;
   longest->waiting.pop_back();
   --queue.size;
   ++refused_;
-  if (place != nullptr) place->session_.NoPlace();
+  if (SessionPlace* place = ref.get()) place->session_.NoPlace();
   return true;
 }
 
 // Credentials of those who left need not stay.
 void Dialer::Prune(Line* line, Queue* queue) {
-  queue->size -= std::erase_if(line->waiting, [](const Waiting& w) { return w.place.expired(); });
+  queue->size -=
+      std::erase_if(line->waiting, [](const Waiting& w) { return w.place.get() == nullptr; });
 }
 
 // Not at once: this may run inside a session that is being torn down.
@@ -190,7 +202,7 @@ bool Dialer::StartOne(Queue& queue) {
       if (!ended && reclaim_) reclaim_({});
       return false;
     }
-    const std::string user = std::move(queue.turns.front());
+    const UserHash user = queue.turns.front();
     queue.turns.pop_front();
     auto it = queue.lines.find(user);
     Line& line = it->second;
@@ -202,7 +214,7 @@ bool Dialer::StartOne(Queue& queue) {
     }
     if (UserFull(user)) {  // its turn comes when one of its sessions is closed
       const bool ended = EndSpare([&](const SessionPlace& p) { return p.user_ == user; });
-      if (!ended && reclaim_) reclaim_(user);
+      if (!ended && reclaim_) reclaim_(line.user);
       continue;
     }
     Waiting waiting = std::move(line.waiting.front());
@@ -216,7 +228,7 @@ bool Dialer::StartOne(Queue& queue) {
 }
 
 void Dialer::Start(const Waiting& waiting) {
-  std::shared_ptr<SessionPlace> place = waiting.place.lock();
+  SessionPlace* place = waiting.place.get();
   if (place == nullptr) return;
   place->state_ = SessionPlace::State::kLoggingIn;
   ++LoginsOf(place->urgency_);
@@ -230,7 +242,7 @@ void Dialer::LoginOver(Urgency urgency) {
   Later();
 }
 
-void Dialer::Closed(const std::string& user) {
+void Dialer::Closed(UserHash user) {
   --open_;
   auto it = open_of_user_.find(user);
   if (--it->second == 0) open_of_user_.erase(it);
@@ -245,9 +257,10 @@ void Dialer::ExpireLines(Queue* queue, uint64_t now) {
   for (auto it = queue->lines.begin(); it != queue->lines.end();) {
     std::deque<Waiting>& waiting = it->second.waiting;
     while (!waiting.empty() && waiting.front().until_ns <= now) {
-      std::shared_ptr<SessionPlace> place = waiting.front().place.lock();
+      const PlaceRef ref = waiting.front().place;
       waiting.pop_front();
       --queue->size;
+      SessionPlace* place = ref.get();
       if (place == nullptr) continue;
       ++refused_;
       place->session_.NoPlace();

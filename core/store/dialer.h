@@ -30,6 +30,9 @@
 #include <utility>
 #include <vector>
 
+#include <absl/container/flat_hash_map.h>
+
+#include "core/base/life.h"
 #include "core/store/session.h"
 
 namespace roost {
@@ -72,8 +75,20 @@ class Dialer {
 
  private:
   friend class SessionPlace;
+  // The hash of a login name: exact names would cost more than all else that is kept for an open
+  // session. Who collides shares bounds and a line, and nothing else. 0: nobody.
+  using UserHash = uint64_t;
+  static UserHash HashOf(const std::string& user);
+
+  // A place that may be given back meanwhile.
+  struct PlaceRef {
+    explicit PlaceRef(SessionPlace& place);
+    SessionPlace* get() const { return life.expired() ? nullptr : place; }
+    SessionPlace* place;
+    Life::Watch life;
+  };
   struct Waiting {
-    std::weak_ptr<SessionPlace> place;
+    PlaceRef place;
     Credentials credentials;
     SessionClient client;
     size_t attempt = 0;
@@ -81,14 +96,15 @@ class Dialer {
   };
   // Those who wait with one urgency: one line for each user, the first of each in turn.
   struct Line {
+    std::string user;
     std::deque<Waiting> waiting;
     bool has_turn = false;  // not while its user has all the sessions it may have
   };
   struct Queue {
-    std::map<std::string, Line> lines;
-    std::deque<std::string> turns;
+    std::map<UserHash, Line> lines;
+    std::deque<UserHash> turns;
     size_t size = 0;
-    void GiveTurn(const std::string& user, Line* line) {
+    void GiveTurn(UserHash user, Line* line) {
       if (!std::exchange(line->has_turn, true)) turns.push_back(user);
     }
   };
@@ -96,7 +112,7 @@ class Dialer {
   uint64_t Share(int limit) const;
   uint64_t logins() const { return client_logins_ + recovery_logins_ + spare_logins_; }
   uint64_t& LoginsOf(Urgency urgency);
-  bool UserFull(const std::string& user) const;
+  bool UserFull(UserHash user) const;
   void Next();
   bool StartOne(Queue& queue);
   void Start(const Waiting& waiting);
@@ -105,8 +121,8 @@ class Dialer {
   // Ends one spare session that `matches`. False: there is none.
   bool EndSpare(const std::function<bool(const SessionPlace&)>& matches);
   void LoginOver(Urgency urgency);
-  void Closed(const std::string& user);
-  bool PushOutNewest(Queue& queue, const std::string& user);
+  void Closed(UserHash user);
+  bool PushOutNewest(Queue& queue, UserHash user);
   void Prune(Line* line, Queue* queue);
   void ExpireLines(Queue* queue, uint64_t now);
   void ArmExpiry();
@@ -117,7 +133,7 @@ class Dialer {
   const uint32_t shards_;
   uint64_t client_logins_ = 0, recovery_logins_ = 0, spare_logins_ = 0;
   uint64_t open_ = 0;  // logins in progress included
-  std::map<std::string, uint64_t> open_of_user_;
+  absl::flat_hash_map<UserHash, uint32_t> open_of_user_;
   uint64_t opened_ = 0, refused_ = 0;
   size_t address_ = 0;
   static constexpr size_t kMostOffered = 16;
@@ -125,18 +141,18 @@ class Dialer {
   TextPool texts_;  // likewise: names and flags of mailboxes
   Queue clients_;
   Queue recoveries_;
-  std::vector<std::weak_ptr<SessionPlace>> spares_;
+  std::vector<PlaceRef> spares_;
   Reclaim reclaim_;
   bool posted_ = false;
   Alarm expiry_;
-  std::shared_ptr<int> life_ = std::make_shared<int>(0);  // for places that outlive their dialer
+  Life life_;  // for places that outlive their dialer
 };
 
 // A session's place: in the queue, among the logins in progress, among the open ones. Held by the
 // session until it is lost or closed.
 class SessionPlace {
  public:
-  SessionPlace(Dialer& dialer, Session& session, Dialer::Urgency urgency, std::string user);
+  SessionPlace(Dialer& dialer, Session& session, Dialer::Urgency urgency, Dialer::UserHash user);
   ~SessionPlace();
   // The login is over, well or not.
   void LoginOver();
@@ -153,12 +169,15 @@ class SessionPlace {
   enum class State : uint8_t { kWaiting, kLoggingIn, kOpen };
 
   Dialer& dialer_;
-  std::weak_ptr<int> dialer_life_;
+  const Life::Watch dialer_life_;
   Session& session_;
+  const Dialer::UserHash user_;
+  Life life_;
   const Dialer::Urgency urgency_;
-  const std::string user_;
   State state_ = State::kWaiting;
 };
+
+static_assert(sizeof(SessionPlace) <= 48, "one for each session");
 
 }  // namespace roost
 

@@ -5,6 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/hash.h"
+#include "core/base/heap_size.h"
 #include "core/store/dialer.h"
 #include "core/store/session_work.h"
 #include "proto/check.h"
@@ -39,6 +40,8 @@ const MailboxView::VanishedResult& Session::last_vanished() const { return work_
 bool Session::AtResponseStart() const { return work_ == nullptr || work_->framer.AtMessageStart(); }
 
 const std::string& Session::login_answer() const { return work_->login_answer; }
+
+void Session::set_place(std::unique_ptr<SessionPlace> place) { place_ = std::move(place); }
 
 void Session::NoPlace() {
   Lose(SessionLoss::kNoPlace, "the store has all the sessions it may have");
@@ -93,7 +96,7 @@ void Session::Close() {
   polite ? stream_.Close() : stream_.Abort();
 }
 
-std::string Session::TagOf(uint64_t number) {
+std::string Session::TagOf(uint32_t number) {
   std::string tag = "R";
   AppendNumber(&tag, number);
   return tag;
@@ -426,5 +429,13 @@ void Session::Forward(SentCommand command, std::string_view bytes) {
 }
 
 void Session::ForwardMore(std::string_view bytes) { stream_.Write(bytes); }
+
+size_t Session::memory_bytes() const {
+  size_t bytes = HeapSize(this) + HeapSize(work_) + HeapSize(place_);
+  if (work_ != nullptr) {
+    bytes += work_->hidden.size() * (sizeof(Hidden) + 2 * sizeof(void*));
+  }
+  return bytes + stream_.memory_bytes() + state_.memory_bytes();
+}
 
 }  // namespace roost

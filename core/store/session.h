@@ -124,7 +124,7 @@ class Session final : public Retirable, private StreamOwner {
   void Start(const Credentials& credentials, const SessionClient& client, size_t attempt);
 
   // Kept until the session is lost or closed.
-  void set_place(std::shared_ptr<SessionPlace> place) { place_ = std::move(place); }
+  void set_place(std::unique_ptr<SessionPlace> place);
   // In place of Start: it is lost.
   void NoPlace();
 
@@ -189,10 +189,13 @@ class Session final : public Retirable, private StreamOwner {
   // Monotonic time of the last byte from the store.
   uint64_t last_heard_ns() const { return last_heard_ns_; }
   uint64_t commands_sent() const { return tag_number_; }
+  // It and what it owns, but for the heap of view(); as the allocator counts. What is shared by
+  // many is not in it, nor is what only a login or a listing takes.
+  size_t memory_bytes() const;
 
  private:
   struct Hidden {
-    uint64_t number = 0;  // of its tag
+    uint32_t number = 0;  // of its tag
     Done done;
     Untagged untagged;
     bool awaits_plus = false;  // IDLE's
@@ -242,7 +245,7 @@ class Session final : public Retirable, private StreamOwner {
   void Lose(SessionLoss loss, std::string text);
   void Expect(uint64_t seconds, const char* what);
   std::string NextTag();
-  static std::string TagOf(uint64_t number);
+  static std::string TagOf(uint32_t number);
   Work& work();
   void Rest();
 
@@ -253,21 +256,21 @@ class Session final : public Retirable, private StreamOwner {
   SessionState state_;
   std::optional<MailboxView> view_;
   std::unique_ptr<Work> work_;
-  std::shared_ptr<SessionPlace> place_;
-  uint64_t tag_number_ = 0;
+  std::unique_ptr<SessionPlace> place_;
   uint64_t last_heard_ns_ = 0;
-  uint32_t address_ = 0;
-  Phase phase_ = Phase::kConnecting;
-  bool in_input_ = false;
-  bool paused_ = false;
-  bool idling_ = false;  // IDLE's `+` has come and DONE has not been sent
-  bool secured_ = false;
-  bool saw_logout_ = false;
-  bool as_proxy_ = false;
+  uint32_t tag_number_ = 0;
   uint32_t last_alert_ = 0;  // a hash
+  uint16_t address_ = 0;
+  Phase phase_ = Phase::kConnecting;
+  bool in_input_ : 1 = false;
+  bool paused_ : 1 = false;
+  bool idling_ : 1 = false;  // IDLE's `+` has come and DONE has not been sent
+  bool secured_ : 1 = false;
+  bool saw_logout_ : 1 = false;
+  bool as_proxy_ : 1 = false;
 };
 
-static_assert(sizeof(Session) <= 320, "one for each feed, for days");
+static_assert(sizeof(Session) <= 256, "one for each feed, for days");
 
 }  // namespace roost
 

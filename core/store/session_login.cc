@@ -40,7 +40,8 @@ void Session::Start(const Credentials& credentials, const SessionClient& client,
   work_->login->client = client;
   as_proxy_ = credentials.IsProxy();
   const StoreConfig& config = *target_.config;
-  address_ = static_cast<uint32_t>(attempt % target_.addresses.size());
+  address_ =
+      static_cast<uint16_t>(attempt % std::min<size_t>(target_.addresses.size(), UINT16_MAX));
   const size_t index = address_;
   work_->login->server_name = config.server_name;
   if (work_->login->server_name.empty()) {

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "core/base/heap_size.h"
 #include "proto/imap/uid_set.h"
 
 namespace roost {
@@ -168,6 +169,15 @@ void SessionState::SeenTagged(const SentCommand& command, const Response& respon
     selected_->answered_modseq = response.CodeIs("HIGHESTMODSEQ") ? Number(response.code_args) : 0;
   }
   if (ok && command.condstore) enabled_.Add(EnabledSet::kCondstore);
+}
+
+size_t SessionState::memory_bytes() const {
+  size_t bytes = HeapSize(selected_) + HeapSize(pending_);
+  // Nodes: the command, two links.
+  for (const SentCommand& c : in_flight_) {
+    bytes += sizeof c + 2 * sizeof(void*) + HeapSize(c.tag) + HeapSize(c.mailbox);
+  }
+  return bytes;
 }
 
 }  // namespace roost

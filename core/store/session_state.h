@@ -91,6 +91,9 @@ class SessionState {
     in_flight_.push_back(std::move(command));
   }
 
+  // On the heap, as the allocator counts.
+  size_t memory_bytes() const;
+
   // Has the texts of the selected mailbox in common with others who have the same.
   void Share(TextPool* pool);
 

@@ -5,6 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/hash.h"
+#include "core/base/heap_size.h"
 #include "core/base/log.h"
 
 namespace roost {
@@ -34,20 +35,17 @@ bool RefusedForGood(std::string_view login_answer) {
 
 User* UserTable::Enter(const Config& config, Dialer& dialer, const Credentials& own,
                        uint64_t credential_hash, size_t address) {
-  std::string key = std::to_string(dialer.target().index);
   // In client mode sessions go only to holders of the same credential.
-  if (dialer.target().config->login == StoreConfig::Login::kClient) {
-    key += ':' + std::to_string(credential_hash);
-  }
-  key.append(" ").append(own.user);
+  const bool client = dialer.target().config->login == StoreConfig::Login::kClient;
+  const Key key{dialer.target().index, client ? credential_hash : 0, own.user};
   auto it = users_.find(key);
   if (it == users_.end()) {
-    auto user = std::make_unique<User>(loop_, config, dialer, *this, key, own, address);
-    it = users_.emplace(key, std::move(user)).first;
+    it = users_.insert(std::make_unique<User>(config, dialer, *this, own, key.credential, address))
+             .first;
   }
-  it->second->Ref();
-  if (dialer.target().config->login == StoreConfig::Login::kClient) it->second->NoteLoginTaken();
-  return it->second.get();
+  (*it)->Ref();
+  if (client) (*it)->NoteLoginTaken();
+  return it->get();
 }
 
 // Not at once: the refusal is found out in the middle of what it ends.
@@ -61,30 +59,73 @@ void UserTable::TellRefused(User& user) {
 
 void UserTable::Drop(User& user) {
   auto it = users_.find(user.key());
-  if (it == users_.end()) return;
-  loop_.Retire(std::move(it->second));
-  users_.erase(it);
+  if (it == users_.end() || it->get() != &user) return;
+  loop_.Retire(std::move(users_.extract(it).value()));
 }
 
-User::User(Loop& loop, const Config& config, Dialer& dialer, UserTable& table, std::string key,
-           const Credentials& own, size_t address)
-    : loop_(loop),
-      config_(config),
+size_t UserTable::memory_bytes() const {
+  // A slot and its control byte.
+  size_t bytes = users_.capacity() * (sizeof(std::unique_ptr<User>) + 1);
+  for (const auto& user : users_) bytes += user->memory_bytes();
+  return bytes;
+}
+
+size_t UserTable::Hash::operator()(const Key& key) const {
+  // Of names that a store has accepted.
+  return SipHash13({key.store, key.credential}, key.login);
+}
+
+size_t UserTable::Hash::operator()(const std::unique_ptr<User>& user) const {
+  return (*this)(user->key());
+}
+
+bool UserTable::Equal::operator()(const std::unique_ptr<User>& a,
+                                  const std::unique_ptr<User>& b) const {
+  return a->key() == b->key();
+}
+
+bool UserTable::Equal::operator()(const std::unique_ptr<User>& a, const Key& b) const {
+  return a->key() == b;
+}
+
+User::User(const Config& config, Dialer& dialer, UserTable& table, const Credentials& own,
+           uint64_t credential_hash, size_t address)
+    : config_(config),
       dialer_(dialer),
       table_(table),
-      key_(std::move(key)),
-      spread_(SipHash13({}, key_)),
       login_(own.user),
-      later_(LaterCredentials(*dialer.target().config, own)),
-      secret_(later_.secret),
-      address_(address),
-      expiry_(loop) {
-  CleanseString(later_.secret);
+      address_(static_cast<uint32_t>(address)) {
+  if (store().login != StoreConfig::Login::kClient) return;
+  own_ = std::make_unique<OwnLogin>();
+  own_->hash = credential_hash;
+  own_->login = own;
+  own_->secret = SealedSecret(own.secret);
+  CleanseString(own_->login.secret);
 }
+
+UserTable::Key User::key() const {
+  return {dialer_.target().index, own_ == nullptr ? 0 : own_->hash, login_};
+}
+
+std::string User::Name() const {
+  const UserTable::Key k = key();
+  return std::to_string(k.store) + ":" + std::to_string(k.credential) + " " + login_;
+}
+
+size_t User::memory_bytes() const {
+  size_t bytes = HeapSize(this) + HeapSize(login_) + HeapSize(own_) + HeapSize(pool_);
+  if (pool_ != nullptr) bytes += HeapSize(pool_->sessions);
+  if (own_ == nullptr) return bytes;
+  const Credentials& c = own_->login;
+  return bytes + HeapSize(c.user) + HeapSize(c.authzid) + HeapSize(c.secret) + HeapSize(c.master) +
+         own_->secret.memory_bytes();
+}
+
+uint64_t User::spread() const { return UserTable::Hash()(key()); }
 
 void User::NoteUnreachable(size_t address) {
   dialer_.NoteUnreachable(address);
-  if (address == address_) address_ = dialer_.address();
+  if (address == address_) address_ = static_cast<uint32_t>(dialer_.address());
 }
 
 void UserTable::CloseUnused(StoreIndex store, const std::string& login) {
@@ -95,13 +136,7 @@ void UserTable::CloseUnused(StoreIndex store, const std::string& login) {
 }
 
 User::~User() {
-  // The same user may be there again already.
-  auto own = table_.pooling_.find(key_);
-  if (own != table_.pooling_.end() && own->second == this) table_.pooling_.erase(own);
-  for (Pooled& p : pool_) {
-    p.session->Close();
-    loop_.Retire(std::move(p.session));
-  }
+  while (pooled() != 0) CloseAt(0);
 }
 
 void User::JudgeProxy(bool same) {
@@ -122,7 +157,7 @@ void User::NoteLoginRefused() {
   Log(LogLevel::kWarning, own ? "login_refused" : "proxy_login_refused",
       {{"store", store().name}, {"user", login_}});
   if (!own) return;
-  while (!pool_.empty()) CloseUnused();
+  while (pooled() != 0) CloseAt(0);
   table_.TellRefused(*this);
 }
 
@@ -141,8 +176,14 @@ void User::NoteCapabilities(const CapabilitySet& offered) {
 
 std::unique_ptr<Session> User::Open(const SessionClient& client, Dialer::Urgency urgency,
                                     SessionSink& sink) {
-  Credentials credentials = later_;  // wiped at its end, and by the session once it is logged in
-  credentials.secret = secret_.Open();
+  Credentials credentials;  // wiped at its end, and by the session once it is logged in
+  if (own_ != nullptr) {
+    credentials = own_->login;
+    credentials.secret = own_->secret.Open();
+  } else {
+    credentials.user = login_;
+    credentials = LaterCredentials(store(), credentials);
+  }
   return dialer_.Open(credentials, client, address_, urgency, sink);
 }
 
@@ -150,42 +191,48 @@ void User::Release(std::unique_ptr<Session> session) {
   const auto most = static_cast<size_t>(std::max(0, config_.parking.pool_per_user));
   const bool fit = session->ready() && session->Settled() && !session->state().uncertain() &&
                    !session->state().enabled().unknown() && !credentials_refused();
-  if (!fit || pool_.size() >= most || config_.parking.pool_keep_s == 0) {
+  if (!fit || pooled() >= most || config_.parking.pool_keep_s == 0) {
     session->Close();
-    loop_.Retire(std::move(session));
+    table_.loop_.Retire(std::move(session));
     return;
   }
   session->set_sink(*this);
   session->DropView();
   const uint64_t keep = SecondsToNs(static_cast<uint64_t>(config_.parking.pool_keep_s));
-  pool_.push_back({std::move(session), loop_.now_ns() + keep});
-  if (!expiry_.armed()) expiry_.SetIn(keep, [this] { Expire(); });
-  NotePool();
+  if (pool_ == nullptr) {
+    pool_ = std::make_unique<Pool>(table_.loop_);
+    table_.pooling_[Name()] = this;
+  }
+  pool_->sessions.push_back({std::move(session), table_.loop_.now_ns() + keep});
+  if (!pool_->expiry.armed()) pool_->expiry.SetIn(keep, [this] { Expire(); });
 }
 
-void User::NotePool() {
-  if (pool_.empty()) {
-    table_.pooling_.erase(key_);
-  } else {
-    table_.pooling_[key_] = this;
-  }
+std::unique_ptr<Session> User::TakeAt(size_t place) {
+  std::unique_ptr<Session> session = std::move(pool_->sessions[place].session);
+  pool_->sessions.erase(pool_->sessions.begin() + static_cast<ptrdiff_t>(place));
+  if (!pool_->sessions.empty()) return session;
+  pool_.reset();
+  // The same user may be there again already.
+  auto own = table_.pooling_.find(Name());
+  if (own != table_.pooling_.end() && own->second == this) table_.pooling_.erase(own);
+  return session;
+}
+
+void User::CloseAt(size_t place) {
+  std::unique_ptr<Session> session = TakeAt(place);
+  session->Close();
+  table_.loop_.Retire(std::move(session));
 }
 
 void User::CloseUnused() {
-  if (pool_.empty()) return;
-  pool_.front().session->Close();
-  loop_.Retire(std::move(pool_.front().session));
-  pool_.erase(pool_.begin());
-  NotePool();
+  if (pooled() != 0) CloseAt(0);
 }
 
 std::unique_ptr<Session> User::Take(EnabledSet enabled, SessionSink& sink) {
-  for (auto it = pool_.begin(); it != pool_.end(); ++it) {
-    const Session& kept = *it->session;
+  for (size_t i = 0; i < pooled(); ++i) {
+    const Session& kept = *pool_->sessions[i].session;
     if (!kept.ready() || kept.state().enabled() != enabled || !kept.Settled()) continue;
-    std::unique_ptr<Session> session = std::move(it->session);
-    pool_.erase(it);
-    NotePool();
+    std::unique_ptr<Session> session = TakeAt(i);
     session->set_sink(sink);
     return session;
   }
@@ -193,29 +240,18 @@ std::unique_ptr<Session> User::Take(EnabledSet enabled, SessionSink& sink) {
 }
 
 void User::OnSessionLost(Session& session, SessionLoss, const std::string&) {
-  auto it = std::find_if(pool_.begin(), pool_.end(),
-                         [&](const Pooled& p) { return p.session.get() == &session; });
-  if (it == pool_.end()) return;
-  loop_.Retire(std::move(it->session));
-  pool_.erase(it);
-  NotePool();
+  for (size_t i = 0; i < pooled(); ++i) {
+    if (pool_->sessions[i].session.get() != &session) continue;
+    table_.loop_.Retire(TakeAt(i));
+    return;
+  }
 }
 
 void User::Expire() {
-  const uint64_t now = loop_.now_ns();
-  uint64_t next = kNever;
-  for (auto it = pool_.begin(); it != pool_.end();) {
-    if (it->until_ns > now) {
-      next = std::min(next, it->until_ns);
-      ++it;
-      continue;
-    }
-    it->session->Close();
-    loop_.Retire(std::move(it->session));
-    it = pool_.erase(it);
-  }
-  if (next != kNever) expiry_.Set(next, [this] { Expire(); });
-  NotePool();
+  const uint64_t now = table_.loop_.now_ns();
+  while (pooled() != 0 && pool_->sessions.front().until_ns <= now) CloseAt(0);
+  if (pooled() == 0) return;
+  pool_->expiry.Set(pool_->sessions.front().until_ns, [this] { Expire(); });
 }
 
 Opener::Opener(Loop& loop, User& user, Wish wish, Done done)

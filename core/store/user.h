@@ -16,7 +16,10 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include <absl/container/flat_hash_set.h>
 
 #include "core/config/config.h"
 #include "core/store/dialer.h"
@@ -40,30 +43,51 @@ class UserTable {
   size_t size() const { return users_.size(); }
   // Closes a kept session that nobody uses, of this login or, when it is empty, of any.
   void CloseUnused(StoreIndex store, const std::string& login);
+  // All users and the table, as the allocator counts; without the sessions that they keep.
+  size_t memory_bytes() const;
   // Told in a task of its own, once, when User::credentials_refused() has come to be: whoever holds
   // them must go. At the call they still are.
   void set_on_refused(std::function<void(User&)> told) { on_refused_ = std::move(told); }
 
  private:
   friend class User;
+  // Who a user is: see User.
+  struct Key {
+    StoreIndex store = 0;
+    uint64_t credential = 0;
+    std::string_view login;
+    friend bool operator==(const Key&, const Key&) = default;
+  };
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(const Key& key) const;
+    size_t operator()(const std::unique_ptr<User>& user) const;
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(const std::unique_ptr<User>& a, const std::unique_ptr<User>& b) const;
+    bool operator()(const std::unique_ptr<User>& a, const Key& b) const;
+    bool operator()(const Key& a, const std::unique_ptr<User>& b) const { return (*this)(b, a); }
+  };
+
   void Drop(User& user);
   void TellRefused(User& user);
   Loop& loop_;
   std::function<void(User&)> on_refused_;
-  std::map<std::string, std::unique_ptr<User>, std::less<>> users_;
-  std::map<std::string, User*> pooling_;  // those with kept sessions
+  absl::flat_hash_set<std::unique_ptr<User>, Hash, Equal> users_;
+  std::map<std::string, User*> pooling_;  // those with kept sessions, by User::Name
 };
 
 class User final : public SessionSink, public Retirable {
  public:
-  User(Loop& loop, const Config& config, Dialer& dialer, UserTable& table, std::string key,
-       const Credentials& own, size_t address);
+  // `credential_hash`: 0 unless its sessions are only for holders of the same credential.
+  User(const Config& config, Dialer& dialer, UserTable& table, const Credentials& own,
+       uint64_t credential_hash, size_t address);
   ~User() override;
 
-  const std::string& key() const { return key_; }
   const std::string& login() const { return login_; }
   // Differs between users: spreads what would otherwise fall into one instant.
-  uint64_t spread() const { return spread_; }
+  uint64_t spread() const;
   Dialer& dialer() { return dialer_; }
   const StoreConfig& store() const { return *dialer_.target().config; }
 
@@ -90,7 +114,7 @@ class User final : public SessionSink, public Retirable {
   // more, and all of them are ended (RFC 5530 has the answers that are no refusal of that kind). A
   // client that presents the same and is accepted undoes it for those who are still there.
   bool credentials_refused() const {
-    return login_refused_ && later_.kind == Credentials::Kind::kPassword;
+    return login_refused_ && own_ != nullptr && own_->login.kind == Credentials::Kind::kPassword;
   }
   void NoteLoginRefused();
   void NoteLoginTaken() { login_refused_ = false; }
@@ -101,9 +125,11 @@ class User final : public SessionSink, public Retirable {
   void Release(std::unique_ptr<Session> session);
   // A kept session with exactly this set enabled, or null.
   std::unique_ptr<Session> Take(EnabledSet enabled, SessionSink& sink);
-  size_t pooled() const { return pool_.size(); }
+  size_t pooled() const { return pool_ == nullptr ? 0 : pool_->sessions.size(); }
   // Of those kept the one that would go next.
   void CloseUnused();
+
+  size_t memory_bytes() const;  // as the allocator counts; without the sessions that it keeps
 
   // One for each client and each feed; without any the user is forgotten.
   void Ref() { ++references_; }
@@ -112,34 +138,48 @@ class User final : public SessionSink, public Retirable {
   }
 
  private:
+  friend class UserTable;
   struct Pooled {
     std::unique_ptr<Session> session;
     uint64_t until_ns;
   };
+  // Sessions kept; null without any.
+  struct Pool {
+    explicit Pool(Loop& loop) : expiry(loop) {}
+    std::vector<Pooled> sessions;
+    Alarm expiry;
+  };
+  // The clients' own credentials, where later sessions log in with those.
+  struct OwnLogin {
+    uint64_t hash = 0;
+    Credentials login;    // without its secret
+    SealedSecret secret;  // login's
+  };
+
   void OnStoreData(Session&, const Piece&, const Response*) override {}
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
   void Expire();
-  void NotePool();
+  std::unique_ptr<Session> TakeAt(size_t place);
+  void CloseAt(size_t place);
+  UserTable::Key key() const;
+  std::string Name() const;
 
-  Loop& loop_;
   const Config& config_;
   Dialer& dialer_;
   UserTable& table_;
-  uint32_t references_ = 0;
-  const std::string key_;
-  const uint64_t spread_;
   const std::string login_;
-  Credentials later_;    // without its secret
-  SealedSecret secret_;  // later_'s
+  std::unique_ptr<OwnLogin> own_;  // null: a master user logs in
   CapabilitySet capabilities_;
+  std::unique_ptr<Pool> pool_;
+  uint32_t references_ = 0;
+  uint32_t address_ = 0;  // of the store; changed only when it cannot be reached
   enum class Proxy : uint8_t { kUnjudged, kSame, kOther };
   Proxy proxy_ = Proxy::kUnjudged;
   bool login_refused_ = false;
   uint32_t last_alerts_ = 0;  // a hash
-  size_t address_ = 0;        // of the store; changed only when it cannot be reached
-  std::vector<Pooled> pool_;
-  Alarm expiry_;
 };
+
+static_assert(sizeof(User) <= 128, "one for each user who is connected");
 
 // Opens (or takes from the pool) a session of a user and brings it to where a client wants it: the
 // set enabled, a mailbox selected. One use; a member of whoever waits.

@@ -102,6 +102,7 @@ class Alarm {
   }
   void Cancel();
   bool armed() const { return id_ != 0; }
+  Loop& loop() const { return loop_; }
 
  private:
   friend class Loop;

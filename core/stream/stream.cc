@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/cleanse.h"
+#include "core/base/heap_size.h"
 #include "proto/check.h"
 
 namespace roost {
@@ -393,6 +394,14 @@ void Stream::Abort() {
 bool Stream::Quiet() const {
   bool settled = phase_ == Phase::kPlain || phase_ == Phase::kSecure;
   return settled && unsent() == 0 && !HasCipherIn() && input().empty();
+}
+
+size_t Stream::memory_bytes() const {
+  size_t bytes = HeapSize(tls_);
+  if (work_ == nullptr) return bytes;
+  bytes += HeapSize(work_) + HeapSize(work_->input) + HeapSize(work_->cipher_in) +
+           HeapSize(work_->out) + HeapSize(work_->sealed) + HeapSize(work_->error);
+  return bytes + HeapSize(work_->handshake) + HeapSize(work_->info);
 }
 
 Stream::Detached Stream::Detach() {

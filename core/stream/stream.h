@@ -140,6 +140,8 @@ class Stream {
   Phase phase() const { return phase_; }
   bool secure() const { return phase_ == Phase::kSecure; }
   SocketId socket() const { return socket_; }
+  // On the heap, as the allocator counts; a Handshake's own allocations are not in it.
+  size_t memory_bytes() const;
   // Null before the handshake is done, and once the stream has rested.
   const HandshakeInfo* handshake_info() const {
     return work_ == nullptr ? nullptr : work_->info.get();

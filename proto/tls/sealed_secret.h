@@ -10,6 +10,7 @@
 #ifndef ROOST_PROTO_TLS_SEALED_SECRET_H_
 #define ROOST_PROTO_TLS_SEALED_SECRET_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,7 @@ class SealedSecret {
   explicit SealedSecret(std::string_view secret);
 
   bool empty() const { return sealed_.empty(); }
+  size_t memory_bytes() const { return sealed_.capacity() + 1; }  // on the heap
   // The secret; the caller wipes it.
   std::string Open() const;
 

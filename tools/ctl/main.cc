@@ -112,7 +112,12 @@ int Status(const std::string& path, bool json) {
     std::fprintf(stderr, "roostctl: %s\n", error.c_str());
     return 1;
   }
-  std::fputs(json ? answer.c_str() : StatusTable(status).c_str(), stdout);
+  if (json) {
+    std::fputs(answer.c_str(), stdout);
+    return 0;
+  }
+  const std::string memory = MemoryTable(status);
+  std::fputs((StatusTable(status) + (memory.empty() ? "" : "\n" + memory)).c_str(), stdout);
   return 0;
 }
 

@@ -84,11 +84,16 @@ std::string Padded(const std::string& text, size_t width) {
   return std::string(width - std::min(width, text.size()), ' ') + text;
 }
 
-std::string ValueOf(const StatusFigures& figures, const std::string& name) {
+const uint64_t* Find(const StatusFigures& figures, std::string_view name) {
   for (const auto& [known, value] : figures) {
-    if (known == name) return std::to_string(value);
+    if (known == name) return &value;
   }
-  return "-";
+  return nullptr;
+}
+
+std::string ValueOf(const StatusFigures& figures, const std::string& name) {
+  const uint64_t* value = Find(figures, name);
+  return value == nullptr ? "-" : std::to_string(*value);
 }
 
 }  // namespace
@@ -121,6 +126,34 @@ std::string StatusTable(const StatusAnswer& answer) {
     table += '\n';
   }
   return table;
+}
+
+std::string MemoryTable(const StatusAnswer& answer) {
+  struct Row {
+    const char* what;
+    const char* bytes;
+    const char* count;
+  };
+  static constexpr Row kRows[] = {
+      {"cells of clients", "bytes_cells", "clients"},
+      {"users", "bytes_users", "users"},
+      {"feeds", "bytes_feeds", "feeds"},
+      {"sessions of feeds", "bytes_sessions", "feeds"},
+      {"views of feeds", "bytes_views", "feeds"},
+      {"logs of feeds", "bytes_logs", "feeds"},
+  };
+  constexpr size_t kName = 20, kColumn = 15;
+  std::string table;
+  for (const Row& row : kRows) {
+    const uint64_t* bytes = Find(answer.total, row.bytes);
+    const uint64_t* count = Find(answer.total, row.count);
+    if (bytes == nullptr || count == nullptr) return {};
+    table += row.what + std::string(kName - std::string_view(row.what).size(), ' ');
+    table += Padded(std::to_string(*bytes), kColumn);
+    table += Padded(*count == 0 ? "-" : std::to_string(*bytes / *count), kColumn) + '\n';
+  }
+  return std::string(kName, ' ') + Padded("bytes in all", kColumn) + Padded("each", kColumn) +
+         '\n' + table;
 }
 
 }  // namespace roost

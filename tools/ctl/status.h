@@ -30,6 +30,9 @@ bool ParseStatusAnswer(std::string_view json, StatusAnswer* answer, std::string*
 inline constexpr size_t kMaxShardColumns = 8;
 std::string StatusTable(const StatusAnswer& answer);
 
+// What of each kind takes how many bytes, in all and each; empty when roostd does not tell.
+std::string MemoryTable(const StatusAnswer& answer);
+
 }  // namespace roost
 
 #endif  // ROOST_TOOLS_CTL_STATUS_H_

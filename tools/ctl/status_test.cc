@@ -26,6 +26,30 @@ TEST(Status, WithoutShardsIsTheTotalAlone) {
   EXPECT_EQ(StatusTable(answer), "      total\n");
 }
 
+TEST(Status, TellsWhatEachKindOfThingTakes) {
+  StatusAnswer answer;
+  std::string error;
+  ASSERT_TRUE(ParseStatusAnswer(
+      "{\"total\": {\"clients\": 4, \"users\": 2, \"feeds\": 0, \"bytes_cells\": 1030, "
+      "\"bytes_users\": 256, \"bytes_feeds\": 0, \"bytes_sessions\": 0, \"bytes_views\": 0, "
+      "\"bytes_logs\": 0}, \"shards\": []}",
+      &answer, &error))
+      << error;
+  EXPECT_EQ(MemoryTable(answer).substr(0, 153),
+            "                       bytes in all           each\n"
+            "cells of clients               1030            257\n"
+            "users                           256            128\n");
+  EXPECT_NE(MemoryTable(answer).find("feeds                             0              -\n"),
+            std::string::npos);
+}
+
+TEST(Status, SaysNothingOfMemoryThatIsNotTold) {
+  StatusAnswer answer;
+  std::string error;
+  ASSERT_TRUE(ParseStatusAnswer(kTwoShards, &answer, &error)) << error;
+  EXPECT_EQ(MemoryTable(answer), "");
+}
+
 TEST(Status, AnErrorIsHandedOn) {
   StatusAnswer answer;
   std::string error;

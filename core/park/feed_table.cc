@@ -1,0 +1,70 @@
+#include "core/park/feed_table.h"
+
+#include <cstdint>
+#include <utility>
+
+#include "core/base/hash.h"
+#include "proto/check.h"
+
+namespace roost {
+
+size_t FeedTable::Hash::operator()(const Key& key) const {
+  // Of mailboxes that a store has selected.
+  return SipHash13({reinterpret_cast<uintptr_t>(key.user), 0}, key.mailbox);
+}
+
+Feed* FeedTable::Find(const User& user, std::string_view mailbox) const {
+  auto it = feeds_.find(Key{&user, mailbox});
+  return it == feeds_.end() ? nullptr : it->get();
+}
+
+Feed* FeedTable::Add(std::unique_ptr<Feed> feed) {
+  auto [it, fresh] = feeds_.insert(std::move(feed));
+  ROOST_CHECK(fresh);
+  Link(**it);
+  return it->get();
+}
+
+std::unique_ptr<Feed> FeedTable::Take(Feed& feed) {
+  auto it = feeds_.find(KeyOf(feed));
+  if (it == feeds_.end() || it->get() != &feed) return nullptr;
+  Unlink(feed);
+  return std::move(feeds_.extract(it).value());
+}
+
+void FeedTable::Clear() {
+  while (front_ != nullptr) Take(*front_);
+}
+
+Feed::Bytes FeedTable::memory() const {
+  Feed::Bytes all;
+  all.feed = feeds_.capacity() * (sizeof(std::unique_ptr<Feed>) + 1);  // a slot, its control byte
+  ForEach([&all](const Feed& feed) {
+    const Feed::Bytes bytes = feed.memory();
+    all.feed += bytes.feed;
+    all.session += bytes.session;
+    all.views += bytes.views;
+    all.log += bytes.log;
+  });
+  return all;
+}
+
+void FeedTable::MoveToBack(Feed& feed) {
+  Unlink(feed);
+  Link(feed);
+}
+
+void FeedTable::Link(Feed& feed) {
+  feed.previous = back_;
+  feed.next = nullptr;
+  (back_ == nullptr ? front_ : back_->next) = &feed;
+  back_ = &feed;
+}
+
+void FeedTable::Unlink(Feed& feed) {
+  (feed.previous == nullptr ? front_ : feed.previous->next) = feed.next;
+  (feed.next == nullptr ? back_ : feed.next->previous) = feed.previous;
+  feed.next = feed.previous = nullptr;
+}
+
+}  // namespace roost

@@ -1,0 +1,96 @@
+#include "core/park/feed_table.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/io/simulated.h"
+
+namespace roost {
+namespace {
+
+class Nobody final : public FeedHost, public IoHandler {
+  void OnAccept(uint64_t, SocketId, const Address&) override {}
+  void OnConnect(Owner, SocketId, int) override {}
+  void OnReceive(Owner, SocketId, std::span<uint8_t>, int) override {}
+  void OnReadable(Owner, SocketId) override {}
+  void OnSent(Owner, SocketId, int) override {}
+  void OnMoved(uint64_t, SocketId, int) override {}
+  void OnBell() override {}
+  void OnFeedNews(Feed&) override {}
+  void OnFeedLogFull(Feed&) override {}
+  void OnFeedDriverLost(Feed&, const std::string&) override {}
+  void OnFeedDead(Feed&, const std::string&) override {}
+};
+
+class FeedTableTest : public ::testing::Test {
+ protected:
+  FeedTableTest() {
+    config_.stores.resize(1);
+    target_.config = &config_.stores[0];
+    ann_ = Enter("ann");
+    bob_ = Enter("bob");
+  }
+  User* Enter(const std::string& name) {
+    Credentials own;
+    own.user = name;
+    return users_.Enter(config_, dialer_, own, 0, 0);
+  }
+  std::unique_ptr<Feed> Make(User* user, const std::string& mailbox) {
+    return std::make_unique<Feed>(loop_, config_, host_, *user, mailbox);
+  }
+  std::vector<std::string> Names() {
+    std::vector<std::string> names;
+    table_.ForEach([&](const Feed& f) { names.push_back(f.user().login() + "/" + f.mailbox()); });
+    return names;
+  }
+
+  Config config_;
+  Nobody host_;
+  SimNetwork network_{1};
+  Loop loop_{*network_.AddIo(0), host_};
+  StoreTarget target_;
+  Dialer dialer_{loop_, target_};
+  UserTable users_{loop_};
+  User* ann_;
+  User* bob_;
+  FeedTable table_;
+};
+
+using Strings = std::vector<std::string>;
+
+TEST_F(FeedTableTest, FindsByUserAndMailbox) {
+  Feed* inbox = table_.Add(Make(ann_, "INBOX"));
+  Feed* other = table_.Add(Make(bob_, "INBOX"));
+  EXPECT_NE(inbox, other);
+  EXPECT_EQ(table_.Find(*ann_, "INBOX"), inbox);
+  EXPECT_EQ(table_.Find(*bob_, "INBOX"), other);
+  EXPECT_EQ(table_.Find(*ann_, "Sent"), nullptr);
+}
+
+TEST_F(FeedTableTest, IsWalkedInTheOrderOfComingUntilOneGoesToTheBack) {
+  for (int i = 0; i < 100; ++i) table_.Add(Make(ann_, std::to_string(i)));
+  for (int i = 0; i < 98; ++i) table_.Take(*table_.Find(*ann_, std::to_string(i)));
+  table_.Add(Make(bob_, "INBOX"));
+  EXPECT_EQ(Names(), (Strings{"ann/98", "ann/99", "bob/INBOX"}));
+  table_.MoveToBack(*table_.front());
+  EXPECT_EQ(Names(), (Strings{"ann/99", "bob/INBOX", "ann/98"}));
+  table_.MoveToBack(*table_.Find(*ann_, "98"));
+  EXPECT_EQ(Names(), (Strings{"ann/99", "bob/INBOX", "ann/98"}));
+}
+
+TEST_F(FeedTableTest, GivesOutOnlyTheVeryFeedThatItHas) {
+  Feed* first = table_.Add(Make(ann_, "INBOX"));
+  const std::unique_ptr<Feed> taken = table_.Take(*first);
+  EXPECT_EQ(taken.get(), first);
+  EXPECT_EQ(table_.size(), 0u);
+  Feed* second = table_.Add(Make(ann_, "INBOX"));
+  EXPECT_EQ(table_.Take(*taken), nullptr);  // the name is another's now
+  EXPECT_EQ(table_.Find(*ann_, "INBOX"), second);
+}
+
+}  // namespace
+}  // namespace roost
