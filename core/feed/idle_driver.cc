@@ -150,11 +150,8 @@ void IdleDriver::Cycle() {
   // Keywords are searched for by name. FLAGS at SELECT names all there are, and later ones before a
   // FETCH shows them; but what arrived since may have one that was not named yet.
   work().search->covered = session_->view()->known();
-  const uint64_t next = session_->state().selected()->uid_next_at_select;
-  if (next <= UidSet::kMaxUid) {
-    work().search->covered.RemoveRange(static_cast<uint32_t>(std::max<uint64_t>(next, 1)),
-                                       UidSet::kMaxUid);
-  }
+  const uint32_t next = session_->state().selected()->uid_next_at_select;
+  work().search->covered.RemoveRange(std::max<uint32_t>(next, 1), UidSet::kMaxUid);
   SearchNext();
 }
 

@@ -14,18 +14,14 @@ constexpr size_t kPruneEvery = 64;
 }  // namespace
 
 Dialer::UserHash Dialer::HashOf(const std::string& user) {
-  return user.empty() ? 0 : std::max<UserHash>(1, SipHash13({}, user));
+  return user.empty() ? 0 : std::max<UserHash>(1, SipHash13({}, user) >> 16);
 }
 
-Dialer::PlaceRef::PlaceRef(SessionPlace& of) : place(&of), life(of.life_.watch()) {}
+Dialer::PlaceRef::PlaceRef(SessionPlace& of, Session& its)
+    : place(&of), session(&its), life(of.life_.watch()) {}
 
-SessionPlace::SessionPlace(Dialer& dialer, Session& session, Dialer::Urgency urgency,
-                           Dialer::UserHash user)
-    : dialer_(dialer),
-      dialer_life_(dialer.life_.watch()),
-      session_(session),
-      user_(user),
-      urgency_(urgency) {}
+SessionPlace::SessionPlace(Dialer& dialer, Dialer::Urgency urgency, Dialer::UserHash user)
+    : dialer_(dialer), dialer_life_(dialer.life_.watch()), user_(user), urgency_(urgency) {}
 
 SessionPlace::~SessionPlace() {
   if (state_ == State::kWaiting || dialer_life_.expired()) return;
@@ -102,14 +98,14 @@ std::unique_ptr<Session> Dialer::Open(const Credentials& credentials, const Sess
     session->NoPlace();
     return session;
   }
-  auto place = std::make_unique<SessionPlace>(*this, *session, urgency, user);
+  auto place = std::make_unique<SessionPlace>(*this, urgency, user);
   Line& line = queue.lines[user];
   line.user = credentials.user;
   if (line.waiting.size() % kPruneEvery == kPruneEvery - 1) Prune(&line, &queue);
   queue.GiveTurn(user, &line);
   const uint64_t until =
       loop_.now_ns() + SecondsToNs(static_cast<uint64_t>(target_.config->queue_s));
-  line.waiting.push_back({PlaceRef(*place), credentials, client, attempt, until});
+  line.waiting.push_back({PlaceRef(*place, *session), credentials, client, attempt, until});
   ++queue.size;
   session->set_place(std::move(place));
   Later();
@@ -130,8 +126,8 @@ std::unique_ptr<Session> Dialer::OpenSpare(const Credentials& credentials,
     return session;
   }
   ++opened_;
-  auto place = std::make_unique<SessionPlace>(*this, *session, Urgency::kSpare, user);
-  const PlaceRef ref(*place);
+  auto place = std::make_unique<SessionPlace>(*this, Urgency::kSpare, user);
+  const PlaceRef ref(*place, *session);
   std::erase_if(spares_, [](const PlaceRef& spare) { return spare.get() == nullptr; });
   spares_.push_back(ref);
   session->set_place(std::move(place));
@@ -143,7 +139,7 @@ bool Dialer::EndSpare(const std::function<bool(const SessionPlace&)>& matches) {
   for (const PlaceRef& spare : spares_) {
     SessionPlace* place = spare.get();
     if (place == nullptr || !matches(*place)) continue;
-    place->session_.NoPlace();
+    spare.session->NoPlace();
     return true;
   }
   return false;
@@ -163,7 +159,7 @@ bool Dialer::PushOutNewest(Queue& queue, UserHash user) {
   longest->waiting.pop_back();
   --queue.size;
   ++refused_;
-  if (SessionPlace* place = ref.get()) place->session_.NoPlace();
+  if (ref.get() != nullptr) ref.session->NoPlace();
   return true;
 }
 
@@ -234,7 +230,7 @@ void Dialer::Start(const Waiting& waiting) {
   ++LoginsOf(place->urgency_);
   ++open_;
   ++open_of_user_[place->user_];
-  place->session_.Start(waiting.credentials, waiting.client, waiting.attempt);
+  waiting.place.session->Start(waiting.credentials, waiting.client, waiting.attempt);
 }
 
 void Dialer::LoginOver(Urgency urgency) {
@@ -260,10 +256,9 @@ void Dialer::ExpireLines(Queue* queue, uint64_t now) {
       const PlaceRef ref = waiting.front().place;
       waiting.pop_front();
       --queue->size;
-      SessionPlace* place = ref.get();
-      if (place == nullptr) continue;
+      if (ref.get() == nullptr) continue;
       ++refused_;
-      place->session_.NoPlace();
+      ref.session->NoPlace();
     }
     const bool over = waiting.empty() && !it->second.has_turn;
     it = over ? queue->lines.erase(it) : std::next(it);

@@ -76,15 +76,16 @@ class Dialer {
  private:
   friend class SessionPlace;
   // The hash of a login name: exact names would cost more than all else that is kept for an open
-  // session. Who collides shares bounds and a line, and nothing else. 0: nobody.
+  // session. Who collides shares bounds and a line, and nothing else. 48 bits; 0: nobody.
   using UserHash = uint64_t;
   static UserHash HashOf(const std::string& user);
 
-  // A place that may be given back meanwhile.
+  // A session that has a place, which it may give back meanwhile.
   struct PlaceRef {
-    explicit PlaceRef(SessionPlace& place);
+    PlaceRef(SessionPlace& place, Session& session);
     SessionPlace* get() const { return life.expired() ? nullptr : place; }
     SessionPlace* place;
+    Session* session;  // there as long as its place is
     Life::Watch life;
   };
   struct Waiting {
@@ -152,7 +153,7 @@ class Dialer {
 // session until it is lost or closed.
 class SessionPlace {
  public:
-  SessionPlace(Dialer& dialer, Session& session, Dialer::Urgency urgency, Dialer::UserHash user);
+  SessionPlace(Dialer& dialer, Dialer::Urgency urgency, Dialer::UserHash user);
   ~SessionPlace();
   // The login is over, well or not.
   void LoginOver();
@@ -170,14 +171,13 @@ class SessionPlace {
 
   Dialer& dialer_;
   const Life::Watch dialer_life_;
-  Session& session_;
-  const Dialer::UserHash user_;
   Life life_;
-  const Dialer::Urgency urgency_;
-  State state_ = State::kWaiting;
+  const uint64_t user_ : 48;  // Dialer::UserHash
+  const Dialer::Urgency urgency_ : 8;
+  State state_ : 8 = State::kWaiting;
 };
 
-static_assert(sizeof(SessionPlace) <= 48, "one for each session");
+static_assert(sizeof(SessionPlace) <= 32, "one for each session");
 
 }  // namespace roost
 

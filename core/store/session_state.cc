@@ -157,7 +157,10 @@ void SessionState::SeenTagged(const SentCommand& command, const Response& respon
     if (ok) {
       Current();  // also when the store said nothing about it
       selected_ = std::move(pending_);
-      if (selected_) selected_->uid_next_at_select = selected_->uid_next;
+      if (selected_) {
+        selected_->uid_next_at_select =
+            static_cast<uint32_t>(std::min<uint64_t>(selected_->uid_next, UidSet::kMaxUid));
+      }
     } else {
       selected_.reset();
       if (response.status == Status::kBad) uncertain_ = true;

@@ -34,11 +34,10 @@ namespace roost {
 // A selected mailbox as the store described it. Its texts are mostly those of others as well: see
 // SessionState::Share.
 struct SelectedMailbox {
-  SharedText name;                  // decoded, INBOX normalized
-  SharedText flags;                 // "(\Seen …)" of `* FLAGS`
-  SharedText permanent_flags;       // of [PERMANENTFLAGS]
-  SharedText mailbox_id;            // RFC 8474
-  uint64_t uid_next_at_select = 0;  // as SELECT gave it; 0: not given
+  SharedText name;             // decoded, INBOX normalized
+  SharedText flags;            // "(\Seen …)" of `* FLAGS`
+  SharedText permanent_flags;  // of [PERMANENTFLAGS]
+  SharedText mailbox_id;       // RFC 8474
   // 0: not given; a lower bound: raised by growth of EXISTS and UIDs seen since. 2^32 at most.
   uint64_t uid_next = 0;
   // Of SELECT alone; 0: none. Later ones may speak of changes that the session was not told yet.
@@ -48,12 +47,15 @@ struct SelectedMailbox {
   uint64_t answered_modseq = 0;
   uint32_t uid_validity = 0;  // 0: the store gave none
   uint32_t exists = 0;
-  bool examine = false;    // opened by EXAMINE
-  bool read_only = false;  // [READ-ONLY], also after SELECT
-  bool uid_not_sticky = false;
-  bool no_modseq = false;
-  bool out_of_step = false;  // counts contradicted themselves: never park on it
+  uint32_t uid_next_at_select = 0;  // as SELECT gave it, 2^32 - 1 at most; 0: not given
+  bool examine : 1 = false;         // opened by EXAMINE
+  bool read_only : 1 = false;       // [READ-ONLY], also after SELECT
+  bool uid_not_sticky : 1 = false;
+  bool no_modseq : 1 = false;
+  bool out_of_step : 1 = false;  // counts contradicted themselves: never park on it
 };
+
+static_assert(sizeof(SelectedMailbox) <= 80, "one for each session");
 
 struct SentCommand {
   std::string tag;

@@ -37,11 +37,11 @@ User* UserTable::Enter(const Config& config, Dialer& dialer, const Credentials& 
                        uint64_t credential_hash, size_t address) {
   // In client mode sessions go only to holders of the same credential.
   const bool client = dialer.target().config->login == StoreConfig::Login::kClient;
+  config_ = &config;
   const Key key{dialer.target().index, client ? credential_hash : 0, own.user};
   auto it = users_.find(key);
   if (it == users_.end()) {
-    it = users_.insert(std::make_unique<User>(config, dialer, *this, own, key.credential, address))
-             .first;
+    it = users_.insert(std::make_unique<User>(dialer, *this, own, key.credential, address)).first;
   }
   (*it)->Ref();
   if (client) (*it)->NoteLoginTaken();
@@ -88,13 +88,9 @@ bool UserTable::Equal::operator()(const std::unique_ptr<User>& a, const Key& b) 
   return a->key() == b;
 }
 
-User::User(const Config& config, Dialer& dialer, UserTable& table, const Credentials& own,
-           uint64_t credential_hash, size_t address)
-    : config_(config),
-      dialer_(dialer),
-      table_(table),
-      login_(own.user),
-      address_(static_cast<uint32_t>(address)) {
+User::User(Dialer& dialer, UserTable& table, const Credentials& own, uint64_t credential_hash,
+           size_t address)
+    : dialer_(dialer), table_(table), login_(own.user), address_(static_cast<uint32_t>(address)) {
   if (store().login != StoreConfig::Login::kClient) return;
   own_ = std::make_unique<OwnLogin>();
   own_->hash = credential_hash;
@@ -188,17 +184,17 @@ std::unique_ptr<Session> User::Open(const SessionClient& client, Dialer::Urgency
 }
 
 void User::Release(std::unique_ptr<Session> session) {
-  const auto most = static_cast<size_t>(std::max(0, config_.parking.pool_per_user));
+  const auto most = static_cast<size_t>(std::max(0, table_.config_->parking.pool_per_user));
   const bool fit = session->ready() && session->Settled() && !session->state().uncertain() &&
                    !session->state().enabled().unknown() && !credentials_refused();
-  if (!fit || pooled() >= most || config_.parking.pool_keep_s == 0) {
+  if (!fit || pooled() >= most || table_.config_->parking.pool_keep_s == 0) {
     session->Close();
     table_.loop_.Retire(std::move(session));
     return;
   }
   session->set_sink(*this);
   session->DropView();
-  const uint64_t keep = SecondsToNs(static_cast<uint64_t>(config_.parking.pool_keep_s));
+  const uint64_t keep = SecondsToNs(static_cast<uint64_t>(table_.config_->parking.pool_keep_s));
   if (pool_ == nullptr) {
     pool_ = std::make_unique<Pool>(table_.loop_);
     table_.pooling_[Name()] = this;

@@ -73,6 +73,7 @@ class UserTable {
   void Drop(User& user);
   void TellRefused(User& user);
   Loop& loop_;
+  const Config* config_ = nullptr;  // the same for all users
   std::function<void(User&)> on_refused_;
   absl::flat_hash_set<std::unique_ptr<User>, Hash, Equal> users_;
   std::map<std::string, User*> pooling_;  // those with kept sessions, by User::Name
@@ -81,8 +82,8 @@ class UserTable {
 class User final : public SessionSink, public Retirable {
  public:
   // `credential_hash`: 0 unless its sessions are only for holders of the same credential.
-  User(const Config& config, Dialer& dialer, UserTable& table, const Credentials& own,
-       uint64_t credential_hash, size_t address);
+  User(Dialer& dialer, UserTable& table, const Credentials& own, uint64_t credential_hash,
+       size_t address);
   ~User() override;
 
   const std::string& login() const { return login_; }
@@ -164,7 +165,6 @@ class User final : public SessionSink, public Retirable {
   UserTable::Key key() const;
   std::string Name() const;
 
-  const Config& config_;
   Dialer& dialer_;
   UserTable& table_;
   const std::string login_;
@@ -179,7 +179,7 @@ class User final : public SessionSink, public Retirable {
   uint32_t last_alerts_ = 0;  // a hash
 };
 
-static_assert(sizeof(User) <= 128, "one for each user who is connected");
+static_assert(sizeof(User) <= 112, "one for each user who is connected");
 
 // Opens (or takes from the pool) a session of a user and brings it to where a client wants it: the
 // set enabled, a mailbox selected. One use; a member of whoever waits.
