@@ -84,7 +84,7 @@ void Session::ListByNumber() {
         }
         const uint32_t exists = state_.selected() ? state_.selected()->exists : 0;
         // More may have been announced meanwhile. No number has changed: FETCH forbids EXPUNGE.
-        if (!whole || last_number < listing_->expected || last_number > exists) {
+        if (!whole || last_number < work_->listing->expected || last_number > exists) {
           return ListEnd(false);
         }
         view_.emplace(std::move(uids));
