@@ -243,7 +243,10 @@ void Session::HandleTagged(const Piece& piece, const Response& response) {
   ROOST_CHECK(it != work_->hidden.end());
   Hidden hidden = std::move(*it);
   work_->hidden.erase(it);
-  if (ended->kind == CommandKind::kIdle) idling_ = false;
+  if (ended->kind == CommandKind::kIdle) {
+    idling_ = false;
+    stream_.SetResting(false);
+  }
   work_->eating = !piece.ends_message;
   SetDeadline();
   if (response.CodeIs("ALERT")) TellAlert(response.text);
@@ -339,7 +342,6 @@ uint64_t Session::horizon() const {
 void Session::RunHidden(SentCommand command, std::string_view text, Hidden hidden) {
   if (phase_ != Phase::kReady) return;
   work();
-  stream_.SetResting(false);
   const auto& in_flight = state_.in_flight();
   ROOST_CHECK(in_flight.empty() || in_flight.back().hidden);
   command.tag = NextTag();
