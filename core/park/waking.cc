@@ -122,7 +122,7 @@ void Waking::OpenSession() {
   wish.enabled = wish_.client.enabled;
   wish.mailbox = wish_.client.mailbox;
   wish.examine = wish_.client.examine;
-  wish.fresh = another_;
+  wish.fresh = another_ || behind_ > 0;
   wish.client = wish_.peer;
   opener_ = std::make_unique<Opener>(loop_, user_, std::move(wish),
                                      [this](Opener::Result r) { Opened(std::move(r)); });
@@ -165,6 +165,8 @@ void Waking::Opened(Opener::Result result) {
     return Finish(Outcome::kEnded,
                   "[UNAVAILABLE] The mailbox was replaced; please select it again");
   }
+  // UIDNEXT only grows, and moves with a SELECT.
+  if (m.uid_next != 0 && m.uid_next < wish_.feed->HorizonAt(wish_.cursor)) return OpenLater();
   if (session_->as_proxy() && !wish_.client.examine) {
     user_.JudgeProxy(RightsOf(m) == wish_.rights);
   }
@@ -220,6 +222,17 @@ void Waking::TryAnother() {
   another_ = true;
   tries_ = 0;
   OpenSession();
+}
+
+// The session's server is behind, or the mailbox was put back to what it was once.
+void Waking::OpenLater() {
+  session_->Close();
+  loop_.Retire(std::move(session_));
+  if (++behind_ >= kMaxBehind) {
+    feeds_.Recheck(*wish_.feed);  // if it was put back the driver may be silent for ever
+    return Finish(Outcome::kUnavailable, "the store's sessions do not agree yet");
+  }
+  retry_.SetIn(MsToNs(kRetryMs << behind_), [this] { OpenSession(); });
 }
 
 // The feed is finding a new driver. Meanwhile our session is at hand and hears what comes.

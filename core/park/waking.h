@@ -81,6 +81,7 @@ class Waking final : public Retirable, private SessionSink {
 
  private:
   static constexpr int kMaxTries = 5;
+  static constexpr int kMaxBehind = 5;  // 6 s in all
   static constexpr int kMaxWaits = 50;  // 10 s for a feed without driver
   static constexpr uint64_t kRetryMs = 200;
   static constexpr size_t kMostNewsBytes = size_t{16} << 20;
@@ -108,6 +109,7 @@ class Waking final : public Retirable, private SessionSink {
   void TellSelected(std::string* tell) const;
   void Again();
   void TryAnother();
+  void OpenLater();
   void AwaitDriver();
   void Finish(Outcome outcome, std::string text);
 
@@ -119,6 +121,7 @@ class Waking final : public Retirable, private SessionSink {
   FeedHold hold_;
   int tries_ = 0;
   int waits_ = 0;
+  int behind_ = 0;        // sessions whose SELECT showed less than the client was told
   bool another_ = false;  // a session of ours stayed behind the client: this one is the last
   bool proven_ = false;   // the session's view is the client's frozen one
   std::optional<UidSet> frozen_;  // the client's view, where it was asked for while proven

@@ -222,9 +222,9 @@ TEST_F(WakingOfOneOfTwo, UsesNoSessionThatStaysBehindWhatTheClientWasTold) {
   world_.config().parking.pool_keep_s = 10;  // nor leaves it to whoever wakes next
   world_.Say(second_, "f FETCH 1 (FLAGS)");
   for (const size_t session : {2, 3}) {
-    world_.AnswerSelect(session, "SELECT INBOX", {.uids = {1, 2}});  // has not heard of UID 3
+    world_.AnswerSelect(session, "SELECT INBOX", {.uids = {1, 2}, .tells_uid_next = false});
     for (int tries = 0; tries < 6; ++tries) {
-      world_.AnswerList(session, {1, 2});
+      world_.AnswerList(session, {1, 2});  // has not heard of UID 3
       world_.AnswerFlush(0);
     }
     EXPECT_NE(world_.NextAsked(session).find(" LOGOUT"), std::string::npos);
@@ -240,7 +240,7 @@ TEST_F(WakingOfOneOfTwo, UsesNoSessionThatStaysBehindWhatTheClientWasTold) {
 
 TEST_F(WakingOfOneOfTwo, UsesAnotherSessionWhenOneStaysBehind) {
   world_.Say(second_, "f FETCH 1 (FLAGS)");
-  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2}});
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2}, .tells_uid_next = false});
   for (int tries = 0; tries < 6; ++tries) {
     world_.AnswerList(2, {1, 2});
     world_.AnswerFlush(0);
@@ -248,6 +248,27 @@ TEST_F(WakingOfOneOfTwo, UsesAnotherSessionWhenOneStaysBehind) {
   world_.AnswerSelect(3, "SELECT INBOX", {.uids = {1, 2, 3}});
   world_.AnswerFlush(0);
   EXPECT_EQ(world_.NextAsked(3), "f FETCH 1 (FLAGS)");
+}
+
+// UIDNEXT only grows: what a session shows that is below is not what the client knows.
+TEST_F(WakingOfOneOfTwo, UsesNoSessionWhoseUidnextIsBehind) {
+  world_.Say(second_, "f UID FETCH 1:* (FLAGS)");
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2}});  // UIDNEXT 3; it was 4
+  EXPECT_NE(world_.NextAsked(2).find(" LOGOUT"), std::string::npos);
+  world_.AnswerSelect(3, "SELECT INBOX", {.uids = {1, 2, 3}});
+  world_.AnswerFlush(0);
+  EXPECT_EQ(world_.NextAsked(3), "f UID FETCH 1:* (FLAGS)");
+}
+
+// The driver of a mailbox that was put back hears nothing of it.
+TEST_F(WakingOfOneOfTwo, HasTheFeedLookedAtWhereUidnextStaysBehind) {
+  world_.Say(second_, "f UID FETCH 1:* (FLAGS)");
+  for (size_t session = 2; session < 7; ++session) {
+    world_.AnswerSelect(session, "SELECT INBOX", {.uids = {}});
+    EXPECT_NE(world_.NextAsked(session).find(" LOGOUT"), std::string::npos);
+  }
+  world_.HearsBeginning(second_, "f NO [UNAVAILABLE]");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
 }
 
 // A driver that was adopted behind the store tells of a message that clients know to be gone: it is

@@ -299,7 +299,7 @@ void ScriptedWorld::SayMailbox(size_t session, const Mailbox& mailbox) {
   Tell(session, "* FLAGS " + mailbox.flags);
   Tell(session, "* " + std::to_string(mailbox.uids.size()) + " EXISTS");
   Tell(session, "* OK [UIDVALIDITY " + std::to_string(mailbox.validity) + "] x");
-  Tell(session, "* OK [UIDNEXT " + std::to_string(next) + "] x");
+  if (mailbox.tells_uid_next) Tell(session, "* OK [UIDNEXT " + std::to_string(next) + "] x");
   if (mailbox.modseq != 0) {
     Tell(session, "* OK [HIGHESTMODSEQ " + std::to_string(mailbox.modseq) + "] x");
   }

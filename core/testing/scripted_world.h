@@ -94,6 +94,7 @@ class ScriptedWorld {
     uint64_t modseq = 5;     // 0: not told
     bool read_only = false;  // whatever it is opened by
     std::string id = {};     // MAILBOXID; empty: not told
+    bool tells_uid_next = true;
   };
   // LogIn and Select; with ParkFirst; with Join to a feed that session 0 drives.
   size_t LogInAndSelect(const Mailbox& mailbox, std::string_view user = "ann");
