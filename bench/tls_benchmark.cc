@@ -12,6 +12,7 @@
 
 #include "proto/check.h"
 #include "proto/tls/handshake.h"
+#include "proto/tls/key_schedule.h"
 #include "proto/tls/record_layer.h"
 #include "proto/tls/self_signed.h"
 #include "proto/tls/tls_context.h"
@@ -83,6 +84,18 @@ void RecordArguments(benchmark::internal::Benchmark* benchmark) {
 
 BENCHMARK(Seal)->Apply(RecordArguments);
 BENCHMARK(Open)->Apply(RecordArguments);
+
+// What an idle client's record pays before anything is sealed.
+void DeriveKey(benchmark::State& state) {
+  const auto suite = static_cast<TlsSuite>(state.range(0));
+  const Ends ends = MakeEnds(suite);
+  for (auto _ : state) {
+    TrafficKey key;
+    DeriveTrafficKey(suite, ends.server.write_secret, &key);
+    benchmark::DoNotOptimize(key);
+  }
+}
+BENCHMARK(DeriveKey)->ArgName("suite")->DenseRange(1, 3);
 
 // Carries bytes both ways until both ends are done.
 void Shake(Handshake& client, Handshake& server) {
