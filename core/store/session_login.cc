@@ -50,8 +50,12 @@ void Session::Start(const Credentials& credentials, const SessionClient& client,
                                     : target_.addresses[index].HostString();
   }
   ConnectOptions options;
-  if (!config.source_addresses.empty()) {
-    options.source = config.source_addresses[attempt % config.source_addresses.size()];
+  // Each has ports for some 28,000 sessions to one address of the store: all are used alike.
+  if (const size_t sources = config.source_addresses.size(); sources != 0) {
+    uint8_t random[2];
+    loop_.io().Random(random);
+    const auto chosen = static_cast<size_t>(random[0] | random[1] << 8);
+    options.source = config.source_addresses[chosen % sources];
   }
   Expect(static_cast<uint64_t>(config.connect_timeout_s), "a connection");
   stream_.Connect(target_.addresses[index], options);
