@@ -116,7 +116,9 @@ bool RelayMapped::MapFirst(const Piece& piece, const Response& first, EnabledSet
       return true;
     case ResponseKind::kOk:
       if (!first.CodeIs("HIGHESTMODSEQ")) break;
-      stated_modseq_ = std::min(stated_modseq_, ParseNumber(first.code_args));
+      if (const uint64_t stated = ParseNumber(first.code_args); stated != 0) {
+        stated_modseq_ = std::min(stated_modseq_, stated);
+      }
       eating_ = !piece.ends_message;  // that it knows of all up to there is not so
       return true;
     case ResponseKind::kExpunge:

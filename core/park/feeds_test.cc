@@ -172,5 +172,19 @@ TEST_F(FeedsTest, GoOnWhenItWasTheOtherWhoSawWrongly) {
   world_.HearsNothing(second, 0.1);
 }
 
+// The shard goes while a driver's DONE is unanswered and its user keeps a session.
+TEST_F(FeedsTest, GoInOrderWithAUserWhoKeepsASession) {
+  world_.config().parking.pool_keep_s = 600;
+  world_.config().parking.pool_per_user = 1;
+  Park("INBOX");
+  const size_t client = Join("INBOX");
+  world_.EndIdle(client);
+  EXPECT_EQ(world_.sessions_open(), 2u);
+  world_.Say(client, "u UID FETCH 1 (FLAGS)");
+  world_.AnswerSelect(1, "SELECT INBOX", {.uids = kUids, .validity = 8});  // another mailbox
+  world_.HearsBeginning(client, "* BYE");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+}
+
 }  // namespace
 }  // namespace roost

@@ -337,6 +337,7 @@ void Session::LoggedIn() {
   state_.set_capabilities(place_ != nullptr ? place_->Shared(state_.capabilities())
                                             : state_.capabilities());
   for (const std::string& alert : alerts) TellAlert(alert);
+  if (phase_ == Phase::kLost) return;
   sink_->OnSessionReady(*this);
   work_->login_answer = {};
 }

@@ -36,7 +36,6 @@ void SessionState::Share(TextPool* pool) {
   pool->Share(&selected_->name);
   pool->Share(&selected_->flags);
   pool->Share(&selected_->permanent_flags);
-  pool->Share(&selected_->mailbox_id);
 }
 
 void SessionState::Sent(SentCommand command) { in_flight_.push_back(std::move(command)); }
@@ -107,10 +106,12 @@ std::optional<SentCommand> SessionState::Seen(const Response& response) {
       if (SelectedMailbox* m = Current()) {
         // During SELECT a last word of the mailbox before may come first.
         if (response.number < m->exists && !pending_) m->out_of_step = true;
-        if (m == selected_.get() && m->uid_next != 0 && response.number > m->exists) {
+        const bool grows = response.number > m->exists && !m->exists_doubtful;
+        if (m == selected_.get() && m->uid_next != 0 && grows) {
           m->uid_next += std::min<uint64_t>(response.number - m->exists, kNoMoreUids - m->uid_next);
         }
         m->exists = response.number;
+        m->exists_doubtful = false;
       }
       break;
     case ResponseKind::kExpunge:
@@ -132,6 +133,7 @@ std::optional<SentCommand> SessionState::Seen(const Response& response) {
           m->out_of_step = true;  // the list that follows will tell, or nothing will
         } else {
           m->exists -= gone.size();
+          m->exists_doubtful = true;
         }
       }
       break;

@@ -53,6 +53,8 @@ struct SelectedMailbox {
   bool uid_not_sticky : 1 = false;
   bool no_modseq : 1 = false;
   bool out_of_step : 1 = false;  // counts contradicted themselves: never park on it
+  // Less than there are, perhaps: VANISHED may name UIDs that were no messages (RFC 7162, 3.2.10).
+  bool exists_doubtful : 1 = false;
 };
 
 static_assert(sizeof(SelectedMailbox) <= 80, "one for each session");
@@ -74,7 +76,9 @@ class SessionState {
 
   // Whoever keeps the UIDs knows better than the arithmetic of VANISHED how many are left.
   void CorrectExists(uint32_t exists) {
-    if (selected_) selected_->exists = exists;
+    if (!selected_) return;
+    selected_->exists = exists;
+    selected_->exists_doubtful = false;
   }
 
   // Precondition: not folded.

@@ -68,6 +68,20 @@ TEST_F(SessionStateTest, CountsMessages) {
   EXPECT_FALSE(state_.selected()->out_of_step);
 }
 
+// VANISHED may name UIDs that were no messages: what EXISTS says then is no growth.
+TEST_F(SessionStateTest, ConcludesNoUidnextFromACountInDoubt) {
+  Select();
+  See("* VANISHED 4:6");
+  See("* 2 EXISTS");
+  EXPECT_EQ(state_.selected()->uid_next, 10u);
+  See("* 3 EXISTS");  // counted anew, and sure again
+  EXPECT_EQ(state_.selected()->uid_next, 11u);
+  See("* VANISHED 9");
+  state_.CorrectExists(2);
+  See("* 3 EXISTS");
+  EXPECT_EQ(state_.selected()->uid_next, 12u);
+}
+
 TEST_F(SessionStateTest, SeesThatCountsContradictThemselves) {
   Select();
   See("* 4 EXPUNGE");

@@ -27,10 +27,12 @@ bool RefusedForGood(std::string_view login_answer) {
   // The response is views into the line, which must outlive it.
   const std::string line = "x " + std::string(login_answer) + "\r\n";
   const Response r = ParseResponse(line);
-  for (std::string_view code : {"UNAVAILABLE", "LIMIT", "INUSE", "SERVERBUG", "CONTACTADMIN"}) {
-    if (r.CodeIs(code)) return false;
+  if (r.status != Status::kNo) return false;
+  if (r.code_name.empty()) return true;  // stores from before RFC 5530 say no more
+  for (std::string_view code : {"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"}) {
+    if (r.CodeIs(code)) return true;
   }
-  return true;
+  return false;  // ALERT as well: limits and maintenance are told so
 }
 
 User* UserTable::Enter(const Config& config, Dialer& dialer, const Credentials& own,

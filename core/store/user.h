@@ -75,8 +75,9 @@ class UserTable {
   Loop& loop_;
   const Config* config_ = nullptr;  // the same for all users
   std::function<void(User&)> on_refused_;
+  // Those with kept sessions, by User::Name. Before users_: a user that goes leaves it.
+  std::map<std::string, User*> pooling_;
   absl::flat_hash_set<std::unique_ptr<User>, Hash, Equal> users_;
-  std::map<std::string, User*> pooling_;  // those with kept sessions, by User::Name
 };
 
 class User final : public SessionSink, public Retirable {

@@ -143,12 +143,14 @@ TEST(LaterCredentials, TakeNothingSecretOfTheClientIntoAProxyLogin) {
 TEST(RefusedForGood, IsWhatNoLaterTryWillMend) {
   for (std::string_view passing :
        {"NO [UNAVAILABLE] x", "NO [LIMIT] x", "NO [INUSE] x", "NO [SERVERBUG] x",
-        "BAD [SERVERBUG] x", "NO [CONTACTADMIN] x", "NO [unavailable] x"}) {
+        "BAD [SERVERBUG] x", "NO [CONTACTADMIN] x", "NO [unavailable] x", "BAD x",
+        "NO [PRIVACYREQUIRED] x", "NO [ALERT] Too many simultaneous connections. (Failure)",
+        "NO [REFERRAL imap://ann@other/] x", "NO [SOMETHING] x"}) {
     EXPECT_FALSE(RefusedForGood(passing)) << passing;
   }
   for (std::string_view final :
        {"NO [AUTHENTICATIONFAILED] x", "NO [AUTHORIZATIONFAILED] x", "NO [EXPIRED] x", "NO x",
-        "BAD x", "NO [PRIVACYREQUIRED] x", "NO unavailable", "NO"}) {
+        "NO [authenticationfailed] x", "NO unavailable", "NO"}) {
     EXPECT_TRUE(RefusedForGood(final)) << final;
   }
 }

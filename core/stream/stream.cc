@@ -110,9 +110,7 @@ void Stream::Open(Detached&& connection) {
 
 void Stream::DeliverPending() {
   if (HasCipherIn() && phase_ == Phase::kSecure) {
-    std::string pending = std::exchange(work_->cipher_in, {});
-    OpenRecords(Bytes(pending));
-    return;
+    return OpenPending();
   }
   if (!input().empty() && phase_ != Phase::kEnded) owner_.OnInput(*this);
 }
@@ -213,8 +211,7 @@ void Stream::OnReceive(std::span<uint8_t> data, int error) {
         OpenRecords(data);
       } else {
         Append(work_->cipher_in, data);
-        std::string pending = std::exchange(work_->cipher_in, {});
-        OpenRecords(Bytes(pending));
+        OpenPending();
       }
       break;
     default:
@@ -257,6 +254,12 @@ void Stream::AdvanceHandshake() {
   owner_.OnSecure(*this);
   if (phase_ == Phase::kSecure && !leftover.empty()) OpenRecords(Bytes(leftover));
   Arm();
+}
+
+void Stream::OpenPending() {
+  std::string pending = std::exchange(work_->cipher_in, {});
+  OpenRecords(Bytes(pending));
+  if (secret_) Cleanse(&pending);  // they are opened in place
 }
 
 void Stream::OpenRecords(std::span<uint8_t> data) {

@@ -178,6 +178,7 @@ class Stream {
   void OnSent(int error);
   void AdvanceHandshake();
   void StartHandshake(std::unique_ptr<Handshake> handshake);
+  void OpenPending();
   void OpenRecords(std::span<uint8_t> data);
   void Fail(StreamEnd end, uint8_t alert);
   void End(StreamEnd end);
