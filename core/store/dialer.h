@@ -82,7 +82,7 @@ class Dialer {
 
   // A session that has a place, which it may give back meanwhile.
   struct PlaceRef {
-    PlaceRef(SessionPlace& place, Session& session);
+    PlaceRef(SessionPlace& of, Session& its);
     SessionPlace* get() const { return life.expired() ? nullptr : place; }
     SessionPlace* place;
     Session* session;  // there as long as its place is
