@@ -17,7 +17,7 @@ from harness.case import RoostCase, main, roost_only
 from harness.checked_client import Gone
 from harness.dovecot import PASSWORD
 from harness.parked import Parked
-from harness.process import DEADLINE, SLOWNESS
+from harness.process import DEADLINE, SLOWNESS, wait_until
 
 SPREAD_S = 2
 CLASSES = ("plain", "condstore", "qresync", "plain")
@@ -115,15 +115,28 @@ class MailboxGoes:
         old = await self.park(user, "Archive", sessions=2)
         await asyncio.to_thread(direct.ok, "DELETE Archive")
         await asyncio.to_thread(direct.ok, "CREATE Archive")
-        await asyncio.to_thread(direct.append, "Archive", f"Subject: {user} Archive 9\r\n\r\nx\r\n".encode())
+        await self.append_anew(direct, f"Subject: {user} Archive 9\r\n\r\nx\r\n")
         new = await self.park(user, "Archive", sessions=2)
         await self.all_told_bye(old, f"{REPLACED}|{MAILBOX_GONE}")
         await self.only_the_new_is_seen(new, old, direct, user)
 
+    async def append_anew(self, direct, mail):
+        """Dovecot's own sessions may still write to the index of the mailbox before: whoever comes while it repairs
+        that ("duplicate transaction log sequence" in its log) is told of an internal error."""
+        def appended():
+            try:
+                direct.append("Archive", mail.encode())
+            except AssertionError as refused:
+                if "[SERVERBUG]" not in str(refused):
+                    raise
+                return False
+            return True
+        await asyncio.to_thread(wait_until, appended, "Archive takes a message")
+
     async def only_the_new_is_seen(self, new, old, direct, user):
         """`new` selected it when it had one message; its identity is checked by body as well."""
         self.assertNotEqual(new[0].belief.uid_validity, old[0].belief.uid_validity)
-        await asyncio.to_thread(direct.append, "Archive", f"Subject: {user} Archive 10\r\n\r\nx\r\n".encode())
+        await self.append_anew(direct, f"Subject: {user} Archive 10\r\n\r\nx\r\n")
         for client in new:
             self.assertTrue(await client.wait_until(lambda c=client: len(c.belief.messages) == 2, DEADLINE))
             self.assertEqual([told for told in client.told if told[0] != "flags"], [("exists", 2)])
@@ -160,7 +173,7 @@ class MailboxGoes:
         old = await self.park(user, "Archive", sessions=2)
         await asyncio.to_thread(direct.ok, "RENAME Archive Old")
         await asyncio.to_thread(direct.ok, "CREATE Archive")
-        await asyncio.to_thread(direct.append, "Archive", f"Subject: {user} Archive 9\r\n\r\nx\r\n".encode())
+        await self.append_anew(direct, f"Subject: {user} Archive 9\r\n\r\nx\r\n")
         # The old one's session in IDLE hears nothing of it; whoever comes new shows it.
         new = await self.park(user, "Archive", sessions=2)
         await self.all_told_bye(old, REPLACED)
