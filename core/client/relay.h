@@ -103,6 +103,7 @@ class Relay final : public Talk, private SessionSink {
   void StartIdle(std::string_view tag);
   bool MayPark() const;
   void StartParking();
+  void StartParkingAs(Parking::Mode mode);
   void ParkingDone(const Parking::Result& result);
   void Park(const Parking::Result& result);
   void ParkUnselected();
@@ -145,6 +146,7 @@ class Relay final : public Talk, private SessionSink {
   std::string forwarded_tag_;  // of the command under way
   std::string local_;          // command that is answered here
   std::string idle_tag_;
+  uint32_t rechecked_for_ = 0;  // UIDVALIDITY; the feed of its name was seen to be of another one
   uint64_t retry_ms_ = kFirstRetryMs;
   uint64_t active_ns_ = 0;  // when either side said something last
   // What the session said while the client was quiet, told at its next command. In kQuietParking

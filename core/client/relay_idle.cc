@@ -38,10 +38,15 @@ void Relay::StartParking() {
   state_ = State::kParking;
   store_paused_ = false;
   session_->ResumeReading();
+  StartParkingAs(Parking::Mode::kIdle);
+}
+
+void Relay::StartParkingAs(Parking::Mode mode) {
   Services& services = client_.services();
   parking_ = std::make_unique<Parking>(services.loop, services.config, services.feeds,
-                                       *client_.cell().user, session_, Parking::Mode::kIdle,
+                                       *client_.cell().user, session_, mode,
                                        [this](const Parking::Result& r) { ParkingDone(r); });
+  parking_->set_may_recheck(rechecked_for_ != session_->state().selected()->uid_validity);
   parking_->Start();
 }
 
@@ -50,6 +55,7 @@ void Relay::ParkingDone(const Parking::Result& result) {
   if (client_.closed()) return;
   // Nobody looks after its unknown UIDs any more; the next attempt lists anew.
   if (session_ != nullptr) session_->DropView();
+  if (result.other_mailbox) rechecked_for_ = session_->state().selected()->uid_validity;
   if (state_ == State::kQuietParking) return QuietParkingDone(result);
   if (state_ == State::kEnding) {
     // The client went on before: it keeps its session. A session that went to the feed is the

@@ -55,12 +55,8 @@ void Relay::StartQuietParking() {
     return;
   }
   state_ = State::kQuietParking;
-  Services& services = client_.services();
   if (!session_->state().selected()) return ParkUnselected();
-  parking_ = std::make_unique<Parking>(services.loop, services.config, services.feeds,
-                                       *client_.cell().user, session_, Parking::Mode::kQuiet,
-                                       [this](const Parking::Result& r) { ParkingDone(r); });
-  parking_->Start();
+  StartParkingAs(Parking::Mode::kQuiet);
 }
 
 void Relay::QuietParkingDone(const Parking::Result& result) {

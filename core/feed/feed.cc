@@ -179,6 +179,11 @@ void Feed::Flush(std::function<void(bool)> done) {
   driver_->Flush(std::move(done));
 }
 
+void Feed::FlushToUidNext(std::function<void(bool)> done) {
+  if (driver_ == nullptr) return done(false);
+  driver_->FlushToUidNext(std::move(done));
+}
+
 void Feed::StopDriver(std::function<void(std::unique_ptr<Session>)> done) {
   if (driver_ == nullptr || driver_->stopping()) return done(nullptr);
   driver_->Stop([this, done = std::move(done)](std::unique_ptr<Session> session) {

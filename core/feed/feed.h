@@ -86,6 +86,8 @@ class Feed final : public Retirable, private DriverListener {
 
   // See IdleDriver::Flush. false at once without a driver.
   void Flush(std::function<void(bool)> done);
+  // The same, and horizon() is what the store's UIDNEXT allows. Costs a STATUS.
+  void FlushToUidNext(std::function<void(bool)> done);
   uint64_t flushed_ns() const { return driver_ ? driver_->flushed_ns() : 0; }
   // Nothing older than the flags that were logged can still be untold: a flush was asked for since.
   // Stores tell flags with their MODSEQ before expunges of a lower one.
@@ -145,9 +147,6 @@ class Feed final : public Retirable, private DriverListener {
 
   const UidSet& view() const { return view_; }
   uint64_t horizon() const { return horizon_; }
-  // By the word of another session every message below that is not in the view is gone: what the
-  // driver may still announce of them is old.
-  void Decided(uint64_t below) { horizon_ = std::max(horizon_, below); }
   uint64_t head() const { return log_.next_seq(); }
   const FeedLog& log() const { return log_; }
   void TrimLog(uint64_t below);
@@ -198,6 +197,7 @@ class Feed final : public Retirable, private DriverListener {
   void OnDriverFlags(uint32_t uid, std::string_view flags, uint64_t modseq) override;
   void OnDriverLine(std::string_view line) override;
   void OnDriverConfirmed(uint64_t modseq) override;
+  void OnDriverDecided(uint64_t below) override { horizon_ = std::max(horizon_, below); }
   void OnDriverPolls() override { host_.OnFeedPolls(*this); }
   void OnDriverBatchEnd() override;
   void OnDriverLost(SessionLoss loss, const std::string& text) override;

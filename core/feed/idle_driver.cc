@@ -160,7 +160,7 @@ void IdleDriver::Ask() {
   if (!work().waiting.empty() && work().flushing.empty()) {
     work().flushing = std::exchange(work().waiting, {});
     noop_answered_ = false;
-    AskModseq();
+    AskStatus();
     session_->Run(CommandKind::kNoop, "NOOP", [this](const Response& r) { NoopAnswered(r); });
   }
   if (session_->view()->tail_unknown() != 0 || work().flags_from != 0) FetchNew();
@@ -203,29 +203,32 @@ bool IdleDriver::modseqs() const {
   return session_->state().enabled().condstore() && !session_->state().selected()->no_modseq;
 }
 
-// STATUS tells a MODSEQ that the NOOP behind it brings this session to. Only where the session
-// speaks of MODSEQ anyway: it would from then on.
-void IdleDriver::AskModseq() {
-  work().modseq = 0;
-  if (!std::exchange(work().modseq_wanted, false)) return;
+// STATUS tells a MODSEQ, and a UIDNEXT, that the NOOP behind it brings this session to. The MODSEQ
+// only where the session speaks of it anyway: it would from then on.
+void IdleDriver::AskStatus() {
+  Work& w = work();
+  w.modseq = w.uid_next = 0;
+  const bool modseq = std::exchange(w.modseq_wanted, false) && modseqs();
+  const bool uid_next = std::exchange(w.uid_next_wanted, false);
   const std::string& mailbox = session_->state().selected()->name;
-  if (!modseqs() || AstringFormOf(mailbox) == StringForm::kLiteral) return;
+  if ((!modseq && !uid_next) || AstringFormOf(mailbox) == StringForm::kLiteral) return;
   std::string status = "STATUS ";
   AppendAstring(&status, mailbox, LiteralStyle::kNonSync);
-  status += " (HIGHESTMODSEQ)";
-  auto heard = std::make_shared<uint64_t>(0);
+  status += uid_next ? " (UIDNEXT" : " (HIGHESTMODSEQ";
+  status += uid_next && modseq ? " HIGHESTMODSEQ)" : ")";
+  auto heard = std::make_shared<StatusInfo>();
   session_->Run(
       CommandKind::kStatus, status,
       [this, heard](const Response& response) {
         // Only if it is answered before the NOOP.
-        if (response.status == Status::kOk && !noop_answered_) work().modseq = *heard;
+        if (response.status != Status::kOk || noop_answered_) return;
+        work().modseq = heard->highest_modseq.value_or(0);
+        work().uid_next = heard->uid_next.value_or(0);
       },
       [heard](const Piece& piece, const Response* first) {
         if (first == nullptr || first->kind != ResponseKind::kStatus) return first == nullptr;
         StatusInfo info;
-        if (piece.ends_message && ParseStatus(first->rest, &info)) {
-          *heard = info.highest_modseq.value_or(0);
-        }
+        if (piece.ends_message && ParseStatus(first->rest, &info)) *heard = std::move(info);
         return true;
       });
 }
@@ -327,6 +330,10 @@ void IdleDriver::FinishFlush() {
   // UIDs and flags that are asked for in the next cycle, or are being fetched.
   if (session_->view()->tail_size() != 0 || work().flags_from != 0 || work().fetching_flags) return;
   if (work().modseq != 0) listener_.OnDriverConfirmed(std::exchange(work().modseq, 0));
+  if (const uint32_t uid_next = std::exchange(work().uid_next, 0); uid_next != 0) {
+    session_->mutable_view()->NoteUidNext(uid_next);
+    listener_.OnDriverDecided(uid_next);
+  }
   listener_.OnDriverBatchEnd();
   std::vector<Waiter> done = std::exchange(work().flushing, {});
   for (const Waiter& w : done) flushed_ns_ = std::max(flushed_ns_, w.asked_ns);
@@ -335,6 +342,11 @@ void IdleDriver::FinishFlush() {
     w.done(true);
     if (life.expired()) return;
   }
+}
+
+void IdleDriver::FlushToUidNext(std::function<void(bool)> done) {
+  if (!stopping()) work().uid_next_wanted = true;
+  Flush(std::move(done));
 }
 
 void IdleDriver::Flush(std::function<void(bool)> done) {

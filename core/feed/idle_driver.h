@@ -46,6 +46,8 @@ class DriverListener {
   virtual void OnDriverLine(std::string_view line) = 0;
   // Every change up to this MODSEQ has been told.
   virtual void OnDriverConfirmed(uint64_t modseq) = 0;
+  // Every message below this UID has been told, or is gone.
+  virtual void OnDriverDecided(uint64_t below) = 0;
   // The store is asked for news because it tells none by itself.
   virtual void OnDriverPolls() {}
   // Everything that came in one go has been told: time to tell the subscribers.
@@ -76,6 +78,8 @@ class IdleDriver final : public Retirable, private SessionSink {
   // `done(true)`: everything the store had to say when Flush was called has been told to the
   // listener. false: the driver was lost or stopped before.
   void Flush(std::function<void(bool)> done);
+  // The same, and what UIDNEXT the store has has been told as well, where it says so.
+  void FlushToUidNext(std::function<void(bool)> done);
   // Monotonic time at which the last flush that is done was asked for; 0: never.
   uint64_t flushed_ns() const { return flushed_ns_; }
 
@@ -129,7 +133,7 @@ class IdleDriver final : public Retirable, private SessionSink {
   void Ask();
   void FetchNew();
   bool modseqs() const;
-  void AskModseq();
+  void AskStatus();
   void NoopAnswered(const Response& response);
   void SearchNext();
   bool SearchPiece(const Piece& piece, const Response* first);
@@ -152,9 +156,12 @@ class IdleDriver final : public Retirable, private SessionSink {
   static constexpr size_t kMostEarlyFlags = 4096;
   // What is wanted or under way; null while nothing is.
   struct Work {
-    bool modseq_wanted = false;  // with the next flush
+    bool modseq_wanted = false;    // with the next flush
+    bool uid_next_wanted = false;  // likewise
     bool fetching_flags = false;
-    uint64_t modseq = 0;  // of the flush under way: STATUS was answered with it
+    // Of the flush under way: STATUS was answered with them; 0: not.
+    uint64_t modseq = 0;
+    uint32_t uid_next = 0;
     // Flags of a message came when its UID was not known: they are asked for, from this UID on. 0:
     // none.
     uint64_t flags_from = 0;
@@ -164,9 +171,9 @@ class IdleDriver final : public Retirable, private SessionSink {
     std::unique_ptr<Search> search;
     std::function<void(std::unique_ptr<Session>)> stopped;
     bool empty() const {
-      return !modseq_wanted && !fetching_flags && modseq == 0 && flags_from == 0 &&
-             early_flags.empty() && waiting.empty() && flushing.empty() && search == nullptr &&
-             stopped == nullptr;
+      return !modseq_wanted && !uid_next_wanted && !fetching_flags && modseq == 0 &&
+             uid_next == 0 && flags_from == 0 && early_flags.empty() && waiting.empty() &&
+             flushing.empty() && search == nullptr && stopped == nullptr;
     }
   };
   Work& work() {

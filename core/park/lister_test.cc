@@ -38,7 +38,7 @@ class ListerTest : public ::testing::Test {
     world_.Tell(0, "+ idling");
     world_.Pass(0.1);
     EXPECT_EQ(world_.figures().parked, 1u);
-    const size_t second = world_.LogInAndSelect({.uids = uids, .uid_next = 20});
+    const size_t second = world_.LogInAndSelect({.uids = uids});
     world_.Join(second, 1, 0, uids);
     world_.HearsNothing(second, 0.2);
     EXPECT_EQ(world_.figures().parked, 2u);

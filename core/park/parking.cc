@@ -110,8 +110,15 @@ void Parking::List() {
         feed_->uid_validity() == m.uid_validity && (feed_->mailbox_id() == m.mailbox_id);
     if (!same) {
       // The name means another mailbox now, while the old one's IDLE stays silent.
-      feeds_.Recheck(*feed_);
-      return Keep(true);
+      if (may_recheck_) {
+        feeds_.Recheck(*feed_);
+        return Keep(true, true);
+      }
+      // It is so still. Where there is no IDLE nothing but this brings news meanwhile.
+      return session_->Run(CommandKind::kNoop, "NOOP",
+                           [this, life = std::weak_ptr<int>(life_)](const Response&) {
+                             if (!life.expired() && !Gone()) Keep(true, true);
+                           });
     }
     mark_ = feed_->head();
     hold_.Note(mark_);
@@ -171,6 +178,7 @@ void Parking::Flushed(bool ok) {
     if (++tries_ > kMaxTries) return Keep(true);
     return TryLater([this] { Join(); });
   }
+  if (AwaitsUidNext()) return;
   const SessionState& state = session_->state();
   const EnabledSet enabled = state.enabled();
   // This class is told flags with their MODSEQ only; at the next list's NOOP the session tells them
@@ -186,7 +194,6 @@ void Parking::Flushed(bool ok) {
   if (state.selected()->flags != feed_->flags() && !feed_->flags().empty()) {
     result.tell += "* FLAGS " + feed_->flags() + "\r\n";
   }
-  feed_->Decided(session_->horizon());
   // Flags that the feed heard of since: the session may have been listed before them.
   feed_->RenderFlagsSince(mark_, feed_->view(), enabled, &result.tell);
   ++feeds_.stats().joined;
@@ -196,10 +203,21 @@ void Parking::Flushed(bool ok) {
   Finish(std::move(result));
 }
 
+// The session knows of UIDs that the feed may yet announce. Either messages came and went before
+// the driver heard of them, and UIDNEXT says so; or the driver's server is behind, or the mailbox
+// was put back: the client would be told again of what it knows to be gone.
+bool Parking::AwaitsUidNext() {
+  if (feed_->horizon() >= session_->horizon()) return false;
+  std::exchange(asked_uid_next_, true) ? Keep(true)
+                                       : feed_->FlushToUidNext(Guarded(&Parking::Flushed));
+  return true;
+}
+
 // The client is owed the log from the place on where the feed's view was the client's own. What the
 // session has told of flags the feed may have logged before that place.
 void Parking::JoinQuietly() {
   if (unowable_ || !owed_flags_.empty()) return Keep(false);
+  if (AwaitsUidNext()) return;
   if (session_->state().selected()->flags != feed_->flags()) return Keep(false);
   const UidSet told = ToldView();
   UidSet view = feed_->ViewAt(mark_);
@@ -219,11 +237,6 @@ void Parking::JoinQuietly() {
   // has none.
   const bool modseqs = session_->state().enabled().condstore() && !feed_->no_modseq();
   if (modseqs && feed_->FlagsWithoutModseqSince(place)) return Keep(true);
-  const UidSet& listed = session_->view()->known();
-  const uint64_t horizon = session_->horizon();
-  if (!Compare(listed, horizon, feed_->view(), feed_->horizon()).destination_behind) {
-    feed_->Decided(horizon);
-  }
   ++feeds_.stats().joined;
   Result result;
   result.parked = true;
@@ -301,10 +314,11 @@ void Parking::TryLater(std::function<void()> action) {
   retry_.SetIn(MsToNs(kRetryMs), std::move(action));
 }
 
-void Parking::Keep(bool try_again) {
+void Parking::Keep(bool try_again, bool other_mailbox) {
   if (adopting_ && feed_ != nullptr) feeds_.Recover(*feed_);  // nobody else would
   Result result;
   result.try_again = try_again;
+  result.other_mailbox = other_mailbox;
   Finish(std::move(result));
 }
 

@@ -42,7 +42,10 @@ class Parking final : public Retirable {
   struct Result {
     bool parked = false;     // else the client keeps its session, settled
     bool try_again = false;  // kept for a passing reason
-    Feed* feed = nullptr;    // held until the callback returns
+    // Kept because the feed of its mailbox's name watches another one, and has been looked at
+    // again.
+    bool other_mailbox = false;
+    Feed* feed = nullptr;  // held until the callback returns
     uint64_t cursor = 0;
     std::string tell;           // to the client, before anything else
     bool took_session = false;  // it drives the feed now, else it is the caller's to release
@@ -57,6 +60,8 @@ class Parking final : public Retirable {
   Parking(Loop& loop, const Config& config, Feeds& feeds, User& user,
           std::unique_ptr<Session>& session, Mode mode, Done done);
   ~Parking() override;
+  // False: that was tried for the mailbox already (Result::other_mailbox).
+  void set_may_recheck(bool may) { may_recheck_ = may; }
   void Start();
   // The client wants to go on: Done comes, not parked, as soon as the session is settled (perhaps
   // at once).
@@ -81,9 +86,10 @@ class Parking final : public Retirable {
   void TakeOver(bool flushed);
   void Adopt();
   void JoinQuietly();
+  bool AwaitsUidNext();
   UidSet ToldView() const;
   void NoteWithheld(const Piece& piece, const Response& response);
-  void Keep(bool try_again);
+  void Keep(bool try_again, bool other_mailbox = false);
   void Finish(Result result);
   bool Gone();
   void TryLater(std::function<void()> action);
@@ -107,6 +113,8 @@ class Parking final : public Retirable {
   bool unowable_ = false;               // something that no log entry could stand for
   std::vector<FlagChange> owed_flags_;  // uid: the number, until all are known
   bool cancelled_ = false;
+  bool may_recheck_ = true;
+  bool asked_uid_next_ = false;
   int tries_ = 0;
   std::unique_ptr<Lister> lister_;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);

@@ -119,27 +119,28 @@ TEST(Parking, NeverTellsADifferenceThatTheHorizonsForbid) {
   EXPECT_EQ(world.figures().parked, 2u);
 }
 
-// UID 3 was gone when the second client selected; the driver's server has not heard of it yet.
-class ParkingWithADriverBehind : public ::testing::Test {
+// UID 3 was gone when the second client selected, and the driver has not heard of it.
+class ParkingBeyondTheDriver : public ::testing::Test {
  protected:
-  ParkingWithADriverBehind() {
+  ParkingBeyondTheDriver() {
     first_ = world_.LogInAndPark({1, 2});
     second_ = world_.LogInAndSelect({.uids = {1, 2}, .uid_next = 4});
     world_.StartIdle(second_);
     world_.AnswerList(1, {1, 2});
-    idle_ = world_.AnswerFlush(0);
-    EXPECT_EQ(world_.figures().parked, 2u);
+    world_.AnswerFlush(0);
   }
-  // The driver announces one message more, and then that it is `uid`.
-  void Arrives(const std::string& exists, uint32_t uid, const std::string& asked) {
-    world_.Tell(0, "* " + exists + " EXISTS");
+  // The flush by which the driver finds out how far it is; `uid_next` is what STATUS says.
+  void AnswerUidNext(const std::string& uid_next) {
     EXPECT_EQ(world_.NextAsked(0), "DONE");
-    const std::string fetch = world_.Asked(0, "UID FETCH " + asked + ":* (UID)");
-    world_.Asked(0, "IDLE");
-    world_.Tell(0, "R" + std::to_string(ToNumber(fetch.substr(1)) - 1) + " OK done");
-    world_.Tell(0, "* " + exists + " FETCH (UID " + std::to_string(uid) + ")");
-    world_.Tell(0, fetch + " OK done");
+    const std::string status = world_.Asked(0, "STATUS INBOX (UIDNEXT)");
+    const std::string noop = world_.Asked(0, "NOOP");
+    idle_ = world_.Asked(0, "IDLE");
+    world_.Tell(0, "R" + std::to_string(ToNumber(status.substr(1)) - 1) + " OK done");
+    world_.Tell(0, "* STATUS INBOX (UIDNEXT " + uid_next + ")");
+    world_.Tell(0, status + " OK done");
+    world_.Tell(0, noop + " OK done");
     world_.Tell(0, "+ idling");
+    world_.Pass(0.1);
   }
 
   ScriptedWorld world_;
@@ -148,29 +149,62 @@ class ParkingWithADriverBehind : public ::testing::Test {
   std::string idle_;  // the driver's
 };
 
-TEST_F(ParkingWithADriverBehind, TellsNobodyOfAMessageThatWasGoneBefore) {
-  Arrives("3", 3, "3");
-  world_.HearsNothing(first_, 0.1);
-  world_.HearsNothing(second_, 0.1);
-  Arrives("4", 4, "4");
-  EXPECT_EQ(world_.Hear(first_), "* 3 EXISTS");
-  EXPECT_EQ(world_.Hear(second_), "* 3 EXISTS");
-  world_.Tell(0, "* 3 EXPUNGE");
-  world_.Tell(0, "* 3 FETCH (FLAGS (\\Seen))");
-  EXPECT_EQ(world_.Hear(first_), "* 3 FETCH (FLAGS (\\Seen))");
-  EXPECT_EQ(world_.Hear(second_), "* 3 FETCH (FLAGS (\\Seen))");
+TEST_F(ParkingBeyondTheDriver, JoinsOnceTheDriverKnowsThatNothingIsToCome) {
+  AnswerUidNext("4");
+  EXPECT_EQ(world_.figures().parked, 2u);
+  world_.Tell(0, "* 2 EXPUNGE");
+  EXPECT_EQ(world_.Hear(first_), "* 2 EXPUNGE");
+  EXPECT_EQ(world_.Hear(second_), "* 2 EXPUNGE");
+  // Whoever comes now asks nothing more.
+  const size_t third = world_.LogInAndSelect({.uids = {1}, .uid_next = 4});
+  world_.Join(third, world_.sessions_seen() - 1, 0, {1});
+  EXPECT_EQ(world_.figures().parked, 3u);
 }
 
-TEST_F(ParkingWithADriverBehind, HandsThatDriverToNobody) {
-  world_.Say(first_, "DONE");
-  world_.HearUntil(first_, "i");
-  world_.Say(first_, "z LOGOUT");
-  world_.HearUntil(first_, "z");
-  world_.EndIdle(second_);
-  world_.Say(second_, "f UID FETCH 1:* (UID)");
+// Told by it of UID 3 the client would take for new what it knows to be gone.
+TEST_F(ParkingBeyondTheDriver, KeepsItsSessionWhileTheDriverIsBehind) {
+  AnswerUidNext("3");
+  EXPECT_EQ(world_.figures().parked, 1u);
+  const std::string idle = world_.Asked(1, "IDLE");
+  world_.Tell(1, "+ idling");
+  world_.Tell(0, "* 3 EXISTS");
   EXPECT_EQ(world_.NextAsked(0), "DONE");
+  const std::string fetch = world_.Asked(0, "UID FETCH 3:* (UID)");
+  world_.Asked(0, "IDLE");
   world_.Tell(0, idle_ + " OK done");
-  world_.Asked(0, "IDLE");  // it goes on as the feed's
+  world_.Tell(0, "* 3 FETCH (UID 3)");
+  world_.Tell(0, fetch + " OK done");
+  world_.Tell(0, "+ idling");
+  EXPECT_EQ(world_.Hear(first_), "* 3 EXISTS");
+  world_.HearsNothing(second_, 0.1);
+}
+
+// A session that is still of the mailbox that had the name before.
+TEST(Parking, HasAFeedOfAnotherMailboxLookedAtOnce) {
+  ScriptedWorld world;
+  const size_t first = world.LogInAndPark({1, 2});
+  const size_t other = world.LogInAndSelect({.uids = {1, 2}, .validity = 8});
+  world.StartIdle(other);
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  world.Cut(0);
+  world.AnswerEnable(2, "CONDSTORE");
+  world.AnswerSelect(2, "EXAMINE INBOX", {.uids = {1, 2}});  // the feed's is the one of today
+  world.AnswerList(2, {1, 2});
+  world.Answer(2, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  world.Asked(2, "IDLE");
+  world.Tell(2, "+ idling");
+  std::string idle = world.Asked(1, "IDLE");  // it idles for itself, and tries again
+  world.Tell(1, "+ idling");
+  EXPECT_EQ(world.NextAsked(1), "DONE");
+  world.Tell(1, idle + " OK done");
+  world.Answer(1, "NOOP");
+  world.Asked(1, "IDLE");
+  world.Tell(1, "+ idling");
+  EXPECT_EQ(world.sessions_seen(), 3u);
+  world.Tell(2, "* 2 EXPUNGE");
+  EXPECT_EQ(world.Hear(first), "* 2 EXPUNGE");
+  world.HearsNothing(other, 0.1);
+  EXPECT_FALSE(world.closed(first));
 }
 
 TEST(Parking, AsksAgainWhenAListDoesNotAddUp) {
