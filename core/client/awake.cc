@@ -68,7 +68,7 @@ void Awake::TrySleep() {
   if (sleeping_posted_) return;
   sleeping_posted_ = true;
   // At the end of the turn, when what was written has left if it could.
-  client_.services().loop.Post([this, life = std::weak_ptr<int>(life_)] {
+  client_.services().loop.Post([this, life = life_.watch()] {
     if (life.expired()) return;
     sleeping_posted_ = false;
     if (client_.closed() || &client_.talk() != this) return;
@@ -170,7 +170,7 @@ void Awake::Noop(const Command& command) {
       feed == nullptr || !feed->live() || feed->flushed_ns() + age > services.loop.now_ns();
   if (fresh) return NoopDone(feed == nullptr || feed->FlushedSinceFlags());
   state_ = State::kFlushing;
-  feed->Flush([this, life = std::weak_ptr<int>(life_)](bool flushed) {
+  feed->Flush([this, life = life_.watch()](bool flushed) {
     if (life.expired() || client_.closed() || &client_.talk() != this) return;
     state_ = State::kListening;
     const Feed* feed = client_.cell().feed;

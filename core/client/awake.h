@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/life.h"
 #include "core/client/client.h"
 #include "core/park/waking.h"
 
@@ -60,7 +61,7 @@ class Awake final : public Talk {
   std::string waiting_;  // first piece of the command that waits for a session, consumed already
   Piece waiting_piece_;  // its marks; bytes are waiting_'s
   std::unique_ptr<Waking> waking_;
-  std::shared_ptr<int> life_ = std::make_shared<int>(0);
+  Life life_;
 };
 
 }  // namespace roost

@@ -31,7 +31,7 @@ void Client::Become(std::unique_ptr<Talk> talk) {
 void Client::ResumeInput() {
   if (closed_ || resuming_) return;
   resuming_ = true;
-  services_.loop.Post([this, life = std::weak_ptr<int>(life_)] {
+  services_.loop.Post([this, life = life_.watch()] {
     if (life.expired()) return;
     resuming_ = false;
     if (!closed_) talk_->OnInput();

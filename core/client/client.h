@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "core/base/check.h"
+#include "core/base/life.h"
 #include "core/client/cell.h"
 #include "core/client/clients.h"
 #include "core/client/services.h"
@@ -116,7 +117,7 @@ class Client final : public Retirable, private StreamOwner {
   std::unique_ptr<Talk> talk_;
   bool closed_ = false;
   bool resuming_ = false;
-  std::shared_ptr<int> life_ = std::make_shared<int>(0);
+  Life life_;
 };
 
 // `* ID ("name" "Roost" …)`, CRLF included.

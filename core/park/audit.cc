@@ -69,14 +69,14 @@ void Audit::Opened(Opener::Result result) {
     return Found(Finding::kOtherMailbox);
   }
   lister_ = std::make_unique<Lister>(*session_);
-  lister_->Start([this, life = std::weak_ptr<int>(life_)](bool ok) {
+  lister_->Start([this, life = life_.watch()](bool ok) {
     if (!life.expired() && done_) Listed(ok);
   });
 }
 
 void Audit::Listed(bool ok) {
   if (!ok) return Finish(Verdict::kUnavailable);
-  feed_.Flush([this, life = std::weak_ptr<int>(life_)](bool flushed) {
+  feed_.Flush([this, life = life_.watch()](bool flushed) {
     if (!life.expired() && done_) Flushed(flushed);
   });
 }

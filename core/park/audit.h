@@ -35,6 +35,7 @@
 #include <memory>
 #include <string>
 
+#include "core/base/life.h"
 #include "core/feed/feed.h"
 #include "core/park/lister.h"
 #include "core/store/user.h"
@@ -96,7 +97,7 @@ class Audit final : public Retirable, private SessionSink {
   std::unique_ptr<Opener> opener_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<Lister> lister_;
-  std::shared_ptr<int> life_ = std::make_shared<int>(0);
+  Life life_;
   Alarm pause_;
   Alarm deadline_;
 };

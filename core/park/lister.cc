@@ -13,7 +13,7 @@ void Lister::Start(std::function<void(bool)> done) {
 
 void Lister::List() {
   ++lists_;
-  session_.List([this, life = std::weak_ptr<int>(life_)](bool ok) {
+  session_.List([this, life = life_.watch()](bool ok) {
     if (life.expired()) return;
     ok ? Resolve() : Finish(false);
   });
@@ -37,7 +37,7 @@ void Lister::Resolve() {
   fetch += ":* (UID)";
   session_.Run(
       CommandKind::kFetch, fetch,
-      [this, life = std::weak_ptr<int>(life_)](const Response&) {
+      [this, life = life_.watch()](const Response&) {
         if (!life.expired()) Resolve();
       },
       [](const Piece& piece, const Response* first) {

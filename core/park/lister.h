@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 
+#include "core/base/life.h"
 #include "core/store/session.h"
 
 namespace roost {
@@ -32,7 +33,7 @@ class Lister final : public Retirable {
   int fetches_ = 0;
   int lists_ = 0;
   std::function<void(bool)> done_;
-  std::shared_ptr<int> life_ = std::make_shared<int>(0);
+  Life life_;
 };
 
 }  // namespace roost

@@ -74,7 +74,7 @@ void Parking::Abandon() {
 }
 
 std::function<void(bool)> Parking::Guarded(void (Parking::*method)(bool)) {
-  return [this, method, life = std::weak_ptr<int>(life_)](bool ok) {
+  return [this, method, life = life_.watch()](bool ok) {
     if (!life.expired() && done_) (this->*method)(ok);
   };
 }
@@ -116,7 +116,7 @@ void Parking::List() {
       }
       // It is so still. Where there is no IDLE nothing but this brings news meanwhile.
       return session_->Run(CommandKind::kNoop, "NOOP",
-                           [this, life = std::weak_ptr<int>(life_)](const Response&) {
+                           [this, life = life_.watch()](const Response&) {
                              if (!life.expired() && !Gone()) Keep(true, true);
                            });
     }
@@ -165,7 +165,7 @@ void Parking::Flushed(bool ok) {
   if (view->tail_size() != 0) {
     // Told to the client since; known below before anything is compared.
     lister_ = std::make_unique<Lister>(*session_);
-    return lister_->Complete([this, life = std::weak_ptr<int>(life_)](bool done) {
+    return lister_->Complete([this, life = life_.watch()](bool done) {
       if (life.expired() || !done_ || Gone()) return;
       done ? Join() : Keep(false);
     });
@@ -263,7 +263,7 @@ void Parking::TakeOver(bool flushed) {
   if (!flushed) return TryLater([this] { List(); });
   if (!feed_->live() || feed_->Serves(session_->state().enabled())) return List();
   adopting_ = true;
-  feed_->StopDriver([this, life = std::weak_ptr<int>(life_), feed = feed_, feeds = &feeds_,
+  feed_->StopDriver([this, life = life_.watch(), feed = feed_, feeds = &feeds_,
                      user = &user_](std::unique_ptr<Session> old) {
     feed->TellNews();
     if (old != nullptr) user->Release(std::move(old));

@@ -30,6 +30,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/life.h"
 #include "core/feed/event.h"
 #include "core/park/feeds.h"
 #include "core/park/lister.h"
@@ -117,7 +118,7 @@ class Parking final : public Retirable {
   bool asked_uid_next_ = false;
   int tries_ = 0;
   std::unique_ptr<Lister> lister_;
-  std::shared_ptr<int> life_ = std::make_shared<int>(0);
+  Life life_;
   Alarm retry_;
 };
 

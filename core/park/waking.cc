@@ -47,7 +47,7 @@ void Waking::Start() {
 }
 
 void Waking::TakeDriver() {
-  wish_.feed->StopDriver([this, life = std::weak_ptr<int>(life_), feed = wish_.feed,
+  wish_.feed->StopDriver([this, life = life_.watch(), feed = wish_.feed,
                           feeds = &feeds_](std::unique_ptr<Session> session) {
     if (life.expired() || !done_) {
       // The client left meanwhile. Others may have come, so the session goes back to work.
@@ -192,7 +192,7 @@ void Waking::ListSession() {
   frozen_.reset();
   if (lister_ != nullptr) loop_.Retire(std::move(lister_));
   lister_ = std::make_unique<Lister>(*session_);
-  lister_->Start([this, life = std::weak_ptr<int>(life_)](bool ok) {
+  lister_->Start([this, life = life_.watch()](bool ok) {
     if (life.expired() || !done_) return;
     ok ? FlushFeed()
        : Finish(Outcome::kUnavailable, "the store's list of messages does not add up");
@@ -202,7 +202,7 @@ void Waking::ListSession() {
 void Waking::FlushFeed() {
   news_.clear();  // what was told before, the feed hears of by its flush
   news_bytes_ = 0;
-  wish_.feed->Flush([this, life = std::weak_ptr<int>(life_)](bool ok) {
+  wish_.feed->Flush([this, life = life_.watch()](bool ok) {
     if (!life.expired() && done_) Flushed(ok);
   });
 }

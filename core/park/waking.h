@@ -23,6 +23,7 @@
 #include <optional>
 #include <string>
 
+#include "core/base/life.h"
 #include "core/feed/difference.h"
 #include "core/park/feeds.h"
 #include "core/park/lister.h"
@@ -134,7 +135,7 @@ class Waking final : public Retirable, private SessionSink {
   std::unique_ptr<Opener> opener_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<Lister> lister_;
-  std::shared_ptr<int> life_ = std::make_shared<int>(0);
+  Life life_;
   Alarm retry_;
   Alarm deadline_;
 };

@@ -334,7 +334,7 @@ void Opener::OnSessionLost(Session& session, SessionLoss loss, const std::string
 }
 
 void Opener::FinishLater(Failure failure, std::string text) {
-  loop_.Post([this, failure, text = std::move(text), life = std::weak_ptr<int>(life_)] {
+  loop_.Post([this, failure, text = std::move(text), life = life_.watch()] {
     if (!life.expired()) Finish(failure, text);
   });
 }

@@ -21,6 +21,7 @@
 
 #include <absl/container/flat_hash_set.h>
 
+#include "core/base/life.h"
 #include "core/config/config.h"
 #include "core/store/dialer.h"
 #include "core/store/session.h"
@@ -233,7 +234,7 @@ class Opener final : private SessionSink {
   Done done_;
   std::unique_ptr<Session> session_;
   std::string alerts_;
-  std::shared_ptr<int> life_ = std::make_shared<int>(0);  // for a posted task: still there?
+  Life life_;  // for a posted task: still there?
 };
 
 // A line that people must be shown (RFC 3501, 7.1).
