@@ -99,13 +99,7 @@ void HashOfAName(benchmark::State& state) {
 BENCHMARK(HashOfAName);
 
 // Counts bells; the benchmark's own thread waits for them.
-struct Listener final : IoHandler {
-  void OnAccept(uint64_t, SocketId, const Address&) override {}
-  void OnConnect(Owner, SocketId, int) override {}
-  void OnReceive(Owner, SocketId, std::span<uint8_t>, int) override {}
-  void OnReadable(Owner, SocketId) override {}
-  void OnSent(Owner, SocketId, int) override {}
-  void OnMoved(uint64_t, SocketId, int) override {}
+struct Listener final : DeafIoHandler {
   void OnBell() override { ++bells; }
   uint64_t bells = 0;
 };

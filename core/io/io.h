@@ -114,6 +114,19 @@ class IoHandler {
   virtual void OnBell() = 0;
 };
 
+// Heeds nothing: for an Io all of whose sockets are somebody's who is told directly, or that has
+// none.
+class DeafIoHandler : public IoHandler {
+ public:
+  void OnAccept(uint64_t, SocketId, const Address&) override {}
+  void OnConnect(Owner, SocketId, int) override {}
+  void OnReceive(Owner, SocketId, std::span<uint8_t>, int) override {}
+  void OnReadable(Owner, SocketId) override {}
+  void OnSent(Owner, SocketId, int) override {}
+  void OnMoved(uint64_t, SocketId, int) override {}
+  void OnBell() override {}
+};
+
 struct IoStats {
   uint64_t sockets_open = 0;
   uint64_t sockets_closing = 0;  // closed by their owner, kernel not finished

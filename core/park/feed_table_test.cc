@@ -12,14 +12,7 @@
 namespace roost {
 namespace {
 
-class Nobody final : public FeedHost, public IoHandler {
-  void OnAccept(uint64_t, SocketId, const Address&) override {}
-  void OnConnect(Owner, SocketId, int) override {}
-  void OnReceive(Owner, SocketId, std::span<uint8_t>, int) override {}
-  void OnReadable(Owner, SocketId) override {}
-  void OnSent(Owner, SocketId, int) override {}
-  void OnMoved(uint64_t, SocketId, int) override {}
-  void OnBell() override {}
+class Nobody final : public FeedHost, public DeafIoHandler {
   void OnFeedNews(Feed&) override {}
   void OnFeedLogFull(Feed&) override {}
   void OnFeedDriverLost(Feed&, const std::string&) override {}

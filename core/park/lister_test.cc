@@ -32,6 +32,15 @@ class ListerTest : public ::testing::Test {
     TellList(tag, uids);
     world_.Tell(0, tag + " OK done");
   }
+  // Two more were announced: these are they.
+  void ShowTwoMore(const std::string& fourth, const std::string& fifth) {
+    EXPECT_EQ(world_.Hear(client_), "* 5 EXISTS");
+    const std::string fetch = world_.Asked(0, "UID FETCH 7:* (UID)");
+    world_.Tell(0, "* 4 FETCH (UID " + fourth + ")");
+    world_.Tell(0, "* 5 FETCH (UID " + fifth + ")");
+    world_.Tell(0, fetch + " OK done");
+    world_.HearsNothing(client_, 0.1);
+  }
   // What the feed believes is what a second client with `uids` need not be told.
   void Watches(const std::vector<uint32_t>& uids) {
     world_.Asked(0, "IDLE");
@@ -105,12 +114,7 @@ TEST_F(ListerTest, AsksForWhatIsAnnouncedBehindNumbers) {
   world_.Tell(0, "* 5 EXISTS");
   world_.Tell(0, "* 3 FETCH (UID 6)");
   world_.Tell(0, tag + " OK done");
-  EXPECT_EQ(world_.Hear(client_), "* 5 EXISTS");
-  const std::string fetch = world_.Asked(0, "UID FETCH 7:* (UID)");
-  world_.Tell(0, "* 4 FETCH (UID 9)");
-  world_.Tell(0, "* 5 FETCH (UID 12)");
-  world_.Tell(0, fetch + " OK done");
-  world_.HearsNothing(client_, 0.1);
+  ShowTwoMore("9", "12");
   Watches({2, 4, 6, 9, 12});
 }
 
@@ -129,12 +133,7 @@ TEST_F(ListerTest, LearnsTheUidsOfWhatCameBehindTheList) {
   TellList(tag, "2,4,6");
   world_.Tell(0, "* 5 EXISTS");
   world_.Tell(0, tag + " OK done");
-  EXPECT_EQ(world_.Hear(client_), "* 5 EXISTS");
-  const std::string fetch = world_.Asked(0, "UID FETCH 7:* (UID)");
-  world_.Tell(0, "* 4 FETCH (UID 11)");
-  world_.Tell(0, "* 5 FETCH (UID 13)");
-  world_.Tell(0, fetch + " OK done");
-  world_.HearsNothing(client_, 0.1);
+  ShowTwoMore("11", "13");
   Watches({2, 4, 6, 11, 13});
 }
 

@@ -127,16 +127,6 @@ TEST(Dialer, GivesThePlaceOfWhoLeftToTheNext) {
 // ---- Between shards
 // ------------------------------------------------------------------------------
 
-struct NoHandler final : IoHandler {
-  void OnAccept(uint64_t, SocketId, const Address&) override {}
-  void OnConnect(Owner, SocketId, int) override {}
-  void OnReceive(Owner, SocketId, std::span<uint8_t>, int) override {}
-  void OnReadable(Owner, SocketId) override {}
-  void OnSent(Owner, SocketId, int) override {}
-  void OnMoved(uint64_t, SocketId, int) override {}
-  void OnBell() override {}
-};
-
 struct NoSink final : SessionSink {
   void OnStoreData(Session&, const Piece&, const Response*) override {}
   void OnSessionLost(Session&, SessionLoss, const std::string&) override {}
@@ -182,7 +172,7 @@ class DialersOfShards {
   }
 
   SimNetwork network_{1, SimOptions::Calm()};
-  NoHandler handler_;
+  DeafIoHandler handler_;
   NoSink sink_;
   StoreTarget target_;
   Loop loop_;

@@ -60,7 +60,7 @@ struct Progress {
 // A thread's part of a rate that is meant for all.
 double PartOf(uint32_t rate, const Options& options);
 
-class LoadShard final : private IoHandler {
+class LoadShard final : private DeafIoHandler {
  public:
   // number: of `options->threads`; it takes every user whose number leaves that remainder.
   // sockets: how many `io` can have.
@@ -91,14 +91,6 @@ class LoadShard final : private IoHandler {
   void OnClientAway(Client* client, Visit::Why why, uint64_t back_ns);
 
  private:
-  void OnAccept(uint64_t, SocketId, const Address&) override {}
-  void OnConnect(Owner, SocketId, int) override {}
-  void OnReceive(Owner, SocketId, std::span<uint8_t>, int) override {}
-  void OnReadable(Owner, SocketId) override {}
-  void OnSent(Owner, SocketId, int) override {}
-  void OnMoved(uint64_t, SocketId, int) override {}
-  void OnBell() override {}
-
   void Tick();
   void OpenClients();
   void EndRamp();

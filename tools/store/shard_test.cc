@@ -47,16 +47,6 @@ class Peer : private StreamOwner {
   bool ended_ = false;
 };
 
-struct NoHandler : IoHandler {
-  void OnAccept(uint64_t, SocketId, const Address&) override {}
-  void OnConnect(Owner, SocketId, int) override {}
-  void OnReceive(Owner, SocketId, std::span<uint8_t>, int) override {}
-  void OnReadable(Owner, SocketId) override {}
-  void OnSent(Owner, SocketId, int) override {}
-  void OnMoved(uint64_t, SocketId, int) override {}
-  void OnBell() override {}
-};
-
 class ShardTest : public testing::TestWithParam<int> {
  protected:
   static constexpr uint32_t kShards = 3;
@@ -120,7 +110,7 @@ class ShardTest : public testing::TestWithParam<int> {
   std::unique_ptr<TlsClientContext> client_tls_;
   ShardGroup group_;
   std::vector<std::unique_ptr<Shard>> shards_;
-  NoHandler no_handler_;
+  DeafIoHandler no_handler_;
   Io* client_io_ = nullptr;
   std::unique_ptr<Loop> client_loop_;
 };
