@@ -112,12 +112,12 @@ void Parking::List() {
       // The name means another mailbox now, while the old one's IDLE stays silent.
       if (may_recheck_) {
         feeds_.Recheck(*feed_);
-        return Keep(true, true);
+        return KeepOfAnotherMailbox();
       }
       // It is so still. Where there is no IDLE nothing but this brings news meanwhile.
       return session_->Run(CommandKind::kNoop, "NOOP",
                            [this, life = life_.watch()](const Response&) {
-                             if (!life.expired() && !Gone()) Keep(true, true);
+                             if (!life.expired() && !Gone()) KeepOfAnotherMailbox();
                            });
     }
     mark_ = feed_->head();
@@ -314,11 +314,20 @@ void Parking::TryLater(std::function<void()> action) {
   retry_.SetIn(MsToNs(kRetryMs), std::move(action));
 }
 
-void Parking::Keep(bool try_again, bool other_mailbox) {
-  if (adopting_ && feed_ != nullptr) feeds_.Recover(*feed_);  // nobody else would
+void Parking::Keep(bool try_again) {
   Result result;
   result.try_again = try_again;
-  result.other_mailbox = other_mailbox;
+  Kept(std::move(result));
+}
+
+void Parking::KeepOfAnotherMailbox() {
+  Result result;
+  result.try_again = result.other_mailbox = true;
+  Kept(std::move(result));
+}
+
+void Parking::Kept(Result result) {
+  if (adopting_ && feed_ != nullptr) feeds_.Recover(*feed_);  // nobody else would
   Finish(std::move(result));
 }
 

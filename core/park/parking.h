@@ -90,7 +90,9 @@ class Parking final : public Retirable {
   bool AwaitsUidNext();
   UidSet ToldView() const;
   void NoteWithheld(const Piece& piece, const Response& response);
-  void Keep(bool try_again, bool other_mailbox = false);
+  void Keep(bool try_again);
+  void KeepOfAnotherMailbox();
+  void Kept(Result result);
   void Finish(Result result);
   bool Gone();
   void TryLater(std::function<void()> action);
