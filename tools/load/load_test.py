@@ -188,7 +188,9 @@ class RoostLoad(unittest.TestCase):
             self.assertAlmostEqual(memory["pss_bytes_per_connection"],
                                    (memory["pss_bytes"] - memory["pss_before_bytes"]) / 200, delta=1)
             self.assertIsNone(memory["kernel_bytes_per_connection"])  # of the machine, not of one of two
-            self.assertGreater(cpu["user_s"] + cpu["system_s"], 0)
+            self.assertGreaterEqual(min(cpu["user_s"], cpu["system_s"]), 0)
+        # The kernel counts time in ticks: 200 handshakes take several, what the store does may take less than one.
+        self.assertGreater(sum(result["watched"][0]["cpu"][kind] for kind in ("user_s", "system_s")), 0)
         self.assertAlmostEqual(result["machine"]["kernel_bytes_per_connection_with_client"] -
                                bare["bare"]["kernel_bytes_per_end"],
                                result["machine"]["kernel_bytes_per_connection"], delta=1)
