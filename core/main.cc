@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "core/admin/control.h"
+#include "core/admin/service_manager.h"
 #include "core/base/log.h"
 #include "core/config/config.h"
 #include "core/shard/server.h"
@@ -185,6 +186,10 @@ int Run(const Config& config, const std::string& path) {
     std::fprintf(stderr, "roostd: listening on %s\n", address.c_str());
   }
   std::fprintf(stderr, "roostd: ready: %s\n", server->description().c_str());
+  if (!TellServiceManager("READY=1\nSTATUS=" + server->description())) {
+    Log(LogLevel::kWarning, "service_manager_not_told",
+        {{"reason", "NOTIFY_SOCKET is set, but nothing can be sent there"}});
+  }
   server->Run();
   running_server = nullptr;  // who asks again need not wait for what is left to do
   std::fprintf(stderr, "roostd: stopped\n");

@@ -4,7 +4,7 @@
 #   roost_test(proto_imap_test SRCS framer_test.cc ... DEPS proto_imap [LABELS sim] [TIMEOUT seconds])
 #   roost_fuzz(proto_imap_framer_fuzz SRCS framer_fuzz.cc DEPS proto_imap CORPUS corpus/framer)
 #   roost_benchmark(proto_imap_benchmark SRCS framer_benchmark.cc DEPS proto_imap)
-#   roost_program(roostd SRCS main.cc DEPS core_shard ... [SYSTEM_MALLOC])
+#   roost_program(roostd SRCS main.cc DEPS core_shard ... [SYSTEM_MALLOC] [COMPONENT tools])
 #   roost_script_test(integration_park COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/park_test.py
 #                     [LABELS integration] [TIMEOUT seconds] [LOCK name] [PROCESSORS n])
 #
@@ -137,8 +137,9 @@ function(roost_executable name)
 endfunction()
 
 # SYSTEM_MALLOC: short-lived programs gain nothing from jemalloc.
+# COMPONENT: which package it goes into; "roost" is what runs in production (see tools/packaging).
 function(roost_program name)
-  roost_arguments("SYSTEM_MALLOC" "" "SRCS;DEPS" ${ARGN})
+  roost_arguments("SYSTEM_MALLOC" "COMPONENT" "SRCS;DEPS" ${ARGN})
   roost_existing(arg_SRCS)
   if(NOT arg_SRCS)
     return()
@@ -148,7 +149,10 @@ function(roost_program name)
   endif()
   roost_executable(${name} SRCS ${arg_SRCS} DEPS ${arg_DEPS})
   set_property(GLOBAL APPEND PROPERTY ROOST_PROGRAMS ${name})
-  install(TARGETS ${name} RUNTIME DESTINATION bin)
+  if(NOT arg_COMPONENT)
+    set(arg_COMPONENT roost)
+  endif()
+  install(TARGETS ${name} RUNTIME DESTINATION bin COMPONENT ${arg_COMPONENT})
 endfunction()
 
 # Registers a test with its labels (default: unit), a bound on its time and the environment of its build.
