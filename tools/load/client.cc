@@ -47,6 +47,10 @@ void Client::Open() {
   stream_.Connect(shard_.options().server, options);
 }
 
+bool Client::TalksImap() const {
+  return shard_.options().bare == Options::Bare::kNone && !shard_.options().handshake_only;
+}
+
 // The next step must come in time.
 void Client::Expect() {
   alarm_.SetIn(SecondsToNs(shard_.options().enter_timeout_s), [this] {
@@ -74,11 +78,13 @@ void Client::OnSecure(Stream&) {
   (resumed ? result.resumption : result.handshake).Record(now() - step_ns_);
   result.last_secure_ns = std::max(result.last_secure_ns, now());
   step_ns_ = now();
+  if (shard_.options().handshake_only) return Settle();
   dialogue_.OnSecure();
   if (failed_) End();
 }
 
 void Client::OnInput(Stream&) {
+  if (shard_.options().handshake_only) return stream_.Consume(stream_.input().size());
   stream_.Consume(dialogue_.Receive(stream_.input()));
   if (failed_) return End();
   if (std::exchange(start_tls_, false)) Handshake();
@@ -105,7 +111,7 @@ void Client::OnIdle() {
 void Client::Settle() {
   if (std::exchange(idled_, true)) return;
   stream_.SetQuiet(true);
-  if (shard_.options().bare != Options::Bare::kNone) alarm_.Cancel();
+  if (!TalksImap()) alarm_.Cancel();
   told_ = shard_.deliveries().OnListening(&user_, dialogue_.messages());
   shard_.measured().enter.Record(now() - began_ns_);
   shard_.OnClientIdle(visit_);
@@ -125,8 +131,9 @@ void Client::Told() {
     ++result.unexpected;
     return;
   }
-  const Delivered& message = user_.delivered[told_++];
+  Delivered& message = user_.delivered[told_++];
   ++result.received;
+  if (--message.untold == 0) result.told_last.Record(now() - message.sent_ns);
   Histogram& told = ToldOf(result);
   told.Record(now() - message.sent_ns);
   shard_.progress.received.store(result.received, std::memory_order_relaxed);

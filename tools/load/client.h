@@ -60,6 +60,7 @@ class Client final : public Retirable, private StreamOwner, private DialogueHost
   void Settle();
   void Told();
   void Expect();
+  bool TalksImap() const;
   void End();
 
   // client_habits.cc

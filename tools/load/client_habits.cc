@@ -16,7 +16,7 @@ uint64_t Spread(uint32_t seconds, uint32_t client) {
 // Once for each connection, when it begins to wait.
 void Client::BeginHabit() {
   const Options& options = shard_.options();
-  if (options.bare != Options::Bare::kNone) return;
+  if (!TalksImap()) return;
   if (habit_ == Habit::kSlow) Read(false);
   if (habit_ == Habit::kReconnect) {
     habit_alarm_.SetIn(Spread(options.stay_s, visit_.client), [this, &options] {
@@ -34,6 +34,7 @@ void Client::Rest() {
   }
   alarm_.SetIn(Spread(options.re_idle_s, visit_.client), [this] {
     Expect();
+    ++shard_.measured().re_idled;
     dialogue_.Refresh();
   });
 }

@@ -33,6 +33,7 @@ uint32_t Deliveries::OnListening(LoadUser* user, int64_t messages) {
   }
   ++user->idle_clients;
   shard_.measured().expected += static_cast<uint64_t>(delivered - known);
+  for (int64_t i = known; i < delivered; ++i) ++user->delivered[static_cast<size_t>(i)].untold;
   ShowExpected();
   return static_cast<uint32_t>(known);
 }
@@ -41,6 +42,7 @@ void Deliveries::OnLeft(LoadUser* user, uint32_t told) {
   --user->idle_clients;
   const size_t delivered = user->delivered.size();
   shard_.measured().expected -= delivered > told ? delivered - told : 0;
+  for (size_t i = told; i < delivered; ++i) --user->delivered[i].untold;
   ShowExpected();
 }
 
@@ -104,7 +106,7 @@ void Deliveries::GiveUp() {
 
 void Deliveries::OnSent(LoadUser* user) {
   const uint64_t now = shard_.loop().now_ns();
-  user->delivered.push_back({.due_ns = user->due_ns, .sent_ns = now});
+  user->delivered.push_back({.due_ns = user->due_ns, .sent_ns = now, .untold = user->idle_clients});
   if (shard_.options().deliver_rate > 0) shard_.measured().lateness.Record(now - user->due_ns);
   shard_.measured().expected += user->idle_clients;
   ShowExpected();

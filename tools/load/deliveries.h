@@ -29,6 +29,7 @@ struct Delivered {
   uint64_t due_ns = 0;
   uint64_t sent_ns = 0;
   uint64_t acked_ns = 0;
+  uint32_t untold = 0;  // clients that are still to be told of it
 };
 
 struct LoadUser {

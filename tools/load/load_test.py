@@ -324,6 +324,31 @@ class RoostLoad(unittest.TestCase):
         self.assertGreater(result["returns"]["retries"], 0)
         self.assertEqual(len(result["returns"]["storms_s"]), 1)
 
+    def test_of_each_message_the_time_of_the_last_client_is_told(self):
+        store = self.store()
+        _, output, result = self.load(f"--server={store.tls}", f"--lmtp={store.lmtp}", "--clients=60",
+                                      "--clients-per-user=20", "--deliver=30", "--hold=0")
+        last, told = result["latency_of_last_us"], result["latency_us"]
+        self.assertEqual((last["count"], told["count"]), (30, 600), output)
+        self.assertEqual(last["max"], told["max"])
+        self.assertGreater(last["p50"], told["p50"])
+
+    def test_clients_that_only_handshake_are_there_and_silent(self):
+        store = self.store()
+        status, output, result = self.load(f"--server={store.tls}", "--clients=20", "--handshake-only", "--resume=50",
+                                           "--hold=0")
+        self.assertEqual((status, result["connections"]["established"]), (0, 20), output)
+        self.assertEqual((result["handshakes"], result["handshakes_resumed"], result["login_us"]), (20, 10, None))
+        status, output, _ = self.load(f"--server={store.plain}", "--tls=none", "--handshake-only")
+        self.assertEqual(status, 2)
+        self.assertIn("--handshake-only is for --tls implicit", output)
+
+    def test_those_who_idle_anew_are_counted(self):
+        store = self.store()
+        status, output, result = self.load(f"--server={store.tls}", "--clients=4", "--re-idle=1", "--hold=3")
+        self.assertEqual((status, result["connections"]["dropped"]), (0, 0), output)
+        self.assertTrue(4 <= result["re_idled"] <= 16, result["re_idled"])
+
     def test_a_share_of_the_clients_resumes(self):
         store = self.store()
         roostd = self.roostd(store)

@@ -31,6 +31,7 @@ class Applier {
     if (flag == "--return-lost") return out_->return_lost = true;
     if (flag == "--progress") return out_->progress = true;
     if (flag == "--show") return out_->show = true;
+    if (flag == "--handshake-only") return out_->handshake_only = true;
     if (flag == "--deliver-on-line") return out_->deliver_on_line = true;
     if (flag == "--i-may-load-this-host") return may_load_ = true;
     return false;
@@ -98,6 +99,9 @@ class Applier {
       return Fail("--resume is for TLS sessions");
     }
     if (mail && out_->bare != Options::Bare::kNone) return Fail("a --bare run has no mail");
+    if (out_->handshake_only && (mail || out_->tls != Options::Tls::kImplicit)) {
+      return Fail("--handshake-only is for --tls implicit, without mail");
+    }
     if (mail && out_->clients == 0) return Fail("mail needs clients that wait for it");
     for (const Address& address : {out_->server, out_->store}) {
       if (address.family == 0 || may_load_ || IsLoopback(address)) continue;
@@ -228,6 +232,9 @@ idle client of the message's user must be told of it exactly once.
   --tls MODE               implicit (the default), starttls or none
   --server-name NAME       for SNI, and for the certificate with --ca
   --ca FILE                the certificate must be signed by one in FILE; without it any will do
+
+  --handshake-only         clients do not log in: they are there when their handshake is done, and
+                           stay silent for as long as the server lets them
 
   --clients N              how many clients (1)
   --clients-per-user K     how many of them are of one user (1)

@@ -29,8 +29,9 @@ struct Options {
   Address server;
   Bare bare = Bare::kNone;
   Tls tls = Tls::kImplicit;
-  std::string server_name;  // for SNI and the certificate; empty: the address
-  std::string ca_file;      // empty: any certificate will do
+  std::string server_name;      // for SNI and the certificate; empty: the address
+  std::string ca_file;          // empty: any certificate will do
+  bool handshake_only = false;  // a client has arrived when it is secure, and says nothing
 
   uint32_t clients = 1;
   uint32_t clients_per_user = 1;

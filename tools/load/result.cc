@@ -24,7 +24,7 @@ void Result::Add(const Result& other) {
   established += other.established, failed += other.failed, dropped += other.dropped;
   never_begun += other.never_begun;
   returned += other.returned, not_returned += other.not_returned;
-  retries += other.retries, refused += other.refused;
+  retries += other.retries, refused += other.refused, re_idled += other.re_idled;
   handshakes += other.handshakes;
   first_connect_ns = std::min(first_connect_ns, other.first_connect_ns);
   last_secure_ns = std::max(last_secure_ns, other.last_secure_ns);
@@ -36,7 +36,7 @@ void Result::Add(const Result& other) {
   login.Add(other.login), enter.Add(other.enter);
   delivery.Add(other.delivery), lateness.Add(other.lateness);
   told.Add(other.told), told_since_due.Add(other.told_since_due);
-  told_after_ack.Add(other.told_after_ack);
+  told_after_ack.Add(other.told_after_ack), told_last.Add(other.told_last);
   told_by_poll.Add(other.told_by_poll), told_slowly.Add(other.told_slowly);
   wake.Add(other.wake), poll.Add(other.poll), back.Add(other.back);
   for (const auto& [text, count] : other.errors) errors[text] += count;

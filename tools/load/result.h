@@ -30,6 +30,7 @@ struct Result {
   // Visits after the first: by habit, in a storm, or after being dropped.
   uint64_t returned = 0, not_returned = 0;
   uint64_t retries = 0;     // of any visit
+  uint64_t re_idled = 0;    // times that an idle client said DONE and IDLE again for its own sake
   uint64_t refused = 0;     // commands of idle clients that were answered by NO
   uint64_t handshakes = 0;  // TLS
   uint64_t first_connect_ns = UINT64_MAX, last_secure_ns = 0;
@@ -45,6 +46,7 @@ struct Result {
   Histogram handshake, resumption;  // full ones, and from a session ticket
   Histogram delivery;               // from the message's last byte to the store's answer
   Histogram told;            // from the message's last byte to EXISTS, of those who always listen
+  Histogram told_last;       // from the message's last byte to the last client's EXISTS
   Histogram told_by_poll;    // of those who ask now and then
   Histogram told_slowly;     // of those who read now and then
   Histogram wake;            // from DONE to the answer to the command behind it

@@ -129,6 +129,7 @@ std::string ResultJson(const Result& r) {
   Latency(&json, "latency_us", r.told);
   Latency(&json, "latency_since_due_us", r.told_since_due);
   Latency(&json, "latency_after_ack_us", r.told_after_ack);
+  Latency(&json, "latency_of_last_us", r.told_last);
   Latency(&json, "lateness_us", r.lateness);
   Latency(&json, "delivery_us", r.delivery);
   Latency(&json, "connect_us", r.connect);
@@ -140,6 +141,7 @@ std::string ResultJson(const Result& r) {
   Latency(&json, "told_slowly_us", r.told_slowly);
   Latency(&json, "wake_us", r.wake);
   Latency(&json, "poll_us", r.poll);
+  json.Number("re_idled", r.re_idled);
   json.Number("refused", r.refused);
   json.Open("returns");
   json.Number("idle_again", r.returned);

@@ -41,6 +41,7 @@ void Latencies(std::string* out, const Result& r) {
   TableRow(out, "message due to sent", r.lateness);
   TableRow(out, "message to store's answer", r.delivery);
   TableRow(out, "message to EXISTS", r.told);
+  TableRow(out, "message to last EXISTS", r.told_last);
   TableRow(out, "message due to EXISTS", r.told_since_due);
   TableRow(out, "store's answer to EXISTS", r.told_after_ack);
   TableRow(out, "message to EXISTS, polling", r.told_by_poll);

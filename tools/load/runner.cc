@@ -230,6 +230,10 @@ void Runner::AwaitEvents() {
   Enter(RunPhase::kEvents);
   Await(SecondsToNs(options_.wait_s),
         [this] { return Sum(&Progress::received) >= Sum(&Progress::expected); });
+  std::printf("%llu of %llu events have come\n",
+              static_cast<unsigned long long>(Sum(&Progress::received)),
+              static_cast<unsigned long long>(Sum(&Progress::expected)));
+  std::fflush(stdout);
 }
 
 bool Runner::Await(uint64_t limit_ns, const std::function<bool()>& done) {
