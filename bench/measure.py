@@ -1,0 +1,330 @@
+"""What the measuring programs in this folder share: a store with roostd in front, what a process uses, and a report.
+
+Everything runs on loopback, with the programs of one build, and is ended by its own pid.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import re
+import resource
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+DEADLINE_S = 300  # and a second for every hundred clients
+SUITE = "TLS_AES_128_GCM_SHA256"  # what roost-load and roostd agree on
+
+
+def pss(pid):
+    """Proportional set size, in bytes."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("no Pss in smaps_rollup")
+
+
+def cpu_s(pid):
+    """User and system seconds of all threads of a process, by its own clock (nanoseconds, not ticks)."""
+    return time.clock_gettime(~pid << 3 | 2)  # what clock_getcpuclockid(3) makes of a pid
+
+
+def host():
+    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+                  if line.startswith("model name")), "unknown")
+    return {"kernel": platform.release(), "cpu": model, "cores": os.cpu_count(),
+            "load_average": list(os.getloadavg()), "date": time.strftime("%Y-%m-%d %H:%M:%S")}
+
+
+def places_for(sockets):
+    """How many shards so many sockets need, each with a table as large as RLIMIT_NOFILE."""
+    # Of a shard's descriptors: users are spread over shards unevenly.
+    room = resource.getrlimit(resource.RLIMIT_NOFILE)[1] * 0.8
+    return -(-sockets // int(room))
+
+
+class World:
+    """A store and a roostd in front of it.
+
+    options: bin, clients (for deadlines), shards, store_tls. settings: more of roostd's configuration; a mapping in
+    it is added to what is there.
+    """
+
+    def __init__(self, options, store_arguments=(), settings=None):
+        self.options = options
+        self.bin = Path(options.bin)
+        self.stack = contextlib.ExitStack()
+        self.directory = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="roost-bench-")))
+        self.loads = []
+        self.results = 0
+        try:
+            self._start_store(store_arguments)
+            self._start_roostd(settings or {})
+        except BaseException:
+            self.close()
+            raise
+
+    def spawn(self, arguments, ready, stream, **more):
+        """Starts a program; returns it and what it said up to the line that has `ready` in it."""
+        process = subprocess.Popen([str(a) for a in arguments], text=True, **{stream: subprocess.PIPE}, **more)
+        self.stack.callback(self._end, process)
+        lines = []
+        for line in getattr(process, stream):
+            lines.append(line)
+            if ready in line:
+                return process, "".join(lines)
+        raise RuntimeError(f"{arguments[0]}: " + "".join(lines))
+
+    @staticmethod
+    def _end(process):
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _start_store(self, arguments):
+        self.store, said = self.spawn(
+            [self.bin / "roost-store", "--listen=127.0.0.1:0", "--listen=tls:127.0.0.1:0", "--lmtp=127.0.0.1:0",
+             "--control=127.0.0.1:0", "--print-ready", "--master-user=master", "--master-password=master",
+             f"--threads={self.options.shards}", "--descriptors=direct",
+             f"--sockets-per-thread={resource.getrlimit(resource.RLIMIT_NOFILE)[1]}", *arguments],
+            "ready", "stdout")
+        self.store_plain, self.store_tls = re.findall(r"imap (\S+)", said)
+        self.lmtp = re.search(r"lmtp (\S+)", said).group(1)
+        self.store_control = re.search(r"control (\S+)", said).group(1)
+
+    def _start_roostd(self, settings):
+        tls = getattr(self.options, "store_tls", False)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                        "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", self.directory / "key.pem",
+                        "-out", self.directory / "certificate.pem"], check=True, capture_output=True)
+        self.control = self.directory / "control"
+        config = {
+            "shards": self.options.shards,
+            "descriptors": "direct",
+            "dumpable": True,
+            "control_socket": str(self.control),
+            "listeners": [{"address": "127.0.0.1:0", "tls": "implicit"}],
+            "certificates": [{"chain_file": "certificate.pem", "key_file": "key.pem"}],
+            "log": {"level": "error"},
+            "stores": [{
+                "name": "main", "addresses": [self.store_tls if tls else self.store_plain], "login": "proxy-authzid",
+                "tls": "implicit" if tls else "none", **({"verify": False} if tls else {}),
+                "master_user": "master", "master_password": "master",
+                "max_logins_in_progress": 200,
+                "source_addresses": [f"127.3.0.{i}" for i in range(1, 21)],
+            }],
+        }
+        for key, value in settings.items():
+            config[key] = {**config.get(key, {}), **value} if isinstance(value, dict) else value
+        (self.directory / "roost.yaml").write_text(json.dumps(config))  # JSON is YAML
+        self.roostd, said = self.spawn([self.bin / "roostd", f"--config={self.directory / 'roost.yaml'}"],
+                                       "roostd: ready", "stderr")
+        self.address = re.search(r"listening on (\S+)", said).group(1)
+        self.empty = self.pss()
+
+    # ---- What is there
+
+    def status(self):
+        answer = subprocess.run([self.bin / "roostctl", f"--socket={self.control}", "status", "--json"],
+                                check=True, capture_output=True, text=True).stdout
+        return json.loads(answer)["total"]
+
+    def await_status(self, wanted, what):
+        deadline_s = DEADLINE_S + self.options.clients / 100
+        end = time.monotonic() + deadline_s
+        while time.monotonic() < end:
+            status = self.status()
+            if wanted(status):
+                return status
+            time.sleep(0.2 + self.options.clients / 20_000)  # an answer walks through all there is
+        raise RuntimeError(f"{what}: not after {deadline_s:.0f} s; {status}")
+
+    def store_commands(self):
+        """How often each command was given to the store since it began."""
+        host_name, port = self.store_control.rsplit(":", 1)
+        with socket.create_connection((host_name, int(port)), timeout=60) as connection:
+            connection.sendall(b"counts\r\n")
+            said = b""
+            while not said.endswith(b"\n\n"):
+                part = connection.recv(65536)
+                if not part:
+                    raise RuntimeError("the store's control connection ended")
+                said += part
+        return {name: int(count) for name, count in re.findall(r"^command (.+) (\d+)$", said.decode(), re.MULTILINE)}
+
+    def pss(self):
+        return pss(self.roostd.pid)
+
+    def settled_pss(self):
+        """The allocator gives back what is free some seconds later: two looks in a row that are alike."""
+        before = self.pss()
+        for _ in range(20):
+            time.sleep(2)
+            now = self.pss()
+            if abs(now - before) < 128 * 1024:
+                return now
+            before = now
+        return now
+
+    # ---- Who comes
+
+    def load(self, *arguments, server=None):
+        """Runs roost-load to its end; its result. Not by default: anything lost, refused or told twice."""
+        self.results += 1
+        result = self.directory / f"result{self.results}.json"
+        run = subprocess.run(
+            [str(a) for a in (self.bin / "roost-load", f"--server={server or self.address}", f"--json={result}",
+                              *arguments)],
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        if run.returncode != 0:
+            raise RuntimeError(f"roost-load {' '.join(map(str, arguments))}:\n{run.stdout[-4000:]}")
+        return json.loads(result.read_text())
+
+    def begin(self, clients, *arguments, server=None, stdin=subprocess.DEVNULL):
+        """Clients who stay until `finish`; returns when all are there. What they do then they do unwatched."""
+        self.results += 1
+        result = self.directory / f"result{self.results}.json"
+        load, said = self.spawn(
+            [self.bin / "roost-load", f"--server={server or self.address}", f"--clients={clients}", "--hold=86400",
+             f"--json={result}", *arguments], "clients are idle", "stdout", stderr=subprocess.STDOUT, stdin=stdin)
+        if not said.splitlines()[-1].startswith(f"{clients} of {clients} "):
+            load.send_signal(signal.SIGINT)
+            raise RuntimeError(said + load.communicate(timeout=60)[0])
+        return load, result
+
+    @staticmethod
+    def await_events(begun):
+        """Until those who were begun with mail to deliver have been told of all of it, or have waited enough."""
+        for line in begun[0].stdout:
+            if "events have come" in line:
+                return
+        raise RuntimeError("roost-load ended early")
+
+    @staticmethod
+    def finish(begun):
+        """What those measured who were begun."""
+        load, result = begun
+        load.send_signal(signal.SIGINT)
+        said = load.communicate(timeout=120)[0]
+        if load.returncode != 0:
+            raise RuntimeError(said[-4000:])
+        return json.loads(result.read_text())
+
+    def cpu_s(self):
+        return cpu_s(self.roostd.pid)
+
+    def settled_cpu_s(self):
+        """When roostd has nothing to do any more."""
+        end = time.monotonic() + DEADLINE_S
+        before = self.cpu_s()
+        while time.monotonic() < end:
+            time.sleep(0.5)
+            now = self.cpu_s()
+            if now - before < 0.002:
+                return now
+            before = now
+        raise RuntimeError("roostd never came to rest")
+
+    def park(self, clients, per_user=1, first_user=1):
+        """More clients, who stay until `leave`; when they are parked."""
+        before = self.status()["parked"]
+        load = subprocess.Popen(
+            [self.bin / "roost-load", f"--server={self.address}", f"--clients={clients}",
+             f"--clients-per-user={per_user}", f"--first-user={first_user}",
+             f"--threads={max(2, clients // 12_000)}", "--hold=86400", "--entering=200", "--retries=5"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.stack.callback(self._end, load)
+        self.loads.append(load)
+        return self.await_status(lambda s: s["parked"] >= before + clients and s["asleep"] >= before + clients,
+                                 f"{clients} clients")
+
+    def leave(self):
+        for load in self.loads:
+            load.send_signal(signal.SIGINT)
+        for load in self.loads:
+            load.wait(timeout=60)
+        self.loads.clear()
+        self.await_status(lambda s: s["clients"] == 0 and s["feeds"] == 0 and s["sessions_open"] == 0, "all gone")
+
+    def close(self):
+        self.stack.close()
+
+
+class Report:
+    """Lines of a value, or of the median of several with the least and the most, beside what is promised."""
+
+    def __init__(self, check):
+        self.check, self.failed = check, False
+        self.rows = []
+        self.raw = {}
+        self.before = host()
+
+    def title(self, text):
+        print(f"\n{text}" if self.rows else text, flush=True)
+
+    def line(self, what, values, promised=None, unit="B", digits=0, least=False):
+        """promised: the most that may be, or with `least` the least."""
+        values = list(values) if isinstance(values, (list, tuple)) else [values]
+        value = statistics.median(values)
+        mark, good = "", True
+        if promised is not None:
+            good = value >= promised if least else value <= promised
+            mark = f"   (promised: {promised:,})" + ("" if good else "  BELOW" if least else "  ABOVE")
+            self.failed = self.failed or not good
+        spread = f" ({min(values):,.{digits}f} to {max(values):,.{digits}f})" if len(values) > 1 else ""
+        print(f"  {what:<58}{value:>12,.{digits}f} {unit}{spread}{mark}", flush=True)
+        self.rows.append({"what": what, "unit": unit, "median": value, "values": values, "promised": promised,
+                          "good": good})
+        return value
+
+    def rounds(self, parts, options):
+        """options.rounds times each of options.parts, in turns; then what each has to tell of its runs.
+
+        parts: name to (a round: options to its figures; the telling: report, figures of each round, options)."""
+        runs = {part: [] for part in options.parts}
+        for number in range(options.rounds):
+            warm_up = number == 0 and options.rounds > 1
+            for part in options.parts:
+                run = parts[part][0](options)
+                if not warm_up:
+                    runs[part].append(run)
+            print(f"round {number + 1} of {options.rounds}{' (warm-up)' if warm_up else ''}", file=sys.stderr, flush=True)
+        for part in options.parts:
+            parts[part][1](self, runs[part], options)
+        self.raw["runs"] = runs
+
+    def machine(self):
+        """Where and beside what it was measured; for the end."""
+        load = host()["load_average"][0]
+        print(f"\n{self.before['cpu']}, {self.before['cores']} cores, Linux {self.before['kernel']}; load average "
+              f"{self.before['load_average'][0]:.2f} before, {load:.2f} after", flush=True)
+
+    def write(self, path, options):
+        """Every row, and all that was kept in `raw`."""
+        Path(path).write_text(json.dumps(
+            {"command": sys.argv, "options": {k: str(v) for k, v in vars(options).items()}, "host": self.before,
+             "host_after": host(), "rows": self.rows, "raw": self.raw}, indent=1))
+
+    def status(self):
+        return 1 if self.check and self.failed else 0
+
+    def end(self, options):
+        self.machine()
+        if options.json:
+            self.write(options.json, options)
+        return self.status()
+
+
+def common_options(parser):
+    parser.add_argument("--bin", default=os.environ.get("ROOST_BIN", "build/bin"), help="build/bin")
+    parser.add_argument("--check", action="store_true", help="end with 1 where it is worse than promised")
+    parser.add_argument("--json", metavar="FILE", help="every figure of every run")
