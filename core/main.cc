@@ -52,7 +52,7 @@ static_assert(std::atomic<Server*>::is_always_lock_free);
 void OnSignal(int) {
   Server* server = running_server;
   if (server == nullptr) _exit(0);  // nobody is served yet
-  server->RequestStop();
+  server->RequestEnd();
 }
 
 // From the first moment on: a listener may be seen, and the signal sent, before anything is served.
@@ -141,6 +141,26 @@ class Reloader {
   std::thread thread_;
 };
 
+std::string AnswerTo(const std::string& text, Server& server, Reloader& reloader) {
+  const ControlRequest request = ParseControlRequest(text);
+  switch (request.kind) {
+    case ControlRequest::Kind::kStatus:
+      return StatusJson(server.Figures());
+    case ControlRequest::Kind::kReload:
+      return ReloadJson(reloader.Reload());
+    case ControlRequest::Kind::kDrain: {
+      const uint64_t over_s = request.seconds.value_or(server.drain_over_s());
+      server.Drain(over_s);
+      return DrainJson(over_s);
+    }
+    case ControlRequest::Kind::kKick:
+      return KickJson(server.Kick(request.user));
+    case ControlRequest::Kind::kUnknown:
+      break;
+  }
+  return "{\"error\": \"not understood; known: status, reload, drain, kick\"}\n";
+}
+
 int Run(const Config& config, const std::string& path) {
   sigset_t hangup;
   sigemptyset(&hangup);
@@ -170,12 +190,7 @@ int Run(const Config& config, const std::string& path) {
   if (!config.control_socket.empty()) {
     control = ControlSocket::Open(
         config.control_socket,
-        [&](const std::string& request) {
-          if (request == "status") return StatusJson(server->Figures());
-          if (request == "reload") return ReloadJson(reloader.Reload());
-          return std::string("{\"error\": \"unknown request; known: status, reload\"}\n");
-        },
-        &error);
+        [&](const std::string& request) { return AnswerTo(request, *server, reloader); }, &error);
     if (control == nullptr) {
       std::fprintf(stderr, "roostd: %s\n", error.c_str());
       server->RequestStop();

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -16,7 +17,7 @@ namespace {
 
 constexpr int kTickMs = 200;
 constexpr int kRequestMs = 2000;
-constexpr size_t kMaxRequest = 256;
+constexpr size_t kMaxRequest = 1200;  // a user's name has 1000 bytes at most
 
 bool FillAddress(const std::string& path, sockaddr_un* address) {
   *address = {};
@@ -65,6 +66,8 @@ void AppendFigures(const ShardFigures& f, std::string* out) {
   o.Number("asleep", f.asleep);
   o.Number("idling", f.idling);
   o.Number("users", f.users);
+  o.Number("listeners", f.listeners);
+  o.Number("draining", f.draining);
   o.Number("sessions_open", f.sessions.open);
   o.Number("sessions_logging_in", f.sessions.logging_in);
   o.Number("sessions_waiting", f.sessions.waiting);
@@ -100,6 +103,8 @@ void AppendFigures(const ShardFigures& f, std::string* out) {
   o.Number("kept_idle", f.client_stats.kept_idle);
   o.Number("mapped_commands", f.client_stats.mapped_commands);
   o.Number("events_sent", f.client_stats.events_sent);
+  o.Number("drained", f.client_stats.drained);
+  o.Number("kicked", f.client_stats.kicked);
   o.Number("heartbeats", f.client_stats.heartbeats);
   o.Number("laggards_coalesced", f.client_stats.laggards_coalesced);
   o.Number("laggards_dropped", f.client_stats.laggards_dropped);
@@ -124,6 +129,7 @@ void Add(const ShardFigures& f, ShardFigures* t) {
   t->clients += f.clients, t->entering += f.entering, t->attached += f.attached;
   t->parked += f.parked, t->asleep += f.asleep, t->idling += f.idling, t->users += f.users;
   t->log_events += f.log_events;
+  t->listeners += f.listeners, t->draining += f.draining;
   t->sessions.open += f.sessions.open, t->sessions.logging_in += f.sessions.logging_in;
   t->sessions.waiting += f.sessions.waiting, t->sessions.opened += f.sessions.opened;
   t->sessions.refused += f.sessions.refused;
@@ -146,6 +152,7 @@ void Add(const ShardFigures& f, ShardFigures* t) {
       s.mapped_commands += c.mapped_commands, s.events_sent += c.events_sent;
   s.heartbeats += c.heartbeats, s.laggards_dropped += c.laggards_dropped;
   s.laggards_coalesced += c.laggards_coalesced;
+  s.drained += c.drained, s.kicked += c.kicked;
   t->streams.handshakes_done += f.streams.handshakes_done;
   t->streams.handshakes_resumed += f.streams.handshakes_resumed;
   t->streams.handshakes_failed += f.streams.handshakes_failed;
@@ -172,6 +179,37 @@ std::string StatusJson(const std::vector<ShardFigures>& shards) {
   out += "]}\n";
   return out;
 }
+
+ControlRequest ParseControlRequest(std::string_view line) {
+  using Kind = ControlRequest::Kind;
+  constexpr uint64_t kMostSeconds = 7 * 86'400;
+  const size_t blank = line.find(' ');
+  const std::string_view word = line.substr(0, blank);
+  const std::string_view rest = blank == line.npos ? "" : line.substr(blank + 1);
+  ControlRequest request;
+  if (line == "status") request.kind = Kind::kStatus;
+  if (line == "reload") request.kind = Kind::kReload;
+  if (line == "drain") request.kind = Kind::kDrain;
+  if (word == "drain" && !rest.empty()) {
+    uint64_t seconds = 0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), seconds);
+    if (error != std::errc() || end != rest.data() + rest.size()) return request;
+    if (seconds == 0 || seconds > kMostSeconds) return request;
+    request.kind = Kind::kDrain;
+    request.seconds = seconds;
+  }
+  if (word == "kick" && !rest.empty()) {
+    request.kind = Kind::kKick;
+    request.user = rest;
+  }
+  return request;
+}
+
+std::string DrainJson(uint64_t over_s) {
+  return "{\"draining\": true, \"over_s\": " + std::to_string(over_s) + "}\n";
+}
+
+std::string KickJson(uint64_t clients) { return "{\"kicked\": " + std::to_string(clients) + "}\n"; }
 
 std::string ReloadJson(const std::string& refusal) {
   if (refusal.empty()) return "{\"reloaded\": true}\n";

@@ -3,25 +3,39 @@
 // One request per connection: a line, answered by one JSON document and the end of the connection.
 // Only root and the user that roostd runs as are answered (SO_PEERCRED). Blocking, on a thread of
 // its own; it asks the shards through Server::Figures. Bounds: one connection at a time, one line
-// of 256 bytes, two seconds.
+// of 1200 bytes, two seconds.
 #ifndef ROOST_CORE_ADMIN_CONTROL_H_
 #define ROOST_CORE_ADMIN_CONTROL_H_
 
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "core/shard/server.h"
 
 namespace roost {
 
+// A line of roostctl: `status`, `reload`, `drain`, `drain SECONDS`, `kick USER`.
+struct ControlRequest {
+  enum class Kind : uint8_t { kUnknown, kStatus, kReload, kDrain, kKick };
+  Kind kind = Kind::kUnknown;
+  std::optional<uint64_t> seconds;  // kDrain; none: as configured
+  std::string user;                 // kKick: the login name, all that is behind the blank
+};
+ControlRequest ParseControlRequest(std::string_view line);
+
 // The answer to "status": totals, then one entry for each shard.
 std::string StatusJson(const std::vector<ShardFigures>& shards);
 
 // The answer to "reload": `refusal` says why not, empty when it was done.
 std::string ReloadJson(const std::string& refusal);
+
+std::string DrainJson(uint64_t over_s);
+std::string KickJson(uint64_t clients);
 
 class ControlSocket {
  public:

@@ -148,6 +148,10 @@ ShardFigures Figures(uint64_t n) {
                            &f.io.queue_overflows,
                            &f.memory.cells,
                            &f.memory.users,
+                           &f.draining,
+                           &f.listeners,
+                           &f.client_stats.drained,
+                           &f.client_stats.kicked,
                            &f.memory.feeds,
                            &f.memory.sessions,
                            &f.memory.views,
@@ -253,7 +257,7 @@ TEST_F(ControlSocketTest, SendsAnAnswerOfAnyLength) {
 TEST_F(ControlSocketTest, TakesALineUpToItsBoundAndClosesOnALongerOne) {
   const auto control = Open();
   ASSERT_NE(control, nullptr) << error_;
-  const std::string longest(256, 'a');
+  const std::string longest(1200, 'a');
   EXPECT_EQ(Ask(longest + "\n"), "you said " + longest);
   EXPECT_EQ(Ask(longest + "a\n"), "");
   EXPECT_EQ(Ask(std::string(10'000, 'a')), "");  // without waiting for its end

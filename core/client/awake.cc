@@ -41,7 +41,7 @@ std::string_view Awake::idle_tag() {
 void Awake::OnInput() {
   // Its BYE would have come a little later.
   const std::string end(client_.services().clients.EndOf(client_.cell()));
-  if (!end.empty()) return client_.Bye(end);
+  if (!end.empty() && !(Busy() && client_.cell().leaves())) return client_.Bye(end);
   while (!client_.closed() && &client_.talk() == this && state_ == State::kListening) {
     const Piece piece = client_.NextPiece();
     if (piece.kind == Piece::Kind::kNeedMore) break;

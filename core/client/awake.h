@@ -32,6 +32,7 @@ class Awake final : public Talk {
   void OnInput() override;
   void OnDrained() override;
   void OnEnd() override;
+  bool Busy() const override { return state_ != State::kListening; }
 
  private:
   enum class State : uint8_t { kListening, kFlushing, kWaking };

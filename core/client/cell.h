@@ -46,6 +46,8 @@ struct ClientCell {
   bool read_only : 1 = false;  // was told so
   bool queued : 1 = false;     // on the list of those with news to be told
   bool waking : 1 = false;     // cursor frozen
+  bool drained : 1 = false;    // its turn to go has come
+  bool kicked : 1 = false;     // told to go by the operator
   uint8_t rights = 0;          // RightsOf the mailbox as it was told of it
   uint8_t tag_bytes = 0;
   char tag[kMaxTag] = {};  // of the IDLE
@@ -62,6 +64,7 @@ struct ClientCell {
   Address peer;
   TlsState tls{};
 
+  bool leaves() const { return drained || kicked; }
   std::string_view idle_tag() const { return {tag, tag_bytes}; }
 };
 

@@ -46,6 +46,10 @@ class Talk : public Retirable {
   virtual void OnTimer() {}
   // The client is gone; the cell is freed right after.
   virtual void OnEnd() {}
+  // A command is in progress that is worth a little wait before the client is told BYE.
+  virtual bool Busy() const { return false; }
+  // Whose connection this is, where the cell's user does not say it.
+  virtual std::string_view login() const { return {}; }
   // No response is half written: a line of ours would be taken for one, not for a part of it.
   virtual bool MayInterject() const { return true; }
 

@@ -17,6 +17,11 @@ namespace {
 constexpr size_t kMaxUnsentForNews = 64 * 1024;
 // A client whose command waits for a session is not idle: its deadlines are looked at again later.
 constexpr uint64_t kWakingCheckSeconds = 60;
+// So soon again whoever is to be ended and has a command in progress is looked at.
+constexpr uint64_t kBusySeconds = 1;
+
+constexpr std::string_view kDrained = "[UNAVAILABLE] Server shutting down; please connect again";
+constexpr std::string_view kKicked = "[UNAVAILABLE] Disconnected by the administrator";
 
 }  // namespace
 
@@ -53,6 +58,7 @@ uint32_t Clients::Add(const Address& peer, uint8_t listener) {
 void Clients::Remove(uint32_t index) {
   ClientCell& c = cells_[index];
   timers_.Cancel(links(), index);
+  if (c.drained) --drained_;
   Unsubscribe(index);
   if (c.awake != nullptr) {
     loop_.Retire(std::unique_ptr<Retirable>(std::exchange(c.awake, nullptr)));
@@ -164,6 +170,7 @@ bool Clients::Work() {
     last = feed;
   }
   if (last != nullptr) Trim(*last);
+  EndKicked();
   timers_.Advance(links(), loop_.now_ns(), kTimersPerTurn, [this](uint32_t index) { Fire(index); });
   return !news_.empty();
 }
@@ -241,6 +248,7 @@ void Clients::SetByeTimer(uint32_t index) {
 std::string_view Clients::EndOf(const ClientCell& c) const {
   if (c.feed != nullptr && c.feed->dead()) return c.feed->death();
   if (c.user != nullptr && c.user->credentials_refused()) return kLoginRefused;
+  if (c.leaves() && !c.waking) return c.kicked ? kKicked : kDrained;
   return {};
 }
 
@@ -278,6 +286,56 @@ void Clients::ByeAll(std::string_view text) {
   std::vector<uint32_t> all;
   cells_.ForEach([&](uint32_t index, ClientCell&) { all.push_back(index); });
   for (uint32_t index : all) Bye(index, text);
+}
+
+// As soon as nothing is under way.
+void Clients::End(uint32_t index, std::string_view text) {
+  const ClientCell& c = cells_[index];
+  if (c.awake == nullptr || !c.awake->talk().Busy()) return Bye(index, text);
+  SetTimer(index, loop_.now_ns() + SecondsToNs(kBusySeconds));
+}
+
+void Clients::Drain(uint32_t count) {
+  for (count = std::min(count, staying()); count > 0; --count) {
+    uint32_t index = cells_.NextLive(drained_up_to_);
+    while (index == kNoIndex || cells_[index].drained) {
+      drained_up_to_ = index == kNoIndex ? 0 : index + 1;
+      index = cells_.NextLive(drained_up_to_);
+    }
+    drained_up_to_ = index + 1;
+    cells_[index].drained = true;
+    ++drained_;
+    ++services_->stats.drained;
+    End(index, kDrained);
+  }
+}
+
+bool Clients::IsOf(ClientCell& c, std::string_view login) const {
+  if (c.user != nullptr) return c.user->login() == login;
+  return c.awake != nullptr && c.awake->talk().login() == login;
+}
+
+uint32_t Clients::Kick(std::string_view login) {
+  std::vector<uint32_t> all;
+  cells_.ForEach([&](uint32_t index, ClientCell& c) {
+    if (IsOf(c, login)) all.push_back(index);
+  });
+  const uint64_t end = loop_.now_ns() + SecondsToNs(kKickSeconds);
+  for (uint32_t index : all) {
+    cells_[index].kicked = true;
+    ++services_->stats.kicked;
+    kicked_.push_back({Handle(kOwnerKind, index, cells_[index].generation), end});
+    End(index, kKicked);
+  }
+  return static_cast<uint32_t>(all.size());
+}
+
+void Clients::EndKicked() {
+  while (!kicked_.empty() && kicked_.front().at_ns <= loop_.now_ns()) {
+    const Handle handle = kicked_.front().cell;
+    kicked_.pop_front();
+    if (cells_.Find(handle.index(), handle.generation()) != nullptr) Bye(handle.index(), kKicked);
+  }
 }
 
 void Clients::Wake(uint32_t index, std::span<const uint8_t> received) {
@@ -338,12 +396,12 @@ void Clients::Fire(uint32_t index) {
     if (c.awake != nullptr) c.awake->Bye("Autologout; not logged in in time");
     return;
   }
+  if (const std::string_view end = EndOf(c); !end.empty()) return End(index, std::string(end));
   if (c.phase == ClientPhase::kAttached) {
     if (c.awake != nullptr) c.awake->talk().OnTimer();
     return;
   }
   const uint64_t now = loop_.now_ns();
-  if (const std::string_view end = EndOf(c); !end.empty()) return Bye(index, std::string(end));
   if (c.waking) return SetTimer(index, now + SecondsToNs(kWakingCheckSeconds));
   if (!c.idling) {
     const auto limit = static_cast<uint64_t>(config_.timeouts.autologout_s);

@@ -15,6 +15,7 @@
 #ifndef ROOST_CORE_CLIENT_CLIENTS_H_
 #define ROOST_CORE_CLIENT_CLIENTS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -22,6 +23,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/clock.h"
 #include "core/base/handle.h"
 #include "core/base/slab.h"
 #include "core/base/timer_wheel.h"
@@ -39,6 +41,7 @@ class Clients final : public Subscribers {
   static constexpr uint8_t kOwnerKind = 2;
   static constexpr int kSendsPerTurn = 256;
   static constexpr int kTimersPerTurn = 1024;
+  static constexpr uint64_t kKickSeconds = 10;
 
   Clients(Loop& loop, const Config& config);
   ~Clients() override;
@@ -78,7 +81,9 @@ class Clients final : public Subscribers {
 
   // Part of a turn: continues fan-out and fires timers. True: more waits.
   bool Work();
-  uint64_t NextDeadlineNs() const { return timers_.NextDeadlineNs(); }
+  uint64_t NextDeadlineNs() const {
+    return std::min(timers_.NextDeadlineNs(), kicked_.empty() ? kNever : kicked_.front().at_ns);
+  }
 
   // From the Io, for owners of our kind.
   static bool Owns(Owner owner) { return Handle::FromBits(owner).kind() == kOwnerKind; }
@@ -91,6 +96,15 @@ class Clients final : public Subscribers {
   void RemoveAll();
   // `* BYE text` to everybody, and no more.
   void ByeAll(std::string_view text);
+
+  // The turn of `count` more clients to go has come: parked ones and those not logged in are told
+  // BYE at once, others when they have no command in progress.
+  void Drain(uint32_t count);
+  // Whose turn has not come.
+  uint32_t staying() const { return cells_.size() - drained_; }
+  // The same for all clients of a user, by login name; who is busy for kKickSeconds is told all the
+  // same. Returns how many.
+  uint32_t Kick(std::string_view login);
   template <typename Fn>
   void ForEach(Fn&& fn) {
     cells_.ForEach(std::forward<Fn>(fn));
@@ -107,6 +121,9 @@ class Clients final : public Subscribers {
   bool SendAsleep(ClientCell& cell, std::string_view plaintext);
   void ByeAsleep(uint32_t index, std::string_view text);
   void Bye(uint32_t index, std::string_view text);
+  void End(uint32_t index, std::string_view text);
+  void EndKicked();
+  bool IsOf(ClientCell& cell, std::string_view login) const;
   void Fire(uint32_t index);
   void Trim(Feed& feed);
   void Coalesce(Feed& feed);
@@ -125,6 +142,13 @@ class Clients final : public Subscribers {
   ClientIds ids_;
   TimerWheel timers_;
   std::deque<Handle> news_;  // cells with something to be told, in order
+  struct Kicked {
+    Handle cell;
+    uint64_t at_ns;
+  };
+  std::deque<Kicked> kicked_;   // who was busy, in order of time
+  uint32_t drained_ = 0;        // cells that are
+  uint32_t drained_up_to_ = 0;  // where the next turn's search begins
   // The last rendering: subscribers of one feed mostly share it.
   uint64_t rendered_feed_ = 0;  // Feed::id
   uint64_t rendered_from_ = 0, rendered_to_ = 0;

@@ -407,6 +407,7 @@ void Entering::OnSessionReady(Session& session) {
   services.clients.SetTimer(client_.index(), kNever);
   cell.phase = ClientPhase::kAttached;
   auto relay = std::make_unique<Relay>(client_, std::move(session_), std::move(offered));
+  if (cell.user == nullptr) relay->set_login(credentials_.user);
   client_.ResetFramer(static_cast<size_t>(services.config.limits.max_line));
   client_.Become(std::move(relay));
   client_.stream().SetReading(true);

@@ -35,6 +35,7 @@ class Entering final : public Talk, private SessionSink {
   void OnSecure() override;
   void OnDrained() override;
   void OnEnd() override;
+  std::string_view login() const override { return credentials_.user; }
 
  private:
   enum class State : uint8_t { kTalking, kSasl, kMoving, kLoggingIn };

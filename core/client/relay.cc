@@ -267,7 +267,7 @@ void Relay::CheckSettled() {
         if (!client.services().clients.IsLive(index, generation)) return;
         if (client.cell().awake != &client || &client.talk() != this) return;
         RunLocal();
-        OnInput();
+        if (!Leaves()) OnInput();
       });
 }
 

@@ -30,6 +30,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/client/client.h"
 #include "core/client/relay_mapped.h"
@@ -43,6 +44,8 @@ class Relay final : public Talk, private SessionSink {
   Relay(Client& client, std::unique_ptr<Session> session, CapabilitySet capabilities);
   ~Relay() override;
 
+  // Of a client that shares nothing, and therefore has no user.
+  void set_login(std::string login) { login_ = std::move(login); }
   // Before Begin: the client counts messages that the session does not.
   void Owe(OwedExpunges owed);
   // Takes over from Awake with the first piece of a command that waited for the session; its bytes
@@ -53,6 +56,8 @@ class Relay final : public Talk, private SessionSink {
   void OnDrained() override;
   void OnTimer() override;
   void OnEnd() override;
+  std::string_view login() const override { return login_; }
+  bool Busy() const override;
   bool MayInterject() const override { return session_ == nullptr || session_->AtResponseStart(); }
 
  private:
@@ -67,7 +72,6 @@ class Relay final : public Talk, private SessionSink {
   };
 
   static constexpr uint64_t kBadSeconds = 10;
-  static constexpr uint64_t kBusySeconds = 1;
   static constexpr uint64_t kHalfRelayedMs = 20;
   static constexpr size_t kKeptCommandBytes = 64 * 1024;
   static constexpr uint64_t kFirstRetryMs = 2000, kLastRetryMs = 120'000;
@@ -119,7 +123,7 @@ class Relay final : public Talk, private SessionSink {
   bool NothingUnderWay() const;
   bool Quiet() const;
   std::string_view EndOf();
-  void EndWhenQuiet(std::string_view reason);
+  bool Leaves();
   void StartQuietParking();
   void QuietParkingDone(const Parking::Result& result);
   void Withhold(const Piece& piece, const Response* first);
@@ -127,6 +131,7 @@ class Relay final : public Talk, private SessionSink {
   bool TakesWithheld(const Command& command) const;
   void TellWithheld();
 
+  std::string login_;
   std::unique_ptr<Session> session_;
   CapabilitySet capabilities_;
   State state_ = State::kRelaying;

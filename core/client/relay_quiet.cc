@@ -19,7 +19,6 @@ void Relay::ArmQuiet(uint64_t in_ns) {
 
 void Relay::OnTimer() {
   const Services& services = client_.services();
-  if (const std::string_view end = EndOf(); !end.empty()) return EndWhenQuiet(end);
   const uint64_t limit = SecondsToNs(static_cast<uint64_t>(services.config.parking.quiet_park_s));
   if (limit == 0) return;
   const uint64_t silent = services.loop.now_ns() - active_ns_;
@@ -30,11 +29,17 @@ void Relay::OnTimer() {
 std::string_view Relay::EndOf() { return client_.services().clients.EndOf(client_.cell()); }
 
 // What the store has begun it may end.
-void Relay::EndWhenQuiet(std::string_view reason) {
-  const Services& services = client_.services();
-  const bool busy = !MayInterject() || (state_ == State::kRelaying && !NothingUnderWay());
-  if (!busy) return client_.Bye(reason);
-  services.clients.SetTimer(client_.index(), services.loop.now_ns() + SecondsToNs(kBusySeconds));
+bool Relay::Busy() const {
+  if (!MayInterject() || state_ == State::kEnding) return true;
+  return state_ == State::kRelaying && !NothingUnderWay();
+}
+
+// Whose turn to go came while it was busy goes between two commands.
+bool Relay::Leaves() {
+  if (client_.closed() || &client_.talk() != this) return true;
+  if (!client_.cell().leaves() || Busy()) return false;
+  client_.Bye(std::string(EndOf()));
+  return true;
 }
 
 // Of commands, in either direction.

@@ -29,6 +29,7 @@ struct ClientStats {
   uint64_t logins = 0, failed_logins = 0, unavailable_logins = 0;
   uint64_t parked = 0, woken = 0, kept_idle = 0, quiet_parks = 0, mapped_commands = 0;
   uint64_t events_sent = 0, heartbeats = 0, laggards_coalesced = 0, laggards_dropped = 0;
+  uint64_t drained = 0, kicked = 0;
 };
 
 // A client on its way to the shard that owns its user: all that it is.

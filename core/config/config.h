@@ -141,6 +141,13 @@ struct ParkingConfig {
   int audit_s = 60;  // between comparisons of a feed's view with a fresh list; 0: none
 };
 
+// How roostd goes, when it need not go at once.
+struct DrainConfig {
+  int over_s = 3600;  // roostctl drain
+  int on_stop_s = 0;  // SIGTERM; 0: everybody is told at once
+  int accept_s = 5;   // new clients are still taken, so that balancers notice first
+};
+
 struct LimitsConfig {
   int max_clients = 0;  // all shards together; 0: what descriptors allow
   int max_handshakes_in_progress = 2000;
@@ -172,6 +179,7 @@ struct Config {
   std::vector<std::string> capabilities_before_login;  // empty: what the reachable stores share
   TimeoutsConfig timeouts;
   ParkingConfig parking;
+  DrainConfig drain;
   LimitsConfig limits;
   LogConfig log;
   std::string control_socket;  // path; empty: none

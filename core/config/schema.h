@@ -243,6 +243,26 @@ void Visit(V& v, ParkingConfig& c) {
 }
 
 template <class V>
+void Visit(V& v, DrainConfig& c) {
+  v.Field("over_s", c.over_s,
+          {.why = "`roostctl drain` tells clients BYE spread over this time, unless it is given "
+                  "another.",
+           .minimum = 1,
+           .maximum = kDay});
+  v.Field("on_stop_s", c.on_stop_s,
+          {.why = "SIGTERM and SIGINT do so over this time; a second one stops at once. Below "
+                  "whatever kills roostd then (systemd's TimeoutStopSec, Kubernetes' "
+                  "terminationGracePeriodSeconds); 0: everybody is told at once.",
+           .minimum = 1,
+           .maximum = kDay,
+           .zero_too = true});
+  v.Field("accept_s", c.accept_s,
+          {.why = "So long new clients are still taken when a drain begins, at most half of its "
+                  "time: balancers must notice first that roostd is not ready.",
+           .maximum = 600});
+}
+
+template <class V>
 void Visit(V& v, LimitsConfig& c) {
   v.Field("max_clients", c.max_clients,
           {.why = "Connections of clients, all shards together; 0: what descriptors allow.",
@@ -301,6 +321,7 @@ void Visit(V& v, Config& c) {
           {.why = "What is advertised before login. Empty: what the reachable stores share."});
   v.Section("timeouts", c.timeouts, "");
   v.Section("parking", c.parking, "Idle clients without a session of their own.");
+  v.Section("drain", c.drain, "Going without a storm of clients that come back elsewhere.");
   v.Section("limits", c.limits, "");
   v.Section("log", c.log, "");
   v.Field("control_socket", c.control_socket,

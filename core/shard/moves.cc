@@ -20,4 +20,9 @@ std::unique_ptr<MovingClient> Moves::Take(uint64_t token) {
   return client;
 }
 
+bool Moves::empty() {
+  std::lock_guard lock(mutex_);
+  return waiting_.empty();
+}
+
 }  // namespace roost

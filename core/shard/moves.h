@@ -21,6 +21,7 @@ class Moves {
   uint64_t Put(std::unique_ptr<MovingClient> client);
   // Null if there is none.
   std::unique_ptr<MovingClient> Take(uint64_t token);
+  bool empty();
 
  private:
   std::mutex mutex_;

@@ -1,8 +1,10 @@
 #include "core/shard/server.h"
 
 #include <algorithm>
+#include <ctime>
 #include <utility>
 
+#include "core/base/log.h"
 #include "core/config/resolve.h"
 #include "core/io/listener.h"
 
@@ -113,7 +115,6 @@ void Server::Run() {
   {
     std::lock_guard lock(mutex_);  // somebody may ask for figures already
     seen_.resize(common_.shards);
-    figures_.resize(common_.shards);
     running_ = common_.shards;
   }
   all_bound_ = std::make_unique<std::latch>(common_.shards);
@@ -129,22 +130,7 @@ void Server::RunShard(uint32_t index) {
   {
     Shard shard(index, common_, io);
     shard.Start(std::exchange(listeners_[index], {}));
-    uint64_t switched = 0;
-    while (!stopping()) {
-      shard.Turn(io.NowNs() + kTickNs);
-      if (switched_.load(std::memory_order_relaxed) != switched) {
-        std::lock_guard lock(mutex_);
-        switched = switched_.load(std::memory_order_relaxed);
-        shard.SetSwitches(switches_);
-      }
-      const uint64_t asked = asked_.load(std::memory_order_relaxed);
-      if (asked == seen_[index]) continue;
-      ShardFigures figures = shard.Figures();
-      std::lock_guard lock(mutex_);
-      figures_[index] = figures;
-      seen_[index] = asked;
-      answered_.notify_all();
-    }
+    ServeShard(index, shard, io);
     shard.Stop("[UNAVAILABLE] Server shutting down");
     // The last words leave; whoever does not take them in time is cut off.
     const uint64_t end =
@@ -156,23 +142,104 @@ void Server::RunShard(uint32_t index) {
   answered_.notify_all();
 }
 
-bool Server::Reload(const Config& config) {
-  std::lock_guard lock(mutex_);
-  const bool whole = TakeSwitches(config, &wanted_);
-  switches_ = std::make_shared<ParkingSwitches>(wanted_);
-  switched_.fetch_add(1, std::memory_order_relaxed);
-  return whole;
+void Server::ServeShard(uint32_t index, Shard& shard, UringIo& io) {
+  uint64_t orders = 0;
+  bool gone = false;
+  while (!stopping()) {
+    shard.Turn(io.NowNs() + kTickNs);
+    if (ends_asked_.load(std::memory_order_relaxed) != 0) BeginEnd();
+    TakeOrders(shard, &orders);
+    AnswerQuestion(index, shard);
+    if (shard.drained() != gone) {
+      gone = !gone;
+      gone ? ++gone_ : --gone_;
+    }
+    // One on its way between two of them is told BYE by the one that it comes to.
+    if (gone && gone_ == common_.shards && common_.moves.empty()) RequestStop();
+  }
 }
 
-std::vector<ShardFigures> Server::Figures() {
+void Server::TakeOrders(Shard& shard, uint64_t* taken) {
+  if (orders_.load(std::memory_order_relaxed) == *taken) return;
+  std::lock_guard lock(mutex_);
+  *taken = orders_.load(std::memory_order_relaxed);
+  if (switches_ != nullptr) shard.SetSwitches(switches_);
+  if (plan_) shard.Drain(*plan_);
+}
+
+void Server::AnswerQuestion(uint32_t index, Shard& shard) {
+  const uint64_t asked = asked_.load(std::memory_order_relaxed);
+  if (asked == seen_[index]) return;
+  std::shared_ptr<const std::function<void(uint32_t, Shard&)>> question;
+  {
+    std::lock_guard lock(mutex_);
+    question = question_;
+  }
+  (*question)(index, shard);
+  std::lock_guard lock(mutex_);
+  seen_[index] = asked;
+  answered_.notify_all();
+}
+
+void Server::RequestEnd() {
+  const bool again = ends_asked_.fetch_add(1, std::memory_order_relaxed) != 0;
+  if (again || config_.drain.on_stop_s == 0) RequestStop();
+}
+
+// What a signal could only ask for.
+void Server::BeginEnd() {
+  static constexpr uint32_t kBegun = 1u << 30;
+  if (ends_asked_.load(std::memory_order_relaxed) >= kBegun) return;
+  if (ends_asked_.fetch_or(kBegun, std::memory_order_relaxed) < kBegun) {
+    Drain(static_cast<uint64_t>(config_.drain.on_stop_s));
+  }
+}
+
+void Server::Drain(uint64_t over_s) {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);  // as the Ios do
+  const uint64_t now_ns =
+      SecondsToNs(static_cast<uint64_t>(now.tv_sec)) + static_cast<uint64_t>(now.tv_nsec);
+  const auto accepting_s = static_cast<uint64_t>(config_.drain.accept_s);
+  Log(LogLevel::kInfo, "drain", {{"over_s", std::to_string(over_s)}});
+  std::lock_guard lock(mutex_);
+  plan_ = DrainPlan::Make(now_ns, over_s, accepting_s);
+  drains_.fetch_add(1, std::memory_order_relaxed);
+  orders_.fetch_add(1, std::memory_order_relaxed);
+}
+
+uint64_t Server::Kick(const std::string& login) {
+  const auto kicked = std::make_shared<std::atomic<uint64_t>>(0);
+  Ask([kicked, login](uint32_t, Shard& shard) { *kicked += shard.Kick(login); });
+  Log(LogLevel::kInfo, "kick", {{"user", login}, {"clients", std::to_string(*kicked)}});
+  return *kicked;
+}
+
+bool Server::Ask(std::function<void(uint32_t index, Shard& shard)> question) {
+  std::lock_guard asking(asking_);
   std::unique_lock lock(mutex_);
+  question_ = std::make_shared<const std::function<void(uint32_t, Shard&)>>(std::move(question));
   const uint64_t asked = asked_.fetch_add(1) + 1;
   answered_.wait(lock, [&] {
     return running_ < common_.shards ||
            std::all_of(seen_.begin(), seen_.end(), [&](uint64_t seen) { return seen >= asked; });
   });
-  if (running_ < common_.shards) return {};
-  return figures_;
+  return running_ == common_.shards;
+}
+
+bool Server::Reload(const Config& config) {
+  std::lock_guard lock(mutex_);
+  const bool whole = TakeSwitches(config, &wanted_);
+  switches_ = std::make_shared<ParkingSwitches>(wanted_);
+  orders_.fetch_add(1, std::memory_order_relaxed);
+  return whole;
+}
+
+std::vector<ShardFigures> Server::Figures() {
+  const auto figures = std::make_shared<std::vector<ShardFigures>>(common_.shards);
+  const bool whole =
+      Ask([figures](uint32_t index, Shard& shard) { (*figures)[index] = shard.Figures(); });
+  return whole ? *figures : std::vector<ShardFigures>();
 }
 
 }  // namespace roost

@@ -2,15 +2,21 @@
 // shard.
 //
 // Create opens listeners, resolves stores, loads certificates and asks the kernel what it can do,
-// and says what is wrong and what to do about it. Run blocks until RequestStop (async-signal-safe).
+// and says what is wrong and what to do about it. Run blocks until RequestStop, or until a drain
+// has told the last client BYE:
+//
+//   kServing --Drain, RequestEnd--> kAccepting --drain.accept_s--> kClosing --nobody left-->
+//   kStopping any --RequestStop--> kStopping: whoever is left is told BYE at once
 #ifndef ROOST_CORE_SHARD_SERVER_H_
 #define ROOST_CORE_SHARD_SERVER_H_
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <latch>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -28,9 +34,28 @@ class Server {
 
   // Starts the threads; returns when all have ended.
   void Run();
+  // These two are async-signal-safe.
   void RequestStop() { stopping_.store(true, std::memory_order_relaxed); }
+  // Drains over drain.on_stop_s, or stops where that is 0; asked again, it stops at once.
+  void RequestEnd();
   bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
+  // Tells all clients BYE, spread over so many seconds, and ends. Any thread; asked again, the new
+  // time counts.
+  void Drain(uint64_t over_s);
+  // About to go, whether clients know it or not: nobody should be sent here any more.
+  bool draining() const {
+    return stopping() || ends_asked_.load(std::memory_order_relaxed) != 0 ||
+           drains_.load(std::memory_order_relaxed) != 0;
+  }
+  uint64_t drain_over_s() const { return static_cast<uint64_t>(config_.drain.over_s); }
+  // BYE to all clients of a user, by login name; returns how many. Any thread.
+  uint64_t Kick(const std::string& login);
+
+  // Runs `question` once on the thread of each shard, each within kTickNs or so; returns when all
+  // have. False once stopped: some may be running it yet, so it must own what it refers to. Any
+  // thread but theirs; one at a time, others wait.
+  bool Ask(std::function<void(uint32_t index, Shard& shard)> question);
   // Figures of all shards, each taken by its own thread within kTickNs or so. Any thread; empty
   // once stopped.
   std::vector<ShardFigures> Figures();
@@ -51,6 +76,10 @@ class Server {
   bool LoadTls(std::string* error);
   bool ResolveStores(std::string* error);
   void RunShard(uint32_t index);
+  void ServeShard(uint32_t index, Shard& shard, UringIo& io);
+  void TakeOrders(Shard& shard, uint64_t* taken);
+  void AnswerQuestion(uint32_t index, Shard& shard);
+  void BeginEnd();
 
   const Config config_;
   std::unique_ptr<const Router> router_;
@@ -60,17 +89,22 @@ class Server {
   std::vector<std::string> bound_;
   std::string description_;
   std::atomic<bool> stopping_{false};
+  std::atomic<uint32_t> ends_asked_{0};  // by signals
+  std::atomic<uint32_t> drains_{0};
+  std::atomic<uint32_t> gone_{0};  // shards that are drained
 
   std::unique_ptr<std::latch>
-      all_bound_;  // a ring takes no socket from another before its thread has bound it
+      all_bound_;      // a ring takes no socket from another before its thread has bound it
+  std::mutex asking_;  // taken before mutex_
   std::mutex mutex_;
   std::condition_variable answered_;
   std::atomic<uint64_t> asked_{0};
   std::vector<uint64_t> seen_;
-  std::vector<ShardFigures> figures_;
+  std::shared_ptr<const std::function<void(uint32_t, Shard&)>> question_;
   Config wanted_;  // config_ with the switches as they are now
   std::shared_ptr<const ParkingSwitches> switches_;
-  std::atomic<uint64_t> switched_{0};
+  std::optional<DrainPlan> plan_;
+  std::atomic<uint64_t> orders_{0};  // how often switches_ or plan_ were set
   uint32_t running_ = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "core/shard/shard.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "core/client/client.h"
@@ -8,6 +9,11 @@
 #include "core/park/audit.h"
 
 namespace roost {
+namespace {
+
+constexpr std::string_view kStopping = "[UNAVAILABLE] Server shutting down";
+
+}  // namespace
 
 Shard::Shard(uint32_t index, ShardCommon& common, Io& io)
     : index_(index),
@@ -43,7 +49,10 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io)
     clients_.EndAllOf(user);
     feeds_.EndAllOf(user);
   });
-  loop_.set_work([this] { return clients_.Work(); });
+  loop_.set_work([this] {
+    const bool more = StepDrain();
+    return clients_.Work() || more;
+  });
 }
 
 std::vector<std::unique_ptr<Dialer>> Shard::MakeDialers(Loop& loop, const ShardCommon& common) {
@@ -73,7 +82,8 @@ void Shard::Start(const std::vector<ListenerDescriptor>& listeners) {
 }
 
 int Shard::Turn(uint64_t deadline_ns) {
-  const int done = loop_.Turn(std::min(deadline_ns, clients_.NextDeadlineNs()));
+  const uint64_t own = std::min(clients_.NextDeadlineNs(), NextDrainNs());
+  const int done = loop_.Turn(std::min(deadline_ns, own));
   PaceAccepts();
   return done;
 }
@@ -157,9 +167,42 @@ void Shard::OnSent(Owner owner, SocketId, int error) {
   if (Clients::Owns(owner)) clients_.OnSent(owner, error);
 }
 
-void Shard::Stop(std::string_view reason) {
+void Shard::CloseListeners() {
   for (size_t i = 0; i < listeners_.size(); ++i) loop_.io().CloseListener(i);
   listeners_.clear();
+}
+
+void Shard::Drain(const DrainPlan& plan) {
+  uint8_t seed[8];
+  loop_.io().Random(seed);
+  plan_ = plan;
+  pace_.emplace(plan, std::accumulate(seed, seed + sizeof seed, uint64_t{0},
+                                      [](uint64_t all, uint8_t byte) { return all << 8 | byte; }));
+}
+
+uint64_t Shard::NextDrainNs() const {
+  if (!plan_) return kNever;
+  if (!listeners_.empty()) return plan_->accepting_ns;
+  if (clients_.size() == 0) return kNever;
+  return std::min(plan_->end_ns, clients_.staying() != 0 ? pace_->NextNs() : kNever);
+}
+
+// True: more of it waits.
+bool Shard::StepDrain() {
+  const uint64_t now = loop_.now_ns();
+  if (!plan_ || now < plan_->accepting_ns) return false;
+  CloseListeners();
+  if (now >= plan_->end_ns) {
+    clients_.ByeAll(kStopping);
+    return false;
+  }
+  const uint32_t due = pace_->Take(now, clients_.staying());
+  clients_.Drain(due);
+  return due == DrainPace::kPerTurn;
+}
+
+void Shard::Stop(std::string_view reason) {
+  CloseListeners();
   feeds_.auditor().SetPeriod(0);
   clients_.ByeAll(reason);
 }
@@ -183,6 +226,8 @@ ShardFigures Shard::Figures() {
     if (cell.phase == ClientPhase::kParked && cell.idling) ++f.idling;
   });
   f.users = users_.size();
+  f.draining = plan_ ? 1 : 0;
+  f.listeners = listeners_.size();
   for (const auto& dialer : dialers_) {
     const DialerStats s = dialer->stats();
     f.sessions.opened += s.opened, f.sessions.refused += s.refused;

@@ -16,12 +16,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/client/clients.h"
 #include "core/client/services.h"
 #include "core/shard/capability_probe.h"
+#include "core/shard/drain.h"
 #include "core/shard/moves.h"
 
 namespace roost {
@@ -51,6 +53,8 @@ struct MemoryFigures {
 struct ShardFigures {
   uint64_t clients = 0, entering = 0, attached = 0, parked = 0, asleep = 0, idling = 0;
   uint64_t users = 0, log_events = 0;
+  uint64_t draining = 0;   // 1: it is
+  uint64_t listeners = 0;  // open
   DialerStats sessions;
   FeedStats feeds;
   ClientStats client_stats;
@@ -74,6 +78,13 @@ class Shard final : private IoHandler, private Mover {
   void Stop(std::string_view reason);
   uint32_t clients() const { return clients_.size(); }
   void SetSwitches(std::shared_ptr<const ParkingSwitches> switches);
+  // Stops to accept and tells clients BYE by and by, each between two commands if it can be waited
+  // for. A later plan takes the place of an earlier one.
+  void Drain(const DrainPlan& plan);
+  // Accepts nobody any more, and nobody is left.
+  bool drained() const { return plan_ && listeners_.empty() && clients_.size() == 0; }
+  // BYE to all clients of a user; returns how many. None where the user is another shard's.
+  uint32_t Kick(std::string_view login) { return clients_.Kick(login); }
   // Feeds in search of a session.
   uint64_t recovering() { return feeds_.stats().recovering; }
   ShardFigures Figures();
@@ -96,6 +107,9 @@ class Shard final : private IoHandler, private Mover {
 
   static std::vector<std::unique_ptr<Dialer>> MakeDialers(Loop& loop, const ShardCommon& common);
   void PaceAccepts();
+  void CloseListeners();
+  bool StepDrain();
+  uint64_t NextDrainNs() const;
   uint64_t ShareOf(int limit) const;
 
   const uint32_t index_;
@@ -110,6 +124,8 @@ class Shard final : private IoHandler, private Mover {
   CapabilityProbe probe_;
   std::vector<ListenerDescriptor> listeners_;
   bool accepting_ = true;
+  std::optional<DrainPlan> plan_;
+  std::optional<DrainPace> pace_;
 };
 
 }  // namespace roost

@@ -114,6 +114,7 @@ void ModelClient::Hear(const std::string& text) {
   world_.transcript.Add(world_.wires.now_ns(), user_, name() + " <", text);
   // What a store says that is out of its mind, it says to its own client alone.
   if (world_.faults && text.find("GARBAGE") != std::string::npos) return;
+  if (heard_bye_ && !said_logout_) return Wrong("told something behind its BYE: " + text);
   if (StartsWith(text, "* ")) return HearUntagged(text);
   if (StartsWith(text, "+")) return HearContinuation();
   HearTagged(text);
@@ -221,6 +222,7 @@ bool ModelClient::IsDue(std::string_view bye) const {
   const auto says = [bye](std::string_view words) { return bye.find(words) != bye.npos; };
   const ModelStore& store = world_.store;
   if (says("Too much has changed") || says("Too far behind")) return world_.small_log;
+  if (says("shutting down") || says("by the administrator")) return world_.ends;
   if (says("did not answer a command")) return heard_untagged_bad_;
   // It guesses passwords at times, or they change.
   if (says("Too many failed logins")) return refused_logins_ >= 2;

@@ -137,6 +137,8 @@ Scenario Scenario::FromSeed(uint64_t seed, const Options& options) {
   }
   if (Rng(seed * 5 + 11).Chance(0.3)) s.traits.overtaken_lists = 0.5;
   if (Rng(seed * 7 + 5).Chance(0.2)) s.traits.alerts = 0.1;
+  Rng ends(seed * 11 + 13);
+  if (!options.direct && ends.Chance(0.25)) s.ends_per_s = ends.Chance(0.5) ? 0.05 : 0.3;
   s.config = MakeConfig(rng, s.faults);
   Rng audits(seed * 5 + 11);  // apart as well
   s.config.parking.audit_s = audits.Chance(0.3) ? static_cast<int>(audits.Between(1, 15)) : 0;
@@ -183,6 +185,7 @@ std::string Scenario::ToString() const {
     text += ", audits each " + std::to_string(config.parking.audit_s) + " s";
   }
   if (traits.unsolicited) text += ", unsolicited";
+  if (ends_per_s > 0) text += ", clients ended";
   if (traits.replicas > 0) text += traits.flags_lag ? ", replicas" : ", replicas but for flags";
   text += ", late by " + std::to_string(NsToMs(traits.max_delay_ns)) + " ms";
   return text;

@@ -46,6 +46,7 @@ struct Scenario {
   double changes_per_s = 1;  // by sessions past us, in all mailboxes together
   double faults_per_s = 0;
   std::vector<StoreFault> fault_kinds;
+  double ends_per_s = 0;  // clients that are drained, or users that are kicked
   SimOptions network;
   StoreTraits traits;
   Config config;

@@ -30,6 +30,7 @@ Address MakeAddress(const char* text) {
 Simulation::Simulation(const Scenario& scenario, bool keep_transcript)
     : scenario_(scenario),
       rng_(scenario.seed * 7 + 3),
+      end_rng_(scenario.seed * 13 + 1),
       network_(scenario.seed, scenario.network),
       runner_(&network_),
       store_wires_(*network_.AddIo(kStoreSet)),
@@ -87,7 +88,7 @@ void Simulation::MakeClients() {
   world_ = std::make_unique<ClientWorld>(
       ClientWorld{client_wires_, scenario_.direct ? store_address_ : roost_address_, transcript_,
                   violations_, client_counts_, store_, scenario_.direct, scenario_.faults,
-                  scenario_.config.parking.log_entries_max < kSmallLog});
+                  scenario_.config.parking.log_entries_max<kSmallLog, scenario_.ends_per_s> 0});
   uint64_t number = 0;
   for (const Scenario::ClientPlan& plan : scenario_.clients) {
     ++number;
@@ -139,6 +140,22 @@ void Simulation::PlanFault() {
   });
 }
 
+// Clients are sent away, as a drain or an operator does it.
+void Simulation::PlanEnd() {
+  if (scenario_.ends_per_s <= 0) return;
+  const double seconds = static_cast<double>(end_rng_.Below(2000)) / 1000 / scenario_.ends_per_s;
+  store_wires_.In(static_cast<uint64_t>(seconds * kNsPerSecond), life_, [this] {
+    if (!busy_) return;
+    if (end_rng_.Chance(0.8)) {
+      shards_[end_rng_.Below(shards_.size())]->client_table().Drain(1 + end_rng_.Chance(0.3));
+    } else {
+      const std::string& user = scenario_.clients[end_rng_.Below(scenario_.clients.size())].user;
+      for (const auto& shard : shards_) shard->Kick(user);
+    }
+    PlanEnd();
+  });
+}
+
 void Simulation::ChangeSomething() {
   const Scenario::MailboxPlan& plan = scenario_.mailboxes[rng_.Below(scenario_.mailboxes.size())];
   const std::shared_ptr<ModelMailbox> mailbox = store_.Find(plan.user, plan.name);
@@ -163,6 +180,7 @@ void Simulation::Busy() {
   busy_ = changing_ = true;
   PlanChange();
   PlanFault();
+  PlanEnd();
   RunFor(static_cast<double>(scenario_.busy_s));
   busy_ = changing_ = false;
   config_.stores[0].max_sessions_per_user = 0;  // everybody may ask for everything now
@@ -422,6 +440,8 @@ SimCounts Simulation::Count() {
     c["roost woken"] += f.feeds.woken;
     c["roost recovered"] += f.feeds.recovered;
     c["roost refused wakes"] += f.feeds.refused_wakes;
+    c["roost drained"] += f.client_stats.drained;
+    c["roost kicked"] += f.client_stats.kicked;
     c["roost logins"] += f.client_stats.logins;
     c["roost parked"] += f.client_stats.parked;
     c["roost sessions refused"] += f.sessions.refused;

@@ -52,6 +52,7 @@ class Simulation {
   void Busy();
   void PlanChange();
   void PlanFault();
+  void PlanEnd();
   void ChangeSomething();
   void BreakSomething();
   // All settled, nothing on its way, for a while; faults are over. False: not so by the far limit.
@@ -77,6 +78,7 @@ class Simulation {
 
   const Scenario scenario_;
   Rng rng_;
+  Rng end_rng_;  // its own, so that other draws do not depend on it
   Transcript transcript_;
   Violations violations_;
   SimNetwork network_;

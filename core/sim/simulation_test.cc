@@ -90,6 +90,8 @@ TEST_P(SimulationPart, EveryClientIsToldTheTruthAndNothingIsAtZero) {
                            "roost mapped commands",
                            "roost events sent",
                            "roost moved",
+                           "roost drained",
+                           "roost kicked",
                            "roost audits",
                            "roost audits unavailable",
                            "roost polls",

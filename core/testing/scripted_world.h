@@ -125,6 +125,11 @@ class ScriptedWorld {
 
   void Pass(double seconds);
   void Stop(std::string_view reason) { shard_->Stop(reason); }
+  void Drain(uint64_t over_s, uint64_t accepting_s) {
+    shard_->Drain(DrainPlan::Make(network_.NowNs(), over_s, accepting_s));
+  }
+  bool drained() const { return shard_->drained(); }
+  uint32_t Kick(std::string_view login) { return shard_->Kick(login); }
   ShardFigures figures() { return shard_->Figures(); }
   Config& config() { return config_; }
   // The switches of config() count from now on.

@@ -25,6 +25,10 @@ constexpr char kUsage[] =
     "\n"
     "  roostctl --socket PATH status          figures of all shards, as a table\n"
     "  roostctl --socket PATH status --json   the same as JSON\n"
+    "  roostctl --socket PATH drain [--over SECONDS]\n"
+    "                                         take no clients any more, tell those there are BYE\n"
+    "                                         spread over this time (drain.over_s), then end\n"
+    "  roostctl --socket PATH kick USER       tell the clients of a user BYE\n"
     "  roostctl --socket PATH reload          have the parking switches read anew from the file\n"
     "\n"
     "PATH is what the configuration of roostd says at control_socket. Only root and the user that\n"
@@ -104,6 +108,22 @@ int Reload(const std::string& path) {
   return 1;
 }
 
+int Kick(const std::string& path, const std::string& user) {
+  std::string answer;
+  if (!AskOnce(path, "kick " + user + "\n", &answer)) return 1;
+  const bool done = answer.starts_with("{\"kicked\"");
+  std::fprintf(done ? stdout : stderr, "%s", answer.c_str());
+  return done ? 0 : 1;
+}
+
+int Drain(const std::string& path, const std::string& over) {
+  std::string answer;
+  if (!AskOnce(path, over.empty() ? "drain\n" : "drain " + over + "\n", &answer)) return 1;
+  const bool done = answer.starts_with("{\"draining\"");
+  std::fprintf(done ? stdout : stderr, "%s", answer.c_str());
+  return done ? 0 : 1;
+}
+
 int Status(const std::string& path, bool json) {
   std::string error, answer;
   if (!AskOnce(path, "status\n", &answer)) return 1;
@@ -122,7 +142,7 @@ int Status(const std::string& path, bool json) {
 }
 
 int Main(int argc, char** argv) {
-  std::string path, command;
+  std::string path, command, user, over;
   bool json = false;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
@@ -130,6 +150,10 @@ int Main(int argc, char** argv) {
       path = argv[++i];
     } else if (argument.starts_with("--socket=")) {
       path = argument.substr(9);
+    } else if (argument == "--over" && i + 1 < argc) {
+      over = argv[++i];
+    } else if (argument.starts_with("--over=")) {
+      over = argument.substr(7);
     } else if (argument == "--json") {
       json = true;
     } else if (argument == "--help") {
@@ -137,6 +161,8 @@ int Main(int argc, char** argv) {
       return 0;
     } else if (command.empty() && !argument.starts_with("-")) {
       command = argument;
+    } else if (command == "kick" && user.empty() && argument.find('\n') == argument.npos) {
+      user = argument;
     } else {
       std::fprintf(stderr, "roostctl: %s is not understood; try --help\n", argv[i]);
       return 2;
@@ -144,6 +170,8 @@ int Main(int argc, char** argv) {
   }
   if (!path.empty() && command == "status") return Status(path, json);
   if (!path.empty() && command == "reload") return Reload(path);
+  if (!path.empty() && command == "drain") return Drain(path, over);
+  if (!path.empty() && command == "kick" && !user.empty()) return Kick(path, user);
   std::fputs(kUsage, stderr);
   return 2;
 }

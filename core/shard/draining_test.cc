@@ -1,0 +1,237 @@
+// How clients go when a shard is drained, and when an operator sends a user away.
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/testing/scripted_world.h"
+
+namespace roost {
+namespace {
+
+using Uids = std::vector<uint32_t>;
+const Uids kUids = {1, 2};
+constexpr std::string_view kBye = "* BYE [UNAVAILABLE] Server shutting down; please connect again";
+constexpr std::string_view kKicked = "* BYE [UNAVAILABLE] Disconnected by the administrator";
+
+class DrainTest : public ::testing::Test {
+ protected:
+  // The last that it hears.
+  void HearsBye(size_t client, std::string_view bye = kBye) {
+    EXPECT_EQ(world_.Hear(client), bye);
+    world_.Pass(0.1);
+    EXPECT_TRUE(world_.closed(client));
+    world_.HearsNothing(client, 0.1);
+  }
+  size_t Attached() {
+    const size_t session = world_.sessions_seen();
+    const size_t client = world_.LogIn();
+    world_.Select(client, session, {.uids = kUids});
+    return client;
+  }
+
+  ScriptedWorld world_;
+};
+
+TEST_F(DrainTest, TellsAllOneAfterAnotherAndIsDoneThen) {
+  std::vector<size_t> clients;
+  for (int i = 0; i < 20; ++i) {
+    clients.push_back(world_.LogIn());
+    world_.StartIdle(clients.back());
+  }
+  world_.Pass(0.1);
+  EXPECT_EQ(world_.figures().parked, 20u);
+  world_.Drain(105, 5);
+  EXPECT_EQ(world_.figures().draining, 1u);
+  world_.Pass(4.9);
+  EXPECT_EQ(world_.figures().clients, 20u);
+  EXPECT_EQ(world_.figures().listeners, 1u);
+  world_.Pass(0.2);
+  EXPECT_EQ(world_.figures().listeners, 0u);
+  EXPECT_GE(world_.figures().clients, 19u);
+  world_.Pass(47);
+  EXPECT_NEAR(static_cast<double>(world_.figures().clients), 10, 3);
+  EXPECT_FALSE(world_.drained());
+  world_.Pass(47);
+  EXPECT_EQ(world_.figures().clients, 0u);
+  EXPECT_TRUE(world_.drained());
+  EXPECT_EQ(world_.figures().client_stats.drained, 20u);
+  for (const size_t client : clients) HearsBye(client);
+}
+
+TEST_F(DrainTest, TakesClientsForAMomentAndThenNoMore) {
+  world_.Drain(100, 10);
+  world_.Pass(5);
+  const size_t client = world_.LogIn();
+  world_.Pass(6);
+  const size_t late = world_.Dial();
+  world_.HearsNothing(late, 1);
+  EXPECT_TRUE(world_.closed(late));
+  world_.Pass(90);
+  HearsBye(client);
+}
+
+TEST_F(DrainTest, TellsThoseWhoAreNotLoggedIn) {
+  const size_t client = world_.Connect();
+  world_.HoldLogins(true);
+  const size_t waiting = world_.Connect();
+  world_.Say(waiting, "a LOGIN ann secret");
+  world_.Pass(0.1);
+  world_.Drain(10, 0);
+  world_.Pass(10);
+  HearsBye(client);
+  HearsBye(waiting);
+}
+
+TEST_F(DrainTest, LetsACommandFinish) {
+  const size_t client = Attached();
+  world_.Say(client, "f FETCH 1 (BODY.PEEK[])");
+  EXPECT_EQ(world_.NextAsked(0), "f FETCH 1 (BODY.PEEK[])");
+  world_.Tell(0, "* 1 FETCH (BODY[] {10}");
+  world_.Drain(100, 0);
+  world_.Pass(80);
+  EXPECT_FALSE(world_.closed(client));
+  world_.Tell(0, "12345678");
+  world_.Tell(0, ")");
+  EXPECT_EQ(world_.Hear(client), "* 1 FETCH (BODY[] {10}\r\n12345678\r\n)");
+  world_.HearsNothing(client, 2);
+  world_.Tell(0, "f OK done");
+  EXPECT_EQ(world_.Hear(client), "f OK done");
+  HearsBye(client);
+  EXPECT_EQ(world_.sessions_open(), 0u);
+}
+
+TEST_F(DrainTest, AnswersAllThatWasSaidInOneGo) {
+  const size_t client = Attached();
+  world_.Say(client, "a NOOP\r\nb NOOP");
+  EXPECT_EQ(world_.NextAsked(0), "a NOOP");
+  world_.Drain(100, 0);
+  world_.Pass(1);
+  world_.Tell(0, "a OK done");
+  EXPECT_EQ(world_.Hear(client), "a OK done");
+  world_.HearsNothing(client, 2);
+  EXPECT_EQ(world_.NextAsked(0), "b NOOP");
+  world_.Tell(0, "b OK done");
+  EXPECT_EQ(world_.Hear(client), "b OK done");
+  HearsBye(client);
+}
+
+TEST_F(DrainTest, LetsAMessageArrive) {
+  const size_t client = Attached();
+  world_.Say(client, "p APPEND INBOX {5}");
+  world_.Pass(0.1);
+  world_.Tell(0, "+ go on");
+  EXPECT_EQ(world_.Hear(client), "+ go on");
+  world_.Drain(100, 0);
+  world_.Pass(5);
+  EXPECT_FALSE(world_.closed(client));
+  world_.SayRaw(client, "hello\r\n");
+  world_.Pass(0.1);
+  EXPECT_EQ(world_.NextAsked(0), "p APPEND INBOX {5}\r\nhello");
+  world_.Tell(0, "p OK done");
+  EXPECT_EQ(world_.Hear(client), "p OK done");
+  HearsBye(client);
+}
+
+TEST_F(DrainTest, LetsAClientThatWakesHaveItsAnswer) {
+  const size_t client = world_.LogIn();
+  world_.StartIdle(client);
+  world_.EndIdle(client);
+  world_.Pass(1);
+  world_.HoldLogins(true);
+  world_.Say(client, "l LIST \"\" %");
+  world_.Pass(0.1);
+  world_.Drain(100, 0);
+  world_.Pass(5);  // its turn passes
+  EXPECT_FALSE(world_.closed(client));
+  world_.HoldLogins(false);
+  world_.AwaitSession(1);
+  EXPECT_EQ(world_.NextAsked(1), "l LIST \"\" %");
+  world_.Tell(1, "l OK done");
+  EXPECT_EQ(world_.Hear(client), "l OK done");
+  HearsBye(client);
+}
+
+TEST_F(DrainTest, WaitsNoLongerThanItsTime) {
+  const size_t stuck = Attached();
+  world_.Say(stuck, "a NOOP");
+  EXPECT_EQ(world_.NextAsked(0), "a NOOP");
+  const size_t half = Attached();
+  world_.Say(half, "f FETCH 1 (BODY.PEEK[])");
+  EXPECT_EQ(world_.NextAsked(1), "f FETCH 1 (BODY.PEEK[])");
+  world_.Tell(1, "* 1 FETCH (BODY[] {10}");
+  world_.Drain(20, 0);
+  world_.Pass(19.9);
+  EXPECT_EQ(world_.figures().clients, 2u);
+  world_.Pass(0.2);
+  EXPECT_EQ(world_.Hear(stuck), "* BYE [UNAVAILABLE] Server shutting down");
+  world_.HearsNothing(half, 1);  // a goodbye would be the literal
+  EXPECT_TRUE(world_.closed(half));
+  EXPECT_TRUE(world_.drained());
+}
+
+TEST_F(DrainTest, TellsNothingBehindTheLastWord) {
+  const size_t client = world_.LogInAndPark(kUids);
+  world_.Drain(10, 0);
+  world_.Tell(0, "* 3 EXISTS");
+  world_.Pass(11);
+  std::vector<std::string> heard = {world_.Hear(client)};
+  if (heard.back() != kBye) heard.push_back(world_.Hear(client));
+  EXPECT_EQ(heard.back(), kBye);
+  world_.HearsNothing(client, 1);
+}
+
+TEST_F(DrainTest, TakesAnotherTimeWhenItIsToldAnew) {
+  const size_t client = world_.LogIn();
+  const size_t other = world_.LogIn();
+  world_.Drain(10'000, 0);
+  world_.Pass(1);  // the first one's turn
+  HearsBye(client);
+  world_.Drain(10, 0);
+  world_.Pass(10);
+  HearsBye(other);
+  EXPECT_TRUE(world_.drained());
+}
+
+TEST_F(DrainTest, TellsTheUsersClientsAndNobodyElses) {
+  const size_t parked = world_.LogInAndPark(kUids);
+  const size_t attached = Attached();
+  const size_t other = world_.LogIn("bob");
+  EXPECT_EQ(world_.Kick("ann"), 2u);
+  HearsBye(parked, kKicked);
+  HearsBye(attached, kKicked);
+  EXPECT_EQ(world_.Kick("ann"), 0u);
+  world_.Pass(20);
+  EXPECT_FALSE(world_.closed(other));
+  EXPECT_EQ(world_.figures().clients, 1u);
+}
+
+TEST_F(DrainTest, KicksAfterTheCommandOrATimeWhateverComesFirst) {
+  const size_t quick = Attached();
+  const size_t stuck = Attached();
+  world_.Say(quick, "a NOOP");
+  world_.Say(stuck, "a NOOP");
+  EXPECT_EQ(world_.NextAsked(0), "a NOOP");
+  EXPECT_EQ(world_.NextAsked(1), "a NOOP");
+  EXPECT_EQ(world_.Kick("ann"), 2u);
+  world_.Pass(3);
+  world_.Tell(0, "a OK done");
+  EXPECT_EQ(world_.Hear(quick), "a OK done");
+  HearsBye(quick, kKicked);
+  world_.Pass(5);
+  EXPECT_FALSE(world_.closed(stuck));
+  world_.Pass(3);
+  HearsBye(stuck, kKicked);
+}
+
+TEST_F(DrainTest, KicksWhoIsLoggingIn) {
+  world_.HoldLogins(true);
+  const size_t client = world_.Connect();
+  world_.Say(client, "a LOGIN ann secret");
+  world_.Pass(0.1);
+  EXPECT_EQ(world_.Kick("ann"), 1u);
+  HearsBye(client, kKicked);
+}
+
+}  // namespace
+}  // namespace roost
