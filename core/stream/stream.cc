@@ -161,7 +161,7 @@ void Stream::SetReading(bool reading) {
 void Stream::Arm() {
   if (phase_ == Phase::kEnded || phase_ <= Phase::kConnecting || !reading_) return;
   if (set_.io().ReceivePending(socket_)) return;
-  if (quiet_ && !HasCipherIn()) {
+  if ((quiet_ || resting_) && !HasCipherIn()) {
     set_.io().WaitReadable(socket_);
   } else {
     receive_armed_ = true;
