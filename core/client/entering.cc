@@ -68,7 +68,16 @@ void Entering::OnSecure() {
   if (listener().tls == ListenerConfig::Tls::kImplicit) Greet();
 }
 
-CapabilitySet Entering::Capabilities() const {
+const std::string& Entering::Capabilities() const {
+  Services& services = client_.services();
+  const bool may_start_tls = listener().tls == ListenerConfig::Tls::kStartTls &&
+                             !client_.stream().secure() && services.tls != nullptr;
+  std::string& text = services.capability_texts[(may_start_tls ? 2 : 0) + (MayLogIn() ? 1 : 0)];
+  if (text.empty()) text = MakeCapabilities(may_start_tls).ToString();
+  return text;
+}
+
+CapabilitySet Entering::MakeCapabilities(bool may_start_tls) const {
   const Services& services = client_.services();
   CapabilitySet set;
   const bool configured = !services.config.capabilities_before_login.empty();
@@ -84,9 +93,7 @@ CapabilitySet Entering::Capabilities() const {
     set.Remove("LITERAL-");
     for (std::string_view own : {"SASL-IR", "LITERAL+", "ID", "ENABLE", "IDLE"}) set.Add(own);
   }
-  const bool can_start =
-      listener().tls == ListenerConfig::Tls::kStartTls && !client_.stream().secure();
-  if (can_start && services.tls != nullptr) set.Add("STARTTLS");
+  if (may_start_tls) set.Add("STARTTLS");
   if (!MayLogIn()) {
     set.RemovePrefix("AUTH=");
     set.Add("LOGINDISABLED");
@@ -102,8 +109,8 @@ CapabilitySet Entering::Capabilities() const {
 }
 
 void Entering::Greet() {
-  client_.Write("* OK [CAPABILITY " + Capabilities().ToString() + "] " +
-                client_.services().config.greeting + "\r\n");
+  client_.Write("* OK [CAPABILITY " + Capabilities() + "] " + client_.services().config.greeting +
+                "\r\n");
 }
 
 void Entering::OnInput() {
@@ -163,7 +170,7 @@ void Entering::Execute(const std::string& text) {
   const Command command = ParseCommand(text);
   switch (command.kind) {
     case CommandKind::kCapability:
-      client_.Write("* CAPABILITY " + Capabilities().ToString() + "\r\n");
+      client_.Write("* CAPABILITY " + Capabilities() + "\r\n");
       return client_.Answer(command.tag, "OK Capability completed.");
     case CommandKind::kNoop:
       return client_.Answer(command.tag, "OK NOOP completed.");

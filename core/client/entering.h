@@ -46,7 +46,8 @@ class Entering final : public Talk, private SessionSink {
 
   const ListenerConfig& listener() const;
   bool MayLogIn() const;
-  CapabilitySet Capabilities() const;
+  const std::string& Capabilities() const;
+  CapabilitySet MakeCapabilities(bool may_start_tls) const;
   void Greet();
   bool TakePiece(const Piece& piece);
   bool TakeLiteralMark(const Piece& piece);

@@ -3,6 +3,7 @@
 #ifndef ROOST_CORE_CLIENT_SERVICES_H_
 #define ROOST_CORE_CLIENT_SERVICES_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -72,6 +73,8 @@ struct Services {
   std::shared_ptr<const TlsServerContext> tls;  // null: no listener has TLS
   // What all stores share, as far as they have been asked; for clients that are not logged in.
   CapabilitySet shared_capabilities;
+  // What is said of it, by kind of connection (Entering::Capabilities); empty until it is wanted.
+  std::array<std::string, 4> capability_texts{};
   std::vector<Address> listener_addresses{};  // as bound, in the order of Config::listeners
   std::shared_ptr<const ParkingSwitches> switches{};
 };

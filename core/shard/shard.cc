@@ -36,9 +36,12 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io)
                 common.tls,
                 {},
                 {},
+                {},
                 std::make_shared<ParkingSwitches>(*common.config)},
-      probe_(loop_, dialers_,
-             [this](const CapabilitySet& shared) { services_.shared_capabilities = shared; }) {
+      probe_(loop_, dialers_, [this](const CapabilitySet& shared) {
+        services_.shared_capabilities = shared;
+        services_.capability_texts = {};
+      }) {
   clients_.set_services(&services_);
   for (auto& dialer : dialers_) {
     dialer->set_reclaim([this, store = dialer->target().index](const std::string& login) {
