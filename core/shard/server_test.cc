@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -64,7 +65,14 @@ class ClientSocket {
   // Up to its end; less when nothing more comes.
   std::string Line() {
     std::string line;
-    for (char c; line.find('\n') == line.npos && read(fd_, &c, 1) == 1;) line += c;
+    char c = 0;
+    while (line.find('\n') == line.npos) {
+      // A signal ends a read with a time-out; the kernel sends them for what a ring leaves behind.
+      const ssize_t n = read(fd_, &c, 1);
+      if (n < 0 && errno == EINTR) continue;
+      if (n != 1) break;
+      line += c;
+    }
     return line;
   }
 
