@@ -63,6 +63,17 @@ def kernel_bytes():
     return statistics.median(looks)
 
 
+def usable_cpus():
+    return sorted(os.sched_getaffinity(0))
+
+
+def placed(cpus, measured):
+    """How a process is started on these: one that is measured has the first to itself, where there are two."""
+    if len(cpus) < 2:
+        return {}
+    return {"preexec_fn": lambda: os.sched_setaffinity(0, cpus[:1] if measured else cpus[1:])}
+
+
 def places_for(sockets):
     """How many shards so many sockets need, each with a table as large as RLIMIT_NOFILE."""
     # Of a shard's descriptors: users are spread over shards unevenly.
@@ -74,11 +85,12 @@ class World:
     """A store and a roostd in front of it.
 
     options: bin, clients (for deadlines), shards, store_tls. settings: more of roostd's configuration; a mapping in
-    it is added to what is there.
+    it is added to what is there. pin: what is measured has a CPU of its own, away from all else, where there are two.
     """
 
-    def __init__(self, options, store_arguments=(), settings=None):
+    def __init__(self, options, store_arguments=(), settings=None, pin=False):
         self.options = options
+        self.cpus = usable_cpus() if pin else []
         self.bin = Path(options.bin)
         self.stack = contextlib.ExitStack()
         self.directory = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="roost-bench-")))
@@ -91,9 +103,10 @@ class World:
             self.close()
             raise
 
-    def spawn(self, arguments, ready, stream, **more):
+    def spawn(self, arguments, ready, stream, measured=False, **more):
         """Starts a program; returns it and what it said up to the line that has `ready` in it."""
-        process = subprocess.Popen([str(a) for a in arguments], text=True, **{stream: subprocess.PIPE}, **more)
+        process = subprocess.Popen([str(a) for a in arguments], text=True, **{stream: subprocess.PIPE},
+                                   **placed(self.cpus, measured), **more)
         self.stack.callback(self._end, process)
         lines = []
         for line in getattr(process, stream):
@@ -154,7 +167,7 @@ class World:
         """roostd, at the same address as the one before if there was one."""
         (self.directory / "roost.yaml").write_text(json.dumps(self.config))  # JSON is YAML
         self.roostd, said = self.spawn([self.bin / "roostd", f"--config={self.directory / 'roost.yaml'}"],
-                                       "roostd: ready", "stderr")
+                                       "roostd: ready", "stderr", measured=True)
         self.address = re.search(r"listening on (\S+)", said).group(1)
         self.config["listeners"][0]["address"] = self.address
         self.empty = self.pss()
@@ -213,7 +226,7 @@ class World:
         run = subprocess.run(
             [str(a) for a in (self.bin / "roost-load", *([] if bare else [f"--server={server or self.address}"]),
                               f"--json={result}", *arguments)],
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **placed(self.cpus, False))
         if run.returncode != 0:
             raise RuntimeError(f"roost-load {' '.join(map(str, arguments))}:\n{run.stdout[-4000:]}")
         return json.loads(result.read_text())
@@ -269,7 +282,8 @@ class World:
         load = subprocess.Popen(
             [self.bin / "roost-load", f"--server={self.address}", f"--clients={clients}",
              f"--clients-per-user={per_user}", f"--first-user={first_user}",
-             f"--threads={max(2, clients // 12_000)}", "--hold=86400", "--entering=200", "--retries=5"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+             f"--threads={max(2, clients // 12_000)}", "--hold=86400", "--entering=200", "--retries=5"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **placed(self.cpus, False))
         self.stack.callback(self._end, load)
         self.loads.append(load)
         return self.await_status(lambda s: s["parked"] >= before + clients and s["asleep"] >= before + clients,
