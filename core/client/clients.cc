@@ -145,31 +145,33 @@ bool Clients::SendAsleep(ClientCell& c, std::string_view plaintext) {
 }
 
 void Clients::OnNews(Feed& feed) {
+  std::vector<Handle> told;
+  told.reserve(feed.subscriber_count);
   feed.subscribers.ForEach(subscriber_links(), [&](uint32_t index) {
     ClientCell& c = cells_[index];
     if (!c.idling || c.queued || c.cursor == feed.head()) return;
     c.queued = true;
-    news_.push_back(Handle(kOwnerKind, index, c.generation));
+    told.push_back(Handle(kOwnerKind, index, c.generation));
   });
+  news_.Push(std::move(told));
   if (feed.subscriber_count == 0) Trim(feed);
 }
 
 bool Clients::Work() {
-  int budget = kSendsPerTurn;
-  Feed* last = nullptr;
-  while (!news_.empty() && budget > 0) {
-    const Handle handle = news_.front();
-    news_.pop_front();
-    if (cells_.Find(handle.index(), handle.generation()) == nullptr) continue;
-    ClientCell& c = cells_[handle.index()];
-    c.queued = false;
-    Feed* feed = c.feed;
-    CatchUp(handle.index());
-    --budget;
-    if (last != nullptr && last != feed) Trim(*last);
-    last = feed;
+  Feed* told = nullptr;  // of the event whose turn it is
+  for (int budget = kSendsPerTurn; budget > 0 && !news_.empty();) {
+    const News::Next next = news_.Take();
+    if (cells_.Find(next.cell.index(), next.cell.generation()) != nullptr) {
+      ClientCell& c = cells_[next.cell.index()];
+      c.queued = false;
+      if (c.feed != nullptr) told = c.feed;
+      CatchUp(next.cell.index());
+      --budget;
+    }
+    // Trimming looks at all subscribers: of a crowd once, at its end.
+    if (next.ends_event && told != nullptr) Trim(*told);
+    if (next.ends_row) told = nullptr;
   }
-  if (last != nullptr) Trim(*last);
   EndKicked();
   timers_.Advance(links(), loop_.now_ns(), kTimersPerTurn, [this](uint32_t index) { Fire(index); });
   return !news_.empty();

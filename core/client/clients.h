@@ -3,8 +3,9 @@
 //
 // What it is: the slab, the subscription lists, fan-out, heartbeats. An event is rendered once for
 // each class and cursor in use, then sealed and sent for each subscriber; at most kSendsPerTurn of
-// them in one turn. What it is not: it reads nothing from clients; a cell that becomes readable
-// gets a Client (client.h).
+// them in one turn, by turns (news.h): an event for a crowd holds others of the shard up for some
+// turns at most. What it is not: it reads nothing from clients; a cell that becomes readable gets a
+// Client (client.h).
 //
 // Invariants
 //  1. A parked client in IDLE is told the log in order, all or nothing: its cursor moves when the
@@ -29,6 +30,7 @@
 #include "core/base/timer_wheel.h"
 #include "core/client/cell.h"
 #include "core/client/client_ids.h"
+#include "core/client/news.h"
 #include "core/park/feeds.h"
 #include "core/stream/loop.h"
 
@@ -39,7 +41,9 @@ struct Services;
 class Clients final : public Subscribers {
  public:
   static constexpr uint8_t kOwnerKind = 2;
-  static constexpr int kSendsPerTurn = 256;
+  // A send takes about 10 us, and what leads to an event's sends takes three turns.
+  static constexpr int kSendsPerTurn = 64;
+  static_assert(kSendsPerTurn > int{News::kInARow});
   static constexpr int kTimersPerTurn = 1024;
   static constexpr uint64_t kKickSeconds = 10;
 
@@ -141,7 +145,7 @@ class Clients final : public Subscribers {
   Slab<ClientCell> cells_;
   ClientIds ids_;
   TimerWheel timers_;
-  std::deque<Handle> news_;  // cells with something to be told, in order
+  News news_;
   struct Kicked {
     Handle cell;
     uint64_t at_ns;

@@ -34,6 +34,26 @@ TEST(Clients, TellsEveryIdlingSubscriberAndNobodyElse) {
   EXPECT_EQ(world.Hear(quiet), "* 1 EXPUNGE");
 }
 
+TEST(Clients, TellsACrowdInManyTurnsAndForgetsWhatAllWereTold) {
+  constexpr size_t kCrowd = 3 * Clients::kSendsPerTurn + 5;
+  ScriptedWorld world;
+  std::vector<size_t> crowd = {world.LogInAndPark({1})};
+  while (crowd.size() < kCrowd) crowd.push_back(world.LogInAndJoin({1}));
+  const size_t other = world.LogInAndPark({1}, "bob");
+  const size_t others_session = world.sessions_seen() - 1;
+  world.Pass(1);
+  ASSERT_EQ(world.figures().asleep, kCrowd + 1);
+  world.Tell(0, "* 1 FETCH (FLAGS (\\Seen))");
+  world.Tell(others_session, "* 1 FETCH (FLAGS (\\Deleted))");
+  EXPECT_EQ(world.Hear(other), "* 1 FETCH (FLAGS (\\Deleted))");
+  for (const size_t client : crowd) {
+    ASSERT_EQ(world.Hear(client), "* 1 FETCH (FLAGS (\\Seen))");
+  }
+  world.Pass(1);
+  EXPECT_EQ(world.figures().client_stats.events_sent, kCrowd + 1);
+  EXPECT_EQ(world.figures().log_events, 0u);
+}
+
 TEST(Clients, BeatsForThoseInIdleOnly) {
   ScriptedWorld world;
   world.config().timeouts.heartbeat_s = 30;
