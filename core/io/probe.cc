@@ -22,8 +22,10 @@
 namespace roost {
 namespace {
 
-// Everything asked for happens at once on loopback, or not at all.
-constexpr uint64_t kPatienceNs = 500 * kNsPerMs;
+// What a kernel lacks it says at once; what it has may take a while on a machine that starts much
+// else in that moment.
+constexpr uint64_t kPatienceNs = 10 * kNsPerSecond;
+constexpr uint64_t kLookNs = 50 * kNsPerMs;
 constexpr uint32_t kBufferBytes = 256;
 
 std::string ReadWord(const char* path) {
@@ -162,7 +164,7 @@ class Prober {
         completion.result = -ETIME;
         break;
       }
-      ring_->Turn(kPatienceNs / 10);
+      ring_->Turn(kLookNs);
       other_->Turn(0);
     }
     error_ = completion.result < 0 ? -completion.result : 0;
