@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -24,6 +25,11 @@ from harness.imap import Client, trusting
 from harness.process import DEADLINE, Process, free_port, wait_until
 from harness.roost import RoostStore
 
+try:
+    import yaml
+except ImportError:
+    yaml = None
+
 PROFILE = json.loads((ROOT / "k8s/node/roostd.json").read_text(encoding="utf-8"))
 USER = 10001  # as in k8s/base
 RELEASE = "bookworm"
@@ -34,6 +40,7 @@ def why_not():
     if os.geteuid() != 0:
         return "making a root file system needs root"
     missing = [name for name in ("mmdebstrap", "dpkg-shlibdeps", "file") if not shutil.which(name)]
+    missing += [] if yaml else ["python3-yaml"]
     return f"not installed: {' '.join(missing)}; tools/setup --test installs them" if missing else ""
 
 
@@ -133,18 +140,22 @@ class ContainerTest(unittest.TestCase):
             shutil.copy(file, cls.etc / name)
             os.chown(cls.etc / name, 0, USER)
             os.chmod(cls.etc / name, 0o440)
-        (cls.etc / "roost.yaml").write_text(json.dumps({
-            "listeners": [{"address": f"127.0.0.1:{cls.port}", "tls": "implicit"}],
-            "certificates": [{"chain_file": "chain.pem", "key_file": "key.pem"}],
-            "stores": [{"name": "main", "addresses": [f"localhost:{cls.store.imap_port}"]}],
-            "control_socket": "/run/roost/control",
-            "shards": 2,
-        }), encoding="utf-8")
+        (cls.etc / "roost.yaml").write_text(json.dumps(cls.configuration()), encoding="utf-8")
         (cls.directory / "hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")
         tried = subprocess.run(cls.runc("run", "--bundle", cls.bundle(PROFILE, ["/bin/true"]), cls.name("try")),
                                capture_output=True, text=True, check=False)
         if tried.returncode != 0:
             raise unittest.SkipTest(f"runc cannot run a container on this machine: {tried.stderr.strip()}")
+
+    @classmethod
+    def configuration(cls):
+        """The one of k8s/base, with this machine's places in it."""
+        config = yaml.safe_load((ROOT / "k8s/base/roost.yaml").read_text(encoding="utf-8"))
+        config["listeners"] = [{"address": f"127.0.0.1:{cls.port}", "tls": "implicit"}]
+        config["certificates"] = [{"chain_file": "chain.pem", "key_file": "key.pem"}]
+        config["stores"] = [{"name": "main", "addresses": [f"localhost:{cls.store.imap_port}"]}]
+        config["drain"] = {"on_stop_s": 2, "accept_s": 0}
+        return config
 
     @classmethod
     def runc(cls, *arguments):
@@ -198,7 +209,7 @@ class ContainerTest(unittest.TestCase):
         return container
 
     def serve(self, what, profile):
-        """All that roostd does in a day: handshake, login, parking, news, waking, the control socket, the end."""
+        """All that roostd does in a day: handshake, login, parking, news, waking, questions, the end."""
         container = self.start(what, profile)
         container.wait_ready(lambda: "roostd: ready" in container.log())
         client = Client("127.0.0.1", self.port, "implicit", trusting(self.authority.ca_file))
@@ -212,7 +223,10 @@ class ContainerTest(unittest.TestCase):
         client.done()
         client.ok("FETCH 1 BODY.PEEK[TEXT]").find(rb"Hello")
         self.roostctl(what, "reload")
-        self.assertEqual(container.stop(), 0, container.log())
+        client.idle()
+        container.signal(signal.SIGTERM)
+        client.wait_untagged(rb"^\* BYE")
+        self.assertEqual(container.popen.wait(DEADLINE), 0, container.log())
         self.assertIn("roostd: stopped", container.log())
         return container.log()
 

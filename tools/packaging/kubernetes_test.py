@@ -1,0 +1,286 @@
+#!/usr/bin/python3
+"""k8s/: what kustomize makes of it is what k8s/rendered shows, the cluster's kinds have such fields, its parts fit
+each other, and roostd takes its configuration.
+
+  kubernetes_test.py --update    render anew; look at the difference before it is committed
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from packages import ROOT
+
+try:
+    import yaml
+except ImportError:
+    yaml = None
+try:
+    from kubernetes import client as models
+except ImportError:
+    models = None
+
+from harness.certificates import Authority
+from harness.roost import check_config
+
+K8S = ROOT / "k8s"
+RENDERED = {"base": "base", "node": "node", "aws": "overlays/aws", "gcp": "overlays/gcp", "azure": "overlays/azure"}
+SECCOMP_DIRECTORY = "/var/lib/kubelet/seccomp/"
+# What the kernel needs for an idle socket and Roost for a client alone in its mailbox, in bytes; k8s/README.md says
+# where they are from.
+SOCKET, CLIENT = 3785, 1423
+# The shortest time after which a common balancer forgets a quiet connection (Azure), in seconds.
+SHORTEST_BALANCER = 240
+
+
+def render(directory):
+    # Of two versions one warns that the other's dialect is old.
+    return subprocess.run(["kubectl", "kustomize", str(directory)], check=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True).stdout
+
+
+def unhashed(text):
+    """Without the hash that kustomize ends generated names with: its versions do not agree on it."""
+    return re.sub(r"(name: roost-seccomp)-[a-z0-9]{10}$", r"\1", text, flags=re.M)
+
+
+def kept(name):
+    return (K8S / "rendered" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def objects(text):
+    """{(kind, name): object}; without the empty labels that an older kustomize leaves where it merged."""
+    found = list(yaml.safe_load_all(text))
+    for o in found:
+        o["metadata"] = {key: value for key, value in o["metadata"].items() if value != {}}
+    return {(o["kind"], o["metadata"]["name"]): o for o in found}
+
+
+@unittest.skipUnless(yaml, "python3-yaml is not installed; tools/setup --test installs it")
+class Case(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.base, cls.node = objects(unhashed(kept("base"))), objects(unhashed(kept("node")))
+        cls.pod = cls.base["Deployment", "roost"]["spec"]["template"]
+        cls.roostd = cls.pod["spec"]["containers"][0]
+        cls.config_text = cls.base["ConfigMap", "roost"]["data"]["roost.yaml"]
+        cls.config = yaml.safe_load(cls.config_text)
+
+
+class RenderTest(Case):
+    @unittest.skipUnless(shutil.which("kubectl"), "no kubectl; tools/setup --test installs one")
+    def test_what_is_kept_is_what_kustomize_renders(self):
+        for name in RENDERED:
+            with self.subTest(name):
+                now, then = objects(unhashed(render(K8S / RENDERED[name]))), objects(unhashed(kept(name)))
+                self.assertEqual(now, then, f"render anew: {__file__} --update")
+
+    def test_an_overlay_is_the_base_with_another_service_and_image(self):
+        for name in ("aws", "gcp", "azure"):
+            overlay = objects(kept(name))
+            self.assertEqual(set(overlay), set(self.base))
+            changed = {key for key in overlay if overlay[key] != self.base[key]}
+            self.assertEqual(changed, {("Service", "roost"), ("Deployment", "roost")})
+            image = overlay["Deployment", "roost"]["spec"]["template"]["spec"]["containers"][0]["image"]
+            self.assertRegex(image, r"^\S+/roost:\d")
+
+
+    @unittest.skipUnless(shutil.which("kubectl"), "no kubectl; tools/setup --test installs one")
+    def test_an_installation_made_as_the_readme_says_has_its_own_configuration(self):
+        readme = (K8S / "README.md").read_text(encoding="utf-8")
+        addition = re.search(r"<<'YAML'\n(.*?)^YAML$", readme, re.M | re.S).group(1)
+        with tempfile.TemporaryDirectory(prefix="roost-k8s-") as directory:
+            mine = Path(directory) / "my-cluster"
+            shutil.copytree(K8S, Path(directory) / "k8s")
+            shutil.copytree(K8S / "overlays/aws", mine)
+            kustomization = (mine / "kustomization.yaml").read_text(encoding="utf-8")
+            self.assertIn("sed -i 's#../../base#../k8s/base#'", readme)
+            (mine / "kustomization.yaml").write_text(
+                kustomization.replace("../../base", "../k8s/base") + addition, encoding="utf-8")
+            config = self.config_text.replace("imap.example.com", "imap.mine.example")
+            (mine / "roost.yaml").write_text(config, encoding="utf-8")
+            made = objects(render(mine))
+        expected = objects(kept("aws"))
+        expected["ConfigMap", "roost"]["data"]["roost.yaml"] = config
+        self.assertEqual(made, expected)
+
+
+# Where the package's models are older than the manifests: the same fields under another name, and fields since then.
+NEWER_KIND = {"autoscaling/v2": "autoscaling/v2beta2"}
+
+
+class SchemaTest(Case):
+    @unittest.skipUnless(models, "python3-kubernetes is not installed; tools/setup --test installs it")
+    def test_every_field_is_one_of_its_kind_and_none_lacks(self):
+        for name in RENDERED:
+            for o in objects(kept(name)).values():
+                version = NEWER_KIND.get(o["apiVersion"], o["apiVersion"]).rpartition("/")[2]
+                self.check(o, version[0].upper() + version[1:] + o["kind"], f"{name}: {o['kind']}")
+
+    def check(self, value, kind, where):
+        """Fails unless the value is of the kind: a model's name, list[kind], dict(str, kind), or a plain type."""
+        element = re.fullmatch(r"list\[(.+)\]|dict\(str, (.+)\)", kind)
+        if element and element.group(1):
+            self.assertIsInstance(value, list, where)
+            for at, item in enumerate(value):
+                self.check(item, element.group(1), f"{where}[{at}]")
+        elif element:
+            self.assertIsInstance(value, dict, where)
+            for key, item in value.items():
+                self.check(item, element.group(2), f"{where}.{key}")
+        elif kind in ("str", "int", "bool"):
+            self.assertIs(type(value), {"str": str, "int": int, "bool": bool}[kind], where)
+        elif kind == "object":  # quantities, and numbers or names of ports
+            self.assertIn(type(value), (str, int), where)
+        else:
+            self.check_model(value, getattr(models, kind), where)
+
+    def check_model(self, value, model, where):
+        self.assertIsInstance(value, dict, where)
+        attributes = {field: attribute for attribute, field in model.attribute_map.items()}
+        for field, item in value.items():
+            self.assertIn(field, attributes, f"{where}: {model.__name__} has no such field")
+            self.check(item, model.openapi_types[attributes[field]], f"{where}.{field}")
+        arguments = {attributes[field]: item for field, item in value.items()}
+        try:
+            model(**arguments)  # raises where one lacks that must be there, or is none of those that may be
+        except ValueError as error:
+            self.fail(f"{where}: {error}")
+
+
+class FitTest(Case):
+    def ports(self):
+        return {port["name"]: port["containerPort"] for port in self.roostd["ports"]}
+
+    def test_selectors_select_the_pods(self):
+        labels = self.pod["metadata"]["labels"].items()
+        for key, path in ((("Deployment", "roost"), ("selector", "matchLabels")),
+                          (("Service", "roost"), ("selector",)),
+                          (("PodDisruptionBudget", "roost"), ("selector", "matchLabels")),
+                          (("NetworkPolicy", "roost"), ("podSelector", "matchLabels"))):
+            selector = self.base[key]["spec"]
+            for step in path:
+                selector = selector[step]
+            self.assertLessEqual(selector.items(), labels, key)
+            self.assertTrue(selector, key)
+        for spread in self.pod["spec"]["topologySpreadConstraints"]:
+            self.assertLessEqual(spread["labelSelector"]["matchLabels"].items(), labels)
+        target = self.base["HorizontalPodAutoscaler", "roost"]["spec"]["scaleTargetRef"]
+        self.assertIn((target["kind"], target["name"]), self.base)
+
+    def test_ports_are_those_that_roostd_listens_on(self):
+        ports = self.ports()
+        listening = {l["tls"]: int(l["address"].rpartition(":")[2]) for l in self.config["listeners"]}
+        self.assertEqual((ports["imaps"], ports["imap"]), (listening["implicit"], listening["starttls"]))
+        service = {port["port"]: port["targetPort"] for port in self.base["Service", "roost"]["spec"]["ports"]}
+        self.assertEqual(service, {993: "imaps", 143: "imap"})
+        rules = self.base["NetworkPolicy", "roost"]["spec"]["ingress"]
+        named = {p["port"]: "from" in rule for rule in rules for p in rule["ports"]}
+        self.assertEqual(named, {"imaps": False, "imap": False})
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            self.assertIn(self.config["control_socket"], self.roostd[probe]["exec"]["command"])
+        self.assertLess(1024, min(ports.values()))
+
+    def test_the_pod_may_do_as_little_as_possible(self):
+        spec = self.pod["spec"]
+        self.assertTrue(spec["securityContext"]["runAsNonRoot"])
+        self.assertGreater(spec["securityContext"]["runAsUser"], 0)
+        self.assertFalse(spec["automountServiceAccountToken"])
+        own = self.roostd["securityContext"]
+        self.assertEqual((own["allowPrivilegeEscalation"], own["readOnlyRootFilesystem"]), (False, True))
+        self.assertEqual(own["capabilities"], {"drop": ["ALL"]})
+        self.assertEqual(self.base["Namespace", "roost"]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"],
+                         "restricted")
+
+    def test_the_seccomp_profile_is_laid_where_the_pod_looks_for_it(self):
+        profile = self.pod["spec"]["securityContext"]["seccompProfile"]
+        self.assertEqual(profile["type"], "Localhost")
+        node = self.node["DaemonSet", "roost-seccomp"]["spec"]["template"]["spec"]
+        lay, place = node["initContainers"][0], node["volumes"][1]["hostPath"]["path"]
+        self.assertIn(" /seccomp/roostd.json", lay["command"][-1])
+        self.assertEqual(f"{place}/roostd.json", SECCOMP_DIRECTORY + profile["localhostProfile"])
+        text = self.node["ConfigMap", "roost-seccomp"]["data"]["roostd.json"]
+        self.assertEqual(text, (K8S / "node/roostd.json").read_text(encoding="utf-8"))
+
+    def test_files_of_the_configuration_are_mounted(self):
+        mounts = {m["mountPath"]: m for m in self.roostd["volumeMounts"]}
+        self.assertFalse(any("subPath" in m for m in mounts.values()))
+        volumes = {v["name"]: v for v in self.pod["spec"]["volumes"]}
+        self.assertEqual({m["name"] for m in mounts.values()}, set(volumes))
+        for path in re.findall(r"(?<![\w*])/[\w./-]+", re.sub(r"#.*", "", self.config_text)):
+            self.assertIn(str(Path(path).parent), mounts, path)
+        self.assertFalse(mounts[str(Path(self.config["control_socket"]).parent)].get("readOnly", False))
+
+    def test_a_drain_ends_before_the_pod_is_killed(self):
+        drain = self.config["drain"]
+        grace = self.pod["spec"]["terminationGracePeriodSeconds"]
+        self.assertGreaterEqual(grace, drain["on_stop_s"] + 30)
+        self.assertNotIn("lifecycle", self.roostd)  # a preStop would be waited for first
+        self.assertGreaterEqual(drain["accept_s"], 10)  # until all nodes have heard
+
+    def test_heartbeats_come_before_a_balancer_forgets(self):
+        self.assertLess(self.config["timeouts"]["heartbeat_s"], SHORTEST_BALANCER)
+
+    def test_the_clients_that_are_let_in_fit_into_the_memory_before_more_pods_come(self):
+        memory = self.roostd["resources"]
+        self.assertEqual(memory["limits"]["memory"], memory["requests"]["memory"])
+        limit = int(memory["limits"]["memory"].removesuffix("Gi")) << 30
+        targets = {m["resource"]["name"]: m["resource"]["target"]["averageUtilization"]
+                   for m in self.base["HorizontalPodAutoscaler", "roost"]["spec"]["metrics"]}
+        everybody = self.config["limits"]["max_clients"] * (CLIENT + 2 * SOCKET)
+        self.assertLess(everybody, limit * targets["memory"] / 100)
+
+    def test_clients_keep_their_address(self):
+        for name in ("base", "aws", "gcp", "azure"):
+            self.assertEqual(objects(kept(name))["Service", "roost"]["spec"]["externalTrafficPolicy"], "Local")
+
+    def test_no_secret_is_in_here(self):
+        for path in K8S.rglob("*"):
+            if path.is_file():
+                text = path.read_text(encoding="utf-8")
+                self.assertNotIn("PRIVATE KEY", text, path)
+                self.assertNotRegex(text, r"(?m)^kind: Secret$", path)
+
+
+class ConfigurationTest(Case):
+    def test_roostd_takes_it(self):
+        with tempfile.TemporaryDirectory(prefix="roost-k8s-") as directory:
+            place = Path(directory)
+            chain, key = Authority(place / "ca").issue("roost")
+            (place / "master-password").write_text("secret\n", encoding="utf-8")
+            (place / "master-password").chmod(0o440)  # as the Secret is mounted
+            text = self.config_text
+            for path, there in (("/etc/roost-certificate/tls.crt", chain), ("/etc/roost-certificate/tls.key", key),
+                                ("/etc/roost-store/", f"{place}/"), ("/run/roost/", f"{place}/")):
+                self.assertIn(path, text)
+                text = text.replace(path, str(there))
+            (place / "roost.yaml").write_text(text, encoding="utf-8")
+            self.assertEqual(check_config(place / "roost.yaml"), (0, f"{place}/roost.yaml: ok\n"))
+
+
+class ImageTest(Case):
+    def test_it_is_debian_and_nobodys(self):
+        text = (K8S / "Containerfile").read_text(encoding="utf-8")
+        for image in re.findall(r"^FROM (\S+)", text, re.M):
+            self.assertRegex(image, r"^docker\.io/library/debian:12(-slim)?$")
+        self.assertNotRegex(text, r"\b(curl|wget|git clone|pip|npm)\b|^ADD ")
+        security = self.pod["spec"]["securityContext"]
+        self.assertIn(f"USER {security['runAsUser']}:{security['runAsGroup']}\n", text)
+        self.assertIn("CMD " + str(self.roostd["args"]).replace("'", '"') + "\n", text)
+
+
+def update():
+    for name in RENDERED:
+        (K8S / "rendered" / f"{name}.yaml").write_text(
+            f"# kubectl kustomize k8s/{RENDERED[name]}\n" + unhashed(render(K8S / RENDERED[name])), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--update"]:
+        update()
+    else:
+        unittest.main(verbosity=2)
