@@ -218,6 +218,16 @@ std::unique_ptr<TlsServerContext> TlsServerContext::Create(const TlsServerOption
   return std::unique_ptr<TlsServerContext>(new TlsServerContext(std::move(impl)));
 }
 
+std::unique_ptr<TlsServerContext> TlsServerContext::WithTicketKeys(const TlsServerContext& like,
+                                                                   const TicketKeys& keys) {
+  auto impl = std::make_unique<Impl>();
+  impl->ticket_keys = keys;
+  for (const Impl::Entry& entry : like.impl_->entries) {
+    impl->entries.push_back({bssl::UpRef(entry.ctx), entry.names, entry.is_rsa});
+  }
+  return std::unique_ptr<TlsServerContext>(new TlsServerContext(std::move(impl)));
+}
+
 bool TlsServerContext::has_rsa_key() const {
   return std::any_of(impl_->entries.begin(), impl_->entries.end(),
                      [](const Impl::Entry& entry) { return entry.is_rsa; });

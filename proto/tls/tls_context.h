@@ -57,6 +57,9 @@ class TlsServerContext {
   // Null on failure; *error then says which file or text, what is wrong with it and what is needed.
   static std::unique_ptr<TlsServerContext> Create(const TlsServerOptions& options,
                                                   std::string* error);
+  // The same certificates with other ticket keys; nothing is read or checked anew.
+  static std::unique_ptr<TlsServerContext> WithTicketKeys(const TlsServerContext& like,
+                                                          const TicketKeys& keys);
   ~TlsServerContext();
   TlsServerContext(const TlsServerContext&) = delete;
   TlsServerContext& operator=(const TlsServerContext&) = delete;

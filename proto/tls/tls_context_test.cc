@@ -193,6 +193,20 @@ TEST_P(TicketTest, SurviveAReloadWithTheSameKeys) {
   EXPECT_TRUE(Connect(*two, Options(), first.session.get()).resumed);
 }
 
+TEST_P(TicketTest, ChangeTheirKeysWithoutTheCertificates) {
+  auto one = ServerContext(Pki().ecdsa);
+  const Resumption first = Connect(*one, Options());
+  TicketKeys keys = TicketKeys::Random();
+  auto two = TlsServerContext::WithTicketKeys(*one, keys);
+  EXPECT_EQ(two->certificate_count(), one->certificate_count());
+  EXPECT_FALSE(Connect(*two, Options(), first.session.get()).resumed);
+  keys.previous = one->ticket_keys().current;
+  const auto three = TlsServerContext::WithTicketKeys(*two, keys);
+  one.reset();
+  two.reset();
+  EXPECT_TRUE(Connect(*three, Options(), first.session.get()).resumed);
+}
+
 TEST_P(TicketTest, WithOtherKeysMeanAFullHandshake) {
   const auto one = ServerContext(Pki().ecdsa);
   const auto two = ServerContext(Pki().ecdsa);

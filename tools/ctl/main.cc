@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "tools/ctl/status.h"
+#include "tools/ctl/ticket_keys.h"
 
 namespace roost {
 namespace {
@@ -25,11 +26,13 @@ constexpr char kUsage[] =
     "\n"
     "  roostctl --socket PATH status          figures of all shards, as a table\n"
     "  roostctl --socket PATH status --json   the same as JSON\n"
-    "  roostctl --socket PATH drain [--over SECONDS]\n"
+    "  roostctl --socket PATH drain [--over SECONDS] [--wait]\n"
     "                                         take no clients any more, tell those there are BYE\n"
-    "                                         spread over this time (drain.over_s), then end\n"
+    "                                         spread over this time (drain.over_s), then end;\n"
+    "                                         with --wait, return when it has ended\n"
     "  roostctl --socket PATH kick USER       tell the clients of a user BYE\n"
-    "  roostctl --socket PATH reload          have the parking switches read anew from the file\n"
+    "  roostctl --socket PATH reload          read the configuration, certificates and keys anew\n"
+    "  roostctl ticket-keys FILE              make, or rotate, a tls.ticket_key_file\n"
     "\n"
     "PATH is what the configuration of roostd says at control_socket. Only root and the user that\n"
     "roostd runs as are answered.\n";
@@ -108,6 +111,13 @@ int Reload(const std::string& path) {
   return 1;
 }
 
+int TicketKeysIn(const std::string& file) {
+  std::string error;
+  if (RotateTicketKeyFile(file, &error)) return 0;
+  std::fprintf(stderr, "roostctl: %s\n", error.c_str());
+  return 1;
+}
+
 int Kick(const std::string& path, const std::string& user) {
   std::string answer;
   if (!AskOnce(path, "kick " + user + "\n", &answer)) return 1;
@@ -116,11 +126,23 @@ int Kick(const std::string& path, const std::string& user) {
   return done ? 0 : 1;
 }
 
-int Drain(const std::string& path, const std::string& over) {
+// Until nobody listens there.
+void AwaitEnd(const std::string& path) {
+  constexpr useconds_t kPauseUs = 200'000;
+  std::string error;
+  for (int fd = 0; (fd = Connect(path, &error)) >= 0;) {
+    close(fd);
+    usleep(kPauseUs);
+  }
+}
+
+int Drain(const std::string& path, const std::string& over, bool wait) {
   std::string answer;
   if (!AskOnce(path, over.empty() ? "drain\n" : "drain " + over + "\n", &answer)) return 1;
   const bool done = answer.starts_with("{\"draining\"");
   std::fprintf(done ? stdout : stderr, "%s", answer.c_str());
+  std::fflush(stdout);
+  if (done && wait) AwaitEnd(path);
   return done ? 0 : 1;
 }
 
@@ -142,8 +164,8 @@ int Status(const std::string& path, bool json) {
 }
 
 int Main(int argc, char** argv) {
-  std::string path, command, user, over;
-  bool json = false;
+  std::string path, command, user, over, file;
+  bool json = false, wait = false;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
     if (argument == "--socket" && i + 1 < argc) {
@@ -154,6 +176,8 @@ int Main(int argc, char** argv) {
       over = argv[++i];
     } else if (argument.starts_with("--over=")) {
       over = argument.substr(7);
+    } else if (argument == "--wait") {
+      wait = true;
     } else if (argument == "--json") {
       json = true;
     } else if (argument == "--help") {
@@ -161,6 +185,8 @@ int Main(int argc, char** argv) {
       return 0;
     } else if (command.empty() && !argument.starts_with("-")) {
       command = argument;
+    } else if (command == "ticket-keys" && file.empty() && !argument.starts_with("-")) {
+      file = argument;
     } else if (command == "kick" && user.empty() && argument.find('\n') == argument.npos) {
       user = argument;
     } else {
@@ -170,7 +196,8 @@ int Main(int argc, char** argv) {
   }
   if (!path.empty() && command == "status") return Status(path, json);
   if (!path.empty() && command == "reload") return Reload(path);
-  if (!path.empty() && command == "drain") return Drain(path, over);
+  if (!path.empty() && command == "drain") return Drain(path, over, wait);
+  if (command == "ticket-keys" && !file.empty()) return TicketKeysIn(file);
   if (!path.empty() && command == "kick" && !user.empty()) return Kick(path, user);
   std::fputs(kUsage, stderr);
   return 2;
