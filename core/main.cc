@@ -41,7 +41,7 @@ namespace {
 constexpr char kUsage[] =
     "roostd: push connection concentrator for IMAP\n"
     "\n"
-    "  roostd --config FILE                 run; SIGHUP reads the parking switches anew\n"
+    "  roostd --config FILE                 run; SIGHUP reads the configuration anew\n"
     "  roostd --config FILE --check-config  say what is wrong with the configuration, and exit\n"
     "  roostd --config FILE --print-config  print it with all defaults filled in, and exit\n"
     "  roostd --config-reference            print every key as Markdown, and exit\n";
@@ -105,14 +105,16 @@ class Reloader {
     std::ostringstream text;
     text << file.rdbuf();
     if (!file) return Refused("cannot read " + path_ + "; it must be readable as this user");
-    // Keys and passwords are not looked at: they may be closed to the user that roostd became.
+    // Passwords are not looked at: they may be closed to the user that roostd became.
     const LoadedConfig loaded = LoadConfig(text.str(), path_);
     if (!loaded.ok()) return Refused(loaded.errors.front().ToString());
-    const bool whole = server_.Reload(loaded.config);
+    std::string error;
+    const Server::Reloaded done = server_.Reload(loaded.config, &error);
+    if (done == Server::Reloaded::kRefused) return Refused(error);
     Log(LogLevel::kInfo, "reloaded", {{"file", path_}});
-    if (!whole) {
+    if (done == Server::Reloaded::kInPart) {
       Log(LogLevel::kWarning, "reload_in_part",
-          {{"reason", "other changes than of the parking switches take effect at the next start"}});
+          {{"reason", "some of what was changed takes effect at the next start"}});
     }
     return {};
   }
@@ -132,6 +134,7 @@ class Reloader {
     const timespec tick{0, kTickNs};
     while (!server_.stopping()) {
       if (sigtimedwait(&set, nullptr, &tick) == SIGHUP) Reload();
+      server_.Tend();
     }
   }
 

@@ -103,6 +103,9 @@ void AppendFigures(const ShardFigures& f, std::string* out) {
   o.Number("kept_idle", f.client_stats.kept_idle);
   o.Number("mapped_commands", f.client_stats.mapped_commands);
   o.Number("events_sent", f.client_stats.events_sent);
+  o.Number("refused_by_address", f.client_stats.refused_by_address);
+  o.Number("delayed_logins", f.client_stats.delayed_logins);
+  o.Number("bad_proxy_headers", f.client_stats.bad_proxy_headers);
   o.Number("drained", f.client_stats.drained);
   o.Number("kicked", f.client_stats.kicked);
   o.Number("heartbeats", f.client_stats.heartbeats);
@@ -153,6 +156,8 @@ void Add(const ShardFigures& f, ShardFigures* t) {
   s.heartbeats += c.heartbeats, s.laggards_dropped += c.laggards_dropped;
   s.laggards_coalesced += c.laggards_coalesced;
   s.drained += c.drained, s.kicked += c.kicked;
+  s.refused_by_address += c.refused_by_address, s.delayed_logins += c.delayed_logins;
+  s.bad_proxy_headers += c.bad_proxy_headers;
   t->streams.handshakes_done += f.streams.handshakes_done;
   t->streams.handshakes_resumed += f.streams.handshakes_resumed;
   t->streams.handshakes_failed += f.streams.handshakes_failed;

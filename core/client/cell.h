@@ -48,6 +48,7 @@ struct ClientCell {
   bool waking : 1 = false;     // cursor frozen
   bool drained : 1 = false;    // its turn to go has come
   bool kicked : 1 = false;     // told to go by the operator
+  bool counted : 1 = false;    // with its address, in AddressLimits
   uint8_t rights = 0;          // RightsOf the mailbox as it was told of it
   uint8_t tag_bytes = 0;
   char tag[kMaxTag] = {};  // of the IDLE

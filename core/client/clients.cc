@@ -59,6 +59,7 @@ void Clients::Remove(uint32_t index) {
   ClientCell& c = cells_[index];
   timers_.Cancel(links(), index);
   if (c.drained) --drained_;
+  if (c.counted) services_->addresses.Leave(c.peer);
   Unsubscribe(index);
   if (c.awake != nullptr) {
     loop_.Retire(std::unique_ptr<Retirable>(std::exchange(c.awake, nullptr)));

@@ -1,5 +1,6 @@
 #include "core/client/entering.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/base/clock.h"
@@ -7,6 +8,7 @@
 #include "core/client/relay.h"
 #include "proto/imap/sasl.h"
 #include "proto/imap/writer.h"
+#include "proto/net/proxy_header.h"
 
 namespace roost {
 namespace {
@@ -24,9 +26,18 @@ bool IsSaneName(std::string_view user, const StoreConfig& store) {
   return true;
 }
 
+Address FromProxy(const ProxyEndpoint& endpoint) {
+  Address address;
+  address.family = endpoint.family;
+  address.port = endpoint.port;
+  std::copy(endpoint.bytes.begin(), endpoint.bytes.end(), address.bytes);
+  return Unmapped(address);
+}
+
 }  // namespace
 
-Entering::Entering(Client& client) : Talk(client), since_ns_(client.services().loop.now_ns()) {
+Entering::Entering(Client& client)
+    : Talk(client), since_ns_(client.services().loop.now_ns()), delay_(client.services().loop) {
   client.ResetFramer(static_cast<size_t>(client.services().config.limits.max_line_before_login));
 }
 
@@ -34,6 +45,7 @@ Entering::~Entering() { OnEnd(); }
 
 // The cell is free for another client from here on: an answer to the login must find nobody.
 void Entering::OnEnd() {
+  delay_.Cancel();
   if (session_ == nullptr) return;
   session_->Close();
   client_.services().loop.Retire(std::move(session_));
@@ -49,14 +61,65 @@ bool Entering::MayLogIn() const {
 
 void Entering::Armed() {
   const TimeoutsConfig& t = client_.services().config.timeouts;
-  const bool secure = client_.stream().phase() != Stream::Phase::kHandshaking;
+  const bool secure =
+      client_.stream().phase() != Stream::Phase::kHandshaking && state_ != State::kProxy;
   const uint64_t limit = static_cast<uint64_t>(secure ? t.login_s : t.handshake_s);
   client_.services().clients.SetTimer(client_.index(), since_ns_ + SecondsToNs(limit));
 }
 
 void Entering::Begin() {
+  if (AwaitsProxy()) {
+    state_ = State::kProxy;
+    return Armed();
+  }
+  if (Admit()) Start();
+}
+
+// Nobody else could say so without being believed.
+bool Entering::AwaitsProxy() const {
+  const std::vector<Network>& from = listener().proxy_from;
+  const Address& peer = client_.cell().peer;
+  return std::any_of(from.begin(), from.end(), [&](const Network& n) { return n.Contains(peer); });
+}
+
+// False: it has not come whole, or the connection is over.
+bool Entering::TakeProxyHeader() {
+  const ProxyParse parsed = ParseProxyHeader(client_.stream().input());
+  if (parsed.verdict == ProxyParse::Verdict::kNeedMore) return false;
+  if (parsed.verdict == ProxyParse::Verdict::kError) {
+    ++client_.services().stats.bad_proxy_headers;
+    Log(LogLevel::kWarning, "bad_proxy_header",
+        {{"address", client_.cell().peer.HostString()}, {"reason", parsed.error}});
+    client_.Abort();
+    return false;
+  }
+  client_.stream().Consume(parsed.consumed);
+  state_ = State::kTalking;
+  if (!parsed.header.local) {
+    client_.cell().peer = FromProxy(parsed.header.source);
+    if (!Admit()) return false;
+  }
+  Start();
+  return client_.stream().phase() == Stream::Phase::kPlain;
+}
+
+// Counts it where it comes from. False: there are too many already, and it was told so.
+bool Entering::Admit() {
+  Services& services = client_.services();
+  ClientCell& cell = client_.cell();
+  const auto limit = static_cast<uint32_t>(services.config.limits.max_clients_per_address);
+  cell.counted = limit != 0 && services.addresses.Enter(cell.peer, limit);
+  if (limit == 0 || cell.counted) return true;
+  ++services.stats.refused_by_address;
+  Log(LogLevel::kInfo, "refused_by_address", {{"address", cell.peer.HostString()}});
+  const bool clear = listener().tls != ListenerConfig::Tls::kImplicit;
+  clear ? client_.Bye("[UNAVAILABLE] Too many connections from your address") : client_.Close();
+  return false;
+}
+
+void Entering::Start() {
   if (listener().tls == ListenerConfig::Tls::kImplicit) {
-    client_.stream().StartTls(*client_.services().tls);
+    client_.stream().StartTls(client_.services().tls);
   } else {
     Greet();
   }
@@ -114,6 +177,7 @@ void Entering::Greet() {
 }
 
 void Entering::OnInput() {
+  if (state_ == State::kProxy && !TakeProxyHeader()) return;
   while (!client_.closed() && (state_ == State::kTalking || state_ == State::kSasl)) {
     const Piece piece = client_.NextPiece();
     if (piece.kind == Piece::Kind::kNeedMore) {
@@ -192,7 +256,7 @@ void Entering::Execute(const std::string& text) {
       }
       client_.Answer(command.tag, "OK Begin TLS negotiation now.");
       client_.SetId({});
-      client_.stream().StartTls(*client_.services().tls);
+      client_.stream().StartTls(client_.services().tls);
       return Armed();
     case CommandKind::kLogin:
       return Login(command);
@@ -317,7 +381,7 @@ void Entering::Proceed(Credentials credentials) {
   client_.stream().SetReading(false);
   Mover& mover = client_.services().mover;
   target_shard_ = mover.ShardOf(credentials_.user);
-  if (target_shard_ == mover.ThisShard()) return OpenSession();
+  if (target_shard_ == mover.ThisShard()) return CheckLogin();
   state_ = State::kMoving;
   MoveWhenDrained();
 }
@@ -343,6 +407,8 @@ void Entering::MoveWhenDrained() {
     moving->listener = client_.cell().listener;
     moving->since_ns = since_ns_;
     moving->failed_logins = failed_logins_;
+    moving->counted = client_.cell().counted;
+    client_.cell().counted = false;
     moving->tag = tag_;
     moving->credentials = std::move(credentials_);
     moving->id = client_.id();
@@ -362,7 +428,23 @@ void Entering::Continue(std::unique_ptr<MovingClient> moved) {
   client_.stream().SetReading(false);
   client_.stream().Open(std::move(moved->connection));
   Armed();
-  OpenSession();
+  CheckLogin();
+}
+
+uint64_t Entering::NowSeconds() const { return NsToSeconds(client_.services().loop.now_ns()); }
+
+// Who guesses, waits: before anybody is asked, so that no answer can be had sooner by hanging up.
+void Entering::CheckLogin() {
+  Services& services = client_.services();
+  // Whoever has the right password must not be logged out over it.
+  const int most_s =
+      std::min(services.config.limits.failed_login_delay_s, services.config.timeouts.login_s / 2);
+  const uint64_t delay_s =
+      services.addresses.DelayS(client_.cell().peer, NowSeconds(), static_cast<uint64_t>(most_s));
+  if (delay_s == 0) return OpenSession();
+  ++services.stats.delayed_logins;
+  state_ = State::kDelayed;
+  delay_.SetIn(SecondsToNs(delay_s), [this] { OpenSession(); });
 }
 
 void Entering::OpenSession() {
@@ -371,7 +453,7 @@ void Entering::OpenSession() {
   const std::optional<StoreIndex> store = services.router.Route(credentials_.user);
   if (!store || !IsSaneName(credentials_.user, services.config.stores[*store])) {
     // As a wrong password would be, so that nobody learns who exists.
-    return LoginFailed("NO [AUTHENTICATIONFAILED] Authentication failed.");
+    return LoginRefused("NO [AUTHENTICATIONFAILED] Authentication failed.");
   }
   Dialer& dialer = *services.dialers[*store];
   ++addresses_tried_;
@@ -389,6 +471,7 @@ void Entering::OnStoreData(Session&, const Piece& piece, const Response* first) 
 void Entering::OnSessionReady(Session& session) {
   Services& services = client_.services();
   ++services.stats.logins;
+  services.addresses.LoginSucceeded(client_.cell().peer, NowSeconds());
   addresses_tried_ = 0;
   ClientCell& cell = client_.cell();
   const StoreConfig& store = *session.target().config;
@@ -434,7 +517,10 @@ void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::stri
   std::string answer;
   if (loss == SessionLoss::kRefused) {
     answer = session.login_answer();
-  } else if (loss == SessionLoss::kNoPlace) {
+    client_.services().loop.Retire(std::move(session_));
+    return RefusedForGood(answer) ? LoginRefused(answer) : LoginFailed(answer);
+  }
+  if (loss == SessionLoss::kNoPlace) {
     answer = "NO [LIMIT] Too many sessions; please try again later";
     ++client_.services().stats.unavailable_logins;
   } else {
@@ -445,6 +531,12 @@ void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::stri
     ++client_.services().stats.unavailable_logins;
   }
   client_.services().loop.Retire(std::move(session_));
+  LoginFailed(answer);
+}
+
+// Wrong credentials, as far as can be told.
+void Entering::LoginRefused(std::string_view answer) {
+  client_.services().addresses.LoginFailed(client_.cell().peer, NowSeconds());
   LoginFailed(answer);
 }
 

@@ -1,10 +1,12 @@
 // A client that is not logged in: greeting, CAPABILITY, ID, STARTTLS, LOGIN, AUTHENTICATE, answered
 // here.
 //
+//   kProxy --header of a balancer--> kTalking
 //   kTalking --LOGIN or AUTHENTICATE read--> kMoving (to the owner's shard) | kLoggingIn --store's
 //   OK--> Relay
 //                                            kLoggingIn --store's NO--> kTalking
 //   kSasl: the next line answers a challenge
+//   kDelayed: before kLoggingIn, where many logins from this address were refused
 //
 // The client's own credentials are always checked by the store, on a session opened for it. Nothing
 // is executed that came in clear before STARTTLS; LOGIN without TLS is refused unless the listener
@@ -36,9 +38,11 @@ class Entering final : public Talk, private SessionSink {
   void OnDrained() override;
   void OnEnd() override;
   std::string_view login() const override { return credentials_.user; }
+  // What TLS is to begin on must not begin with a word of ours.
+  bool MayInterject() const override { return state_ != State::kProxy; }
 
  private:
-  enum class State : uint8_t { kTalking, kSasl, kMoving, kLoggingIn };
+  enum class State : uint8_t { kProxy, kTalking, kSasl, kMoving, kDelayed, kLoggingIn };
 
   void OnSessionReady(Session& session) override;
   void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
@@ -48,6 +52,10 @@ class Entering final : public Talk, private SessionSink {
   bool MayLogIn() const;
   const std::string& Capabilities() const;
   CapabilitySet MakeCapabilities(bool may_start_tls) const;
+  bool AwaitsProxy() const;
+  bool TakeProxyHeader();
+  bool Admit();
+  void Start();
   void Greet();
   bool TakePiece(const Piece& piece);
   bool TakeLiteralMark(const Piece& piece);
@@ -59,7 +67,10 @@ class Entering final : public Talk, private SessionSink {
   void SaslMessage(std::string message);
   void Proceed(Credentials credentials);
   void MoveWhenDrained();
+  void CheckLogin();
   void OpenSession();
+  uint64_t NowSeconds() const;
+  void LoginRefused(std::string_view answer);
   void LoginFailed(std::string_view answer);
   void Armed();
 
@@ -76,6 +87,7 @@ class Entering final : public Talk, private SessionSink {
   uint32_t target_shard_ = 0;
   std::unique_ptr<Session> session_;
   std::string alerts_;  // of the login, told already
+  Alarm delay_;
 };
 
 }  // namespace roost

@@ -36,6 +36,9 @@ bool TakeSwitches(const Config& from, Config* to) {
   to->parking.except_users = from.parking.except_users;
   to->parking.except_clients = from.parking.except_clients;
   to->parking.audit_s = from.parking.audit_s;
+  to->limits = from.limits;
+  to->certificates = from.certificates;
+  to->tls = from.tls;
   for (StoreConfig& store : to->stores) {
     auto it = std::find_if(from.stores.begin(), from.stores.end(),
                            [&](const StoreConfig& s) { return s.name == store.name; });

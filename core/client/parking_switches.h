@@ -34,7 +34,8 @@ class ParkingSwitches {
   std::vector<std::string> clients_;  // lower case
 };
 
-// Copies what may be switched, and nothing else, from one configuration into another; stores are
+// Copies what may be changed while running (switches, limits, certificates and what else concerns
+// TLS with clients), and nothing else, from one configuration into another; stores are
 // found by name. False when `from` differs from `to` in more than that: it needs a restart.
 bool TakeSwitches(const Config& from, Config* to);
 

@@ -11,6 +11,7 @@
 
 #include "core/base/cleanse.h"
 #include "core/base/hash.h"
+#include "core/client/address_limits.h"
 #include "core/client/client_ids.h"
 #include "core/client/parking_switches.h"
 #include "core/config/config.h"
@@ -31,6 +32,7 @@ struct ClientStats {
   uint64_t parked = 0, woken = 0, kept_idle = 0, quiet_parks = 0, mapped_commands = 0;
   uint64_t events_sent = 0, heartbeats = 0, laggards_coalesced = 0, laggards_dropped = 0;
   uint64_t drained = 0, kicked = 0;
+  uint64_t refused_by_address = 0, delayed_logins = 0, bad_proxy_headers = 0;
 };
 
 // A client on its way to the shard that owns its user: all that it is.
@@ -40,7 +42,8 @@ struct MovingClient {
   uint8_t listener = 0;
   uint64_t since_ns = 0;
   int failed_logins = 0;
-  std::string tag;  // of the LOGIN or AUTHENTICATE to be answered
+  bool counted = false;  // with its address
+  std::string tag;       // of the LOGIN or AUTHENTICATE to be answered
   Credentials credentials;
   IdFields id;
 
@@ -70,6 +73,7 @@ struct Services {
   Clients& clients;
   Mover& mover;
   ClientStats& stats;
+  AddressLimits& addresses;                     // of all shards
   std::shared_ptr<const TlsServerContext> tls;  // null: no listener has TLS
   // What all stores share, as far as they have been asked; for clients that are not logged in.
   CapabilitySet shared_capabilities;

@@ -27,6 +27,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/config/network.h"
 #include "core/io/io.h"
 
 namespace roost {
@@ -40,6 +41,7 @@ struct ListenerConfig {
   Address address;
   Tls tls = Tls::kImplicit;
   bool allow_plaintext_login = false;  // LOGIN and AUTHENTICATE without TLS
+  std::vector<Network> proxy_from;     // peers that announce their clients by the PROXY protocol
 };
 
 // One certificate; the first is used where SNI names none.
@@ -53,6 +55,8 @@ struct TlsConfig {
   enum class Version : uint8_t { k12, k13 };
   Version minimum_version = Version::k12;
   bool tickets = true;
+  std::string ticket_key_file;        // shared between processes; empty: keys of this one
+  int ticket_rotation_s = 12 * 3600;  // 0: never
 };
 
 // A host and port as written: a literal or a name. See ResolveHostPort in resolve.h.
@@ -149,13 +153,15 @@ struct DrainConfig {
 };
 
 struct LimitsConfig {
-  int max_clients = 0;  // all shards together; 0: what descriptors allow
+  int max_clients = 0;              // all shards together; 0: what descriptors allow
+  int max_clients_per_address = 0;  // an IPv4 address, or a /64 of IPv6; 0: no bound
   int max_handshakes_in_progress = 2000;
   int max_line = 65'536;                 // bytes of a command line without its literals
   int max_line_before_login = 8'192;     // a token in AUTHENTICATE is the longest of these
   int max_literal_before_login = 8'192;  // bytes
   int bad_commands_before_login = 3;     // then BYE
   int failed_logins = 3;                 // then BYE
+  int failed_login_delay_s = 15;         // at most, by address; 0: none
   int commands_in_progress = 64;         // pipelined and unanswered; past it the client is not read
   int relay_buffer = 65'536;             // bytes buffered per client and direction
 };

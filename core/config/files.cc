@@ -106,6 +106,8 @@ void CheckConfigFiles(LoadedConfig* loaded) {
     CheckPem(loaded, key, certificate.key_file, "PRIVATE KEY-----", "private key");
     CheckKey(loaded, key, certificate.key_file);
   }
+  CheckReadable(loaded, "tls.ticket_key_file", config.tls.ticket_key_file, "ticket keys");
+  CheckKey(loaded, "tls.ticket_key_file", config.tls.ticket_key_file);
   for (size_t i = 0; i < config.stores.size(); ++i) {
     std::string ca = KeyOf("stores", i, "ca_file");
     CheckReadable(loaded, ca, config.stores[i].ca_file, "certificates of the authorities");

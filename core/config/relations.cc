@@ -182,6 +182,13 @@ void CheckPreLogin(LoadedConfig* loaded) {
   }
 }
 
+void CheckTickets(LoadedConfig* loaded) {
+  const TlsConfig& tls = loaded->config.tls;
+  if (tls.tickets || tls.ticket_key_file.empty()) return;
+  AddError(loaded, "tls.ticket_key_file", "has no effect with tickets: false",
+           "remove one of them");
+}
+
 void CheckNumbers(LoadedConfig* loaded) {
   const Config& config = loaded->config;
   if (config.timeouts.handshake_s > config.timeouts.login_s) {
@@ -210,6 +217,7 @@ void CheckRelations(LoadedConfig* loaded) {
   CheckRoute(loaded);
   CheckPreLogin(loaded);
   CheckNumbers(loaded);
+  CheckTickets(loaded);
 }
 
 }  // namespace roost::config_detail

@@ -29,6 +29,9 @@ void Visit(V& v, ListenerConfig& c) {
       "allow_plaintext_login", c.allow_plaintext_login,
       {.why = "Lets passwords cross the network in clear. Otherwise LOGIN before TLS is refused "
               "with PRIVACYREQUIRED."});
+  v.Field("proxy_from", c.proxy_from,
+          {.why = "Networks of balancers. A connection from there must begin with a PROXY header, "
+                  "version 1 or 2, and counts as its client's; from elsewhere none is taken."});
 }
 
 template <class V>
@@ -48,6 +51,18 @@ void Visit(V& v, TlsConfig& c) {
   v.Field("minimum_version", c.minimum_version, {.why = "Oldest version spoken with clients."});
   v.Field("tickets", c.tickets,
           {.why = "Session tickets: returning clients skip the certificate's signature."});
+  v.Field("ticket_key_file", c.ticket_key_file,
+          {.why = "Keys that several roostd share, so that each resumes the sessions of all: lines "
+                  "of `next`, `current` and `previous` with 48 bytes in base64 each, as `roostctl "
+                  "ticket-keys FILE` makes and rotates them. Empty: random keys, known to this "
+                  "process alone. Can be changed while running.",
+           .form = Form::kPath});
+  v.Field("ticket_rotation_s", c.ticket_rotation_s,
+          {.why = "So often the keys are rotated, or `ticket_key_file` is read again; it must be "
+                  "rotated less than half as often. 0: never. Can be changed while running.",
+           .minimum = 10,
+           .maximum = 7 * kDay,
+           .zero_too = true});
 }
 
 template <class V>
@@ -269,6 +284,13 @@ void Visit(V& v, LimitsConfig& c) {
            .minimum = 1,
            .maximum = 100'000'000,
            .zero_too = true});
+  v.Field(
+      "max_clients_per_address", c.max_clients_per_address,
+      {.why = "Of one IPv4 address or one /64 of IPv6, all shards together; mobile carriers have "
+              "thousands of clients behind one; 0: no bound.",
+       .minimum = 1,
+       .maximum = 100'000'000,
+       .zero_too = true});
   v.Field("max_handshakes_in_progress", c.max_handshakes_in_progress,
           {.why = "Each takes about 8 KB; more connections wait their turn.",
            .minimum = 1,
@@ -287,6 +309,12 @@ void Visit(V& v, LimitsConfig& c) {
            .maximum = 1000});
   v.Field("failed_logins", c.failed_logins,
           {.why = "So many refused logins close the connection.", .minimum = 1, .maximum = 1000});
+  v.Field(
+      "failed_login_delay_s", c.failed_login_delay_s,
+      {.why = "Longest wait before a login is checked, where many from the same address (or /64) "
+              "were refused: after three it is 1, 2, 4, ... seconds; each minute one is "
+              "forgotten; never more than half of timeouts.login_s; 0: none.",
+       .maximum = 60});
   v.Field("commands_in_progress", c.commands_in_progress,
           {.why = "Pipelined commands without an answer; the client is not read past it.",
            .minimum = 1,
@@ -307,8 +335,10 @@ template <class V>
 void Visit(V& v, Config& c) {
   v.List("listeners", c.listeners, "Where clients connect.", true);
   v.List("certificates", c.certificates,
-         "Chosen by the name the client asks for (SNI); the first is used where none fits.", false);
-  v.Section("tls", c.tls, "TLS with clients.");
+         "Chosen by the name the client asks for (SNI); the first is used where none fits. Can be "
+         "changed while running; a reload reads the files anew.",
+         false);
+  v.Section("tls", c.tls, "TLS with clients. Can be changed while running.");
   v.List("stores", c.stores, "The IMAP servers behind.", true);
   v.Section("route", c.route, "Which user belongs to which store.");
   v.Field("shards", c.shards,
@@ -322,7 +352,7 @@ void Visit(V& v, Config& c) {
   v.Section("timeouts", c.timeouts, "");
   v.Section("parking", c.parking, "Idle clients without a session of their own.");
   v.Section("drain", c.drain, "Going without a storm of clients that come back elsewhere.");
-  v.Section("limits", c.limits, "");
+  v.Section("limits", c.limits, "Can be changed while running.");
   v.Section("log", c.log, "");
   v.Field("control_socket", c.control_socket,
           {.why = "Path of the socket for the control command. Empty: none.", .form = Form::kPath});

@@ -130,6 +130,7 @@ std::string FormatValue(const Address& value, const Spec& spec) {
 }
 
 std::string FormatValue(const HostPort& value, const Spec&) { return value.ToString(); }
+std::string FormatValue(const Network& value, const Spec&) { return value.ToString(); }
 
 std::string FormatEnum(std::span<const EnumName> names, int value) {
   for (const EnumName& name : names) {
@@ -195,6 +196,10 @@ std::string ParseValue(std::string_view text, const Spec&, HostPort* out) {
   return HostPort::Parse(text, out) ? "" : Quoted(text) + " is not a host with a port";
 }
 
+std::string ParseValue(std::string_view text, const Spec&, Network* out) {
+  return Network::Parse(text, out) ? "" : Quoted(text) + " is not a network such as 10.0.0.0/8";
+}
+
 std::string ParseEnum(std::string_view text, std::span<const EnumName> names, int* out) {
   for (const EnumName& name : names) {
     if (name.name != text) continue;
@@ -229,6 +234,7 @@ std::string TypeName(const Address*, const Spec& spec) {
 }
 
 std::string TypeName(const HostPort*, const Spec&) { return "host:port"; }
+std::string TypeName(const Network*, const Spec&) { return "network"; }
 std::string EnumTypeName(std::span<const EnumName> names) { return JoinNames(names); }
 
 std::string RangeName(const Spec& spec) {

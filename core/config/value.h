@@ -57,6 +57,7 @@ std::string FormatValue(bool value, const Spec& spec);
 std::string FormatValue(char value, const Spec& spec);
 std::string FormatValue(const Address& value, const Spec& spec);
 std::string FormatValue(const HostPort& value, const Spec& spec);
+std::string FormatValue(const Network& value, const Spec& spec);
 std::string FormatEnum(std::span<const EnumName> names, int value);
 
 std::string ParseValue(std::string_view text, const Spec& spec, std::string* out);
@@ -65,6 +66,7 @@ std::string ParseValue(std::string_view text, const Spec& spec, bool* out);
 std::string ParseValue(std::string_view text, const Spec& spec, char* out);
 std::string ParseValue(std::string_view text, const Spec& spec, Address* out);
 std::string ParseValue(std::string_view text, const Spec& spec, HostPort* out);
+std::string ParseValue(std::string_view text, const Spec& spec, Network* out);
 std::string ParseEnum(std::string_view text, std::span<const EnumName> names, int* out);
 
 // "text", "number", "implicit, starttls or none": what the reference and the errors call it.
@@ -74,6 +76,7 @@ std::string TypeName(const bool*, const Spec& spec);
 std::string TypeName(const char*, const Spec& spec);
 std::string TypeName(const Address*, const Spec& spec);
 std::string TypeName(const HostPort*, const Spec& spec);
+std::string TypeName(const Network*, const Spec& spec);
 std::string EnumTypeName(std::span<const EnumName> names);
 
 // The allowed values of a number: "10 to 1740", "0 or 10 to 1740"; empty for other types.

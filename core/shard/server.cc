@@ -2,13 +2,42 @@
 
 #include <algorithm>
 #include <ctime>
+#include <fstream>
 #include <utility>
 
+#include "core/base/cleanse.h"
 #include "core/base/log.h"
 #include "core/config/resolve.h"
 #include "core/io/listener.h"
+#include "proto/tls/ticket_key_text.h"
 
 namespace roost {
+namespace {
+
+// As the Ios do.
+uint64_t NowNs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return SecondsToNs(static_cast<uint64_t>(now.tv_sec)) + static_cast<uint64_t>(now.tv_nsec);
+}
+
+// True also where no file is named; *keys stay as they are then.
+bool ReadTicketKeys(const TlsConfig& config, TicketKeys* keys, std::string* error) {
+  if (config.ticket_key_file.empty()) return true;
+  std::ifstream file(config.ticket_key_file, std::ios::binary);
+  std::string text(kMaxTicketKeyText + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  const bool read = file.is_open() && !file.bad();
+  text.resize(static_cast<size_t>(file.gcount()));
+  const bool good = read && ParseTicketKeys(text, keys, error);
+  Cleanse(&text);
+  if (good) return true;
+  if (!read) *error = "cannot be read; roostd must be permitted to, as the user that it runs as";
+  *error = config.ticket_key_file + ": " + *error;
+  return false;
+}
+
+}  // namespace
 
 std::unique_ptr<Server> Server::Create(const Config& config, std::string* error) {
   std::unique_ptr<Server> server(new Server(config));
@@ -23,7 +52,15 @@ std::unique_ptr<Server> Server::Create(const Config& config, std::string* error)
   common.router = server->router_.get();
   common.shards = config.shards > 0 ? static_cast<uint32_t>(config.shards)
                                     : std::max(1u, std::thread::hardware_concurrency());
-  if (!server->LoadTls(error) || !server->ResolveStores(error)) return nullptr;
+  if (server->WantsTls()) {
+    common.tls = server->tls_ = server->MakeTls(config, error);
+    server->tickets_since_ns_ = NowNs();
+    if (common.tls == nullptr) return nullptr;
+  }
+  if (!server->ResolveStores(error)) return nullptr;
+  for (uint32_t i = 0; i < common.shards; ++i) {
+    server->shard_configs_.push_back(std::make_unique<Config>(server->config_));
+  }
   UringSet::Options options;
   options.count = common.shards;
   options.mode = config.descriptors;
@@ -31,6 +68,10 @@ std::unique_ptr<Server> Server::Create(const Config& config, std::string* error)
   if (server->ios_ == nullptr) return nullptr;
   server->ios_->at(0).Random(
       {reinterpret_cast<uint8_t*>(&common.hash_key), sizeof common.hash_key});
+  HashKey addresses;
+  server->ios_->at(0).Random({reinterpret_cast<uint8_t*>(&addresses), sizeof addresses});
+  common.addresses =
+      std::make_unique<AddressLimits>(addresses, static_cast<uint64_t>(config.limits.max_clients));
   if (!server->OpenListeners(error)) return nullptr;
   const bool direct = server->ios_->mode() == DescriptorMode::kDirect;
   server->description_ = std::to_string(common.shards) + " shards on io_uring with " +
@@ -45,22 +86,26 @@ Server::~Server() {
   }
 }
 
-bool Server::LoadTls(std::string* error) {
-  const bool wanted =
-      std::any_of(config_.listeners.begin(), config_.listeners.end(),
-                  [](const ListenerConfig& l) { return l.tls != ListenerConfig::Tls::kNone; });
-  if (!wanted) return true;
+bool Server::WantsTls() const {
+  return std::any_of(config_.listeners.begin(), config_.listeners.end(),
+                     [](const ListenerConfig& l) { return l.tls != ListenerConfig::Tls::kNone; });
+}
+
+// Null with *error. Ticket keys that no file gives are those in use.
+std::shared_ptr<const TlsServerContext> Server::MakeTls(const Config& config,
+                                                        std::string* error) const {
   TlsServerOptions options;
-  options.tls13_only = config_.tls.minimum_version == TlsConfig::Version::k13;
-  options.tickets = config_.tls.tickets;
-  for (const CertificateConfig& certificate : config_.certificates) {
+  options.tls13_only = config.tls.minimum_version == TlsConfig::Version::k13;
+  options.tickets = config.tls.tickets;
+  if (tls_ != nullptr) options.ticket_keys = tls_->ticket_keys();
+  if (!ReadTicketKeys(config.tls, &options.ticket_keys, error)) return nullptr;
+  for (const CertificateConfig& certificate : config.certificates) {
     TlsCertificate c;
     c.chain_file = certificate.chain_file;
     c.key_file = certificate.key_file;
     options.certificates.push_back(std::move(c));
   }
-  common_.tls = TlsServerContext::Create(options, error);
-  return common_.tls != nullptr;
+  return TlsServerContext::Create(options, error);
 }
 
 bool Server::ResolveStores(std::string* error) {
@@ -128,7 +173,7 @@ void Server::RunShard(uint32_t index) {
   io.Bind();
   all_bound_->arrive_and_wait();
   {
-    Shard shard(index, common_, io);
+    Shard shard(index, common_, io, shard_configs_[index].get());
     shard.Start(std::exchange(listeners_[index], {}));
     ServeShard(index, shard, io);
     shard.Stop("[UNAVAILABLE] Server shutting down");
@@ -148,7 +193,7 @@ void Server::ServeShard(uint32_t index, Shard& shard, UringIo& io) {
   while (!stopping()) {
     shard.Turn(io.NowNs() + kTickNs);
     if (ends_asked_.load(std::memory_order_relaxed) != 0) BeginEnd();
-    TakeOrders(shard, &orders);
+    TakeOrders(index, shard, &orders);
     AnswerQuestion(index, shard);
     if (shard.drained() != gone) {
       gone = !gone;
@@ -159,11 +204,13 @@ void Server::ServeShard(uint32_t index, Shard& shard, UringIo& io) {
   }
 }
 
-void Server::TakeOrders(Shard& shard, uint64_t* taken) {
+void Server::TakeOrders(uint32_t index, Shard& shard, uint64_t* taken) {
   if (orders_.load(std::memory_order_relaxed) == *taken) return;
   std::lock_guard lock(mutex_);
   *taken = orders_.load(std::memory_order_relaxed);
   if (switches_ != nullptr) shard.SetSwitches(switches_);
+  if (tls_ != nullptr) shard.SetTls(tls_);
+  shard_configs_[index]->limits = wanted_.limits;
   if (plan_) shard.Drain(*plan_);
 }
 
@@ -196,14 +243,10 @@ void Server::BeginEnd() {
 }
 
 void Server::Drain(uint64_t over_s) {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);  // as the Ios do
-  const uint64_t now_ns =
-      SecondsToNs(static_cast<uint64_t>(now.tv_sec)) + static_cast<uint64_t>(now.tv_nsec);
   const auto accepting_s = static_cast<uint64_t>(config_.drain.accept_s);
   Log(LogLevel::kInfo, "drain", {{"over_s", std::to_string(over_s)}});
   std::lock_guard lock(mutex_);
-  plan_ = DrainPlan::Make(now_ns, over_s, accepting_s);
+  plan_ = DrainPlan::Make(NowNs(), over_s, accepting_s);
   drains_.fetch_add(1, std::memory_order_relaxed);
   orders_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -227,12 +270,42 @@ bool Server::Ask(std::function<void(uint32_t index, Shard& shard)> question) {
   return running_ == common_.shards;
 }
 
-bool Server::Reload(const Config& config) {
+Server::Reloaded Server::Reload(const Config& config, std::string* error) {
   std::lock_guard lock(mutex_);
-  const bool whole = TakeSwitches(config, &wanted_);
+  Config wanted = wanted_;
+  const bool whole = TakeSwitches(config, &wanted);
+  std::shared_ptr<const TlsServerContext> tls;
+  if (WantsTls()) {
+    tls = MakeTls(wanted, error);
+    if (tls == nullptr) return Reloaded::kRefused;
+    tickets_since_ns_ = NowNs();
+  }
+  wanted_ = std::move(wanted);
+  tls_ = std::move(tls);
   switches_ = std::make_shared<ParkingSwitches>(wanted_);
   orders_.fetch_add(1, std::memory_order_relaxed);
-  return whole;
+  return whole ? Reloaded::kWhole : Reloaded::kInPart;
+}
+
+void Server::Tend() {
+  std::lock_guard lock(mutex_);
+  const TlsConfig& tls = wanted_.tls;
+  const uint64_t now = NowNs();
+  if (tls_ == nullptr || !tls.tickets || tls.ticket_rotation_s == 0) return;
+  if (now - tickets_since_ns_ < SecondsToNs(static_cast<uint64_t>(tls.ticket_rotation_s))) return;
+  tickets_since_ns_ = now;
+  const TicketKeys& old = tls_->ticket_keys();
+  const bool own = tls.ticket_key_file.empty();
+  TicketKeys keys = own ? Rotated(old) : old;
+  std::string error;
+  if (!ReadTicketKeys(tls, &keys, &error)) {
+    return Log(LogLevel::kError, "ticket_keys_refused", {{"reason", error}});
+  }
+  if (keys.current == old.current && keys.next == old.next && keys.previous == old.previous) return;
+  tls_ = TlsServerContext::WithTicketKeys(*tls_, keys);
+  Cleanse(&keys, sizeof keys);
+  Log(LogLevel::kInfo, own ? "ticket_keys_rotated" : "ticket_keys_read");
+  orders_.fetch_add(1, std::memory_order_relaxed);
 }
 
 std::vector<ShardFigures> Server::Figures() {

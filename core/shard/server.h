@@ -60,9 +60,14 @@ class Server {
   // once stopped.
   std::vector<ShardFigures> Figures();
 
-  // Takes what may be switched while running from a configuration that was loaded without errors.
-  // Any thread. False: it differs in more, which needs a restart.
-  bool Reload(const Config& config);
+  // Takes what may be changed while running from a configuration that was loaded without errors,
+  // and reads certificates, keys and ticket keys anew. All or nothing: kRefused, with *error, when
+  // one of these cannot be used. kInPart: it differs in more, which needs a restart. Any thread.
+  enum class Reloaded : uint8_t { kWhole, kInPart, kRefused };
+  Reloaded Reload(const Config& config, std::string* error);
+  // Rotates ticket keys when their time has come, or reads them again. To be called now and then
+  // while it runs, from any thread.
+  void Tend();
 
   // "2 shards, direct descriptors: …": for the log.
   const std::string& description() const { return description_; }
@@ -73,11 +78,12 @@ class Server {
 
   explicit Server(const Config& config) : config_(config), wanted_(config) {}
   bool OpenListeners(std::string* error);
-  bool LoadTls(std::string* error);
+  bool WantsTls() const;
+  std::shared_ptr<const TlsServerContext> MakeTls(const Config& config, std::string* error) const;
   bool ResolveStores(std::string* error);
   void RunShard(uint32_t index);
   void ServeShard(uint32_t index, Shard& shard, UringIo& io);
-  void TakeOrders(Shard& shard, uint64_t* taken);
+  void TakeOrders(uint32_t index, Shard& shard, uint64_t* taken);
   void AnswerQuestion(uint32_t index, Shard& shard);
   void BeginEnd();
 
@@ -103,8 +109,11 @@ class Server {
   std::shared_ptr<const std::function<void(uint32_t, Shard&)>> question_;
   Config wanted_;  // config_ with the switches as they are now
   std::shared_ptr<const ParkingSwitches> switches_;
+  std::shared_ptr<const TlsServerContext> tls_;         // null: no listener has TLS
+  uint64_t tickets_since_ns_ = 0;                       // their keys were set or looked at
+  std::vector<std::unique_ptr<Config>> shard_configs_;  // each its own shard's
   std::optional<DrainPlan> plan_;
-  std::atomic<uint64_t> orders_{0};  // how often switches_ or plan_ were set
+  std::atomic<uint64_t> orders_{0};  // how often one of these was set
   uint32_t running_ = 0;
 };
 

@@ -32,6 +32,8 @@ Config Plain() {
   return config;
 }
 
+using Reloaded = Server::Reloaded;
+
 std::string ErrorOf(const Config& config) {
   std::string error;
   EXPECT_EQ(Server::Create(config, &error), nullptr);
@@ -153,20 +155,23 @@ TEST(Server, ServesOnOnePortWithAllShardsUntilItIsToldToStop) {
   EXPECT_TRUE(server->Figures().empty());
 }
 
-TEST(Server, TakesSwitchesWhileItRunsAndSaysWhenThereIsMore) {
+TEST(Server, TakesWhatMayChangeWhileItRunsAndSaysWhenThereIsMore) {
   std::string why;
   const auto server = Make(Plain(), &why);
   if (server == nullptr) GTEST_SKIP() << "not on this machine: " << why;
   Config config = Plain();
-  EXPECT_TRUE(server->Reload(config));
+  std::string error;
+  EXPECT_EQ(server->Reload(config, &error), Reloaded::kWhole);
   config.parking.enabled = false;
   config.parking.except_users = {"ann"};
-  EXPECT_TRUE(server->Reload(config));
   config.limits.max_clients = 7;
-  EXPECT_FALSE(server->Reload(config));
-  config.limits.max_clients = 0;
+  EXPECT_EQ(server->Reload(config, &error), Reloaded::kWhole);
+  config.greeting = "Hello.";
+  EXPECT_EQ(server->Reload(config, &error), Reloaded::kInPart);
+  config.greeting = Plain().greeting;
   config.parking.enabled = true;
-  EXPECT_TRUE(server->Reload(config));  // nothing of what was refused was kept
+  EXPECT_EQ(server->Reload(config, &error), Reloaded::kWhole);  // what was refused was not kept
+  EXPECT_EQ(error, "");
 }
 
 }  // namespace

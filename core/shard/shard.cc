@@ -15,16 +15,17 @@ constexpr std::string_view kStopping = "[UNAVAILABLE] Server shutting down";
 
 }  // namespace
 
-Shard::Shard(uint32_t index, ShardCommon& common, Io& io)
+Shard::Shard(uint32_t index, ShardCommon& common, Io& io, const Config* own)
     : index_(index),
       common_(common),
+      config_(own != nullptr ? *own : *common.config),
       loop_(io, *this),
       dialers_(MakeDialers(loop_, common)),
       users_(loop_),
-      clients_(loop_, *common.config),
-      feeds_(loop_, *common.config, clients_),
+      clients_(loop_, config_),
+      feeds_(loop_, config_, clients_),
       services_{loop_,
-                *common.config,
+                config_,
                 *common.router,
                 common.hash_key,
                 dialers_,
@@ -33,11 +34,12 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io)
                 clients_,
                 *this,
                 stats_,
+                *common.addresses,
                 common.tls,
                 {},
                 {},
                 {},
-                std::make_shared<ParkingSwitches>(*common.config)},
+                std::make_shared<ParkingSwitches>(config_)},
       probe_(loop_, dialers_, [this](const CapabilitySet& shared) {
         services_.shared_capabilities = shared;
         services_.capability_texts = {};
@@ -100,7 +102,7 @@ uint64_t Shard::ShareOf(int limit) const {
 // A storm of connections becomes a queue in the backlog instead of a collapse.
 void Shard::PaceAccepts() {
   const uint64_t handshakes = loop_.streams().stats().handshakes_in_progress;
-  const bool room = handshakes < ShareOf(common_.config->limits.max_handshakes_in_progress);
+  const bool room = handshakes < ShareOf(config_.limits.max_handshakes_in_progress);
   if (room == accepting_) return;
   accepting_ = room;
   for (size_t i = 0; i < listeners_.size(); ++i) {
@@ -110,11 +112,11 @@ void Shard::PaceAccepts() {
 
 void Shard::OnAccept(uint64_t listener, SocketId socket, const Address& peer) {
   ++stats_.accepted;
-  const bool full = clients_.size() >= ShareOf(common_.config->limits.max_clients);
+  const bool full = clients_.size() >= ShareOf(config_.limits.max_clients);
   const uint32_t index = full ? kNoIndex : clients_.Add(peer, static_cast<uint8_t>(listener));
   if (index == kNoIndex) {
     ++stats_.refused;
-    const bool clear = common_.config->listeners[listener].tls != ListenerConfig::Tls::kImplicit;
+    const bool clear = config_.listeners[listener].tls != ListenerConfig::Tls::kImplicit;
     return loop_.io().Close(socket, clear ? "* BYE [UNAVAILABLE] Too many connections\r\n" : "");
   }
   auto* client = new Client(services_, index);  // owned by its cell
@@ -131,13 +133,16 @@ void Shard::OnMoved(uint64_t token, SocketId socket, int error) {
   std::unique_ptr<MovingClient> moved = common_.moves.Take(token);
   if (moved == nullptr || error != 0) {
     if (socket) loop_.io().Abort(socket);
+    if (moved != nullptr && moved->counted) common_.addresses->Leave(moved->peer);
     return;
   }
   const uint32_t index = clients_.Add(moved->peer, moved->listener);
   if (index == kNoIndex) {
     ++stats_.refused;
+    if (moved->counted) common_.addresses->Leave(moved->peer);
     return loop_.io().Abort(socket);
   }
+  clients_.cell(index).counted = moved->counted;
   ++stats_.moved_in;
   moved->connection.socket = socket;
   auto* client = new Client(services_, index);  // owned by its cell
@@ -176,6 +181,8 @@ void Shard::CloseListeners() {
 }
 
 void Shard::Drain(const DrainPlan& plan) {
+  // Heard again with other orders: its pace goes on.
+  if (plan_ && plan_->accepting_ns == plan.accepting_ns && plan_->end_ns == plan.end_ns) return;
   uint8_t seed[8];
   loop_.io().Random(seed);
   plan_ = plan;

@@ -18,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/client/clients.h"
@@ -28,7 +29,7 @@
 
 namespace roost {
 
-// What all shards share; constant, but for Moves, which locks.
+// What all shards share; constant, but for Moves, which locks, and AddressLimits, which does not.
 struct ShardCommon {
   const Config* config = nullptr;
   const Router* router = nullptr;
@@ -37,6 +38,8 @@ struct ShardCommon {
   HashKey hash_key;
   uint32_t shards = 1;
   Moves moves;
+  // A key of its own where clients may choose their addresses.
+  std::unique_ptr<AddressLimits> addresses = std::make_unique<AddressLimits>(HashKey{1, 2}, 0);
 };
 
 // Bytes, as the allocator counts.
@@ -65,7 +68,8 @@ struct ShardFigures {
 
 class Shard final : private IoHandler, private Mover {
  public:
-  Shard(uint32_t index, ShardCommon& common, Io& io);
+  // own: read in place of common.config, where something of it may change while the shard runs.
+  Shard(uint32_t index, ShardCommon& common, Io& io, const Config* own = nullptr);
   ~Shard() override;
 
   // Starts to accept on `listeners`, in the order of Config::listeners.
@@ -78,6 +82,8 @@ class Shard final : private IoHandler, private Mover {
   void Stop(std::string_view reason);
   uint32_t clients() const { return clients_.size(); }
   void SetSwitches(std::shared_ptr<const ParkingSwitches> switches);
+  // For handshakes to come.
+  void SetTls(std::shared_ptr<const TlsServerContext> tls) { services_.tls = std::move(tls); }
   // Stops to accept and tells clients BYE by and by, each between two commands if it can be waited
   // for. A later plan takes the place of an earlier one.
   void Drain(const DrainPlan& plan);
@@ -114,6 +120,7 @@ class Shard final : private IoHandler, private Mover {
 
   const uint32_t index_;
   ShardCommon& common_;
+  const Config& config_;
   Loop loop_;
   std::vector<std::unique_ptr<Dialer>> dialers_;  // by StoreIndex
   UserTable users_;

@@ -35,6 +35,9 @@ Credentials LaterCredentials(const StoreConfig& config, const Credentials& own);
 class User;
 
 // All users of a shard, by key.
+// A NO to a login that another try will not change.
+bool RefusedForGood(std::string_view login_answer);
+
 class UserTable {
  public:
   explicit UserTable(Loop& loop) : loop_(loop) {}

@@ -119,6 +119,18 @@ void Stream::StartTls(const TlsServerContext& context) {
   StartHandshake(Handshake::Server(context));
 }
 
+void Stream::StartTls(std::shared_ptr<const TlsServerContext> context) {
+  StartHandshake(Handshake::Server(*context));
+  Work& w = work();
+  w.kept = std::move(context);
+  const std::string_view early = input();
+  if (early.empty()) return;
+  w.cipher_in.append(early);
+  Consume(early.size());
+  queued_handshake_ = true;
+  set_.handshakes_.push_back(set_.OwnerOf(slot_));
+}
+
 void Stream::StartTls(const TlsClientContext& context, std::string_view server_name) {
   StartHandshake(Handshake::Client(context, server_name));
   AdvanceHandshake();  // the ClientHello
@@ -238,6 +250,7 @@ void Stream::AdvanceHandshake() {
     ++set_.stats_.handshakes_failed;
     w.error = w.handshake->error();
     w.handshake.reset();
+    w.kept.reset();
     set_.io().Close(socket_, std::exchange(w.sealed, {}));
     socket_ = {};
     phase_ = Phase::kEnded;
@@ -250,6 +263,7 @@ void Stream::AdvanceHandshake() {
   std::string leftover;
   tls() = w.handshake->TakeState(&leftover);
   w.handshake.reset();
+  w.kept.reset();
   phase_ = Phase::kSecure;
   owner_.OnSecure(*this);
   if (phase_ == Phase::kSecure && !leftover.empty()) OpenRecords(Bytes(leftover));

@@ -93,6 +93,10 @@ class Stream {
   void DeliverPending();
 
   void StartTls(const TlsServerContext& context);
+  // Keeps the context until the handshake is over, so that another may take its place meanwhile.
+  // Input that was not consumed belongs to the handshake: what may have come in clear must have
+  // been refused before.
+  void StartTls(std::shared_ptr<const TlsServerContext> context);
   void StartTls(const TlsClientContext& context, std::string_view server_name);
 
   std::string_view input() const {
@@ -162,6 +166,7 @@ class Stream {
     size_t in_flight = 0;
     RecordContext context;
     std::unique_ptr<Handshake> handshake;
+    std::shared_ptr<const TlsServerContext> kept;  // by the handshake
     std::unique_ptr<HandshakeInfo> info;
     std::string error;
   };

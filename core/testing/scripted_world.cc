@@ -60,6 +60,7 @@ ScriptedWorld::ScriptedWorld(std::string_view capabilities)
   config_.stores = {to};
   config_.timeouts.heartbeat_s = 0;
   config_.timeouts.bye_spread_s = 0;
+  config_.limits.failed_login_delay_s = 0;
   config_.parking.pool_keep_s = 0;
   config_.parking.driver_check_s = 3600;
   config_.parking.quiet_park_s = 0;

@@ -85,10 +85,14 @@ class DrainTest(DrainCase):
 
     def test_sigterm_drains_and_a_second_one_does_not_wait(self):
         self.begin(on_stop_s=600, accept_s=0)
-        client, other = self.idle(self.user()), self.idle(self.user())
+        user = self.user()  # of one shard: the second client's turn is far off
+        client, other = self.idle(user), self.idle(user)
         self.own.process.signal(signal.SIGTERM)
         self.eventually(lambda: self.own.figures()["draining"] == 2, "both shards drain")
         self.eventually(lambda: self.own.figures()["clients"] == 1, "the first was told")
+        self.assertEqual(self.ctl("reload").returncode, 0)
+        self.own.figures()
+        self.assertEqual(self.own.figures()["clients"], 1)  # whose turn that did not bring forward
         self.own.process.signal(signal.SIGTERM)
         heard = sorted(line for c in (client, other) for line in c.read_closed() if b"Still here" not in line)
         self.assertEqual(heard, [b"* BYE [UNAVAILABLE] Server shutting down", BYE])
@@ -100,6 +104,17 @@ class DrainTest(DrainCase):
         self.own.process.signal(signal.SIGTERM)
         self.assertEqual(client.read_closed(), [b"* BYE [UNAVAILABLE] Server shutting down"])
         self.ends()
+
+    def test_roostctl_waits_for_the_end(self):
+        self.begin(accept_s=0)
+        user = self.user()
+        clients = [self.idle(user) for _ in range(2)]
+        before = time.monotonic()
+        self.assertEqual(self.ctl("drain", "--over", "4", "--wait").returncode, 0)
+        self.assertGreater(time.monotonic() - before, 0.5)
+        self.ends()
+        for client in clients:
+            self.heard_bye(client)
 
     def test_nonsense_drains_nothing(self):
         self.begin()

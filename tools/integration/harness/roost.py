@@ -41,6 +41,7 @@ class Roostd:
             "certificates": [{"chain_file": str(c), "key_file": str(k)} for c, k in certificates],
             "stores": stores,
             "control_socket": str(self.directory / "control"),
+            "limits": {"failed_login_delay_s": 0},  # all tests come from one address
             "dumpable": True,
         }
         for key, value in (settings or {}).items():

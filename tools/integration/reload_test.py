@@ -1,0 +1,187 @@
+#!/usr/bin/python3
+"""What is read anew while roostd runs: certificates and ticket keys, all or nothing, and nobody is dropped."""
+
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+
+from embedded_test import EmbeddedStoreCase
+from harness.case import main
+from harness.dovecot import PASSWORD
+from harness.imap import trusting
+from harness.process import DEADLINE
+from harness.roost import BIN
+
+VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+
+
+def ctl(*arguments):
+    return subprocess.run([BIN / "roostctl", *map(str, arguments)], capture_output=True, text=True,
+                          check=False, timeout=DEADLINE)
+
+
+class ReloadCase(EmbeddedStoreCase):
+
+    @classmethod
+    def start_front(cls):
+        return None
+
+    def start(self, name, settings=None, certificates=None):
+        store = {"name": "store", "addresses": [f"{self.dovecot.host}:{self.dovecot.imap_port}"]}
+        return self.roostd(name, [store], settings, certificates)
+
+    def reload(self, front, status=0):
+        answer = ctl("--socket", front.config["control_socket"], "reload")
+        self.assertEqual(answer.returncode, status, answer.stderr)
+        for _ in range(2):
+            front.figures()  # which each shard answers after it has taken what is new
+        return answer.stderr
+
+    def wrapped(self, front, context, session=None):
+        """A connection that has been greeted and has a ticket."""
+        sock = socket.create_connection((front.host, front.imaps_port), timeout=DEADLINE)
+        self.addCleanup(sock.close)
+        sock = context.wrap_socket(sock, server_hostname="localhost", session=session)
+        self.addCleanup(sock.close)
+        data = b""
+        while not data.endswith(b"\r\n"):
+            piece = sock.recv(4096)
+            self.assertTrue(piece, data)
+            data += piece
+        return sock
+
+    def context(self, version):
+        context = trusting(self.authority.ca_file)
+        context.minimum_version = context.maximum_version = version
+        return context
+
+
+class CertificatesTest(ReloadCase):
+
+    def certificate_of(self, front):
+        return self.wrapped(front, self.context(ssl.TLSVersion.TLSv1_3)).getpeercert(binary_form=True)
+
+    def test_a_certificate_is_replaced_and_nobody_is_dropped(self):
+        chain, key = self.authority.issue("replaced")
+        front = self.start("replaced", certificates=[(chain, key)])
+        clients = [self.client(self.user(), front=front) for _ in range(4)]
+        for client in clients:
+            client.idle()
+        old = self.certificate_of(front)
+        self.authority.issue("replaced")  # under the same names
+        self.assertEqual(self.certificate_of(front), old)
+        front.process.signal(signal.SIGHUP)
+        self.eventually(lambda: self.certificate_of(front) != old, "the new certificate is shown")
+        for client in clients:
+            client.done()
+
+    def test_one_that_cannot_be_used_changes_nothing(self):
+        chain, key = self.authority.issue("broken")
+        front = self.start("broken", certificates=[(chain, key)])
+        old = self.certificate_of(front)
+        self.authority.issue("other")
+        os.replace(chain.with_name(chain.name.replace("broken", "other")), chain)
+        front.config_path.write_text(json.dumps({**front.config, "parking": {"enabled": False}}))
+        self.assertIn(str(chain), self.reload(front, 1))  # its key is another one's
+        self.assertEqual(self.certificate_of(front), old)
+        client = self.client(user := self.user(), front=front)
+        client.idle()
+        self.client(user, front=front).idle()
+        self.assert_sessions(user, 1)  # parking is as it was
+
+    def test_tickets_outlive_it(self):
+        certificate = self.authority.issue("tickets")
+        front = self.start("tickets", certificates=[certificate])
+        contexts = [self.context(version) for version in VERSIONS]
+        sessions = [self.wrapped(front, context).session for context in contexts]
+        self.authority.issue("tickets")
+        self.reload(front)
+        for context, session in zip(contexts, sessions):
+            self.assertTrue(self.wrapped(front, context, session).session_reused)
+
+
+class TicketKeysTest(ReloadCase):
+
+    def keys(self, name):
+        path = self.directory / name
+        self.rotate(path)
+        return path
+
+    def rotate(self, path):
+        self.assertEqual(ctl("ticket-keys", path).returncode, 0)
+
+    def pair(self, name, key_files, **tls):
+        return [self.start(f"{name}{i}", {"tls": {"ticket_key_file": str(path), **tls}})
+                for i, path in enumerate(key_files)]
+
+    def resumes(self, first, second):
+        """Whether sessions that one has begun go on at the other, with both versions of TLS."""
+        results = set()
+        for version in VERSIONS:
+            context = self.context(version)
+            session = self.wrapped(first, context).session
+            results.add(self.wrapped(second, context, session).session_reused)
+        self.assertEqual(len(results), 1)
+        return results.pop()
+
+    def test_two_processes_resume_each_others_sessions(self):
+        one, two = self.pair("shared", [self.keys("shared-keys")] * 2)
+        self.assertTrue(self.resumes(one, two))
+        self.assertTrue(self.resumes(two, one))
+        (other,) = self.pair("other", [self.keys("other-keys")])
+        self.assertFalse(self.resumes(one, other))
+
+    def test_keys_are_rotated_without_a_gap(self):
+        path, late = self.keys("early"), self.directory / "late"
+        late.write_text(path.read_text())
+        one, two = self.pair("rotated", [path, late])
+        context = self.context(ssl.TLSVersion.TLSv1_3)
+        old = self.wrapped(one, context).session
+        self.rotate(path)
+        self.reload(one)
+        self.assertTrue(self.resumes(one, two))  # one encrypts with what is still the next key of the other
+        self.assertTrue(self.resumes(two, one))
+        self.assertTrue(self.wrapped(one, context, old).session_reused)
+        late.write_text(path.read_text())
+        self.reload(two)
+        self.assertTrue(self.resumes(one, two))
+        for _ in range(2):
+            self.rotate(path)
+            self.reload(one)
+        self.assertFalse(self.wrapped(one, context, old).session_reused)  # its key is gone
+
+    def test_one_process_rotates_its_own(self):
+        front = self.start("own", {"tls": {"ticket_rotation_s": 10}})
+        context = self.context(ssl.TLSVersion.TLSv1_3)
+        session = self.wrapped(front, context).session
+        before = front.log().count("ticket_keys_rotated")
+        for rotations in (1, 2):
+            self.eventually(lambda: front.log().count("ticket_keys_rotated") >= before + rotations, "rotated")
+            front.figures()
+            front.figures()
+            self.assertEqual(self.wrapped(front, context, session).session_reused, rotations < 2)
+
+    def test_a_bad_file_changes_nothing(self):
+        path = self.keys("bad")
+        one, two = self.pair("bad", [path] * 2)
+        path.write_text("current AAAA\n")
+        self.assertIn("does not hold 48 bytes", self.reload(one, 1))
+        self.assertTrue(self.resumes(one, two))
+
+    def test_the_file_is_read_again_by_itself(self):
+        path = self.keys("again")
+        (one,) = self.pair("again", [path], ticket_rotation_s=10)
+        old = path.read_text()
+        self.rotate(path)
+        self.eventually(lambda: "ticket_keys_read" in one.log(), "it was read again")
+        late = self.directory / "again-late"
+        late.write_text(old)
+        (two,) = self.pair("again-late", [late])
+        self.assertTrue(self.resumes(two, one))
+
+
+if __name__ == "__main__":
+    main()
