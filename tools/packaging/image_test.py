@@ -17,7 +17,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from packages import BUILD, ROOT, build_packages, field, run
+from packages import BIN, BUILD, ROOT, build_packages, field, run
 
 from harness.certificates import Authority
 from harness.dovecot import PASSWORD
@@ -140,6 +140,9 @@ class ContainerTest(unittest.TestCase):
             shutil.copy(file, cls.etc / name)
             os.chown(cls.etc / name, 0, USER)
             os.chmod(cls.etc / name, 0o440)
+        run(BIN / "roostctl", "ticket-keys", cls.etc / "ticket-keys")
+        os.chown(cls.etc / "ticket-keys", 0, USER)
+        os.chmod(cls.etc / "ticket-keys", 0o440)
         (cls.etc / "roost.yaml").write_text(json.dumps(cls.configuration()), encoding="utf-8")
         (cls.directory / "hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")
         tried = subprocess.run(cls.runc("run", "--bundle", cls.bundle(PROFILE, ["/bin/true"]), cls.name("try")),
@@ -154,6 +157,7 @@ class ContainerTest(unittest.TestCase):
         config["listeners"] = [{"address": f"127.0.0.1:{cls.port}", "tls": "implicit"}]
         config["certificates"] = [{"chain_file": "chain.pem", "key_file": "key.pem"}]
         config["stores"] = [{"name": "main", "addresses": [f"localhost:{cls.store.imap_port}"]}]
+        config["tls"]["ticket_key_file"] = "ticket-keys"
         config["drain"] = {"on_stop_s": 2, "accept_s": 0}
         return config
 

@@ -13,7 +13,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from packages import ROOT
+from packages import BIN, ROOT, run
 
 try:
     import yaml
@@ -253,9 +253,11 @@ class ConfigurationTest(Case):
             chain, key = Authority(place / "ca").issue("roost")
             (place / "master-password").write_text("secret\n", encoding="utf-8")
             (place / "master-password").chmod(0o440)  # as the Secret is mounted
+            run(BIN / "roostctl", "ticket-keys", place / "ticket-keys")
             text = self.config_text
             for path, there in (("/etc/roost-certificate/tls.crt", chain), ("/etc/roost-certificate/tls.key", key),
-                                ("/etc/roost-store/", f"{place}/"), ("/run/roost/", f"{place}/")):
+                                ("/etc/roost-store/", f"{place}/"), ("/etc/roost-tickets/", f"{place}/"),
+                                ("/run/roost/", f"{place}/")):
                 self.assertIn(path, text)
                 text = text.replace(path, str(there))
             (place / "roost.yaml").write_text(text, encoding="utf-8")
