@@ -325,6 +325,7 @@ uint32_t Clients::Kick(std::string_view login) {
   });
   const uint64_t end = loop_.now_ns() + SecondsToNs(kKickSeconds);
   for (uint32_t index : all) {
+    if (!cells_.IsLive(index)) continue;  // went with another one
     cells_[index].kicked = true;
     ++services_->stats.kicked;
     kicked_.push_back({Handle(kOwnerKind, index, cells_[index].generation), end});

@@ -96,6 +96,21 @@ TEST_F(ProxiedTest, FailByTheAddressThatWasAnnounced) {
   EXPECT_EQ(world_.figures().client_stats.delayed_logins, 1u);
 }
 
+TEST(ProxiedClient, IsAnnouncedToTheStoreByItsOwnAddress) {
+  ScriptedWorld world(std::string(ScriptedWorld::kCapabilities) + " ID");
+  Network everywhere;
+  ASSERT_TRUE(Network::Parse("0.0.0.0/0", &everywhere));
+  world.config().listeners[0].proxy_from = {everywhere};
+  world.config().stores[0].send_id_originating_ip = true;
+  const size_t client = world.Dial();
+  world.SayRaw(client, "PROXY TCP4 203.0.113.7 192.0.2.1 40000 143\r\n");
+  world.HearsBeginning(client, "* OK ");
+  world.Say(client, "a LOGIN ann secret");
+  world.HearsBeginning(client, "a OK ");
+  EXPECT_NE(world.IdOf(0).find("\"x-originating-ip\" \"203.0.113.7\""), std::string::npos)
+      << world.IdOf(0);
+}
+
 TEST_F(ProxiedTest, AreCutOffWhenTheHeaderIsNone) {
   const size_t client = world_.Dial();
   world_.Say(client, "a LOGIN ann secret");
