@@ -12,6 +12,8 @@ namespace {
 constexpr uint64_t kSameMomentNs = 20 * kNsPerMs;
 // Who takes nothing for so long may be cut off: a BYE would wait behind what it does not take.
 constexpr uint64_t kDeafNs = 29 * kNsPerSecond;
+// What was said so long ago has arrived, unless somebody does not read.
+constexpr uint64_t kOnItsWayNs = kNsPerSecond;
 // What one session was told, another one, or the feed, has heard of by then.
 constexpr uint64_t kKnownNs = 3 * kNsPerSecond;
 
@@ -218,6 +220,15 @@ uint64_t ModelClient::AboutSelectedNs() const {
   return selected_ns_ - std::min(selected_ns_, SecondsToNs(30));
 }
 
+// A drain waits for the answer to a command that was under way when its turn came.
+bool ModelClient::CutsShort() const {
+  const uint64_t now_ns = world_.wires.now_ns();
+  if (stage_ != Stage::kReady || sent_.empty() || sent_.front().name == "IDLE") return false;
+  if (sent_.front().tag[0] == 'h') return false;  // perhaps only half of it has been said
+  const bool was_deaf = now_ns < deaf_until_ns_ + kOnItsWayNs;
+  return !was_deaf && now_ns > sent_.front().sent_ns + kOnItsWayNs;
+}
+
 bool ModelClient::IsDue(std::string_view bye) const {
   const auto says = [bye](std::string_view words) { return bye.find(words) != bye.npos; };
   const ModelStore& store = world_.store;
@@ -302,6 +313,9 @@ void ModelClient::HearUntagged(const std::string& text) {
     heard_bye_ = true;
     ++world_.counts.byes;
     if (!said_logout_ && !IsDue(text)) Wrong("goodbye without a reason: " + text);
+    if (text.find("shutting down") != text.npos && CutsShort()) {
+      Wrong("goodbye before the answer to " + sent_.front().tag + " " + sent_.front().name);
+    }
     if (text.find("no longer accepts this login") != text.npos) {
       ++world_.counts.logins_ended;
       if (belief_.mailbox.empty()) ++world_.counts.logins_ended_unselected;

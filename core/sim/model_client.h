@@ -164,6 +164,7 @@ class ModelClient final : public WireOwner {
   bool MayBeRefused(const Sent& sent, std::string_view status);
   uint64_t AboutSelectedNs() const;
   bool IsDue(std::string_view bye) const;
+  bool CutsShort() const;
   bool Asked(std::string_view name) const;
   void HearContinuation();
   void CheckDone(const Sent& sent);
