@@ -46,6 +46,7 @@ void Awake::OnInput() {
     const Piece piece = client_.NextPiece();
     if (piece.kind == Piece::Kind::kNeedMore) break;
     if (piece.kind == Piece::Kind::kError) {
+      client_.services().stats.Hit(ClientLimit::kLine);
       return client_.Bye("[UNAVAILABLE] " + std::string(piece.error));
     }
     const size_t size = piece.bytes.size();
@@ -272,6 +273,7 @@ void Awake::Attach(Waking::Result result) {
   services.clients.SetTimer(client_.index(), kNever);
   cell.phase = ClientPhase::kAttached;
   ++services.stats.woken;
+  ++services.stats.woken_by[static_cast<size_t>(ParseCommand(waiting_).kind)];
   client_.stream().SetQuiet(false);
   auto relay =
       std::make_unique<Relay>(client_, std::move(result.session), cell.user->capabilities());

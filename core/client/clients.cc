@@ -154,7 +154,7 @@ void Clients::OnNews(Feed& feed) {
     c.queued = true;
     told.push_back(Handle(kOwnerKind, index, c.generation));
   });
-  news_.Push(std::move(told));
+  news_.Push(std::move(told), loop_.now_ns());
   if (feed.subscriber_count == 0) Trim(feed);
 }
 
@@ -172,6 +172,9 @@ bool Clients::Work() {
     // Trimming looks at all subscribers: of a crowd once, at its end.
     if (next.ends_event && told != nullptr) Trim(*told);
     if (next.ends_row) told = nullptr;
+    if (next.ends_event) {
+      services_->stats.fan_out.Add(loop_.io().ReadClockNs() - next.heard_ns);
+    }
   }
   EndKicked();
   timers_.Advance(links(), loop_.now_ns(), kTimersPerTurn, [this](uint32_t index) { Fire(index); });
@@ -200,6 +203,7 @@ void Clients::OnLogFull(Feed& feed) {
     });
     for (uint32_t index : laggards) {
       ++services_->stats.laggards_dropped;
+      services_->stats.Hit(ClientLimit::kLog);
       Bye(index, "[UNAVAILABLE] Too far behind with this mailbox; please connect again");
     }
     feed.TrimLog(keep);
@@ -212,6 +216,7 @@ void Clients::OnLogFull(Feed& feed) {
   });
   for (uint32_t index : lost) {
     ++services_->stats.laggards_dropped;
+    services_->stats.Hit(ClientLimit::kLog);
     Bye(index, "[UNAVAILABLE] Too far behind with this mailbox; please connect again");
   }
   --feed.holds;
@@ -397,8 +402,10 @@ void Clients::Fire(uint32_t index) {
   ClientCell& c = cells_[index];
   // Whatever ends the client ends its cell, and perhaps the memory around it.
   if (c.phase == ClientPhase::kEntering) {
-    if (c.awake != nullptr) c.awake->Bye("Autologout; not logged in in time");
-    return;
+    if (c.awake == nullptr) return;
+    const bool handshake = c.awake->stream().phase() == Stream::Phase::kHandshaking;
+    services_->stats.Hit(handshake ? ClientLimit::kHandshakeTime : ClientLimit::kLoginTime);
+    return c.awake->Bye("Autologout; not logged in in time");
   }
   if (const std::string_view end = EndOf(c); !end.empty()) return End(index, std::string(end));
   if (c.phase == ClientPhase::kAttached) {
@@ -410,6 +417,7 @@ void Clients::Fire(uint32_t index) {
   if (!c.idling) {
     const auto limit = static_cast<uint64_t>(config_.timeouts.autologout_s);
     if (now >= SecondsToNs(c.heard_s + limit)) {
+      services_->stats.Hit(ClientLimit::kIdleTime);
       return Bye(index, "Autologout; idle for too long");
     }
     return SetParkedTimer(index);

@@ -109,6 +109,9 @@ class Clients final : public Subscribers {
   // The same for all clients of a user, by login name; who is busy for kKickSeconds is told all the
   // same. Returns how many.
   uint32_t Kick(std::string_view login);
+
+  // The first that is there at or above `from`, kNoIndex when there is none: for walks in slices.
+  uint32_t NextLive(uint32_t from) const { return cells_.NextLive(from); }
   template <typename Fn>
   void ForEach(Fn&& fn) {
     cells_.ForEach(std::forward<Fn>(fn));

@@ -54,6 +54,20 @@ TEST(Clients, TellsACrowdInManyTurnsAndForgetsWhatAllWereTold) {
   EXPECT_EQ(world.figures().log_events, 0u);
 }
 
+TEST(Clients, MeasuresHowLateTheLastOfThemIsTold) {
+  ScriptedWorld world;
+  const size_t first = world.LogInAndPark({1, 2});
+  const size_t second = world.LogInAndJoin({1, 2});
+  world.Pass(2);
+  EXPECT_EQ(world.figures().client_stats.fan_out.count(), 0u);
+  world.Tell(0, "* 1 EXPUNGE");
+  EXPECT_EQ(world.Hear(first), "* 1 EXPUNGE");
+  EXPECT_EQ(world.Hear(second), "* 1 EXPUNGE");
+  EXPECT_EQ(world.figures().client_stats.fan_out.count(), 1u) << "once for both";
+  EXPECT_EQ(world.figures().client_stats.events_sent, 2u);
+  EXPECT_EQ(world.figures().feeds.events[static_cast<size_t>(FeedEvent::Kind::kExpunge)], 1u);
+}
+
 TEST(Clients, BeatsForThoseInIdleOnly) {
   ScriptedWorld world;
   world.config().timeouts.heartbeat_s = 30;

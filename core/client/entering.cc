@@ -185,7 +185,10 @@ void Entering::OnInput() {
       if (!client_.stream().reading()) client_.stream().SetReading(true);
       return;
     }
-    if (piece.kind == Piece::Kind::kError) return client_.Bye(piece.error);
+    if (piece.kind == Piece::Kind::kError) {
+      client_.services().stats.Hit(ClientLimit::kLine);
+      return client_.Bye(piece.error);
+    }
     const size_t size = piece.bytes.size();
     const bool whole = TakePiece(piece);
     if (client_.closed()) return;
@@ -219,6 +222,7 @@ bool Entering::TakeLiteralMark(const Piece& piece) {
   const Command command = ParseCommand(command_);
   client_.Answer(command.tag.empty() ? "*" : command.tag,
                  "BAD [TOOBIG] The literal is too long here");
+  client_.services().stats.Hit(ClientLimit::kLine);
   client_.Bye("Too long a literal before login");
   return false;
 }
@@ -226,6 +230,7 @@ bool Entering::TakeLiteralMark(const Piece& piece) {
 void Entering::BadCommand(std::string_view tag, std::string_view text) {
   client_.Answer(tag.empty() ? "*" : tag, text);
   if (++bad_commands_ >= client_.services().config.limits.bad_commands_before_login) {
+    client_.services().stats.Hit(ClientLimit::kBadCommands);
     client_.Bye("Too many bad commands");
   }
 }
@@ -549,6 +554,7 @@ void Entering::LoginFailed(std::string_view answer) {
        {"answer", std::string(answer)}});
   client_.Answer(tag_, answer);
   if (++failed_logins_ >= client_.services().config.limits.failed_logins) {
+    client_.services().stats.Hit(ClientLimit::kFailedLogins);
     return client_.Bye("Too many failed logins");
   }
   state_ = State::kTalking;

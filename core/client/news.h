@@ -11,6 +11,7 @@
 #define ROOST_CORE_CLIENT_NEWS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <utility>
 #include <vector>
@@ -26,22 +27,23 @@ class News {
 
   struct Next {
     Handle cell;
-    bool ends_row;    // the one after it is told of another event, or there is none
-    bool ends_event;  // all who were queued for this event have been taken
+    bool ends_row;      // the one after it is told of another event, or there is none
+    bool ends_event;    // all who were queued for this event have been taken
+    uint64_t heard_ns;  // as in Push
   };
 
   bool empty() const { return events_.empty(); }
 
-  // Those who are to be told of one event, in order; none is no event.
-  void Push(std::vector<Handle> cells) {
-    if (!cells.empty()) events_.push_back({.cells = std::move(cells)});
+  // Those who are to be told of one event, in order, and when it was heard; none is no event.
+  void Push(std::vector<Handle> cells, uint64_t heard_ns) {
+    if (!cells.empty()) events_.push_back({.cells = std::move(cells), .heard_ns = heard_ns});
   }
 
   // Precondition: !empty().
   Next Take() {
     ROOST_CHECK(!events_.empty());
     Event& event = events_.front();
-    Next next{.cell = event.cells[event.taken++]};
+    Next next{.cell = event.cells[event.taken++], .heard_ns = event.heard_ns};
     next.ends_event = event.taken == event.cells.size();
     next.ends_row = next.ends_event || event.taken % kInARow == 0;
     if (next.ends_row) {
@@ -55,6 +57,7 @@ class News {
   struct Event {
     std::vector<Handle> cells;
     size_t taken = 0;
+    uint64_t heard_ns = 0;
   };
 
   std::deque<Event> events_;

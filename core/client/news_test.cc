@@ -18,14 +18,15 @@ std::vector<Handle> Cells(uint32_t first, size_t count) {
 TEST(News, KeepsTheOrderOfAnEventAndTellsItsEnd) {
   News news;
   EXPECT_TRUE(news.empty());
-  news.Push({});
+  news.Push({}, 7);
   EXPECT_TRUE(news.empty());
-  news.Push(Cells(0, 3));
+  news.Push(Cells(0, 3), 7);
   for (uint32_t i = 0; i < 3; ++i) {
     const News::Next next = news.Take();
     EXPECT_EQ(next.cell.index(), i);
     EXPECT_EQ(next.ends_event, i == 2);
     EXPECT_EQ(next.ends_row, i == 2);
+    EXPECT_EQ(next.heard_ns, 7u);
   }
   EXPECT_TRUE(news.empty());
 }
@@ -33,8 +34,8 @@ TEST(News, KeepsTheOrderOfAnEventAndTellsItsEnd) {
 TEST(News, ThoseWhoComeLaterWaitForARowOfACrowdAndNotForAll) {
   News news;
   const size_t crowd = 3 * News::kInARow;
-  news.Push(Cells(0, crowd));
-  news.Push(Cells(1000, 2));
+  news.Push(Cells(0, crowd), 7);
+  news.Push(Cells(1000, 2), 7);
   uint32_t of_crowd = 0;
   std::vector<size_t> others_at;
   for (size_t taken = 0; !news.empty(); ++taken) {
@@ -55,8 +56,8 @@ TEST(News, ThoseWhoComeLaterWaitForARowOfACrowdAndNotForAll) {
 
 TEST(News, CrowdsTakeTurns) {
   News news;
-  news.Push(Cells(0, 2 * News::kInARow));
-  news.Push(Cells(1000, 2 * News::kInARow));
+  news.Push(Cells(0, 2 * News::kInARow), 7);
+  news.Push(Cells(1000, 2 * News::kInARow), 7);
   std::vector<bool> first;
   while (!news.empty()) {
     const News::Next next = news.Take();

@@ -57,6 +57,7 @@ void Relay::OnInput() {
     const Piece piece = client_.NextPiece();
     if (piece.kind == Piece::Kind::kNeedMore) break;
     if (piece.kind == Piece::Kind::kError) {
+      client_.services().stats.Hit(ClientLimit::kLine);
       return client_.Bye("[UNAVAILABLE] " + std::string(piece.error));
     }
     const size_t size = piece.bytes.size();

@@ -11,6 +11,7 @@
 
 #include "core/base/cleanse.h"
 #include "core/base/hash.h"
+#include "core/base/histogram.h"
 #include "core/client/address_limits.h"
 #include "core/client/client_ids.h"
 #include "core/client/parking_switches.h"
@@ -20,19 +21,41 @@
 #include "core/store/dialer.h"
 #include "core/store/user.h"
 #include "core/stream/loop.h"
+#include "proto/imap/command.h"
 #include "proto/tls/tls_context.h"
 
 namespace roost {
 
 class Clients;
 
+// What a client, or all of them together, ran into.
+enum class ClientLimit : uint8_t {
+  kClients,     // limits.max_clients: refused
+  kHandshakes,  // limits.max_handshakes_in_progress: nobody accepted for a while
+  kHandshakeTime,
+  kLoginTime,
+  kLine,  // a line or literal too long
+  kBadCommands,
+  kFailedLogins,
+  kIdleTime,  // autologout
+  kLog,       // too far behind its feed
+};
+inline constexpr size_t kClientLimits = 9;
+
 struct ClientStats {
+  void Hit(ClientLimit limit) { ++limits[static_cast<size_t>(limit)]; }
+
   uint64_t accepted = 0, closed = 0, refused = 0, moved_in = 0, moved_out = 0;
   uint64_t logins = 0, failed_logins = 0, unavailable_logins = 0;
   uint64_t parked = 0, woken = 0, kept_idle = 0, quiet_parks = 0, mapped_commands = 0;
   uint64_t events_sent = 0, heartbeats = 0, laggards_coalesced = 0, laggards_dropped = 0;
   uint64_t drained = 0, kicked = 0;
   uint64_t refused_by_address = 0, delayed_logins = 0, bad_proxy_headers = 0;
+  // From the turn in which a feed heard something to its last subscriber's bytes having been handed
+  // to the ring. Those whose socket is full are not waited for.
+  Histogram fan_out;
+  std::array<uint64_t, kCommandKinds> woken_by{};  // attached again, by CommandKind
+  std::array<uint64_t, kClientLimits> limits{};    // by ClientLimit
 };
 
 // A client on its way to the shard that owns its user: all that it is.

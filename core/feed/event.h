@@ -23,6 +23,8 @@ struct FeedEvent {
     kLine,     // `text` is an untagged line for everybody (FLAGS, ALERT), with its CRLF
   };
 
+  static constexpr size_t kKinds = 4;
+
   Kind kind = Kind::kLine;
   uint32_t number = 0;
   UidSet uids;

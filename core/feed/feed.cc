@@ -206,6 +206,11 @@ Feed::Bytes Feed::memory() const {
   return bytes;
 }
 
+Feed::Driver Feed::driver() const {
+  if (driver_ == nullptr) return Driver::kNone;
+  return driver_->polling() ? Driver::kPolling : Driver::kIdle;
+}
+
 bool Feed::Serves(EnabledSet enabled) const {
   if (driver_ == nullptr) return false;
   return !enabled.condstore() || no_modseq_ || driver_->session().state().enabled().condstore();
@@ -226,6 +231,7 @@ void Feed::MakeRoom() {
 }
 
 void Feed::Log(FeedEvent event) {
+  host_.OnFeedLogged(event);
   log_bytes_ += event.memory();
   const uint64_t seq = log_.Append(std::move(event));
   ROOST_CHECK(seq != 0);

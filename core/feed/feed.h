@@ -50,6 +50,8 @@ class FeedHost {
   virtual ~FeedHost() = default;
   // The log has grown: tell the subscribers that may be told.
   virtual void OnFeedNews(Feed& feed) = 0;
+  // Something was logged; nobody is to be told yet.
+  virtual void OnFeedLogged(const FeedEvent& event) { (void)event; }
   // The log is full: coalesce it for the cursors of all subscribers (CoalesceLog); while that does
   // not help let go of laggards (TrimLog).
   virtual void OnFeedLogFull(Feed& feed) = 0;
@@ -122,6 +124,9 @@ class Feed final : public Retirable, private DriverListener {
   bool live() const { return state_ == State::kLive; }
   // The driver's session has what clients of this class must be told (MODSEQ).
   bool Serves(EnabledSet enabled) const;
+  // By what its driver hears; kNone without one.
+  enum class Driver : uint8_t { kNone, kIdle, kPolling };
+  Driver driver() const;
   // As the allocator counts.
   struct Bytes {
     size_t feed = 0;     // with its driver and hashes of flags

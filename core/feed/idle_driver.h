@@ -100,6 +100,7 @@ class IdleDriver final : public Retirable, private SessionSink {
   size_t memory_bytes() const;  // as the allocator counts; without its session
   Phase phase() const { return phase_; }
   bool stopping() const { return phase_ >= Phase::kStopping; }
+  bool polling() const { return polling_; }
 
  private:
   struct Waiter {

@@ -147,6 +147,8 @@ class Io {
 
   // Monotonic nanoseconds, constant during one turn (read when completions were collected).
   virtual uint64_t NowNs() const = 0;
+  // The same as it is at this moment: for measuring what a turn does.
+  virtual uint64_t ReadClockNs() const { return NowNs(); }
   // Wall clock, seconds since 1970.
   virtual int64_t WallSeconds() const = 0;
   // Random bytes fit for keys in real implementations; seeded in simulation.

@@ -116,6 +116,8 @@ void UringIo::Bind() {
   ReadClock();
 }
 
+uint64_t UringIo::ReadClockNs() const { return ReadMonotonicNs(); }
+
 void UringIo::ReadClock() { now_ns_ = std::max(now_ns_, ReadMonotonicNs()); }
 
 int64_t UringIo::WallSeconds() const {

@@ -98,6 +98,7 @@ class UringIo final : public Io {
 
   void SetHandler(IoHandler* handler) override { handler_ = handler; }
   uint64_t NowNs() const override { return now_ns_; }
+  uint64_t ReadClockNs() const override;
   int64_t WallSeconds() const override;
   void Random(std::span<uint8_t> out) override;
 

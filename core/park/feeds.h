@@ -5,6 +5,7 @@
 #ifndef ROOST_CORE_PARK_FEEDS_H_
 #define ROOST_CORE_PARK_FEEDS_H_
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/base/histogram.h"
 #include "core/feed/feed.h"
 #include "core/park/feed_table.h"
 
@@ -41,6 +43,9 @@ struct FeedStats {
   uint64_t audits = 0, audit_mismatches = 0, audits_replaced = 0, audits_unavailable = 0;
   uint64_t polls = 0;          // NOOPs to stores that tell no news by themselves
   uint64_t flags_learned = 0;  // feeds without MODSEQ whose flags were found out
+  std::array<uint64_t, FeedEvent::kKinds> events{};  // logged, by FeedEvent::Kind
+  // From a command that waits for a session to its having one.
+  Histogram wakes;
 };
 
 inline constexpr std::string_view kLoginRefused =
@@ -68,12 +73,17 @@ class Feeds final : public FeedHost {
   void Recover(Feed& feed);
 
   FeedTable& all() { return feeds_; }
+  const FeedTable& all() const { return feeds_; }
   FeedStats& stats() { return stats_; }
+  const FeedStats& stats() const { return stats_; }
   Auditor& auditor() { return *auditor_; }
 
  private:
   friend class Recovery;
   void OnFeedNews(Feed& feed) override { subscribers_.OnNews(feed); }
+  void OnFeedLogged(const FeedEvent& event) override {
+    ++stats_.events[static_cast<size_t>(event.kind)];
+  }
   void OnFeedLogFull(Feed& feed) override { subscribers_.OnLogFull(feed); }
   void OnFeedDriverLost(Feed& feed, const std::string& text) override;
   void OnFeedDead(Feed& feed, const std::string& reason) override;

@@ -15,7 +15,8 @@ Waking::Waking(Loop& loop, Feeds& feeds, User& user, Wish wish, Done done)
       wish_(std::move(wish)),
       done_(std::move(done)),
       retry_(loop),
-      deadline_(loop) {
+      deadline_(loop),
+      since_ns_(loop.now_ns()) {
   if (wish_.feed != nullptr) {
     hold_ = FeedHold(feeds_, *wish_.feed);
     hold_.Note(wish_.cursor);
@@ -376,7 +377,11 @@ void Waking::Finish(Outcome outcome, std::string text) {
   } else if (session_ != nullptr) {
     user_.Release(std::move(session_));
   }
-  if (outcome != Outcome::kAttached) ++feeds_.stats().refused_wakes;
+  if (outcome == Outcome::kAttached) {
+    feeds_.stats().wakes.Add(loop_.now_ns() - since_ns_);
+  } else {
+    ++feeds_.stats().refused_wakes;
+  }
   Done done = std::exchange(done_, nullptr);
   FeedHold hold = std::move(hold_);
   done(std::move(result));

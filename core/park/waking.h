@@ -138,6 +138,7 @@ class Waking final : public Retirable, private SessionSink {
   Life life_;
   Alarm retry_;
   Alarm deadline_;
+  const uint64_t since_ns_;
 };
 
 }  // namespace roost

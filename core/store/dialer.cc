@@ -35,6 +35,10 @@ void SessionPlace::LoginOver() {
   dialer_.LoginOver(urgency_);
 }
 
+void SessionPlace::NoteLoss(SessionLoss loss) {
+  if (!dialer_life_.expired()) ++dialer_.lost_[static_cast<size_t>(loss)];
+}
+
 Dialer::Dialer(Loop& loop, const StoreTarget& target, uint32_t shards)
     : loop_(loop), target_(target), shards_(shards), expiry_(loop) {}
 
@@ -47,10 +51,18 @@ CapabilitySet Dialer::Shared(const CapabilitySet& set) {
   return set;
 }
 
+DialerStats& DialerStats::operator+=(const DialerStats& other) {
+  opened += other.opened, refused += other.refused;
+  waiting += other.waiting, logging_in += other.logging_in, open += other.open;
+  for (size_t i = 0; i < kSessionLosses; ++i) lost[i] += other.lost[i];
+  return *this;
+}
+
 DialerStats Dialer::stats() const {
   DialerStats s;
   s.opened = opened_;
   s.refused = refused_;
+  s.lost = lost_;
   s.waiting = clients_.size + recoveries_.size;
   s.logging_in = logins();
   s.open = open_ - s.logging_in;

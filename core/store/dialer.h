@@ -21,6 +21,7 @@
 #ifndef ROOST_CORE_STORE_DIALER_H_
 #define ROOST_CORE_STORE_DIALER_H_
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -41,6 +42,10 @@ struct DialerStats {
   uint64_t opened = 0;                             // sessions asked for
   uint64_t refused = 0;                            // had no place in time, or found the queue full
   uint64_t waiting = 0, logging_in = 0, open = 0;  // now
+  // By SessionLoss, of those that had a place or waited for one.
+  std::array<uint64_t, kSessionLosses> lost{};
+
+  DialerStats& operator+=(const DialerStats& other);
 };
 
 class Dialer {
@@ -136,6 +141,7 @@ class Dialer {
   uint64_t open_ = 0;  // logins in progress included
   absl::flat_hash_map<UserHash, uint32_t> open_of_user_;
   uint64_t opened_ = 0, refused_ = 0;
+  std::array<uint64_t, kSessionLosses> lost_{};
   size_t address_ = 0;
   static constexpr size_t kMostOffered = 16;
   std::vector<CapabilitySet> offered_;
@@ -157,6 +163,7 @@ class SessionPlace {
   ~SessionPlace();
   // The login is over, well or not.
   void LoginOver();
+  void NoteLoss(SessionLoss loss);
   // See Dialer::Shared.
   CapabilitySet Shared(const CapabilitySet& set) const {
     return dialer_life_.expired() ? set : dialer_.Shared(set);

@@ -71,6 +71,7 @@ void Session::Lose(SessionLoss loss, std::string text) {
   work().deadline.Cancel();
   WipeLogin();
   work().listing.reset();
+  if (place_ != nullptr) place_->NoteLoss(loss);
   place_.reset();
   stream_.Abort();
   // Not from within whoever made us find out: the sink may be in the middle of a call to us.

@@ -60,6 +60,7 @@ enum class SessionLoss : uint8_t {
   kProtocol,     // the store broke the protocol
   kTimeout,      // no answer in time
 };
+inline constexpr size_t kSessionLosses = 7;
 
 class SessionSink {
  public:

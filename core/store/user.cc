@@ -44,6 +44,7 @@ User* UserTable::Enter(const Config& config, Dialer& dialer, const Credentials& 
   auto it = users_.find(key);
   if (it == users_.end()) {
     it = users_.insert(std::make_unique<User>(dialer, *this, own, key.credential, address)).first;
+    bytes_ += (*it)->memory_bytes();
   }
   (*it)->Ref();
   if (client) (*it)->NoteLoginTaken();
@@ -62,14 +63,13 @@ void UserTable::TellRefused(User& user) {
 void UserTable::Drop(User& user) {
   auto it = users_.find(user.key());
   if (it == users_.end() || it->get() != &user) return;
+  bytes_ -= user.memory_bytes();
   loop_.Retire(std::move(users_.extract(it).value()));
 }
 
 size_t UserTable::memory_bytes() const {
   // A slot and its control byte.
-  size_t bytes = users_.capacity() * (sizeof(std::unique_ptr<User>) + 1);
-  for (const auto& user : users_) bytes += user->memory_bytes();
-  return bytes;
+  return bytes_ + users_.capacity() * (sizeof(std::unique_ptr<User>) + 1);
 }
 
 size_t UserTable::Hash::operator()(const Key& key) const {
@@ -111,8 +111,7 @@ std::string User::Name() const {
 }
 
 size_t User::memory_bytes() const {
-  size_t bytes = HeapSize(this) + HeapSize(login_) + HeapSize(own_) + HeapSize(pool_);
-  if (pool_ != nullptr) bytes += HeapSize(pool_->sessions);
+  const size_t bytes = HeapSize(this) + HeapSize(login_) + HeapSize(own_);
   if (own_ == nullptr) return bytes;
   const Credentials& c = own_->login;
   return bytes + HeapSize(c.user) + HeapSize(c.authzid) + HeapSize(c.secret) + HeapSize(c.master) +

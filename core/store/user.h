@@ -47,7 +47,8 @@ class UserTable {
   size_t size() const { return users_.size(); }
   // Closes a kept session that nobody uses, of this login or, when it is empty, of any.
   void CloseUnused(StoreIndex store, const std::string& login);
-  // All users and the table, as the allocator counts; without the sessions that they keep.
+  // All users and the table, as the allocator counts; without the sessions that they keep. A sum
+  // that is kept.
   size_t memory_bytes() const;
   // Told in a task of its own, once, when User::credentials_refused() has come to be: whoever holds
   // them must go. At the call they still are.
@@ -82,6 +83,7 @@ class UserTable {
   // Those with kept sessions, by User::Name. Before users_: a user that goes leaves it.
   std::map<std::string, User*> pooling_;
   absl::flat_hash_set<std::unique_ptr<User>, Hash, Equal> users_;
+  size_t bytes_ = 0;  // of users_
 };
 
 class User final : public SessionSink, public Retirable {
@@ -135,7 +137,8 @@ class User final : public SessionSink, public Retirable {
   // Of those kept the one that would go next.
   void CloseUnused();
 
-  size_t memory_bytes() const;  // as the allocator counts; without the sessions that it keeps
+  // As the allocator counts, without the sessions that it keeps: always the same.
+  size_t memory_bytes() const;
 
   // One for each client and each feed; without any the user is forgotten.
   void Ref() { ++references_; }

@@ -41,7 +41,9 @@ class Loop final : public IoHandler {
   ~Loop() override;
 
   Io& io() { return io_; }
+  const Io& io() const { return io_; }
   StreamSet& streams() { return streams_; }
+  const StreamSet& streams() const { return streams_; }
   uint64_t now_ns() const { return io_.NowNs(); }
 
   // Frees `object` at the end of the turn. Null is fine.

@@ -25,6 +25,21 @@ std::span<uint8_t> Bytes(std::string& s) {
   return {reinterpret_cast<uint8_t*>(s.data()), s.size()};
 }
 
+HandshakeEnd EndOf(Handshake::Fault fault) {
+  switch (fault) {
+    case Handshake::Fault::kMismatch:
+      return HandshakeEnd::kMismatch;
+    case Handshake::Fault::kTrust:
+      return HandshakeEnd::kTrust;
+    case Handshake::Fault::kOurs:
+      return HandshakeEnd::kOurs;
+    case Handshake::Fault::kNone:
+    case Handshake::Fault::kPeer:
+      break;
+  }
+  return HandshakeEnd::kPeer;
+}
+
 void Append(std::string& to, std::span<const uint8_t> bytes) {
   to.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
@@ -116,11 +131,11 @@ void Stream::DeliverPending() {
 }
 
 void Stream::StartTls(const TlsServerContext& context) {
-  StartHandshake(Handshake::Server(context));
+  StartHandshake(Handshake::Server(context), TlsSide::kServer);
 }
 
 void Stream::StartTls(std::shared_ptr<const TlsServerContext> context) {
-  StartHandshake(Handshake::Server(*context));
+  StartHandshake(Handshake::Server(*context), TlsSide::kServer);
   Work& w = work();
   w.kept = std::move(context);
   const std::string_view early = input();
@@ -132,11 +147,11 @@ void Stream::StartTls(std::shared_ptr<const TlsServerContext> context) {
 }
 
 void Stream::StartTls(const TlsClientContext& context, std::string_view server_name) {
-  StartHandshake(Handshake::Client(context, server_name));
+  StartHandshake(Handshake::Client(context, server_name), TlsSide::kClient);
   AdvanceHandshake();  // the ClientHello
 }
 
-void Stream::StartHandshake(std::unique_ptr<Handshake> handshake) {
+void Stream::StartHandshake(std::unique_ptr<Handshake> handshake, TlsSide side) {
   ROOST_CHECK(phase_ == Phase::kPlain);
   Work& w = work();
   w.sealed += w.out;  // what was said in clear (the answer to STARTTLS) goes out in clear
@@ -144,6 +159,7 @@ void Stream::StartHandshake(std::unique_ptr<Handshake> handshake) {
   Dirty();
   phase_ = Phase::kHandshaking;
   w.handshake = std::move(handshake);
+  w.side = side;
   ++set_.stats_.handshakes_in_progress;
 }
 
@@ -245,9 +261,8 @@ void Stream::AdvanceHandshake() {
   w.sealed += w.handshake->TakeOutput();
   Dirty();
   if (status == Handshake::Status::kNeedMore) return Arm();
-  --set_.stats_.handshakes_in_progress;
   if (status == Handshake::Status::kFailed) {
-    ++set_.stats_.handshakes_failed;
+    HandshakeOver(EndOf(w.handshake->fault()));
     w.error = w.handshake->error();
     w.handshake.reset();
     w.kept.reset();
@@ -257,9 +272,8 @@ void Stream::AdvanceHandshake() {
     owner_.OnEnd(*this, StreamEnd::kTlsFailed);
     return;
   }
-  ++set_.stats_.handshakes_done;
   w.info = std::make_unique<HandshakeInfo>(w.handshake->info());
-  if (w.info->resumed) ++set_.stats_.handshakes_resumed;
+  HandshakeOver(w.info->resumed ? HandshakeEnd::kResumed : HandshakeEnd::kFull);
   std::string leftover;
   tls() = w.handshake->TakeState(&leftover);
   w.handshake.reset();
@@ -268,6 +282,15 @@ void Stream::AdvanceHandshake() {
   owner_.OnSecure(*this);
   if (phase_ == Phase::kSecure && !leftover.empty()) OpenRecords(Bytes(leftover));
   Arm();
+}
+
+void Stream::HandshakeOver(HandshakeEnd end) {
+  StreamStats& stats = set_.stats_;
+  --stats.handshakes_in_progress;
+  ++stats.handshakes[static_cast<size_t>(work().side)][static_cast<size_t>(end)];
+  const bool done = end == HandshakeEnd::kFull || end == HandshakeEnd::kResumed;
+  ++(done ? stats.handshakes_done : stats.handshakes_failed);
+  if (end == HandshakeEnd::kResumed) ++stats.handshakes_resumed;
 }
 
 void Stream::OpenPending() {
@@ -324,8 +347,7 @@ void Stream::Fail(StreamEnd end, uint8_t alert) {
 // be said.
 void Stream::End(StreamEnd end) {
   if (phase_ == Phase::kHandshaking) {
-    --set_.stats_.handshakes_in_progress;
-    ++set_.stats_.handshakes_failed;
+    HandshakeOver(HandshakeEnd::kGone);
     work().error = "the peer went away during the TLS handshake";
   }
   if (end == StreamEnd::kClosed) {
@@ -388,8 +410,7 @@ void Stream::Close() {
   } else if (phase_ == Phase::kPlain || phase_ == Phase::kConnecting) {
     w.sealed.append(w.out);
   } else {
-    --set_.stats_.handshakes_in_progress;
-    ++set_.stats_.handshakes_failed;
+    HandshakeOver(HandshakeEnd::kGivenUp);
   }
   Release(w.out);
   SocketId socket = std::exchange(socket_, {});
@@ -399,10 +420,7 @@ void Stream::Close() {
 
 void Stream::Abort() {
   if (phase_ == Phase::kEnded || phase_ == Phase::kUnopened) return;
-  if (phase_ == Phase::kHandshaking) {
-    --set_.stats_.handshakes_in_progress;
-    ++set_.stats_.handshakes_failed;
-  }
+  if (phase_ == Phase::kHandshaking) HandshakeOver(HandshakeEnd::kGivenUp);
   SocketId socket = std::exchange(socket_, {});
   phase_ = Phase::kEnded;
   set_.io().Abort(socket);

@@ -26,6 +26,7 @@
 #ifndef ROOST_CORE_STREAM_STREAM_H_
 #define ROOST_CORE_STREAM_STREAM_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -50,6 +51,22 @@ enum class StreamEnd : uint8_t {
   kBroken,     // the socket failed (reset, timed out)
   kTlsFailed,  // handshake or record refused; Stream::error() says why
 };
+
+// How a handshake ended.
+enum class HandshakeEnd : uint8_t {
+  kFull,
+  kResumed,
+  kPeer,      // the peer sent garbage, broke the protocol or refused us by an alert
+  kMismatch,  // no version, suite or protocol in common
+  kTrust,     // the store's certificate was not accepted
+  kOurs,      // no memory, bad key
+  kGone,      // the peer went away
+  kGivenUp,   // closed from here: it took too long, or everything ends
+};
+inline constexpr size_t kHandshakeEnds = 8;
+
+// Whom the peer takes us for.
+enum class TlsSide : uint8_t { kServer, kClient };
 
 class StreamOwner {
  public:
@@ -167,6 +184,7 @@ class Stream {
     RecordContext context;
     std::unique_ptr<Handshake> handshake;
     std::shared_ptr<const TlsServerContext> kept;  // by the handshake
+    TlsSide side = TlsSide::kServer;               // of the handshake
     std::unique_ptr<HandshakeInfo> info;
     std::string error;
   };
@@ -183,7 +201,8 @@ class Stream {
   void OnReadable();
   void OnSent(int error);
   void AdvanceHandshake();
-  void StartHandshake(std::unique_ptr<Handshake> handshake);
+  void StartHandshake(std::unique_ptr<Handshake> handshake, TlsSide side);
+  void HandshakeOver(HandshakeEnd end);
   void OpenPending();
   void OpenRecords(std::span<uint8_t> data);
   void Fail(StreamEnd end, uint8_t alert);
@@ -219,6 +238,8 @@ class Stream {
 struct StreamStats {
   uint64_t handshakes_done = 0, handshakes_resumed = 0, handshakes_failed = 0;
   uint64_t handshakes_in_progress = 0;
+  // By TlsSide and HandshakeEnd.
+  std::array<std::array<uint64_t, kHandshakeEnds>, 2> handshakes{};
 };
 
 // All streams of one Io: finds them by Owner, ends the turn for them, spreads handshakes over

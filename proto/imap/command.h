@@ -89,6 +89,7 @@ enum class CommandKind : uint8_t {
   kConversions,
   kGetJmapAccess,
 };
+inline constexpr size_t kCommandKinds = static_cast<size_t>(CommandKind::kGetJmapAccess) + 1;
 
 struct Command {
   CommandKind kind = CommandKind::kMalformed;
