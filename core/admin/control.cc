@@ -57,123 +57,17 @@ class JsonObject {
   bool first_ = true;
 };
 
-void AppendFigures(const ShardFigures& f, std::string* out) {
+void AppendFigures(ShardFigures f, std::string* out) {
   JsonObject o(out);
-  o.Number("clients", f.clients);
-  o.Number("entering", f.entering);
-  o.Number("attached", f.attached);
-  o.Number("parked", f.parked);
-  o.Number("asleep", f.asleep);
-  o.Number("idling", f.idling);
-  o.Number("users", f.users);
-  o.Number("listeners", f.listeners);
-  o.Number("draining", f.draining);
-  o.Number("sessions_open", f.sessions.open);
-  o.Number("sessions_logging_in", f.sessions.logging_in);
-  o.Number("sessions_waiting", f.sessions.waiting);
-  o.Number("sessions_opened", f.sessions.opened);
-  o.Number("sessions_refused", f.sessions.refused);
-  o.Number("feeds", f.feeds.feeds);
-  o.Number("feeds_recovering", f.feeds.recovering);
-  o.Number("log_events", f.log_events);
-  o.Number("adopted", f.feeds.adopted);
-  o.Number("raised", f.feeds.raised);
-  o.Number("joined", f.feeds.joined);
-  o.Number("handed_over", f.feeds.handed_over);
-  o.Number("woken", f.feeds.woken);
-  o.Number("refused_wakes", f.feeds.refused_wakes);
-  o.Number("recovered", f.feeds.recovered);
-  o.Number("audits", f.feeds.audits);
-  o.Number("audit_mismatches", f.feeds.audit_mismatches);
-  o.Number("audits_replaced", f.feeds.audits_replaced);
-  o.Number("audits_unavailable", f.feeds.audits_unavailable);
-  o.Number("polls", f.feeds.polls);
-  o.Number("flags_learned", f.feeds.flags_learned);
-  o.Number("accepted", f.client_stats.accepted);
-  o.Number("refused", f.client_stats.refused);
-  o.Number("closed", f.client_stats.closed);
-  o.Number("moved_in", f.client_stats.moved_in);
-  o.Number("moved_out", f.client_stats.moved_out);
-  o.Number("logins", f.client_stats.logins);
-  o.Number("failed_logins", f.client_stats.failed_logins);
-  o.Number("unavailable_logins", f.client_stats.unavailable_logins);
-  o.Number("parks", f.client_stats.parked);
-  o.Number("quiet_parks", f.client_stats.quiet_parks);
-  o.Number("wakes", f.client_stats.woken);
-  o.Number("kept_idle", f.client_stats.kept_idle);
-  o.Number("mapped_commands", f.client_stats.mapped_commands);
-  o.Number("events_sent", f.client_stats.events_sent);
-  o.Number("refused_by_address", f.client_stats.refused_by_address);
-  o.Number("delayed_logins", f.client_stats.delayed_logins);
-  o.Number("bad_proxy_headers", f.client_stats.bad_proxy_headers);
-  o.Number("drained", f.client_stats.drained);
-  o.Number("kicked", f.client_stats.kicked);
-  o.Number("heartbeats", f.client_stats.heartbeats);
-  o.Number("laggards_coalesced", f.client_stats.laggards_coalesced);
-  o.Number("laggards_dropped", f.client_stats.laggards_dropped);
-  o.Number("handshakes_done", f.streams.handshakes_done);
-  o.Number("handshakes_resumed", f.streams.handshakes_resumed);
-  o.Number("handshakes_failed", f.streams.handshakes_failed);
-  o.Number("handshakes_in_progress", f.streams.handshakes_in_progress);
-  o.Number("sockets_open", f.io.sockets_open);
-  o.Number("sockets_closing", f.io.sockets_closing);
-  o.Number("buffers_dry", f.io.buffers_dry);
-  o.Number("queue_overflows", f.io.queue_overflows);
-  o.Number("bytes_cells", f.memory.cells);
-  o.Number("bytes_users", f.memory.users);
-  o.Number("bytes_feeds", f.memory.feeds);
-  o.Number("bytes_sessions", f.memory.sessions);
-  o.Number("bytes_views", f.memory.views);
-  o.Number("bytes_logs", f.memory.logs);
+  for (const FigureName& figure : FigureNames()) o.Number(figure.name, figure.of(f));
   o.End();
-}
-
-void Add(const ShardFigures& f, ShardFigures* t) {
-  t->clients += f.clients, t->entering += f.entering, t->attached += f.attached;
-  t->parked += f.parked, t->asleep += f.asleep, t->idling += f.idling, t->users += f.users;
-  t->log_events += f.log_events;
-  t->listeners += f.listeners, t->draining += f.draining;
-  t->sessions.open += f.sessions.open, t->sessions.logging_in += f.sessions.logging_in;
-  t->sessions.waiting += f.sessions.waiting, t->sessions.opened += f.sessions.opened;
-  t->sessions.refused += f.sessions.refused;
-  t->feeds.feeds += f.feeds.feeds, t->feeds.recovering += f.feeds.recovering;
-  t->feeds.adopted += f.feeds.adopted, t->feeds.joined += f.feeds.joined;
-  t->feeds.handed_over += f.feeds.handed_over, t->feeds.woken += f.feeds.woken;
-  t->feeds.recovered += f.feeds.recovered, t->feeds.refused_wakes += f.feeds.refused_wakes;
-  t->feeds.raised += f.feeds.raised, t->feeds.polls += f.feeds.polls;
-  t->feeds.flags_learned += f.feeds.flags_learned;
-  t->feeds.audits += f.feeds.audits, t->feeds.audit_mismatches += f.feeds.audit_mismatches;
-  t->feeds.audits_replaced += f.feeds.audits_replaced;
-  t->feeds.audits_unavailable += f.feeds.audits_unavailable;
-  const ClientStats& c = f.client_stats;
-  ClientStats& s = t->client_stats;
-  s.accepted += c.accepted, s.moved_in += c.moved_in, s.moved_out += c.moved_out,
-      s.logins += c.logins;
-  s.refused += c.refused, s.closed += c.closed, s.woken += c.woken;
-  s.failed_logins += c.failed_logins, s.unavailable_logins += c.unavailable_logins;
-  s.parked += c.parked, s.quiet_parks += c.quiet_parks, s.kept_idle += c.kept_idle,
-      s.mapped_commands += c.mapped_commands, s.events_sent += c.events_sent;
-  s.heartbeats += c.heartbeats, s.laggards_dropped += c.laggards_dropped;
-  s.laggards_coalesced += c.laggards_coalesced;
-  s.drained += c.drained, s.kicked += c.kicked;
-  s.refused_by_address += c.refused_by_address, s.delayed_logins += c.delayed_logins;
-  s.bad_proxy_headers += c.bad_proxy_headers;
-  t->streams.handshakes_done += f.streams.handshakes_done;
-  t->streams.handshakes_resumed += f.streams.handshakes_resumed;
-  t->streams.handshakes_failed += f.streams.handshakes_failed;
-  t->streams.handshakes_in_progress += f.streams.handshakes_in_progress;
-  t->io.sockets_open += f.io.sockets_open, t->io.sockets_closing += f.io.sockets_closing;
-  t->io.buffers_dry += f.io.buffers_dry, t->io.queue_overflows += f.io.queue_overflows;
-  t->memory.cells += f.memory.cells, t->memory.users += f.memory.users;
-  t->memory.feeds += f.memory.feeds, t->memory.sessions += f.memory.sessions;
-  t->memory.views += f.memory.views, t->memory.logs += f.memory.logs;
 }
 
 }  // namespace
 
 std::string StatusJson(const std::vector<ShardFigures>& shards) {
   ShardFigures total;
-  for (const ShardFigures& f : shards) Add(f, &total);
+  for (const ShardFigures& f : shards) total += f;
   std::string out = "{\"total\": ";
   AppendFigures(total, &out);
   out += ", \"shards\": [";

@@ -36,17 +36,8 @@ void FeedTable::Clear() {
   while (front_ != nullptr) Take(*front_);
 }
 
-Feed::Bytes FeedTable::memory() const {
-  Feed::Bytes all;
-  all.feed = feeds_.capacity() * (sizeof(std::unique_ptr<Feed>) + 1);  // a slot, its control byte
-  ForEach([&all](const Feed& feed) {
-    const Feed::Bytes bytes = feed.memory();
-    all.feed += bytes.feed;
-    all.session += bytes.session;
-    all.views += bytes.views;
-    all.log += bytes.log;
-  });
-  return all;
+size_t FeedTable::memory_bytes() const {
+  return feeds_.capacity() * (sizeof(std::unique_ptr<Feed>) + 1);  // a slot, its control byte
 }
 
 void FeedTable::MoveToBack(Feed& feed) {
@@ -62,9 +53,25 @@ void FeedTable::Link(Feed& feed) {
 }
 
 void FeedTable::Unlink(Feed& feed) {
+  for (FeedWalk* walk : walks_) {
+    if (walk->next_ == &feed) walk->next_ = feed.next;
+  }
   (feed.previous == nullptr ? front_ : feed.previous->next) = feed.next;
   (feed.next == nullptr ? back_ : feed.next->previous) = feed.previous;
   feed.next = feed.previous = nullptr;
+}
+
+FeedWalk::FeedWalk(FeedTable& table)
+    : table_(table), next_(table.front()), left_(2 * table.size()) {
+  table_.walks_.push_back(this);
+}
+
+FeedWalk::~FeedWalk() { std::erase(table_.walks_, this); }
+
+Feed* FeedWalk::Next() {
+  if (next_ == nullptr || left_ == 0) return nullptr;
+  --left_;
+  return std::exchange(next_, next_->next);
 }
 
 }  // namespace roost

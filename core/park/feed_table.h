@@ -13,12 +13,35 @@
 #include <cstddef>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include <absl/container/flat_hash_set.h>
 
 #include "core/feed/feed.h"
 
 namespace roost {
+
+class FeedTable;
+
+// Visits all feeds of a table in slices, whatever is added, moved or taken in between: those that
+// stay are visited, and those that were moved to the back meanwhile perhaps twice. Ends before its
+// table does.
+class FeedWalk {
+ public:
+  explicit FeedWalk(FeedTable& table);
+  ~FeedWalk();
+  FeedWalk(const FeedWalk&) = delete;
+  FeedWalk& operator=(const FeedWalk&) = delete;
+
+  // Null: that was all.
+  Feed* Next();
+
+ private:
+  friend class FeedTable;
+  FeedTable& table_;
+  Feed* next_;
+  size_t left_;  // visits: an end, however many come meanwhile
+};
 
 class FeedTable {
  public:
@@ -36,8 +59,8 @@ class FeedTable {
   void Clear();
 
   size_t size() const { return feeds_.size(); }
-  // The feeds and the table.
-  Feed::Bytes memory() const;
+  // Of the table alone.
+  size_t memory_bytes() const;
   Feed* front() const { return front_; }  // null: empty
   void MoveToBack(Feed& feed);
   // fn(Feed&), in order. It must not add or take feeds.
@@ -47,6 +70,7 @@ class FeedTable {
   }
 
  private:
+  friend class FeedWalk;
   struct Key {
     const User* user;
     std::string_view mailbox;
@@ -74,6 +98,7 @@ class FeedTable {
   absl::flat_hash_set<std::unique_ptr<Feed>, Hash, Equal> feeds_;
   Feed* front_ = nullptr;
   Feed* back_ = nullptr;
+  std::vector<FeedWalk*> walks_;  // under way; few
 };
 
 }  // namespace roost

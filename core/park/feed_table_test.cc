@@ -75,6 +75,35 @@ TEST_F(FeedTableTest, IsWalkedInTheOrderOfComingUntilOneGoesToTheBack) {
   EXPECT_EQ(Names(), (Strings{"ann/99", "bob/INBOX", "ann/98"}));
 }
 
+TEST_F(FeedTableTest, IsWalkedInSlicesWhateverHappensInBetween) {
+  for (const char* name : {"a", "b", "c", "d", "e"}) table_.Add(Make(ann_, name));
+  const auto feed = [&](const char* name) { return table_.Find(*ann_, name); };
+  FeedWalk walk(table_);
+  EXPECT_EQ(walk.Next(), feed("a"));
+  table_.Take(*feed("b"));        // the next
+  table_.Take(*feed("a"));        // the last
+  table_.MoveToBack(*feed("c"));  // the next again
+  EXPECT_EQ(walk.Next(), feed("d"));
+  table_.Add(Make(ann_, "f"));
+  std::vector<Feed*> rest;
+  while (Feed* next = walk.Next()) rest.push_back(next);
+  EXPECT_EQ(rest, (std::vector<Feed*>{feed("e"), feed("c"), feed("f")}));
+  table_.Clear();
+  EXPECT_EQ(walk.Next(), nullptr);
+}
+
+TEST_F(FeedTableTest, EndsAWalkHoweverManyCome) {
+  table_.Add(Make(ann_, "0"));
+  FeedWalk walk(table_);
+  FeedWalk other(table_);
+  int visits = 0;
+  while (walk.Next() != nullptr && visits < 1000) {
+    table_.Add(Make(ann_, std::to_string(++visits)));
+  }
+  EXPECT_LT(visits, 10);
+  EXPECT_EQ(other.Next(), table_.Find(*ann_, "0"));  // each for itself
+}
+
 TEST_F(FeedTableTest, GivesOutOnlyTheVeryFeedThatItHas) {
   Feed* first = table_.Add(Make(ann_, "INBOX"));
   const std::unique_ptr<Feed> taken = table_.Take(*first);

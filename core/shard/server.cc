@@ -1,6 +1,7 @@
 #include "core/shard/server.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <ctime>
 #include <fstream>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/config/resolve.h"
 #include "core/io/listener.h"
+#include "core/shard/survey.h"
 #include "proto/tls/ticket_key_text.h"
 
 namespace roost {
@@ -52,6 +54,8 @@ std::unique_ptr<Server> Server::Create(const Config& config, std::string* error)
   common.router = server->router_.get();
   common.shards = config.shards > 0 ? static_cast<uint32_t>(config.shards)
                                     : std::max(1u, std::thread::hardware_concurrency());
+  server->jobs_ = std::make_unique<ShardJobs[]>(common.shards);
+  server->turned_ns_ = std::make_unique<std::atomic<uint64_t>[]>(common.shards);
   if (server->WantsTls()) {
     common.tls = server->tls_ = server->MakeTls(config, error);
     server->tickets_since_ns_ = NowNs();
@@ -157,15 +161,21 @@ bool Server::OpenListeners(std::string* error) {
 }
 
 void Server::Run() {
-  {
-    std::lock_guard lock(mutex_);  // somebody may ask for figures already
-    seen_.resize(common_.shards);
-    running_ = common_.shards;
-  }
   all_bound_ = std::make_unique<std::latch>(common_.shards);
   std::vector<std::thread> threads;
   for (uint32_t i = 0; i < common_.shards; ++i) threads.emplace_back([this, i] { RunShard(i); });
   for (std::thread& thread : threads) thread.join();
+}
+
+// One turn, and a part of what is asked of the shard.
+void Server::Turn(uint32_t index, Shard& shard) {
+  const UringIo& io = ios_->at(index);
+  const ShardJob::Progress progress = jobs_[index].Step(shard);
+  uint64_t deadline = io.NowNs();
+  if (progress == ShardJob::Progress::kDone) deadline += kTickNs;
+  if (progress == ShardJob::Progress::kWaits) deadline += kWaitNs;
+  shard.Turn(deadline);
+  turned_ns_[index].store(io.NowNs(), std::memory_order_relaxed);
 }
 
 void Server::RunShard(uint32_t index) {
@@ -175,26 +185,26 @@ void Server::RunShard(uint32_t index) {
   {
     Shard shard(index, common_, io, shard_configs_[index].get());
     shard.Start(std::exchange(listeners_[index], {}));
-    ServeShard(index, shard, io);
+    turned_ns_[index].store(io.NowNs(), std::memory_order_relaxed);
+    jobs_[index].Open();
+    ++serving_;
+    ServeShard(index, shard);
     shard.Stop("[UNAVAILABLE] Server shutting down");
     // The last words leave; whoever does not take them in time is cut off.
     const uint64_t end =
         io.NowNs() + SecondsToNs(static_cast<uint64_t>(std::min(config_.timeouts.stop_s, 5)));
-    while (io.NowNs() < end && io.stats().sockets_closing != 0) shard.Turn(io.NowNs() + kTickNs);
+    while (io.NowNs() < end && io.stats().sockets_closing != 0) Turn(index, shard);
+    jobs_[index].Close();
   }
-  std::lock_guard lock(mutex_);
-  --running_;
-  answered_.notify_all();
 }
 
-void Server::ServeShard(uint32_t index, Shard& shard, UringIo& io) {
+void Server::ServeShard(uint32_t index, Shard& shard) {
   uint64_t orders = 0;
   bool gone = false;
   while (!stopping()) {
-    shard.Turn(io.NowNs() + kTickNs);
+    Turn(index, shard);
     if (ends_asked_.load(std::memory_order_relaxed) != 0) BeginEnd();
     TakeOrders(index, shard, &orders);
-    AnswerQuestion(index, shard);
     if (shard.drained() != gone) {
       gone = !gone;
       gone ? ++gone_ : --gone_;
@@ -212,20 +222,6 @@ void Server::TakeOrders(uint32_t index, Shard& shard, uint64_t* taken) {
   if (tls_ != nullptr) shard.SetTls(tls_);
   shard_configs_[index]->limits = wanted_.limits;
   if (plan_) shard.Drain(*plan_);
-}
-
-void Server::AnswerQuestion(uint32_t index, Shard& shard) {
-  const uint64_t asked = asked_.load(std::memory_order_relaxed);
-  if (asked == seen_[index]) return;
-  std::shared_ptr<const std::function<void(uint32_t, Shard&)>> question;
-  {
-    std::lock_guard lock(mutex_);
-    question = question_;
-  }
-  (*question)(index, shard);
-  std::lock_guard lock(mutex_);
-  seen_[index] = asked;
-  answered_.notify_all();
 }
 
 void Server::RequestEnd() {
@@ -258,16 +254,54 @@ uint64_t Server::Kick(const std::string& login) {
   return *kicked;
 }
 
+// One question at all shards; outlives whoever asked.
+class Server::Asking {
+ public:
+  using Question = std::function<void(uint32_t, Shard&)>;
+  Asking(Question question, uint32_t shards) : question_(std::move(question)), left_(shards) {}
+
+  static std::shared_ptr<ShardJob> Part(std::shared_ptr<Asking> all, uint32_t index) {
+    return std::make_shared<Job>(std::move(all), index);
+  }
+  bool Await() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return left_ == 0 || dropped_; });
+    return !dropped_;
+  }
+
+ private:
+  class Job final : public ShardJob {
+   public:
+    Job(std::shared_ptr<Asking> all, uint32_t index) : all_(std::move(all)), index_(index) {}
+    Progress Step(Shard& shard) override {
+      all_->question_(index_, shard);
+      std::lock_guard lock(all_->mutex_);
+      --all_->left_;
+      all_->changed_.notify_all();
+      return Progress::kDone;
+    }
+    void Drop() override {
+      std::lock_guard lock(all_->mutex_);
+      all_->dropped_ = true;
+      all_->changed_.notify_all();
+    }
+
+   private:
+    const std::shared_ptr<Asking> all_;
+    const uint32_t index_;
+  };
+
+  const Question question_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  uint32_t left_;
+  bool dropped_ = false;
+};
+
 bool Server::Ask(std::function<void(uint32_t index, Shard& shard)> question) {
-  std::lock_guard asking(asking_);
-  std::unique_lock lock(mutex_);
-  question_ = std::make_shared<const std::function<void(uint32_t, Shard&)>>(std::move(question));
-  const uint64_t asked = asked_.fetch_add(1) + 1;
-  answered_.wait(lock, [&] {
-    return running_ < common_.shards ||
-           std::all_of(seen_.begin(), seen_.end(), [&](uint64_t seen) { return seen >= asked; });
-  });
-  return running_ == common_.shards;
+  const auto asking = std::make_shared<Asking>(std::move(question), common_.shards);
+  for (uint32_t i = 0; i < common_.shards; ++i) Post(i, Asking::Part(asking, i));
+  return asking->Await();
 }
 
 Server::Reloaded Server::Reload(const Config& config, std::string* error) {
@@ -309,10 +343,33 @@ void Server::Tend() {
 }
 
 std::vector<ShardFigures> Server::Figures() {
-  const auto figures = std::make_shared<std::vector<ShardFigures>>(common_.shards);
-  const bool whole =
-      Ask([figures](uint32_t index, Shard& shard) { (*figures)[index] = shard.Figures(); });
-  return whole ? *figures : std::vector<ShardFigures>();
+  const auto all = std::make_shared<SurveyOfAll>(common_.shards);
+  for (uint32_t i = 0; i < common_.shards; ++i) Post(i, SurveyOfAll::Part(all, i));
+  return all->Await(kAnswerNs);
+}
+
+std::vector<std::string> Server::StoreNames() const {
+  std::vector<std::string> names;
+  for (const StoreConfig& store : config_.stores) names.push_back(store.name);
+  return names;
+}
+
+uint64_t Server::SilentNs() const {
+  if (serving_ != common_.shards || stopping()) return 0;
+  const uint64_t now = NowNs();
+  uint64_t oldest = now;
+  for (uint32_t i = 0; i < common_.shards; ++i) {
+    const uint64_t turned = turned_ns_[i].load(std::memory_order_relaxed);
+    oldest = std::min(oldest, turned);
+  }
+  return now - std::min(now, oldest);
+}
+
+std::string Server::NotReady() const {
+  if (stopping()) return "stopping";
+  if (draining()) return "draining";
+  if (serving_ != common_.shards) return "starting";
+  return {};
 }
 
 }  // namespace roost

@@ -11,7 +11,6 @@
 #define ROOST_CORE_SHARD_SERVER_H_
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <latch>
 #include <memory>
@@ -23,6 +22,7 @@
 
 #include "core/config/config.h"
 #include "core/io/uring_io.h"
+#include "core/shard/jobs.h"
 #include "core/shard/shard.h"
 
 namespace roost {
@@ -52,13 +52,22 @@ class Server {
   // BYE to all clients of a user, by login name; returns how many. Any thread.
   uint64_t Kick(const std::string& login);
 
+  // Has a shard do it. Any thread. Dropped unless the shard runs.
+  void Post(uint32_t shard, std::shared_ptr<ShardJob> job) { jobs_[shard].Post(std::move(job)); }
   // Runs `question` once on the thread of each shard, each within kTickNs or so; returns when all
-  // have. False once stopped: some may be running it yet, so it must own what it refers to. Any
-  // thread but theirs; one at a time, others wait.
+  // have. False when one does not run or ends before; some may be running it yet, so it must own
+  // what it refers to. Any thread but theirs.
   bool Ask(std::function<void(uint32_t index, Shard& shard)> question);
-  // Figures of all shards, each taken by its own thread within kTickNs or so. Any thread; empty
-  // once stopped.
+  uint32_t shards() const { return common_.shards; }
+  std::vector<std::string> StoreNames() const;  // by StoreIndex
+  // Figures of all shards, each taken by its own thread in slices, within kTickNs or so. Any
+  // thread; empty unless all run.
   std::vector<ShardFigures> Figures();
+  // For how long the shard that has been silent longest has not ended a turn; with nothing to do it
+  // does every kTickNs. Any thread. 0 unless it serves.
+  uint64_t SilentNs() const;
+  // Why no more clients should be sent here; empty: they are welcome. Any thread.
+  std::string NotReady() const;
 
   // Takes what may be changed while running from a configuration that was loaded without errors,
   // and reads certificates, keys and ticket keys anew. All or nothing: kRefused, with *error, when
@@ -75,16 +84,19 @@ class Server {
 
  private:
   static constexpr uint64_t kTickNs = 100 * kNsPerMs;  // how soon a shard sees a stop or a question
+  static constexpr uint64_t kWaitNs = 2 * kNsPerMs;    // while an asker must take something first
+  static constexpr uint64_t kAnswerNs = SecondsToNs(3);
 
+  class Asking;
   explicit Server(const Config& config) : config_(config), wanted_(config) {}
   bool OpenListeners(std::string* error);
   bool WantsTls() const;
   std::shared_ptr<const TlsServerContext> MakeTls(const Config& config, std::string* error) const;
   bool ResolveStores(std::string* error);
   void RunShard(uint32_t index);
-  void ServeShard(uint32_t index, Shard& shard, UringIo& io);
+  void ServeShard(uint32_t index, Shard& shard);
+  void Turn(uint32_t index, Shard& shard);
   void TakeOrders(uint32_t index, Shard& shard, uint64_t* taken);
-  void AnswerQuestion(uint32_t index, Shard& shard);
   void BeginEnd();
 
   const Config config_;
@@ -100,13 +112,11 @@ class Server {
   std::atomic<uint32_t> gone_{0};  // shards that are drained
 
   std::unique_ptr<std::latch>
-      all_bound_;      // a ring takes no socket from another before its thread has bound it
-  std::mutex asking_;  // taken before mutex_
+      all_bound_;  // a ring takes no socket from another before its thread has bound it
+  std::unique_ptr<ShardJobs[]> jobs_;                   // by shard
+  std::unique_ptr<std::atomic<uint64_t>[]> turned_ns_;  // by shard: end of its last turn, or 0
+  std::atomic<uint32_t> serving_{0};                    // shards
   std::mutex mutex_;
-  std::condition_variable answered_;
-  std::atomic<uint64_t> asked_{0};
-  std::vector<uint64_t> seen_;
-  std::shared_ptr<const std::function<void(uint32_t, Shard&)>> question_;
   Config wanted_;  // config_ with the switches as they are now
   std::shared_ptr<const ParkingSwitches> switches_;
   std::shared_ptr<const TlsServerContext> tls_;         // null: no listener has TLS
@@ -114,7 +124,6 @@ class Server {
   std::vector<std::unique_ptr<Config>> shard_configs_;  // each its own shard's
   std::optional<DrainPlan> plan_;
   std::atomic<uint64_t> orders_{0};  // how often one of these was set
-  uint32_t running_ = 0;
 };
 
 }  // namespace roost

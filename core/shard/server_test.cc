@@ -134,6 +134,7 @@ TEST(Server, ServesOnOnePortWithAllShardsUntilItIsToldToStop) {
   EXPECT_EQ(server->description().substr(0, 8), "2 shards");
   ASSERT_EQ(server->bound().size(), 1u);
   EXPECT_TRUE(server->Figures().empty());  // nothing runs yet
+  EXPECT_EQ(server->NotReady(), "starting");
   std::thread thread([&] { server->Run(); });
   std::vector<std::unique_ptr<ClientSocket>> clients;
   for (int i = 0; i < 8; ++i) {
@@ -145,8 +146,11 @@ TEST(Server, ServesOnOnePortWithAllShardsUntilItIsToldToStop) {
   uint64_t total = 0;
   for (const ShardFigures& f : figures) total += f.clients;
   EXPECT_EQ(total, 8u);
+  EXPECT_EQ(server->NotReady(), "");
+  EXPECT_LT(server->SilentNs(), SecondsToNs(5));
   EXPECT_FALSE(server->stopping());
   server->RequestStop();
+  EXPECT_EQ(server->NotReady(), "stopping");
   for (const auto& client : clients) {
     EXPECT_EQ(client->Line(), "* BYE [UNAVAILABLE] Server shutting down\r\n");
     EXPECT_EQ(client->Line(), "");

@@ -7,6 +7,7 @@
 #include "core/client/client.h"
 #include "core/client/entering.h"
 #include "core/park/audit.h"
+#include "core/shard/survey.h"
 
 namespace roost {
 namespace {
@@ -105,6 +106,7 @@ void Shard::PaceAccepts() {
   const bool room = handshakes < ShareOf(config_.limits.max_handshakes_in_progress);
   if (room == accepting_) return;
   accepting_ = room;
+  if (!room) stats_.Hit(ClientLimit::kHandshakes);
   for (size_t i = 0; i < listeners_.size(); ++i) {
     room ? loop_.io().ResumeAccept(i) : loop_.io().PauseAccept(i);
   }
@@ -116,6 +118,7 @@ void Shard::OnAccept(uint64_t listener, SocketId socket, const Address& peer) {
   const uint32_t index = full ? kNoIndex : clients_.Add(peer, static_cast<uint8_t>(listener));
   if (index == kNoIndex) {
     ++stats_.refused;
+    stats_.Hit(ClientLimit::kClients);
     const bool clear = config_.listeners[listener].tls != ListenerConfig::Tls::kImplicit;
     return loop_.io().Close(socket, clear ? "* BYE [UNAVAILABLE] Too many connections\r\n" : "");
   }
@@ -218,44 +221,30 @@ void Shard::Stop(std::string_view reason) {
 }
 
 ShardFigures Shard::Figures() {
-  ShardFigures f;
+  Survey survey;
+  while (!survey.Step(*this)) {
+  }
+  return survey.figures();
+}
+
+void Shard::AddSums(ShardFigures* figures) const {
+  ShardFigures& f = *figures;
   f.clients = clients_.size();
-  clients_.ForEach([&](uint32_t, const ClientCell& cell) {
-    switch (cell.phase) {
-      case ClientPhase::kEntering:
-        ++f.entering;
-        break;
-      case ClientPhase::kAttached:
-        ++f.attached;
-        break;
-      case ClientPhase::kParked:
-        ++f.parked;
-        break;
-    }
-    if (cell.awake == nullptr) ++f.asleep;
-    if (cell.phase == ClientPhase::kParked && cell.idling) ++f.idling;
-  });
   f.users = users_.size();
   f.draining = plan_ ? 1 : 0;
   f.listeners = listeners_.size();
   for (const auto& dialer : dialers_) {
-    const DialerStats s = dialer->stats();
-    f.sessions.opened += s.opened, f.sessions.refused += s.refused;
-    f.sessions.waiting += s.waiting, f.sessions.logging_in += s.logging_in;
-    f.sessions.open += s.open;
+    f.stores.push_back(dialer->stats());
+    f.sessions += f.stores.back();
   }
   f.feeds = feeds_.stats();
   f.feeds.feeds = feeds_.all().size();
-  feeds_.all().ForEach([&f](const Feed& feed) { f.log_events += feed.log().size(); });
   f.client_stats = stats_;
   f.streams = loop_.streams().stats();
   f.io = loop_.io().stats();
-  const Feed::Bytes bytes = feeds_.all().memory();
   f.memory.cells = clients_.cell_stats().mapped_bytes;
   f.memory.users = users_.memory_bytes();
-  f.memory.feeds = bytes.feed, f.memory.sessions = bytes.session;
-  f.memory.views = bytes.views, f.memory.logs = bytes.log;
-  return f;
+  f.memory.feeds += feeds_.all().memory_bytes();
 }
 
 }  // namespace roost

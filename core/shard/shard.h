@@ -25,6 +25,7 @@
 #include "core/client/services.h"
 #include "core/shard/capability_probe.h"
 #include "core/shard/drain.h"
+#include "core/shard/figures.h"
 #include "core/shard/moves.h"
 
 namespace roost {
@@ -40,30 +41,6 @@ struct ShardCommon {
   Moves moves;
   // A key of its own where clients may choose their addresses.
   std::unique_ptr<AddressLimits> addresses = std::make_unique<AddressLimits>(HashKey{1, 2}, 0);
-};
-
-// Bytes, as the allocator counts.
-struct MemoryFigures {
-  uint64_t cells = 0;  // of clients, mapped: those that are free included
-  uint64_t users = 0;
-  uint64_t feeds = 0;     // with their drivers and hashes of flags
-  uint64_t sessions = 0;  // of feeds
-  uint64_t views = 0;     // heap of feeds' and their sessions'; small ones have none
-  uint64_t logs = 0;
-};
-
-// A moment's figures of one shard.
-struct ShardFigures {
-  uint64_t clients = 0, entering = 0, attached = 0, parked = 0, asleep = 0, idling = 0;
-  uint64_t users = 0, log_events = 0;
-  uint64_t draining = 0;   // 1: it is
-  uint64_t listeners = 0;  // open
-  DialerStats sessions;
-  FeedStats feeds;
-  ClientStats client_stats;
-  StreamStats streams;
-  IoStats io;
-  MemoryFigures memory;
 };
 
 class Shard final : private IoHandler, private Mover {
@@ -93,7 +70,10 @@ class Shard final : private IoHandler, private Mover {
   uint32_t Kick(std::string_view login) { return clients_.Kick(login); }
   // Feeds in search of a session.
   uint64_t recovering() { return feeds_.stats().recovering; }
+  // All at once, however much there is to count: where nobody waits (see survey.h).
   ShardFigures Figures();
+  // Of Figures what needs no walk.
+  void AddSums(ShardFigures* figures) const;
 
   Feeds& feeds() { return feeds_; }
   Clients& client_table() { return clients_; }

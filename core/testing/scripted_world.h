@@ -131,6 +131,7 @@ class ScriptedWorld {
   bool drained() const { return shard_->drained(); }
   uint32_t Kick(std::string_view login) { return shard_->Kick(login); }
   ShardFigures figures() { return shard_->Figures(); }
+  Shard& shard() { return *shard_; }
   Config& config() { return config_; }
   // The switches of config() count from now on.
   void TakeSwitches() { shard_->SetSwitches(std::make_shared<ParkingSwitches>(config_)); }

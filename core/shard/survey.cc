@@ -1,0 +1,122 @@
+#include "core/shard/survey.h"
+
+#include <chrono>
+#include <utility>
+
+#include "core/shard/shard.h"
+
+namespace roost {
+
+bool Survey::Step(Shard& shard) {
+  switch (at_) {
+    case At::kClients:
+      if (StepClients(shard)) at_ = At::kFeeds;
+      return false;
+    case At::kFeeds:
+      if (!StepFeeds(shard)) return false;
+      shard.AddSums(&figures_);
+      at_ = At::kDone;
+      break;
+    case At::kDone:
+      break;
+  }
+  return true;
+}
+
+bool Survey::StepClients(Shard& shard) {
+  Clients& clients = shard.client_table();
+  for (uint32_t i = 0; i < kCellsPerStep; ++i) {
+    const uint32_t index = clients.NextLive(next_cell_);
+    if (index == kNoIndex) return true;
+    next_cell_ = index + 1;
+    const ClientCell& cell = clients.cell(index);
+    switch (cell.phase) {
+      case ClientPhase::kEntering:
+        ++figures_.entering;
+        break;
+      case ClientPhase::kAttached:
+        ++figures_.attached;
+        break;
+      case ClientPhase::kParked:
+        ++figures_.parked;
+        break;
+    }
+    if (cell.awake == nullptr) ++figures_.asleep;
+    if (cell.phase == ClientPhase::kParked && cell.idling) ++figures_.idling;
+  }
+  return false;
+}
+
+bool Survey::StepFeeds(Shard& shard) {
+  if (!feeds_) feeds_.emplace(shard.feeds().all());
+  for (uint32_t i = 0; i < kFeedsPerStep; ++i) {
+    const Feed* feed = feeds_->Next();
+    if (feed == nullptr) {
+      feeds_.reset();
+      return true;
+    }
+    figures_.log_events += feed->log().size();
+    switch (feed->driver()) {
+      case Feed::Driver::kNone:
+        ++figures_.feeds_without;
+        break;
+      case Feed::Driver::kIdle:
+        ++figures_.feeds_idling;
+        break;
+      case Feed::Driver::kPolling:
+        ++figures_.feeds_polling;
+        break;
+    }
+    const Feed::Bytes bytes = feed->memory();
+    figures_.memory.feeds += bytes.feed;
+    figures_.memory.sessions += bytes.session;
+    figures_.memory.views += bytes.views;
+    figures_.memory.logs += bytes.log;
+  }
+  return false;
+}
+
+class SurveyOfAll::Job final : public ShardJob {
+ public:
+  Job(std::shared_ptr<SurveyOfAll> all, size_t index) : all_(std::move(all)), index_(index) {}
+  Progress Step(Shard& shard) override {
+    if (!survey_->Step(shard)) return Progress::kMore;
+    all_->Answer(index_, survey_->figures());
+    return Progress::kDone;
+  }
+  void Drop() override {
+    survey_.reset();
+    all_->Fail();
+  }
+
+ private:
+  const std::shared_ptr<SurveyOfAll> all_;
+  const size_t index_;
+  std::unique_ptr<Survey> survey_ = std::make_unique<Survey>();
+};
+
+std::shared_ptr<ShardJob> SurveyOfAll::Part(std::shared_ptr<SurveyOfAll> all, size_t index) {
+  return std::make_shared<Job>(std::move(all), index);
+}
+
+void SurveyOfAll::Answer(size_t index, const ShardFigures& figures) {
+  std::lock_guard lock(mutex_);
+  answers_[index] = figures;
+  if (--left_ == 0) answered_.notify_all();
+}
+
+void SurveyOfAll::Fail() {
+  std::lock_guard lock(mutex_);
+  failed_ = true;
+  answered_.notify_all();
+}
+
+std::vector<ShardFigures> SurveyOfAll::Await(uint64_t wait_ns) {
+  std::unique_lock lock(mutex_);
+  const bool over = answered_.wait_for(lock, std::chrono::nanoseconds(wait_ns),
+                                       [this] { return failed_ || left_ == 0; });
+  if (!over || failed_) return {};
+  return answers_;
+}
+
+}  // namespace roost
