@@ -21,9 +21,13 @@
 #include <utility>
 
 #include "core/admin/control.h"
+#include "core/admin/http_server.h"
+#include "core/admin/metrics.h"
+#include "core/admin/pages.h"
 #include "core/admin/service_manager.h"
 #include "core/base/log.h"
 #include "core/config/config.h"
+#include "core/io/listener.h"
 #include "core/shard/server.h"
 
 #ifdef ROOST_JEMALLOC
@@ -44,7 +48,8 @@ constexpr char kUsage[] =
     "  roostd --config FILE                 run; SIGHUP reads the configuration anew\n"
     "  roostd --config FILE --check-config  say what is wrong with the configuration, and exit\n"
     "  roostd --config FILE --print-config  print it with all defaults filled in, and exit\n"
-    "  roostd --config-reference            print every key as Markdown, and exit\n";
+    "  roostd --config-reference            print every key as Markdown, and exit\n"
+    "  roostd --metrics-reference           print every metric as Markdown, and exit\n";
 
 std::atomic<Server*> running_server = nullptr;
 static_assert(std::atomic<Server*>::is_always_lock_free);
@@ -181,6 +186,17 @@ int Run(const Config& config, const std::string& path) {
     std::fprintf(stderr, "roostd: %s\n", error.c_str());
     return 1;
   }
+  ListenerDescriptor admin;
+  if (config.admin.address.family != 0) {
+    ListenOptions options;
+    options.backlog = 64;
+    options.reuse_port = false;
+    admin = OpenListener(config.admin.address, options, &error);
+    if (admin.fd < 0) {
+      std::fprintf(stderr, "roostd: admin.address: %s\n", error.c_str());
+      return 1;
+    }
+  }
   if (!BecomeUser(config.user, &error)) {
     std::fprintf(stderr, "roostd: %s\n", error.c_str());
     return 1;
@@ -199,6 +215,12 @@ int Run(const Config& config, const std::string& path) {
       server->RequestStop();
       return 1;
     }
+  }
+  std::unique_ptr<HttpServer> pages;
+  if (admin.fd >= 0) {
+    std::fprintf(stderr, "roostd: admin pages on %s\n", admin.bound.ToString().c_str());
+    pages = std::make_unique<HttpServer>(
+        admin, [sources = PagesOf(*server)](auto path) { return AnswerPage(sources, path); });
   }
   for (const std::string& address : server->bound()) {
     std::fprintf(stderr, "roostd: listening on %s\n", address.c_str());
@@ -229,6 +251,9 @@ int Main(int argc, char** argv) {
       print = true;
     } else if (arg == "--config-reference") {
       std::fputs(PrintConfigReference().c_str(), stdout);
+      return 0;
+    } else if (arg == "--metrics-reference") {
+      std::fputs(MetricsReference().c_str(), stdout);
       return 0;
     } else {
       std::fputs(kUsage, arg == "--help" ? stdout : stderr);

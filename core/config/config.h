@@ -166,6 +166,10 @@ struct LimitsConfig {
   int relay_buffer = 65'536;             // bytes buffered per client and direction
 };
 
+struct AdminConfig {
+  Address address;  // family 0: none
+};
+
 struct LogConfig {
   enum class Level : uint8_t { kError, kWarning, kInfo, kDebug };
   Level level = Level::kInfo;
@@ -188,6 +192,7 @@ struct Config {
   DrainConfig drain;
   LimitsConfig limits;
   LogConfig log;
+  AdminConfig admin;
   std::string control_socket;  // path; empty: none
   std::string user;            // to run as once the listeners are open; empty: as started
   bool dumpable = false;       // core dumps, debuggers and /proc/<pid>/smaps for other users

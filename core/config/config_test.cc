@@ -296,6 +296,25 @@ TEST(ConfigRelations, AListenerWithoutTlsMustAllowPlaintextLogin) {
             std::string::npos);
 }
 
+TEST(ConfigRelations, WhatOperatorsMaySeeIsNotForClients) {
+  const auto errors = [](const std::string& listener, const std::string& admin) {
+    return Errors("listeners: [{address: '" + listener +
+                  "', tls: none, allow_plaintext_login: on}]\n"
+                  "stores: [{name: a, addresses: ['127.0.0.1:2']}]\n"
+                  "admin: {address: '" +
+                  admin + "'}\n");
+  };
+  EXPECT_NE(errors("127.0.0.1:1", "127.0.0.1:1")
+                .find("f:3: admin.address: 127.0.0.1:1 is where clients connect"),
+            std::string::npos);
+  EXPECT_NE(errors("[::]:1", "127.0.0.1:1"), "") << "which takes IPv4 as well";
+  EXPECT_NE(errors("192.0.2.1:1", "*:1"), "");
+  EXPECT_EQ(errors("192.0.2.1:1", "127.0.0.1:1"), "");
+  EXPECT_EQ(errors("*:1", "127.0.0.1:9090"), "");
+  EXPECT_EQ(errors("*:0", "127.0.0.1:0"), "") << "another one each time";
+  EXPECT_EQ(errors("*:1", ""), "");
+}
+
 TEST(ConfigRelations, AnAddressIsListenedOnOnce) {
   EXPECT_NE(Errors("listeners:\n"
                    "- {address: '127.0.0.1:1', tls: none, allow_plaintext_login: on}\n"

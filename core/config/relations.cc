@@ -1,6 +1,7 @@
 // Checks of several keys together: what each alone allows and the whole does not.
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "core/config/report.h"
@@ -36,6 +37,28 @@ void CheckListeners(LoadedConfig* loaded) {
       AddError(loaded, KeyOf("listeners", i, "allow_plaintext_login"),
                "has no effect with tls: implicit", "remove it");
     }
+  }
+}
+
+bool IsAnyHost(const Address& address) {
+  return std::all_of(std::begin(address.bytes), std::end(address.bytes),
+                     [](uint8_t byte) { return byte == 0; });
+}
+
+// Whether a connection to the one might be one to the other.
+bool Overlap(const Address& a, const Address& b) {
+  if (a.port == 0 || a.port != b.port) return false;
+  return a == b || IsAnyHost(a) || IsAnyHost(b);
+}
+
+// What operators may see is not for clients.
+void CheckAdmin(LoadedConfig* loaded) {
+  const Address& admin = loaded->config.admin.address;
+  if (admin.family == 0) return;
+  for (const ListenerConfig& listener : loaded->config.listeners) {
+    if (!Overlap(admin, listener.address)) continue;
+    AddError(loaded, "admin.address", admin.ToString() + " is where clients connect",
+             "choose another port, on an address that only operators reach");
   }
 }
 
@@ -213,6 +236,7 @@ void CheckNumbers(LoadedConfig* loaded) {
 
 void CheckRelations(LoadedConfig* loaded) {
   CheckListeners(loaded);
+  CheckAdmin(loaded);
   CheckStores(loaded);
   CheckRoute(loaded);
   CheckPreLogin(loaded);

@@ -326,6 +326,14 @@ void Visit(V& v, LimitsConfig& c) {
 }
 
 template <class V>
+void Visit(V& v, AdminConfig& c) {
+  v.Field(
+      "address", c.address,
+      {.why = "Where `/metrics`, `/healthz` and `/readyz` are shown, without TLS and to anybody: "
+              "an address that only operators reach, as `127.0.0.1:9090`. Empty: nowhere."});
+}
+
+template <class V>
 void Visit(V& v, LogConfig& c) {
   v.Field("level", c.level, {.why = "The least important lines that are written."});
   v.Field("file", c.file, {.why = "Empty: standard error.", .form = Form::kPath});
@@ -354,6 +362,7 @@ void Visit(V& v, Config& c) {
   v.Section("drain", c.drain, "Going without a storm of clients that come back elsewhere.");
   v.Section("limits", c.limits, "Can be changed while running.");
   v.Section("log", c.log, "");
+  v.Section("admin", c.admin, "What the machinery around may ask.");
   v.Field("control_socket", c.control_socket,
           {.why = "Path of the socket for the control command. Empty: none.", .form = Form::kPath});
   v.Field(

@@ -187,6 +187,10 @@ std::string ParseValue(std::string_view text, const Spec& spec, Address* out) {
     return ParseHost(text, out) ? "" : Quoted(text) + " is not an IP address";
   }
   Address address;
+  if (text.empty() && !spec.required) {
+    *out = address;
+    return "";
+  }
   if (!Address::Parse(text, &address)) return Quoted(text) + " is not an IP address with a port";
   *out = address;
   return "";

@@ -45,6 +45,17 @@ if(NOT yaml-cpp_FOUND)
   roost_missing(yaml-cpp libyaml-cpp-dev)
 endif()
 
+# --- prometheus-cpp: its core alone, for core/admin/metrics.cc; the package's other libraries bring OpenSSL ---
+find_path(PROMETHEUS_INCLUDE_DIR prometheus/text_serializer.h)
+find_library(PROMETHEUS_CORE_LIBRARY prometheus-cpp-core)
+if(NOT PROMETHEUS_INCLUDE_DIR OR NOT PROMETHEUS_CORE_LIBRARY)
+  roost_missing(prometheus-cpp prometheus-cpp-dev)
+endif()
+add_library(roost_prometheus UNKNOWN IMPORTED GLOBAL)
+set_target_properties(roost_prometheus PROPERTIES IMPORTED_LOCATION ${PROMETHEUS_CORE_LIBRARY}
+                      INTERFACE_INCLUDE_DIRECTORIES ${PROMETHEUS_INCLUDE_DIR})
+add_library(roost::prometheus ALIAS roost_prometheus)
+
 if(ROOST_TESTS)
   find_package(GTest QUIET)
   if(NOT GTest_FOUND)

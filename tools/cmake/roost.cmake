@@ -9,7 +9,7 @@
 #                     [LABELS integration] [TIMEOUT seconds] [LOCK name] [PROCESSORS n])
 #
 # A library without SRCS is headers only. Third-party code is reached by these targets and no others:
-# roost::boringssl, roost::liburing, roost::jemalloc, absl::*, yaml-cpp, Threads::Threads.
+# roost::boringssl, roost::liburing, roost::jemalloc, roost::prometheus, absl::*, yaml-cpp, Threads::Threads.
 
 include_guard(GLOBAL)
 include(CheckCXXCompilerFlag)
