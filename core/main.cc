@@ -149,24 +149,34 @@ class Reloader {
   std::thread thread_;
 };
 
-std::string AnswerTo(const std::string& text, Server& server, Reloader& reloader) {
+void AnswerTo(const std::string& text, Server& server, Reloader& reloader, const Say& say) {
   const ControlRequest request = ParseControlRequest(text);
   switch (request.kind) {
     case ControlRequest::Kind::kStatus:
-      return StatusJson(server.Figures());
+      say(StatusJson(server.Figures()));
+      return;
+    case ControlRequest::Kind::kRows:
+      return SayRows(request.rows, PostListings(server, request.rows), say);
+    case ControlRequest::Kind::kBackends:
+      say(BackendsJson(server.Figures(), server.StoreNames()));
+      return;
     case ControlRequest::Kind::kReload:
-      return ReloadJson(reloader.Reload());
+      say(ReloadJson(reloader.Reload()));
+      return;
     case ControlRequest::Kind::kDrain: {
       const uint64_t over_s = request.seconds.value_or(server.drain_over_s());
       server.Drain(over_s);
-      return DrainJson(over_s);
+      say(DrainJson(over_s));
+      return;
     }
     case ControlRequest::Kind::kKick:
-      return KickJson(server.Kick(request.user));
+      say(KickJson(server.Kick(request.user)));
+      return;
     case ControlRequest::Kind::kUnknown:
       break;
   }
-  return "{\"error\": \"not understood; known: status, reload, drain, kick\"}\n";
+  say("{\"error\": \"not understood; known: status, clients, feeds, backends, reload, drain, "
+      "kick\"}\n");
 }
 
 int Run(const Config& config, const std::string& path) {
@@ -209,7 +219,10 @@ int Run(const Config& config, const std::string& path) {
   if (!config.control_socket.empty()) {
     control = ControlSocket::Open(
         config.control_socket,
-        [&](const std::string& request) { return AnswerTo(request, *server, reloader); }, &error);
+        [&](const std::string& request, const Say& say) {
+          AnswerTo(request, *server, reloader, say);
+        },
+        &error);
     if (control == nullptr) {
       std::fprintf(stderr, "roostd: %s\n", error.c_str());
       server->RequestStop();

@@ -12,6 +12,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/base/json.h"
+
 namespace roost {
 namespace {
 
@@ -40,22 +42,6 @@ bool IsOtherFile(const std::string& path) {
   struct stat found {};
   return lstat(path.c_str(), &found) == 0 && !S_ISSOCK(found.st_mode);
 }
-
-class JsonObject {
- public:
-  explicit JsonObject(std::string* out) : out_(out) { *out_ += '{'; }
-  void Number(const char* name, uint64_t value) { Key(name) += std::to_string(value); }
-  std::string& Key(const char* name) {
-    if (!first_) *out_ += ", ";
-    first_ = false;
-    return out_->append("\"").append(name).append("\": ");
-  }
-  void End() { *out_ += '}'; }
-
- private:
-  std::string* out_;
-  bool first_ = true;
-};
 
 void AppendFigures(ShardFigures f, std::string* out) {
   JsonObject o(out);
@@ -87,6 +73,8 @@ ControlRequest ParseControlRequest(std::string_view line) {
   const std::string_view rest = blank == line.npos ? "" : line.substr(blank + 1);
   ControlRequest request;
   if (line == "status") request.kind = Kind::kStatus;
+  if (line == "backends") request.kind = Kind::kBackends;
+  if (ParseRowsRequest(line, &request.rows)) request.kind = Kind::kRows;
   if (line == "reload") request.kind = Kind::kReload;
   if (line == "drain") request.kind = Kind::kDrain;
   if (word == "drain" && !rest.empty()) {
@@ -112,12 +100,11 @@ std::string KickJson(uint64_t clients) { return "{\"kicked\": " + std::to_string
 
 std::string ReloadJson(const std::string& refusal) {
   if (refusal.empty()) return "{\"reloaded\": true}\n";
-  std::string out = "{\"error\": \"";
-  for (const char c : refusal) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c >= ' ' && c <= '~' ? c : ' ';
-  }
-  return out + "\"}\n";
+  std::string out;
+  JsonObject o(&out);
+  o.Text("error", refusal);
+  o.End();
+  return out + "\n";
 }
 
 std::unique_ptr<ControlSocket> ControlSocket::Open(const std::string& path, Answer answer,
@@ -192,12 +179,14 @@ void ControlSocket::ServeOne(int connection) {
     if (std::min(end, request.size()) > kMaxRequest) return;
   }
   request.resize(end);
-  std::string answer = answer_(request);
-  for (size_t sent = 0; sent < answer.size();) {
-    const ssize_t n = send(connection, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
-    if (n <= 0) return;
-    sent += static_cast<size_t>(n);
-  }
+  answer_(request, [connection](std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t n = send(connection, text.data(), text.size(), MSG_NOSIGNAL);
+      if (n <= 0) return false;
+      text.remove_prefix(static_cast<size_t>(n));
+    }
+    return true;
+  });
 }
 
 }  // namespace roost

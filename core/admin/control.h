@@ -2,8 +2,8 @@
 //
 // One request per connection: a line, answered by one JSON document and the end of the connection.
 // Only root and the user that roostd runs as are answered (SO_PEERCRED). Blocking, on a thread of
-// its own; it asks the shards through Server::Figures. Bounds: one connection at a time, one line
-// of 1200 bytes, two seconds.
+// its own; it asks the shards in slices. Bounds: one connection at a time, one line of 1200 bytes,
+// two seconds for it and for each part of the answer.
 #ifndef ROOST_CORE_ADMIN_CONTROL_H_
 #define ROOST_CORE_ADMIN_CONTROL_H_
 
@@ -15,15 +15,18 @@
 #include <string_view>
 #include <thread>
 
+#include "core/admin/rows.h"
 #include "core/shard/server.h"
 
 namespace roost {
 
-// A line of roostctl: `status`, `reload`, `drain`, `drain SECONDS`, `kick USER`.
+// A line of roostctl: `status`, `clients LIMIT [USER]`, `feeds LIMIT [USER]`, `backends`, `reload`,
+// `drain`, `drain SECONDS`, `kick USER`.
 struct ControlRequest {
-  enum class Kind : uint8_t { kUnknown, kStatus, kReload, kDrain, kKick };
+  enum class Kind : uint8_t { kUnknown, kStatus, kRows, kBackends, kReload, kDrain, kKick };
   Kind kind = Kind::kUnknown;
   std::optional<uint64_t> seconds;  // kDrain; none: as configured
+  RowsRequest rows;                 // kRows
   std::string user;                 // kKick: the login name, all that is behind the blank
 };
 ControlRequest ParseControlRequest(std::string_view line);
@@ -39,7 +42,8 @@ std::string KickJson(uint64_t clients);
 
 class ControlSocket {
  public:
-  using Answer = std::function<std::string(const std::string& request)>;
+  // May say it in parts.
+  using Answer = std::function<void(const std::string& request, const Say& say)>;
 
   // Null with *error when the path cannot be bound. A socket file left by a dead process is
   // replaced; a live one, or a file that is no socket, is not.

@@ -19,8 +19,8 @@
 namespace roost {
 namespace {
 
-// Strict JSON (RFC 8259) of objects, arrays, strings without \u, true and whole numbers: each value
-// by its path, "shards.0.clients". Nothing when it is anything else.
+// Strict JSON (RFC 8259) of objects, arrays, strings with no \u but of control characters, true and
+// whole numbers: each value by its path, "shards.0.clients". Nothing when it is anything else.
 class JsonReader {
  public:
   using Values = std::map<std::string, std::string>;
@@ -49,6 +49,11 @@ class JsonReader {
       if (static_cast<unsigned char>(rest_[0]) < ' ') return false;
       if (rest_[0] == '\\') {
         rest_.remove_prefix(1);
+        if (rest_.starts_with("u00") && rest_.size() > 4) {
+          *out += static_cast<char>(std::stoi(std::string(rest_.substr(3, 2)), nullptr, 16));
+          rest_.remove_prefix(5);
+          continue;
+        }
         if (rest_.empty() || (rest_[0] != '"' && rest_[0] != '\\')) return false;
       }
       *out += rest_[0];
@@ -125,11 +130,23 @@ TEST(StatusJson, IsWholeWithoutShards) {
   EXPECT_EQ(values->at("total.clients"), "0");
 }
 
+TEST(ControlRequest, IsOneOfAFew) {
+  using Kind = ControlRequest::Kind;
+  const auto kind = [](std::string_view line) { return ParseControlRequest(line).kind; };
+  EXPECT_EQ(kind("status"), Kind::kStatus);
+  EXPECT_EQ(kind("backends"), Kind::kBackends);
+  EXPECT_EQ(kind("clients 0"), Kind::kRows);
+  EXPECT_EQ(ParseControlRequest("feeds 7 ann").rows.user, "ann");
+  for (const char* other : {"", "status ", "clients", "kick", "kick ", "drain 0", "drain x"}) {
+    EXPECT_EQ(kind(other), Kind::kUnknown) << other;
+  }
+}
+
 TEST(ReloadJson, CarriesAnyRefusal) {
   EXPECT_EQ(JsonReader::Read(ReloadJson(""))->at("reloaded"), "true");
   const auto values = JsonReader::Read(ReloadJson("a \"b\" c:\\d\nline\ttab\x7f"));
   ASSERT_TRUE(values.has_value());
-  EXPECT_EQ(values->at("error"), "a \"b\" c:\\d line tab ");
+  EXPECT_EQ(values->at("error"), "a \"b\" c:\\d\nline\ttab\x7f");
 }
 
 class ControlSocketTest : public ::testing::Test {
@@ -144,7 +161,7 @@ class ControlSocketTest : public ::testing::Test {
     rmdir(directory_.c_str());
   }
 
-  static std::string Echo(const std::string& request) { return "you said " + request; }
+  static void Echo(const std::string& request, const Say& say) { say("you said " + request); }
   std::unique_ptr<ControlSocket> Open(ControlSocket::Answer answer = Echo) {
     return ControlSocket::Open(path_, std::move(answer), &error_);
   }
@@ -185,7 +202,7 @@ TEST_F(ControlSocketTest, AnswersOneLineAndEndsTheConnection) {
 
 TEST_F(ControlSocketTest, SendsAnAnswerOfAnyLength) {
   const std::string answer(3'000'000, 'x');
-  const auto control = Open([&](const std::string&) { return answer; });
+  const auto control = Open([&](const std::string&, const Say& say) { say(answer); });
   ASSERT_NE(control, nullptr) << error_;
   EXPECT_EQ(Ask("status\n"), answer);
 }
@@ -216,7 +233,7 @@ TEST_F(ControlSocketTest, ReplacesTheFileOfADeadProcess) {
 TEST_F(ControlSocketTest, LeavesTheSocketOfALiveProcessAlone) {
   const auto control = Open();
   ASSERT_NE(control, nullptr) << error_;
-  EXPECT_EQ(Open([](const std::string&) { return "usurper"; }), nullptr);
+  EXPECT_EQ(Open([](const std::string&, const Say& say) { say("usurper"); }), nullptr);
   EXPECT_NE(error_.find("another process answers on " + path_), error_.npos) << error_;
   EXPECT_EQ(Ask("status\n"), "you said status");
 }

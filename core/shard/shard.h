@@ -58,6 +58,7 @@ class Shard final : private IoHandler, private Mover {
   // passed.
   void Stop(std::string_view reason);
   uint32_t clients() const { return clients_.size(); }
+  uint64_t now_ns() const { return loop_.now_ns(); }
   void SetSwitches(std::shared_ptr<const ParkingSwitches> switches);
   // For handshakes to come.
   void SetTls(std::shared_ptr<const TlsServerContext> tls) { services_.tls = std::move(tls); }

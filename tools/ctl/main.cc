@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "tools/ctl/rows.h"
 #include "tools/ctl/status.h"
 #include "tools/ctl/ticket_keys.h"
 
@@ -26,6 +27,12 @@ constexpr char kUsage[] =
     "\n"
     "  roostctl --socket PATH status          figures of all shards, as a table\n"
     "  roostctl --socket PATH status --json   the same as JSON\n"
+    "  roostctl --socket PATH clients         who is connected and what they do, a line for each\n"
+    "  roostctl --socket PATH feeds           mailboxes that are watched\n"
+    "  roostctl --socket PATH backends        sessions of each store\n"
+    "      --user NAME   clients and feeds of this login only\n"
+    "      --limit N     so many lines at most; 1000 unless said, 0 for all\n"
+    "      --json        the same as JSON\n"
     "  roostctl --socket PATH drain [--over SECONDS] [--wait]\n"
     "                                         take no clients any more, tell those there are BYE\n"
     "                                         spread over this time (drain.over_s), then end;\n"
@@ -77,19 +84,29 @@ int Connect(const std::string& path, std::string* error) {
   return -1;
 }
 
+// The answer goes to `answer`, or to standard output where that is null.
 bool Ask(int fd, std::string_view request, std::string* answer, std::string* error) {
   // roostd closes at once on whoever may not ask; what it says then is nothing.
   const bool sent = send(fd, request.data(), request.size(), MSG_NOSIGNAL) >= 0;
   char buffer[16384];
   ssize_t n = 0;
-  while (sent && answer->size() < kMaxAnswer && (n = read(fd, buffer, sizeof buffer)) > 0) {
-    answer->append(buffer, static_cast<size_t>(n));
+  size_t size = 0;
+  while (sent && (n = read(fd, buffer, sizeof buffer)) > 0) {
+    size += static_cast<size_t>(n);
+    if (answer == nullptr) {
+      std::fwrite(buffer, 1, static_cast<size_t>(n), stdout);
+    } else if (size > kMaxAnswer) {
+      *error = "the answer is too long for a table; use --json or a smaller --limit";
+      return false;
+    } else {
+      answer->append(buffer, static_cast<size_t>(n));
+    }
   }
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
     *error = "no answer within " + std::to_string(kAnswerSeconds) + " seconds";
     return false;
   }
-  if (!answer->empty()) return true;
+  if (size != 0) return true;
   *error = "roostd closed the connection without an answer; run this as root or as its user";
   return false;
 }
@@ -163,44 +180,107 @@ int Status(const std::string& path, bool json) {
   return 0;
 }
 
+struct Options {
+  std::string path, command;
+  bool json = false;
+  bool wait = false;
+  std::string user, limit, over;
+  std::string subject;  // behind the command: a user, a file
+};
+
+// Whether this command may be followed by something.
+bool TakesSubject(std::string_view command, std::string_view subject) {
+  if (command == "kick") return subject.find('\n') == subject.npos;
+  return command == "ticket-keys" && !subject.starts_with("-");
+}
+
+std::string RowsRequest(const Options& options) {
+  if (options.command == "backends") return "backends\n";
+  std::string request = options.command + " " + (options.limit.empty() ? "1000" : options.limit);
+  if (!options.user.empty()) request += " " + options.user;
+  return request + "\n";
+}
+
+int Rows(const Options& options) {
+  const std::string request = RowsRequest(options);
+  if (options.json) return AskOnce(options.path, request, nullptr) ? 0 : 1;
+  std::string error, answer;
+  if (!AskOnce(options.path, request, &answer)) return 1;
+  RowsAnswer rows;
+  if (!ParseRowsAnswer(answer, options.command, &rows, &error)) {
+    std::fprintf(stderr, "roostctl: %s\n", error.c_str());
+    return 1;
+  }
+  std::fputs(RowsTable(rows).c_str(), stdout);
+  if (rows.end == "limit") std::fprintf(stderr, "roostctl: there are more; --limit 0 shows all\n");
+  if (rows.end == "all" || rows.end == "limit") return 0;
+  std::fprintf(stderr, "roostctl: not all shards have answered\n");
+  return 1;
+}
+
+// `--name VALUE` or `--name=VALUE` at argv[*i].
+bool TakeValue(const char* name, int argc, char** argv, int* i, std::string* value) {
+  std::string_view argument = argv[*i];
+  if (!argument.starts_with(name)) return false;
+  argument.remove_prefix(std::strlen(name));
+  if (argument.starts_with('=')) {
+    *value = argument.substr(1);
+    return true;
+  }
+  if (!argument.empty() || *i + 1 >= argc) return false;
+  *value = argv[++*i];
+  return true;
+}
+
+int Usage() {
+  std::fputs(kUsage, stderr);
+  return 2;
+}
+
+int Run(const Options& o) {
+  const std::string& command = o.command;
+  if (command == "ticket-keys") return o.subject.empty() ? Usage() : TicketKeysIn(o.subject);
+  if (o.path.empty()) return Usage();
+  if (command == "status") return Status(o.path, o.json);
+  if (command == "clients" || command == "feeds" || command == "backends") return Rows(o);
+  if (command == "reload") return Reload(o.path);
+  if (command == "drain") return Drain(o.path, o.over, o.wait);
+  if (command == "kick" && !o.subject.empty()) return Kick(o.path, o.subject);
+  return Usage();
+}
+
 int Main(int argc, char** argv) {
-  std::string path, command, user, over, file;
-  bool json = false, wait = false;
+  Options o;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
-    if (argument == "--socket" && i + 1 < argc) {
-      path = argv[++i];
-    } else if (argument.starts_with("--socket=")) {
-      path = argument.substr(9);
-    } else if (argument == "--over" && i + 1 < argc) {
-      over = argv[++i];
-    } else if (argument.starts_with("--over=")) {
-      over = argument.substr(7);
+    if (TakeValue("--socket", argc, argv, &i, &o.path) ||
+        TakeValue("--user", argc, argv, &i, &o.user) ||
+        TakeValue("--over", argc, argv, &i, &o.over) ||
+        TakeValue("--limit", argc, argv, &i, &o.limit)) {
+      continue;
+    }
+    if (argument == "--json") {
+      o.json = true;
     } else if (argument == "--wait") {
-      wait = true;
-    } else if (argument == "--json") {
-      json = true;
+      o.wait = true;
     } else if (argument == "--help") {
       std::fputs(kUsage, stdout);
       return 0;
-    } else if (command.empty() && !argument.starts_with("-")) {
-      command = argument;
-    } else if (command == "ticket-keys" && file.empty() && !argument.starts_with("-")) {
-      file = argument;
-    } else if (command == "kick" && user.empty() && argument.find('\n') == argument.npos) {
-      user = argument;
+    } else if (o.command.empty() && !argument.starts_with("-")) {
+      o.command = argument;
+    } else if (o.subject.empty() && TakesSubject(o.command, argument)) {
+      o.subject = argument;
     } else {
       std::fprintf(stderr, "roostctl: %s is not understood; try --help\n", argv[i]);
       return 2;
     }
   }
-  if (!path.empty() && command == "status") return Status(path, json);
-  if (!path.empty() && command == "reload") return Reload(path);
-  if (!path.empty() && command == "drain") return Drain(path, over, wait);
-  if (command == "ticket-keys" && !file.empty()) return TicketKeysIn(file);
-  if (!path.empty() && command == "kick" && !user.empty()) return Kick(path, user);
-  std::fputs(kUsage, stderr);
-  return 2;
+  if (o.limit.find_first_not_of("0123456789") != o.limit.npos || o.limit.size() > 18 ||
+      o.user.find('\n') != o.user.npos) {
+    std::fprintf(stderr, "roostctl: --limit needs a number, --user a login name\n");
+    return 2;
+  }
+  return Run(o);
 }
 
 }  // namespace

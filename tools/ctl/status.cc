@@ -1,81 +1,36 @@
 #include "tools/ctl/status.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "tools/ctl/json_reader.h"
 
 namespace roost {
 namespace {
 
-// Each function skips white space, reads one thing, or returns false with the position anywhere.
-class Reader {
- public:
-  explicit Reader(std::string_view text) : rest_(text) {}
+bool ReadFigures(JsonReader& reader, StatusFigures* out) {
+  if (!reader.Char('{')) return false;
+  if (reader.Char('}')) return true;
+  do {
+    std::pair<std::string, uint64_t> figure;
+    if (!reader.String(&figure.first) || !reader.Char(':') || !reader.Number(&figure.second)) {
+      return false;
+    }
+    out->push_back(std::move(figure));
+  } while (reader.Char(','));
+  return reader.Char('}');
+}
 
-  bool Char(char wanted) {
-    SkipSpace();
-    if (rest_.empty() || rest_.front() != wanted) return false;
-    rest_.remove_prefix(1);
-    return true;
-  }
-
-  // No escapes: names and messages of roostd have none.
-  bool String(std::string* out) {
-    if (!Char('"')) return false;
-    const size_t end = rest_.find_first_of("\"\\");
-    if (end == std::string_view::npos || rest_[end] != '"') return false;
-    *out = rest_.substr(0, end);
-    rest_.remove_prefix(end + 1);
-    return true;
-  }
-
-  bool Number(uint64_t* out) {
-    SkipSpace();
-    const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), *out);
-    if (error != std::errc()) return false;
-    rest_.remove_prefix(static_cast<size_t>(end - rest_.data()));
-    return true;
-  }
-
-  bool Figures(StatusFigures* out) {
-    if (!Char('{')) return false;
-    if (Char('}')) return true;
-    do {
-      std::pair<std::string, uint64_t> figure;
-      if (!String(&figure.first) || !Char(':') || !Number(&figure.second)) return false;
-      out->push_back(std::move(figure));
-    } while (Char(','));
-    return Char('}');
-  }
-
-  bool Name(std::string_view wanted) {
-    std::string name;
-    return String(&name) && name == wanted && Char(':');
-  }
-
-  bool AtEnd() {
-    SkipSpace();
-    return rest_.empty();
-  }
-
- private:
-  void SkipSpace() {
-    rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t\r\n"), rest_.size()));
-  }
-
-  std::string_view rest_;
-};
-
-bool ReadShards(Reader& reader, std::vector<StatusFigures>* shards) {
+bool ReadShards(JsonReader& reader, std::vector<StatusFigures>* shards) {
   if (!reader.Char('[')) return false;
   if (reader.Char(']')) return true;
   do {
-    if (!reader.Figures(&shards->emplace_back())) return false;
+    if (!ReadFigures(reader, &shards->emplace_back())) return false;
   } while (reader.Char(','));
   return reader.Char(']');
 }
 
-bool ReadStatus(Reader reader, StatusAnswer* answer) {
-  return reader.Char('{') && reader.Name("total") && reader.Figures(&answer->total) &&
+bool ReadStatus(JsonReader reader, StatusAnswer* answer) {
+  return reader.Char('{') && reader.Name("total") && ReadFigures(reader, &answer->total) &&
          reader.Char(',') && reader.Name("shards") && ReadShards(reader, &answer->shards) &&
          reader.Char('}') && reader.AtEnd();
 }
@@ -100,8 +55,8 @@ std::string ValueOf(const StatusFigures& figures, const std::string& name) {
 
 bool ParseStatusAnswer(std::string_view json, StatusAnswer* answer, std::string* error) {
   *answer = {};
-  if (ReadStatus(Reader(json), answer)) return true;
-  Reader reader(json);
+  if (ReadStatus(JsonReader(json), answer)) return true;
+  JsonReader reader(json);
   std::string text;
   if (reader.Char('{') && reader.Name("error") && reader.String(&text)) {
     *error = text;

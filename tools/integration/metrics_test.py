@@ -122,7 +122,7 @@ class MetricsTest(EmbeddedStoreCase):
         user = self.user()
         check = self.grows(3, "roost_logins_total", result="refused")
         hits = self.grows(1, "roost_limit_hits_total", limit="failed_logins")
-        client = self.front.client()
+        client = self.connect()
         for _ in range(3):
             client.no(f"LOGIN {user} wrong{PASSWORD}")
         check()
@@ -185,6 +185,28 @@ class MetricsTest(EmbeddedStoreCase):
                                  timeout=DEADLINE, check=False)
         self.assertEqual(run.returncode, 1, run.stderr)
         self.assertIn("admin.address: cannot listen on", run.stderr)
+
+
+@roost_only
+class WhileDrainingTest(EmbeddedStoreCase):
+    """Alive, and not ready."""
+
+    @classmethod
+    def start_front(cls):
+        cls.admin_port = free_port()
+        return cls.roostd("front", [dovecot_store(cls.dovecot)],
+                          {"admin": {"address": f"127.0.0.1:{cls.admin_port}"},
+                           "drain": {"accept_s": 600, "on_stop_s": 0}})
+
+    def test_it_says_so_from_the_first_moment(self):
+        self.client(self.user()).idle()
+        self.assertEqual(get(self.admin_port, "/readyz")[0], 200)
+        subprocess.run([BIN / "roostctl", "--socket", self.front.config["control_socket"], "drain", "--over", "900"],
+                       check=True, capture_output=True, timeout=DEADLINE)
+        self.assertEqual(get(self.admin_port, "/readyz")[0::2], (503, "draining\n"))
+        self.assertEqual(get(self.admin_port, "/healthz")[0], 200)
+        _, samples = parse(get(self.admin_port, "/metrics")[2])
+        self.assertEqual(samples["roost_ready", frozenset()], 0)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,127 @@
+#!/usr/bin/python3
+"""roostctl clients, feeds and backends, as tables and as JSON, of a roostd with clients of every sort."""
+
+import json
+import subprocess
+
+from embedded_test import EmbeddedStoreCase
+from harness.case import dovecot_store, main, roost_only
+from harness.dovecot import PASSWORD
+from harness.imap import quoted
+from harness.process import DEADLINE, wait_until
+from harness.roost import BIN
+
+
+@roost_only
+class RowsTest(EmbeddedStoreCase):
+    login = "proxy-authzid"
+
+    @classmethod
+    def start_front(cls):
+        return cls.roostd("front", [dovecot_store(cls.dovecot, cls.login)])
+
+    def ctl(self, *command):
+        return subprocess.run([BIN / "roostctl", "--socket", self.front.config["control_socket"], *command],
+                              capture_output=True, text=True, check=False, timeout=DEADLINE)
+
+    def rows(self, what, *options):
+        run = self.ctl(what, "--json", *options)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        answer = json.loads(run.stdout)
+        self.assertEqual(answer["end"], "limit" if "--limit" in options else "all")
+        return answer[what]
+
+    def idle(self, user, mailbox="INBOX"):
+        client = self.client(user, mailbox)
+        client.idle()
+        return client
+
+    def test_of_one_user(self):
+        user, other = self.user(), self.user()
+        self.dovecot.deliver(user, count=3)
+        parked = [self.idle(user), self.idle(user)]
+        self.client(user)
+        self.idle(other)
+        self.assert_sessions(user, 2)
+        wait_until(lambda: sum(row["asleep"] for row in self.rows("clients", "--user", user)) == 2,
+                   "two are asleep")
+        clients = self.rows("clients", "--user", user)
+        self.assertEqual({row["user"] for row in clients}, {user})
+        self.assertEqual(sorted(row["state"] for row in clients), ["attached", "parked", "parked"])
+        for row in clients:
+            self.assertEqual(row["address"], "127.0.0.1")
+            self.assertEqual(row["store"], "dovecot")
+            self.assertEqual(row["owed"], 0)
+            self.assertEqual(row["mailbox"], "INBOX" if row["state"] == "parked" else "")
+            self.assertEqual(row["idling"], row["state"] == "parked")
+        self.assertEqual(len({row["shard"] for row in clients}), 1)
+        self.assertEqual(len({row["port"] for row in clients}), 3)
+        self.assertIn(parked[0].socket.getsockname()[1], {row["port"] for row in clients})
+        feeds = self.rows("feeds", "--user", user)
+        self.assertEqual(len(feeds), 1)
+        expected = {"user": user, "driver": "idle", "recovering": False, "clients": 2, "messages": 3,
+                    "log_events": 0, "store": "dovecot", "mailbox": "INBOX", "shard": clients[0]["shard"]}
+        self.assertLess(expected.items(), feeds[0].items())
+
+    def test_tables(self):
+        user = self.user()
+        self.idle(user)
+        wait_until(lambda: self.rows("feeds", "--user", user), "the mailbox is watched")
+        run = self.ctl("feeds", "--user", user)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        head, line = run.stdout.splitlines()
+        self.assertEqual(head.split()[:4], ["user", "driver", "recovering", "clients"])
+        self.assertEqual(line.split()[:2], [user, "idle"])
+        self.assertTrue(line.endswith("  INBOX"), line)
+        self.assertEqual(self.ctl("clients", "--user", "nobody").stdout, "")
+
+    def test_no_more_than_the_limit(self):
+        for _ in range(3):
+            self.idle(self.user(), None)
+        self.assertEqual(len(self.rows("clients", "--limit", "2")), 2)
+        run = self.ctl("clients", "--limit=1")
+        self.assertEqual(len(run.stdout.splitlines()), 2)
+        self.assertIn("there are more", run.stderr)
+        self.assertEqual(self.ctl("clients", "--limit", "many").returncode, 2)
+
+    def test_many_in_slices(self):
+        users = [self.user() for _ in range(20)]
+        clients = [self.front.client("plain") for _ in range(700)]
+        try:
+            for user, client in zip(users, clients):
+                client.login(user, PASSWORD)
+            rows = self.rows("clients")
+            self.assertGreaterEqual(len(rows), 700)
+            self.assertGreaterEqual({row["user"] for row in rows}, set(users) | {""})
+            self.assertEqual(len({(row["address"], row["port"]) for row in rows}), len(rows))
+        finally:
+            for client in clients:
+                client.close()
+
+    def test_any_name_is_told(self):
+        user = self.user()
+        client = self.client(user)
+        name = 'a "b" \\ c'
+        client.ok(f"CREATE {quoted(name)}")
+        client.select(name)
+        client.idle()
+        wait_until(lambda: self.rows("feeds", "--user", user), "the mailbox is watched")
+        self.assertEqual(self.rows("feeds", "--user", user)[0]["mailbox"], name)
+        self.assertIn(name, self.ctl("feeds", "--user", user).stdout)
+
+    def test_backends(self):
+        user = self.user()
+        before = self.rows("backends")[0]
+        self.assertEqual(before["store"], "dovecot")
+        self.connect().no(f"LOGIN {user} wrong{PASSWORD}")
+        self.client(user)
+        wait_until(lambda: self.rows("backends")[0]["lost_refused"] == before["lost_refused"] + 1,
+                   "a refused login is counted")
+        after = self.rows("backends")[0]
+        self.assertGreaterEqual(after["open"], 1)
+        self.assertGreaterEqual(after["opened"], before["opened"] + 2)
+        self.assertIn("lost_timeout", self.ctl("backends").stdout.splitlines()[0])
+
+
+if __name__ == "__main__":
+    main()
