@@ -15,6 +15,7 @@ import stat
 import subprocess
 import tempfile
 import unittest
+import urllib.request
 from pathlib import Path
 
 from packages import BIN, BUILD, ROOT, build_packages, field, run
@@ -153,11 +154,13 @@ class ContainerTest(unittest.TestCase):
     @classmethod
     def configuration(cls):
         """The one of k8s/base, with this machine's places in it."""
+        cls.admin_port = free_port()
         config = yaml.safe_load((ROOT / "k8s/base/roost.yaml").read_text(encoding="utf-8"))
         config["listeners"] = [{"address": f"127.0.0.1:{cls.port}", "tls": "implicit"}]
         config["certificates"] = [{"chain_file": "chain.pem", "key_file": "key.pem"}]
         config["stores"] = [{"name": "main", "addresses": [f"localhost:{cls.store.imap_port}"]}]
         config["tls"]["ticket_key_file"] = "ticket-keys"
+        config["admin"]["address"] = f"127.0.0.1:{cls.admin_port}"
         config["drain"] = {"on_stop_s": 2, "accept_s": 0}
         return config
 
@@ -227,12 +230,19 @@ class ContainerTest(unittest.TestCase):
         client.done()
         client.ok("FETCH 1 BODY.PEEK[TEXT]").find(rb"Hello")
         self.roostctl(what, "reload")
+        for page, says in (("readyz", ""), ("healthz", ""), ("metrics", 'roost_clients{state="attached"} 1\n')):
+            self.assertIn(says, self.asked(page))
         client.idle()
         container.signal(signal.SIGTERM)
         client.wait_untagged(rb"^\* BYE")
         self.assertEqual(container.popen.wait(DEADLINE), 0, container.log())
         self.assertIn("roostd: stopped", container.log())
         return container.log()
+
+    def asked(self, page):
+        """What a probe, or Prometheus, is told; an answer other than 200 is an error."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/{page}", timeout=DEADLINE) as answer:
+            return answer.read().decode()
 
     def roostctl(self, what, *arguments):
         return run(*self.runc("exec", self.name(what), "/usr/bin/roostctl", "--socket", "/run/roost/control",

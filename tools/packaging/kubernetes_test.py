@@ -28,7 +28,8 @@ from harness.certificates import Authority
 from harness.roost import check_config
 
 K8S = ROOT / "k8s"
-RENDERED = {"base": "base", "node": "node", "aws": "overlays/aws", "gcp": "overlays/gcp", "azure": "overlays/azure"}
+RENDERED = {"base": "base", "node": "node", "monitoring": "monitoring", "aws": "overlays/aws", "gcp": "overlays/gcp",
+            "azure": "overlays/azure"}
 SECCOMP_DIRECTORY = "/var/lib/kubelet/seccomp/"
 # What the kernel needs for an idle socket and Roost for a client alone in its mailbox, in bytes; k8s/README.md says
 # where they are from.
@@ -65,6 +66,7 @@ class Case(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.base, cls.node = objects(unhashed(kept("base"))), objects(unhashed(kept("node")))
+        cls.monitoring = objects(kept("monitoring"))
         cls.pod = cls.base["Deployment", "roost"]["spec"]["template"]
         cls.roostd = cls.pod["spec"]["containers"][0]
         cls.config_text = cls.base["ConfigMap", "roost"]["data"]["roost.yaml"]
@@ -118,6 +120,8 @@ class SchemaTest(Case):
     def test_every_field_is_one_of_its_kind_and_none_lacks(self):
         for name in RENDERED:
             for o in objects(kept(name)).values():
+                if o["apiVersion"].startswith("monitoring.coreos.com/"):
+                    continue  # the Prometheus operator's; its models are not there
                 version = NEWER_KIND.get(o["apiVersion"], o["apiVersion"]).rpartition("/")[2]
                 self.check(o, version[0].upper() + version[1:] + o["kind"], f"{name}: {o['kind']}")
 
@@ -171,18 +175,26 @@ class FitTest(Case):
             self.assertLessEqual(spread["labelSelector"]["matchLabels"].items(), labels)
         target = self.base["HorizontalPodAutoscaler", "roost"]["spec"]["scaleTargetRef"]
         self.assertIn((target["kind"], target["name"]), self.base)
+        service, monitor = (self.monitoring[kind, name] for kind, name in
+                            (("Service", "roost-admin"), ("ServiceMonitor", "roost")))
+        self.assertLessEqual(service["spec"]["selector"].items(), labels)
+        wanted = monitor["spec"]["selector"]["matchLabels"]
+        self.assertLessEqual(wanted.items(), service["metadata"]["labels"].items())
+        self.assertFalse(wanted.items() <= self.base["Service", "roost"]["metadata"]["labels"].items())
+        self.assertEqual(monitor["spec"]["endpoints"][0]["port"], service["spec"]["ports"][0]["name"])
 
     def test_ports_are_those_that_roostd_listens_on(self):
         ports = self.ports()
         listening = {l["tls"]: int(l["address"].rpartition(":")[2]) for l in self.config["listeners"]}
         self.assertEqual((ports["imaps"], ports["imap"]), (listening["implicit"], listening["starttls"]))
+        self.assertEqual(ports["admin"], int(self.config["admin"]["address"].rpartition(":")[2]))
         service = {port["port"]: port["targetPort"] for port in self.base["Service", "roost"]["spec"]["ports"]}
-        self.assertEqual(service, {993: "imaps", 143: "imap"})
+        self.assertEqual(service, {993: "imaps", 143: "imap"})  # admin never on the balancer
         rules = self.base["NetworkPolicy", "roost"]["spec"]["ingress"]
         named = {p["port"]: "from" in rule for rule in rules for p in rule["ports"]}
-        self.assertEqual(named, {"imaps": False, "imap": False})
+        self.assertEqual(named, {"imaps": False, "imap": False, "admin": True})
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-            self.assertIn(self.config["control_socket"], self.roostd[probe]["exec"]["command"])
+            self.assertIn(self.roostd[probe]["httpGet"]["port"], ports)
         self.assertLess(1024, min(ports.values()))
 
     def test_the_pod_may_do_as_little_as_possible(self):
@@ -220,7 +232,9 @@ class FitTest(Case):
         grace = self.pod["spec"]["terminationGracePeriodSeconds"]
         self.assertGreaterEqual(grace, drain["on_stop_s"] + 30)
         self.assertNotIn("lifecycle", self.roostd)  # a preStop would be waited for first
-        self.assertGreaterEqual(drain["accept_s"], 10)  # until all nodes have heard
+        # Whoever sends clients must have noticed: the probe, and some seconds for all nodes to hear of it.
+        probe = self.roostd["readinessProbe"]
+        self.assertGreaterEqual(drain["accept_s"], probe["periodSeconds"] * probe["failureThreshold"] + 10)
 
     def test_heartbeats_come_before_a_balancer_forgets(self):
         self.assertLess(self.config["timeouts"]["heartbeat_s"], SHORTEST_BALANCER)
