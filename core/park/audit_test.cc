@@ -340,7 +340,10 @@ TEST_F(AuditTest, EndsWithItsFeedWhileItsSessionSpeaks) {
   world_.Tell(2, "* 1 EXISTS");
   world_.Tell(2, "* OK [UIDVALIDITY 7] x");
   world_.Pass(0.1);
+  // What the driver hears takes two turns, a poll and a receive: so does this, by its length. The
+  // feed ends in the turn in which the audit's session speaks.
   for (int i = 0; i < 12; ++i) world_.Tell(1, "* OK [ALERT] " + std::to_string(i));
+  world_.Tell(2, "* OK " + std::string(IoLimits().small_buffer, 'x'));
   world_.Tell(2, examine + " OK [READ-ONLY] done");
   world_.HearsBeginning(bob, "* BYE [UNAVAILABLE] Too far behind");
   world_.Asked(2, "LOGOUT");
