@@ -66,6 +66,7 @@ void Client::Answer(std::string_view tag, std::string_view status_and_text) {
 void Client::Bye(std::string_view text) {
   if (closed_) return;
   if (!talk_->MayInterject()) return Abort();
+  if (talk_->EndIsSaid()) return Close();
   std::string line = "* BYE ";
   line.append(text).append("\r\n");
   Write(line);

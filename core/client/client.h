@@ -48,6 +48,8 @@ class Talk : public Retirable {
   virtual void OnEnd() {}
   // A command is in progress that is worth a little wait before the client is told BYE.
   virtual bool Busy() const { return false; }
+  // The peer has heard, or is about to, that this is the end: a BYE of ours would be one too many.
+  virtual bool EndIsSaid() const { return false; }
   // Whose connection this is, where the cell's user does not say it.
   virtual std::string_view login() const { return {}; }
   // No response is half written: a line of ours would be taken for one, not for a part of it.

@@ -147,7 +147,6 @@ bool Clients::SendAsleep(ClientCell& c, std::string_view plaintext) {
 
 void Clients::OnNews(Feed& feed) {
   std::vector<Handle> told;
-  told.reserve(feed.subscriber_count);
   feed.subscribers.ForEach(subscriber_links(), [&](uint32_t index) {
     ClientCell& c = cells_[index];
     if (!c.idling || c.queued || c.cursor == feed.head()) return;
@@ -318,15 +317,15 @@ void Clients::Drain(uint32_t count) {
   }
 }
 
-bool Clients::IsOf(ClientCell& c, std::string_view login) const {
-  if (c.user != nullptr) return c.user->login() == login;
-  return c.awake != nullptr && c.awake->talk().login() == login;
+std::string_view Clients::LoginOf(const ClientCell& c) const {
+  if (c.user != nullptr) return c.user->login();
+  return c.awake != nullptr ? c.awake->talk().login() : std::string_view();
 }
 
 uint32_t Clients::Kick(std::string_view login) {
   std::vector<uint32_t> all;
   cells_.ForEach([&](uint32_t index, ClientCell& c) {
-    if (IsOf(c, login)) all.push_back(index);
+    if (LoginOf(c) == login) all.push_back(index);
   });
   const uint64_t end = loop_.now_ns() + SecondsToNs(kKickSeconds);
   for (uint32_t index : all) {

@@ -110,6 +110,9 @@ class Clients final : public Subscribers {
   // same. Returns how many.
   uint32_t Kick(std::string_view login);
 
+  // The name that it logged in with, or is about to; empty before.
+  std::string_view LoginOf(const ClientCell& cell) const;
+
   // The first that is there at or above `from`, kNoIndex when there is none: for walks in slices.
   uint32_t NextLive(uint32_t from) const { return cells_.NextLive(from); }
   template <typename Fn>
@@ -130,7 +133,6 @@ class Clients final : public Subscribers {
   void Bye(uint32_t index, std::string_view text);
   void End(uint32_t index, std::string_view text);
   void EndKicked();
-  bool IsOf(ClientCell& cell, std::string_view login) const;
   void Fire(uint32_t index);
   void Trim(Feed& feed);
   void Coalesce(Feed& feed);

@@ -58,6 +58,7 @@ class Relay final : public Talk, private SessionSink {
   void OnEnd() override;
   std::string_view login() const override { return login_; }
   bool Busy() const override;
+  bool EndIsSaid() const override;
   bool MayInterject() const override { return session_ == nullptr || session_->AtResponseStart(); }
 
  private:

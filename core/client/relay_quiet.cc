@@ -30,8 +30,14 @@ std::string_view Relay::EndOf() { return client_.services().clients.EndOf(client
 
 // What the store has begun it may end.
 bool Relay::Busy() const {
-  if (!MayInterject() || state_ == State::kEnding) return true;
+  if (!MayInterject() || state_ == State::kEnding || EndIsSaid()) return true;
+  if (state_ == State::kQuietParking) return !client_.stream().input().empty();
   return state_ == State::kRelaying && !NothingUnderWay();
+}
+
+// The store's last words were relayed; its end of the connection follows.
+bool Relay::EndIsSaid() const {
+  return session_ != nullptr && (session_->saw_logout() || !session_->ready());
 }
 
 // Whose turn to go came while it was busy goes between two commands.

@@ -41,6 +41,7 @@ size_t FeedTable::memory_bytes() const {
 }
 
 void FeedTable::MoveToBack(Feed& feed) {
+  if (&feed == back_) return;  // a walk that would go there next still does
   Unlink(feed);
   Link(feed);
 }

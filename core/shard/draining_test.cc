@@ -101,6 +101,34 @@ TEST_F(DrainTest, LetsACommandFinish) {
   EXPECT_EQ(world_.sessions_open(), 0u);
 }
 
+TEST_F(DrainTest, SaysNothingBehindTheGoodbyeOfTheStore) {
+  const size_t client = Attached();
+  world_.Say(client, "z LOGOUT");
+  EXPECT_EQ(world_.NextAsked(0), "z LOGOUT");
+  world_.Drain(100, 0);
+  world_.Pass(2);
+  world_.Tell(0, "* BYE see you");
+  EXPECT_EQ(world_.Hear(client), "* BYE see you");
+  world_.Tell(0, "z OK done");
+  EXPECT_EQ(world_.Hear(client), "z OK done");
+  world_.HearsNothing(client, 100);  // the store forgets to close
+  EXPECT_TRUE(world_.closed(client));
+  EXPECT_TRUE(world_.drained());
+}
+
+TEST_F(DrainTest, SaysNothingBehindABrokenOffGoodbye) {
+  const size_t client = Attached();
+  world_.Say(client, "a NOOP");
+  EXPECT_EQ(world_.NextAsked(0), "a NOOP");
+  world_.Drain(100, 0);
+  world_.Pass(2);
+  world_.Tell(0, "a OK done\r\n* BYE for today");
+  EXPECT_EQ(world_.Hear(client), "a OK done");
+  EXPECT_EQ(world_.Hear(client), "* BYE for today");
+  world_.HearsNothing(client, 2);
+  EXPECT_TRUE(world_.closed(client));
+}
+
 TEST_F(DrainTest, AnswersAllThatWasSaidInOneGo) {
   const size_t client = Attached();
   world_.Say(client, "a NOOP\r\nb NOOP");

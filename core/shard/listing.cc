@@ -87,7 +87,7 @@ bool Listing::VisitClients(Shard& shard, std::vector<std::string>* rows) {
     if (index == kNoIndex) return true;
     next_cell_ = index + 1;
     const ClientCell& cell = clients.cell(index);
-    const bool wanted = user_.empty() || (cell.user != nullptr && cell.user->login() == user_);
+    const bool wanted = user_.empty() || clients.LoginOf(cell) == user_;
     if (wanted) rows->push_back(Row(shard, cell));
   }
   return false;
@@ -110,7 +110,7 @@ std::string Listing::Row(Shard& shard, const ClientCell& cell) const {
   const uint64_t now_s = NsToSeconds(shard.now_ns());
   std::string row;
   JsonObject o(&row);
-  o.Text("user", cell.user == nullptr ? "" : cell.user->login());
+  o.Text("user", shard.client_table().LoginOf(cell));
   o.Text("address", cell.peer.HostString());
   o.Number("port", cell.peer.port);
   o.Text("state", NameOf(cell.phase));
