@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "core/base/json.h"
@@ -18,6 +20,7 @@ namespace roost {
 namespace {
 
 constexpr int kTickMs = 200;
+constexpr std::chrono::milliseconds kWithoutDescriptors{100};
 constexpr int kRequestMs = 2000;
 constexpr size_t kMaxRequest = 1200;  // a user's name has 1000 bytes at most
 
@@ -154,6 +157,9 @@ void ControlSocket::Serve() {
     pollfd waiting{fd_, POLLIN, 0};
     if (poll(&waiting, 1, kTickMs) <= 0) continue;
     const int connection = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (connection < 0 && (errno == EMFILE || errno == ENFILE)) {
+      std::this_thread::sleep_for(kWithoutDescriptors);  // poll would return at once
+    }
     if (connection < 0) continue;
     ServeOne(connection);
     close(connection);

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@ namespace roost {
 namespace {
 
 constexpr int kTickMs = 100;
+constexpr std::chrono::milliseconds kWithoutDescriptors{100};
 
 uint64_t NowNs() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
@@ -97,6 +99,9 @@ void HttpServer::Accept() {
   // A bounded number in a round: those who are here are served in between.
   for (size_t i = 0; i < kMostConnections; ++i) {
     const int fd = accept4(listener_.fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+      std::this_thread::sleep_for(kWithoutDescriptors);  // poll would return at once
+    }
     if (fd < 0) return;
     if (connections_.size() == kMostConnections) {
       close(connections_.front().fd);

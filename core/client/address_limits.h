@@ -7,8 +7,8 @@
 // with as many clients as counters in a row by more than 5 for one network in 70,000, by more than
 // 10 for less than one in 10^13. What it is not: it keeps no address, and tells nobody anything.
 //
-// Margin between shards: while several refuse somebody of one network at the same moment, each may
-// count the others' attempts; a limit is never exceeded.
+// Margin between shards: while several let in or refuse somebody of one network at the same moment,
+// each may count the others' attempts, or the places that are left may be given twice.
 //
 // Failed logins: each adds one, each kForgetS takes one away, a good login takes half away. The
 // first kFreeFailures cost nothing, then the delay doubles.

@@ -46,6 +46,7 @@ Entering::~Entering() { OnEnd(); }
 // The cell is free for another client from here on: an answer to the login must find nobody.
 void Entering::OnEnd() {
   delay_.Cancel();
+  ProxyHeaderOver();
   if (session_ == nullptr) return;
   session_->Close();
   client_.services().loop.Retire(std::move(session_));
@@ -70,6 +71,7 @@ void Entering::Armed() {
 void Entering::Begin() {
   if (AwaitsProxy()) {
     state_ = State::kProxy;
+    ++client_.services().awaiting_proxy_header;
     return Armed();
   }
   if (Admit()) Start();
@@ -94,13 +96,19 @@ bool Entering::TakeProxyHeader() {
     return false;
   }
   client_.stream().Consume(parsed.consumed);
-  state_ = State::kTalking;
+  ProxyHeaderOver();
   if (!parsed.header.local) {
     client_.cell().peer = FromProxy(parsed.header.source);
     if (!Admit()) return false;
   }
   Start();
   return client_.stream().phase() == Stream::Phase::kPlain;
+}
+
+void Entering::ProxyHeaderOver() {
+  if (state_ != State::kProxy) return;
+  state_ = State::kTalking;
+  --client_.services().awaiting_proxy_header;
 }
 
 // Counts it where it comes from. False: there are too many already, and it was told so.

@@ -53,6 +53,7 @@ class Entering final : public Talk, private SessionSink {
   const std::string& Capabilities() const;
   CapabilitySet MakeCapabilities(bool may_start_tls) const;
   bool AwaitsProxy() const;
+  void ProxyHeaderOver();
   bool TakeProxyHeader();
   bool Admit();
   void Start();

@@ -129,6 +129,28 @@ TEST_F(ProxiedTest, MustBeAnnouncedInTime) {
   EXPECT_EQ(world_.figures().clients, 0u);
 }
 
+TEST_F(ProxiedTest, CountAsHandshakesUntilTheyAreAnnounced) {
+  world_.config().limits.max_handshakes_in_progress = 2;
+  const size_t first = world_.Dial();
+  const size_t second = world_.Dial();
+  const size_t third = world_.Dial();
+  world_.SayRaw(third, "PROXY TCP4 203.0.113.7 192.0.2.1 40000 143\r\n");
+  world_.HearsNothing(third, 1);  // it waits in the backlog
+  EXPECT_EQ(world_.figures().clients, 2u);
+  world_.SayRaw(first, "PROXY TCP4 203.0.113.8 192.0.2.1 40000 143\r\n");
+  world_.HearsBeginning(first, "* OK ");
+  world_.HearsBeginning(third, "* OK ");
+  world_.SayRaw(second, "PROXY nonsense\r\n");
+  world_.HearsNothing(second, 0.1);
+  EXPECT_TRUE(world_.closed(second));
+  const size_t fourth = world_.Dial();
+  const size_t fifth = world_.Dial();
+  for (const size_t client : {fourth, fifth}) {
+    world_.SayRaw(client, "PROXY TCP4 203.0.113.9 192.0.2.1 40000 143\r\n");
+    world_.HearsBeginning(client, "* OK ");
+  }
+}
+
 TEST_F(ProxiedTest, AreTheBalancerItselfWhenItSaysSo) {
   world_.config().limits.max_clients_per_address = 1;
   for (int i = 0; i < 3; ++i) {

@@ -104,6 +104,8 @@ struct Services {
   std::array<std::string, 4> capability_texts{};
   std::vector<Address> listener_addresses{};  // as bound, in the order of Config::listeners
   std::shared_ptr<const ParkingSwitches> switches{};
+  // Connections that a balancer has not announced yet; a handshake may begin with the next byte.
+  uint64_t awaiting_proxy_header = 0;
 };
 
 }  // namespace roost

@@ -57,9 +57,9 @@ std::unique_ptr<Server> Server::Create(const Config& config, std::string* error)
   server->jobs_ = std::make_unique<ShardJobs[]>(common.shards);
   server->turned_ns_ = std::make_unique<std::atomic<uint64_t>[]>(common.shards);
   if (server->WantsTls()) {
-    common.tls = server->tls_ = server->MakeTls(config, error);
+    server->tls_ = server->MakeTls(config, error);
     server->tickets_since_ns_ = NowNs();
-    if (common.tls == nullptr) return nullptr;
+    if (server->tls_ == nullptr) return nullptr;
   }
   if (!server->ResolveStores(error)) return nullptr;
   for (uint32_t i = 0; i < common.shards; ++i) {
@@ -102,14 +102,19 @@ std::shared_ptr<const TlsServerContext> Server::MakeTls(const Config& config,
   options.tls13_only = config.tls.minimum_version == TlsConfig::Version::k13;
   options.tickets = config.tls.tickets;
   if (tls_ != nullptr) options.ticket_keys = tls_->ticket_keys();
-  if (!ReadTicketKeys(config.tls, &options.ticket_keys, error)) return nullptr;
+  if (!ReadTicketKeys(config.tls, &options.ticket_keys, error)) {
+    Cleanse(&options.ticket_keys, sizeof options.ticket_keys);
+    return nullptr;
+  }
   for (const CertificateConfig& certificate : config.certificates) {
     TlsCertificate c;
     c.chain_file = certificate.chain_file;
     c.key_file = certificate.key_file;
     options.certificates.push_back(std::move(c));
   }
-  return TlsServerContext::Create(options, error);
+  std::unique_ptr<TlsServerContext> context = TlsServerContext::Create(options, error);
+  Cleanse(&options.ticket_keys, sizeof options.ticket_keys);
+  return context;
 }
 
 bool Server::ResolveStores(std::string* error) {
@@ -184,6 +189,10 @@ void Server::RunShard(uint32_t index) {
   all_bound_->arrive_and_wait();
   {
     Shard shard(index, common_, io, shard_configs_[index].get());
+    {
+      std::lock_guard lock(mutex_);
+      shard.SetTls(tls_);
+    }
     shard.Start(std::exchange(listeners_[index], {}));
     turned_ns_[index].store(io.NowNs(), std::memory_order_relaxed);
     jobs_[index].Open();
@@ -312,7 +321,7 @@ Server::Reloaded Server::Reload(const Config& config, std::string* error) {
   if (WantsTls()) {
     tls = MakeTls(wanted, error);
     if (tls == nullptr) return Reloaded::kRefused;
-    tickets_since_ns_ = NowNs();
+    if (!wanted.tls.ticket_key_file.empty()) tickets_since_ns_ = NowNs();  // read just now
   }
   wanted_ = std::move(wanted);
   tls_ = std::move(tls);
@@ -332,12 +341,13 @@ void Server::Tend() {
   const bool own = tls.ticket_key_file.empty();
   TicketKeys keys = own ? Rotated(old) : old;
   std::string error;
-  if (!ReadTicketKeys(tls, &keys, &error)) {
-    return Log(LogLevel::kError, "ticket_keys_refused", {{"reason", error}});
-  }
-  if (keys.current == old.current && keys.next == old.next && keys.previous == old.previous) return;
-  tls_ = TlsServerContext::WithTicketKeys(*tls_, keys);
+  const bool read = ReadTicketKeys(tls, &keys, &error);
+  const bool same =
+      keys.current == old.current && keys.next == old.next && keys.previous == old.previous;
+  if (read && !same) tls_ = TlsServerContext::WithTicketKeys(*tls_, keys);
   Cleanse(&keys, sizeof keys);
+  if (!read) return Log(LogLevel::kError, "ticket_keys_refused", {{"reason", error}});
+  if (same) return;
   Log(LogLevel::kInfo, own ? "ticket_keys_rotated" : "ticket_keys_read");
   orders_.fetch_add(1, std::memory_order_relaxed);
 }

@@ -102,7 +102,8 @@ uint64_t Shard::ShareOf(int limit) const {
 
 // A storm of connections becomes a queue in the backlog instead of a collapse.
 void Shard::PaceAccepts() {
-  const uint64_t handshakes = loop_.streams().stats().handshakes_in_progress;
+  const uint64_t handshakes =
+      loop_.streams().stats().handshakes_in_progress + services_.awaiting_proxy_header;
   const bool room = handshakes < ShareOf(config_.limits.max_handshakes_in_progress);
   if (room == accepting_) return;
   accepting_ = room;
