@@ -37,7 +37,7 @@ class ShardJobs {
   using Progress = ShardJob::Progress;
 
   // False, and dropped, unless the shard runs.
-  bool Post(std::shared_ptr<ShardJob> job) {
+  bool Post(const std::shared_ptr<ShardJob>& job) {
     {
       std::lock_guard lock(mutex_);
       if (open_) {
