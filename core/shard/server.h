@@ -53,7 +53,7 @@ class Server {
   uint64_t Kick(const std::string& login);
 
   // Has a shard do it. Any thread. Dropped unless the shard runs.
-  void Post(uint32_t shard, std::shared_ptr<ShardJob> job) { jobs_[shard].Post(std::move(job)); }
+  void Post(uint32_t shard, const std::shared_ptr<ShardJob>& job) { jobs_[shard].Post(job); }
   // Runs `question` once on the thread of each shard, each within kTickNs or so; returns when all
   // have. False when one does not run or ends before; some may be running it yet, so it must own
   // what it refers to. Any thread but theirs.
