@@ -331,7 +331,8 @@ class RoostLoad(unittest.TestCase):
         last, told = result["latency_of_last_us"], result["latency_us"]
         self.assertEqual((last["count"], told["count"]), (30, 600), output)
         self.assertEqual(last["max"], told["max"])
-        self.assertGreater(last["p50"], told["p50"])
+        for percentile in ("p50", "p90", "p99"):  # alike where all are told within a bucket of the histogram
+            self.assertGreaterEqual(last[percentile], told[percentile], output)
 
     def test_clients_that_only_handshake_are_there_and_silent(self):
         store = self.store()
