@@ -196,6 +196,7 @@ void Server::RunShard(uint32_t index) {
     shard.Start(std::exchange(listeners_[index], {}));
     turned_ns_[index].store(io.NowNs(), std::memory_order_relaxed);
     jobs_[index].Open();
+    TakeOrders(index, shard);  // what was ordered before it could be asked
     ++serving_;
     ServeShard(index, shard);
     shard.Stop("[UNAVAILABLE] Server shutting down");
@@ -208,12 +209,10 @@ void Server::RunShard(uint32_t index) {
 }
 
 void Server::ServeShard(uint32_t index, Shard& shard) {
-  uint64_t orders = 0;
   bool gone = false;
   while (!stopping()) {
     Turn(index, shard);
     if (ends_asked_.load(std::memory_order_relaxed) != 0) BeginEnd();
-    TakeOrders(index, shard, &orders);
     if (shard.drained() != gone) {
       gone = !gone;
       gone ? ++gone_ : --gone_;
@@ -223,10 +222,8 @@ void Server::ServeShard(uint32_t index, Shard& shard) {
   }
 }
 
-void Server::TakeOrders(uint32_t index, Shard& shard, uint64_t* taken) {
-  if (orders_.load(std::memory_order_relaxed) == *taken) return;
+void Server::TakeOrders(uint32_t index, Shard& shard) {
   std::lock_guard lock(mutex_);
-  *taken = orders_.load(std::memory_order_relaxed);
   if (switches_ != nullptr) shard.SetSwitches(switches_);
   if (tls_ != nullptr) shard.SetTls(tls_);
   shard_configs_[index]->limits = wanted_.limits;
@@ -250,10 +247,12 @@ void Server::BeginEnd() {
 void Server::Drain(uint64_t over_s) {
   const auto accepting_s = static_cast<uint64_t>(config_.drain.accept_s);
   Log(LogLevel::kInfo, "drain", {{"over_s", std::to_string(over_s)}});
-  std::lock_guard lock(mutex_);
-  plan_ = DrainPlan::Make(NowNs(), over_s, accepting_s);
+  {
+    std::lock_guard lock(mutex_);
+    plan_ = DrainPlan::Make(NowNs(), over_s, accepting_s);
+  }
   drains_.fetch_add(1, std::memory_order_relaxed);
-  orders_.fetch_add(1, std::memory_order_relaxed);
+  Order();
 }
 
 uint64_t Server::Kick(const std::string& login) {
@@ -266,7 +265,6 @@ uint64_t Server::Kick(const std::string& login) {
 // One question at all shards; outlives whoever asked.
 class Server::Asking {
  public:
-  using Question = std::function<void(uint32_t, Shard&)>;
   Asking(Question question, uint32_t shards) : question_(std::move(question)), left_(shards) {}
 
   static std::shared_ptr<ShardJob> Part(std::shared_ptr<Asking> all, uint32_t index) {
@@ -307,13 +305,27 @@ class Server::Asking {
   bool dropped_ = false;
 };
 
-bool Server::Ask(std::function<void(uint32_t index, Shard& shard)> question) {
-  const auto asking = std::make_shared<Asking>(std::move(question), common_.shards);
+std::shared_ptr<Server::Asking> Server::AskAll(Question question) {
+  auto asking = std::make_shared<Asking>(std::move(question), common_.shards);
   for (uint32_t i = 0; i < common_.shards; ++i) Post(i, Asking::Part(asking, i));
-  return asking->Await();
+  return asking;
+}
+
+bool Server::Ask(Question question) { return AskAll(std::move(question))->Await(); }
+
+// Has all shards take what was set under mutex_, which is not held now.
+std::shared_ptr<Server::Asking> Server::Order() {
+  return AskAll([this](uint32_t index, Shard& shard) { TakeOrders(index, shard); });
 }
 
 Server::Reloaded Server::Reload(const Config& config, std::string* error) {
+  const Reloaded done = TakeConfig(config, error);
+  // One that has not begun takes it then.
+  if (done != Reloaded::kRefused) Order()->Await();
+  return done;
+}
+
+Server::Reloaded Server::TakeConfig(const Config& config, std::string* error) {
   std::lock_guard lock(mutex_);
   Config wanted = wanted_;
   const bool whole = TakeSwitches(config, &wanted);
@@ -326,16 +338,21 @@ Server::Reloaded Server::Reload(const Config& config, std::string* error) {
   wanted_ = std::move(wanted);
   tls_ = std::move(tls);
   switches_ = std::make_shared<ParkingSwitches>(wanted_);
-  orders_.fetch_add(1, std::memory_order_relaxed);
   return whole ? Reloaded::kWhole : Reloaded::kInPart;
 }
 
 void Server::Tend() {
+  if (TendTicketKeys()) Order();
+}
+
+// True: there are others now.
+bool Server::TendTicketKeys() {
   std::lock_guard lock(mutex_);
   const TlsConfig& tls = wanted_.tls;
   const uint64_t now = NowNs();
-  if (tls_ == nullptr || !tls.tickets || tls.ticket_rotation_s == 0) return;
-  if (now - tickets_since_ns_ < SecondsToNs(static_cast<uint64_t>(tls.ticket_rotation_s))) return;
+  if (tls_ == nullptr || !tls.tickets || tls.ticket_rotation_s == 0) return false;
+  const uint64_t period = SecondsToNs(static_cast<uint64_t>(tls.ticket_rotation_s));
+  if (now - tickets_since_ns_ < period) return false;
   tickets_since_ns_ = now;
   const TicketKeys& old = tls_->ticket_keys();
   const bool own = tls.ticket_key_file.empty();
@@ -346,10 +363,10 @@ void Server::Tend() {
       keys.current == old.current && keys.next == old.next && keys.previous == old.previous;
   if (read && !same) tls_ = TlsServerContext::WithTicketKeys(*tls_, keys);
   Cleanse(&keys, sizeof keys);
-  if (!read) return Log(LogLevel::kError, "ticket_keys_refused", {{"reason", error}});
-  if (same) return;
+  if (!read) Log(LogLevel::kError, "ticket_keys_refused", {{"reason", error}});
+  if (!read || same) return false;
   Log(LogLevel::kInfo, own ? "ticket_keys_rotated" : "ticket_keys_read");
-  orders_.fetch_add(1, std::memory_order_relaxed);
+  return true;
 }
 
 std::vector<ShardFigures> Server::Figures() {

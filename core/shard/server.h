@@ -57,7 +57,8 @@ class Server {
   // Runs `question` once on the thread of each shard, each within kTickNs or so; returns when all
   // have. False when one does not run or ends before; some may be running it yet, so it must own
   // what it refers to. Any thread but theirs.
-  bool Ask(std::function<void(uint32_t index, Shard& shard)> question);
+  using Question = std::function<void(uint32_t index, Shard& shard)>;
+  bool Ask(Question question);
   uint32_t shards() const { return common_.shards; }
   std::vector<std::string> StoreNames() const;  // by StoreIndex
   // Figures of all shards, each taken by its own thread in slices, within kTickNs or so. Any
@@ -71,7 +72,8 @@ class Server {
 
   // Takes what may be changed while running from a configuration that was loaded without errors,
   // and reads certificates, keys and ticket keys anew. All or nothing: kRefused, with *error, when
-  // one of these cannot be used. kInPart: it differs in more, which needs a restart. Any thread.
+  // one of these cannot be used. kInPart: it differs in more, which needs a restart. All that run
+  // have taken it when it returns. Any thread but theirs.
   enum class Reloaded : uint8_t { kWhole, kInPart, kRefused };
   Reloaded Reload(const Config& config, std::string* error);
   // Rotates ticket keys when their time has come, or reads them again. To be called now and then
@@ -96,7 +98,11 @@ class Server {
   void RunShard(uint32_t index);
   void ServeShard(uint32_t index, Shard& shard);
   void Turn(uint32_t index, Shard& shard);
-  void TakeOrders(uint32_t index, Shard& shard, uint64_t* taken);
+  std::shared_ptr<Asking> AskAll(Question question);
+  std::shared_ptr<Asking> Order();
+  void TakeOrders(uint32_t index, Shard& shard);
+  Reloaded TakeConfig(const Config& config, std::string* error);
+  bool TendTicketKeys();
   void BeginEnd();
 
   const Config config_;
@@ -123,7 +129,6 @@ class Server {
   uint64_t tickets_since_ns_ = 0;                       // their keys were set or looked at
   std::vector<std::unique_ptr<Config>> shard_configs_;  // each its own shard's
   std::optional<DrainPlan> plan_;
-  std::atomic<uint64_t> orders_{0};  // how often one of these was set
 };
 
 }  // namespace roost
