@@ -463,7 +463,7 @@ void Entering::CheckLogin() {
 void Entering::OpenSession() {
   state_ = State::kLoggingIn;
   Services& services = client_.services();
-  const std::optional<StoreIndex> store = services.router.Route(credentials_.user);
+  const std::optional<StoreIndex> store = services.router->Route(credentials_.user);
   if (!store || !IsSaneName(credentials_.user, services.config.stores[*store])) {
     // As a wrong password would be, so that nobody learns who exists.
     return LoginRefused("NO [AUTHENTICATIONFAILED] Authentication failed.");

@@ -39,10 +39,13 @@ bool TakeSwitches(const Config& from, Config* to) {
   to->limits = from.limits;
   to->certificates = from.certificates;
   to->tls = from.tls;
+  to->route = from.route;
   for (StoreConfig& store : to->stores) {
     auto it = std::find_if(from.stores.begin(), from.stores.end(),
                            [&](const StoreConfig& s) { return s.name == store.name; });
-    if (it != from.stores.end()) store.parking = it->parking;
+    if (it == from.stores.end()) continue;
+    store.parking = it->parking;
+    store.weight = it->weight;
   }
   return PrintConfig(from) == PrintConfig(*to);
 }

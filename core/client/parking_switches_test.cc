@@ -42,10 +42,14 @@ TEST(ParkingSwitches, AreAllThatIsTakenFromANewConfiguration) {
   wanted.parking.enabled = false;
   wanted.stores[1].parking = false;
   wanted.parking.audit_s = 7;
+  wanted.route.kind = RouteConfig::Kind::kHash;
+  wanted.stores[0].weight = 9;
   EXPECT_TRUE(TakeSwitches(wanted, &running));
   EXPECT_EQ(running.parking.audit_s, 7);
   EXPECT_FALSE(running.parking.enabled);
   EXPECT_FALSE(running.stores[1].parking);
+  EXPECT_EQ(running.route.kind, RouteConfig::Kind::kHash);
+  EXPECT_EQ(running.stores[0].weight, 9);
   wanted.parking.enabled = true;
   wanted.parking.pool_keep_s = 99;
   EXPECT_FALSE(TakeSwitches(wanted, &running));

@@ -88,7 +88,7 @@ class Mover {
 struct Services {
   Loop& loop;
   const Config& config;
-  const Router& router;
+  std::shared_ptr<const Router> router;           // for logins to come
   HashKey hash_key;                               // of this process
   std::vector<std::unique_ptr<Dialer>>& dialers;  // by StoreIndex
   UserTable& users;

@@ -232,6 +232,10 @@ void CheckConfigFiles(LoadedConfig* loaded);
 // Reads the file, LoadConfig, then CheckConfigFiles: all that `roostd --check-config` does.
 LoadedConfig LoadConfigFile(const std::string& path);
 
+// Why its route does not fit its stores; empty: it does. For one that was put together of two, each
+// loaded without errors.
+std::string RouteProblem(const Config& config);
+
 // All keys with their values, as YAML that loads to the same Config; passwords are left out.
 std::string PrintConfig(const Config& config);
 

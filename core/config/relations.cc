@@ -245,3 +245,16 @@ void CheckRelations(LoadedConfig* loaded) {
 }
 
 }  // namespace roost::config_detail
+
+namespace roost {
+
+std::string RouteProblem(const Config& config) {
+  LoadedConfig whole;
+  whole.config = config;
+  config_detail::CheckRoute(&whole);
+  if (whole.ok()) return {};
+  const ConfigError& first = whole.errors.front();
+  return first.key + ": " + first.problem + "; " + first.advice;
+}
+
+}  // namespace roost

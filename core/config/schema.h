@@ -140,7 +140,9 @@ void Visit(V& v, StoreConfig& c) {
           {.why = "Whether idle clients of its users may go without a session of their own. Can be "
                   "changed while running."});
   v.Field("weight", c.weight,
-          {.why = "Share of the users where the route is `hash`.", .minimum = 1, .maximum = 1000});
+          {.why = "Share of the users where the route is `hash`. Can be changed while running.",
+           .minimum = 1,
+           .maximum = 1000});
 }
 
 template <class V>
@@ -150,7 +152,8 @@ void Visit(V& v, RouteConfig& c) {
   v.Field("store", c.store, {.why = "With `static`. Empty: the only store."});
   v.Field("stores", c.stores, {.why = "With `hash`. Empty: all stores."});
   v.Field("map_file", c.map_file,
-          {.why = "With `map`: lines of `user store`, `@domain store` or `* store`.",
+          {.why = "With `map`: lines of `user store`, `@domain store` or `* store`. Read again a "
+                  "second after it was changed; one that is wrong changes nothing.",
            .form = Form::kPath});
   v.Field("default_store", c.default_store,
           {.why = "With `map`: for users it does not name. Empty: their login is refused."});
@@ -348,7 +351,8 @@ void Visit(V& v, Config& c) {
          false);
   v.Section("tls", c.tls, "TLS with clients. Can be changed while running.");
   v.List("stores", c.stores, "The IMAP servers behind.", true);
-  v.Section("route", c.route, "Which user belongs to which store.");
+  v.Section("route", c.route,
+            "Which user belongs to which store. Can be changed while running, for logins to come.");
   v.Field("shards", c.shards,
           {.why = "Threads; 0: one per core.", .minimum = 1, .maximum = 1024, .zero_too = true});
   v.Field("descriptors", c.descriptors,

@@ -45,13 +45,10 @@ std::unique_ptr<Server> Server::Create(const Config& config, std::string* error)
   std::unique_ptr<Server> server(new Server(config));
   ShardCommon& common = server->common_;
   common.config = &server->config_;
-  std::vector<ConfigError> errors;
-  server->router_ = Router::Build(server->config_, &errors);
-  if (server->router_ == nullptr) {
-    *error = errors.empty() ? "the routes cannot be built" : errors.front().ToString();
-    return nullptr;
-  }
-  common.router = server->router_.get();
+  Routes::Built routes = Routes::Build(server->config_, error);
+  if (!routes) return nullptr;
+  server->routes_.Take(std::move(routes));
+  common.router = server->router_ = server->routes_.router();
   common.shards = config.shards > 0 ? static_cast<uint32_t>(config.shards)
                                     : std::max(1u, std::thread::hardware_concurrency());
   server->jobs_ = std::make_unique<ShardJobs[]>(common.shards);
@@ -226,6 +223,7 @@ void Server::TakeOrders(uint32_t index, Shard& shard) {
   std::lock_guard lock(mutex_);
   if (switches_ != nullptr) shard.SetSwitches(switches_);
   if (tls_ != nullptr) shard.SetTls(tls_);
+  shard.SetRouter(router_);
   shard_configs_[index]->limits = wanted_.limits;
   if (plan_) shard.Drain(*plan_);
 }
@@ -326,28 +324,46 @@ Server::Reloaded Server::Reload(const Config& config, std::string* error) {
 }
 
 Server::Reloaded Server::TakeConfig(const Config& config, std::string* error) {
-  std::lock_guard lock(mutex_);
+  std::lock_guard renewing(renewing_);
   Config wanted = wanted_;
   const bool whole = TakeSwitches(config, &wanted);
+  // The stores are those that it was started with.
+  *error = RouteProblem(wanted);
+  if (!error->empty()) return Reloaded::kRefused;
+  Routes::Built routes = Routes::Build(wanted, error);
+  if (!routes) return Reloaded::kRefused;
   std::shared_ptr<const TlsServerContext> tls;
   if (WantsTls()) {
     tls = MakeTls(wanted, error);
     if (tls == nullptr) return Reloaded::kRefused;
     if (!wanted.tls.ticket_key_file.empty()) tickets_since_ns_ = NowNs();  // read just now
   }
+  routes_.Take(std::move(routes));
+  std::lock_guard lock(mutex_);
   wanted_ = std::move(wanted);
   tls_ = std::move(tls);
+  router_ = routes_.router();
   switches_ = std::make_shared<ParkingSwitches>(wanted_);
   return whole ? Reloaded::kWhole : Reloaded::kInPart;
 }
 
 void Server::Tend() {
-  if (TendTicketKeys()) Order();
+  std::lock_guard renewing(renewing_);
+  const bool keys = TendTicketKeys();
+  const bool routes = TendRoutes();
+  if (keys || routes) Order();
+}
+
+// True: there are others now.
+bool Server::TendRoutes() {
+  if (!routes_.Tend(wanted_, NowNs())) return false;
+  std::lock_guard lock(mutex_);
+  router_ = routes_.router();
+  return true;
 }
 
 // True: there are others now.
 bool Server::TendTicketKeys() {
-  std::lock_guard lock(mutex_);
   const TlsConfig& tls = wanted_.tls;
   const uint64_t now = NowNs();
   if (tls_ == nullptr || !tls.tickets || tls.ticket_rotation_s == 0) return false;
@@ -361,7 +377,11 @@ bool Server::TendTicketKeys() {
   const bool read = ReadTicketKeys(tls, &keys, &error);
   const bool same =
       keys.current == old.current && keys.next == old.next && keys.previous == old.previous;
-  if (read && !same) tls_ = TlsServerContext::WithTicketKeys(*tls_, keys);
+  if (read && !same) {
+    auto tls = TlsServerContext::WithTicketKeys(*tls_, keys);
+    std::lock_guard lock(mutex_);
+    tls_ = std::move(tls);
+  }
   Cleanse(&keys, sizeof keys);
   if (!read) Log(LogLevel::kError, "ticket_keys_refused", {{"reason", error}});
   if (!read || same) return false;

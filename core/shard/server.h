@@ -23,6 +23,7 @@
 #include "core/config/config.h"
 #include "core/io/uring_io.h"
 #include "core/shard/jobs.h"
+#include "core/shard/routes.h"
 #include "core/shard/shard.h"
 
 namespace roost {
@@ -71,12 +72,13 @@ class Server {
   std::string NotReady() const;
 
   // Takes what may be changed while running from a configuration that was loaded without errors,
-  // and reads certificates, keys and ticket keys anew. All or nothing: kRefused, with *error, when
-  // one of these cannot be used. kInPart: it differs in more, which needs a restart. All that run
-  // have taken it when it returns. Any thread but theirs.
+  // and reads certificates, keys, ticket keys and the map of users anew. All or nothing: kRefused,
+  // with *error, when one of these cannot be used. kInPart: it differs in more, which needs a
+  // restart. All that run have taken it when it returns. Any thread but theirs.
   enum class Reloaded : uint8_t { kWhole, kInPart, kRefused };
   Reloaded Reload(const Config& config, std::string* error);
-  // Rotates ticket keys when their time has come, or reads them again. To be called now and then
+  // Rotates ticket keys when their time has come, or reads them again; reads the map of users again
+  // when it has changed. To be called now and then
   // while it runs, from any thread.
   void Tend();
 
@@ -103,10 +105,10 @@ class Server {
   void TakeOrders(uint32_t index, Shard& shard);
   Reloaded TakeConfig(const Config& config, std::string* error);
   bool TendTicketKeys();
+  bool TendRoutes();
   void BeginEnd();
 
   const Config config_;
-  std::unique_ptr<const Router> router_;
   ShardCommon common_;
   std::unique_ptr<UringSet> ios_;
   std::vector<std::vector<ListenerDescriptor>> listeners_;  // by shard
@@ -122,9 +124,12 @@ class Server {
   std::unique_ptr<ShardJobs[]> jobs_;                   // by shard
   std::unique_ptr<std::atomic<uint64_t>[]> turned_ns_;  // by shard: end of its last turn, or 0
   std::atomic<uint32_t> serving_{0};                    // shards
-  std::mutex mutex_;
-  Config wanted_;  // config_ with the switches as they are now
+  std::mutex renewing_;  // whoever changes the switches, TLS or routes; taken before mutex_
+  Routes routes_;        // under renewing_
+  std::mutex mutex_;     // what follows; never held for long, as shards take it
+  Config wanted_;        // config_ with the switches as they are now
   std::shared_ptr<const ParkingSwitches> switches_;
+  std::shared_ptr<const Router> router_;
   std::shared_ptr<const TlsServerContext> tls_;         // null: no listener has TLS
   uint64_t tickets_since_ns_ = 0;                       // their keys were set or looked at
   std::vector<std::unique_ptr<Config>> shard_configs_;  // each its own shard's

@@ -178,5 +178,28 @@ TEST(Server, TakesWhatMayChangeWhileItRunsAndSaysWhenThereIsMore) {
   EXPECT_EQ(error, "");
 }
 
+TEST(Server, RefusesRoutesToStoresThatItWasNotStartedWith) {
+  std::string why;
+  const auto server = Make(Plain(), &why);
+  if (server == nullptr) GTEST_SKIP() << "not on this machine: " << why;
+  Config config = Plain();
+  config.stores.push_back(config.stores[0]);
+  config.stores[1].name = "new";
+  config.route.store = "new";
+  std::string error;
+  EXPECT_EQ(server->Reload(config, &error), Reloaded::kRefused);
+  EXPECT_EQ(error, "route.store: there is no store 'new'; one of: nowhere");
+  config.route.store = "nowhere";
+  EXPECT_EQ(server->Reload(config, &error), Reloaded::kInPart);
+  config.route = {};
+  config.route.kind = RouteConfig::Kind::kMap;
+  config.route.map_file = "/nonexistent/map";
+  EXPECT_EQ(server->Reload(config, &error), Reloaded::kRefused);
+  ExpectSays(error, "/nonexistent/map: cannot be read");
+  config = Plain();
+  config.route.kind = RouteConfig::Kind::kHash;
+  EXPECT_EQ(server->Reload(config, &error), Reloaded::kWhole);
+}
+
 }  // namespace
 }  // namespace roost

@@ -27,7 +27,7 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io, const Config* own)
       feeds_(loop_, config_, clients_),
       services_{loop_,
                 config_,
-                *common.router,
+                common.router,
                 common.hash_key,
                 dialers_,
                 users_,

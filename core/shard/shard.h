@@ -33,7 +33,7 @@ namespace roost {
 // What all shards share; constant, but for Moves, which locks, and AddressLimits, which does not.
 struct ShardCommon {
   const Config* config = nullptr;
-  const Router* router = nullptr;
+  std::shared_ptr<const Router> router;
   std::vector<StoreTarget> targets;             // by StoreIndex, resolved
   std::shared_ptr<const TlsServerContext> tls;  // null when no listener has TLS
   HashKey hash_key;
@@ -62,6 +62,9 @@ class Shard final : private IoHandler, private Mover {
   void SetSwitches(std::shared_ptr<const ParkingSwitches> switches);
   // For handshakes to come.
   void SetTls(std::shared_ptr<const TlsServerContext> tls) { services_.tls = std::move(tls); }
+  // For logins to come. Whoever sets it keeps the one before until no shard has it: it may be
+  // large.
+  void SetRouter(std::shared_ptr<const Router> router) { services_.router = std::move(router); }
   // Stops to accept and tells clients BYE by and by, each between two commands if it can be waited
   // for. A later plan takes the place of an earlier one.
   void Drain(const DrainPlan& plan);

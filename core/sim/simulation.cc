@@ -69,7 +69,7 @@ void Simulation::MakeShards() {
   std::vector<ConfigError> errors;
   router_ = Router::Build(config_, &errors);
   common_.config = &config_;
-  common_.router = router_.get();
+  common_.router = router_;
   StoreTarget target;
   target.config = &config_.stores[0];
   target.addresses = {store_address_};

@@ -89,7 +89,7 @@ class Simulation {
   Address store_address_;
   Address roost_address_;
   Config config_;
-  std::unique_ptr<const Router> router_;
+  std::shared_ptr<const Router> router_;
   ShardCommon common_;
   std::vector<std::unique_ptr<Shard>> shards_;
   ClientCounts client_counts_;

@@ -68,7 +68,7 @@ ScriptedWorld::ScriptedWorld(std::string_view capabilities)
   std::vector<ConfigError> errors;
   router_ = Router::Build(config_, &errors);
   common_.config = &config_;
-  common_.router = router_.get();
+  common_.router = router_;
   StoreTarget target;
   target.config = &config_.stores[0];
   target.addresses = {store};

@@ -155,7 +155,7 @@ class ScriptedWorld {
   Wires store_wires_;
   Wires client_wires_;
   Config config_;
-  std::unique_ptr<const Router> router_;
+  std::shared_ptr<const Router> router_;
   ShardCommon common_;
   std::vector<std::unique_ptr<Peer>> clients_;
   std::vector<std::unique_ptr<Peer>> accepted_;

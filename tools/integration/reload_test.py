@@ -13,7 +13,7 @@ from harness.case import main
 from harness.dovecot import PASSWORD
 from harness.imap import trusting
 from harness.process import DEADLINE
-from harness.roost import BIN
+from harness.roost import BIN, RoostStore
 
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 
@@ -101,6 +101,76 @@ class CertificatesTest(ReloadCase):
         self.reload(front)
         for context, session in zip(contexts, sessions):
             self.assertTrue(self.wrapped(front, context, session).session_reused)
+
+
+class RoutesTest(ReloadCase):
+    """Two stores; who comes after a change goes where it says, and who is there stays."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.other = RoostStore(cls.directory / "other-store")
+        cls.addClassCleanup(cls.other.stop)
+
+    def start_with_map(self, name, text):
+        stores = [{"name": name, "addresses": [f"{store.host}:{store.imap_port}"]}
+                  for name, store in (("one", self.dovecot), ("two", self.other))]
+        path = self.directory / f"{name}-map"
+        path.write_text(text)
+        return self.roostd(name, stores, {"route": {"kind": "map", "map_file": str(path)}}), path
+
+    def replace(self, path, text):
+        new = path.with_name("new-map")
+        new.write_text(text)
+        os.replace(new, path)
+
+    def test_a_changed_map_counts_for_whoever_comes_and_drops_nobody(self):
+        user, late = self.user(), self.user()
+        front, path = self.start_with_map("map", f"{user} one\n")
+        parked = self.client(user, front=front)
+        parked.idle()
+        self.connect(front=front).no(f"LOGIN {late} {PASSWORD}", "AUTHENTICATIONFAILED")
+        self.replace(path, f"{user} two\n{late} one\n")
+        self.eventually(lambda: "map_read" in front.log(), "the map is read again")
+        self.eventually(lambda: self.logs_in(front, late), "it counts")
+        self.client(user, front=front)
+        self.assertEqual((self.dovecot.logins(user), self.other.logins(user)), (1, 1))
+        self.dovecot.deliver(user)
+        parked.wait_untagged(rb"\* 1 EXISTS")
+        parked.done()
+        parked.ok("FETCH 1 FLAGS")  # awake again, on the store where it logged in
+        self.assertEqual(self.other.logins(user), 1)
+
+    def logs_in(self, front, user):
+        client = self.connect(front=front)
+        return client.command(f"LOGIN {user} {PASSWORD}").status == "OK"
+
+    def test_a_wrong_map_changes_nothing_and_says_where(self):
+        user = self.user()
+        front, path = self.start_with_map("wrong", f"{user} one\n")
+        self.replace(path, f"{user} two\nbob three\n")
+        self.eventually(lambda: "map_refused" in front.log(), "it is refused")
+        self.assertIn(f"{path}:2: there is no store 'three'", front.log())
+        self.assertIn(f"{path}:2: there is no store 'three'", self.reload(front, 1))
+        self.client(user, front=front)
+        self.assertEqual((self.dovecot.logins(user), self.other.logins(user)), (1, 0))
+        self.assertEqual(front.log().count("map_refused"), 1)
+
+    def test_a_route_of_another_kind_is_taken_by_reload(self):
+        user = self.user()
+        front, path = self.start_with_map("kind", f"{user} one\n")
+        for route, logins in (({"kind": "static", "store": "two"}, (0, 1)),
+                              ({"kind": "hash", "stores": ["one"]}, (1, 1)),
+                              ({"kind": "map", "map_file": str(path)}, (2, 1))):
+            front.config_path.write_text(json.dumps({**front.config, "route": route}))
+            self.reload(front)
+            self.client(user, front=front)
+            self.assertEqual((self.dovecot.logins(user), self.other.logins(user)), logins)
+        front.config_path.write_text(json.dumps({**front.config, "route": {"kind": "static", "store": "none"}}))
+        self.assertIn("there is no store 'none'", self.reload(front, 1))
+        self.assertNotIn("reload_in_part", front.log())
+        self.client(user, front=front)
+        self.assertEqual((self.dovecot.logins(user), self.other.logins(user)), (3, 1))
 
 
 class TicketKeysTest(ReloadCase):
