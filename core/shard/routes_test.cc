@@ -20,13 +20,14 @@ class RoutesTest : public ::testing::Test {
     config_.stores[0].name = "a";
     config_.stores[1].name = "b";
     config_.route.kind = RouteConfig::Kind::kMap;
-    config_.route.map_file = directory_ + "/map";
+    map_ = directory_ + "/map";
+    config_.route.map_file = map_;
     Replace("ann a\n");
     Load();
   }
   ~RoutesTest() override {
-    std::remove(config_.route.map_file.c_str());
-    rmdir(directory_.c_str());
+    std::remove(map_.c_str());
+    EXPECT_EQ(rmdir(directory_.c_str()), 0);
   }
 
   void Load() {
@@ -37,16 +38,16 @@ class RoutesTest : public ::testing::Test {
   }
   // Under the name of the map, in one moment.
   void Replace(const std::string& text) {
-    const std::string other = config_.route.map_file + ".new";
+    const std::string other = map_ + ".new";
     std::ofstream(other) << text;
-    std::rename(other.c_str(), config_.route.map_file.c_str());
+    EXPECT_EQ(std::rename(other.c_str(), map_.c_str()), 0);
   }
   bool Tend(double seconds) {
     return routes_.Tend(config_, static_cast<uint64_t>(seconds * kNsPerSecond));
   }
   std::optional<StoreIndex> StoreOf(std::string_view user) { return routes_.router()->Route(user); }
 
-  std::string directory_ = "/tmp/roost-routes-XXXXXX";
+  std::string directory_ = "/tmp/roost-routes-XXXXXX", map_;
   Config config_;
   Routes routes_;
 };
@@ -69,7 +70,7 @@ TEST_F(RoutesTest, AreReadAnewOnceAChangedMapHasSettled) {
 }
 
 TEST_F(RoutesTest, WaitForAMapThatIsBeingWritten) {
-  std::ofstream file(config_.route.map_file);
+  std::ofstream file(map_);
   for (int piece = 0; piece < 10; ++piece) {
     file << "user" << piece << " b\n" << std::flush;
     EXPECT_FALSE(Tend(10 + piece * 0.9));
@@ -85,7 +86,7 @@ TEST_F(RoutesTest, StayAsTheyAreWhenTheMapIsWrongOrGone) {
   EXPECT_FALSE(Tend(10));
   EXPECT_FALSE(Tend(12));
   EXPECT_EQ(StoreOf("ann"), 0u);
-  std::remove(config_.route.map_file.c_str());
+  std::remove(map_.c_str());
   EXPECT_FALSE(Tend(13));
   EXPECT_FALSE(Tend(15));
   EXPECT_EQ(StoreOf("ann"), 0u);
