@@ -93,6 +93,12 @@ bool BecomeUser(const std::string& name, std::string* error) {
   return true;
 }
 
+// For whoever has started it, and where the log is JSON on the same descriptor, as JSON.
+void Announce(const char* event, const char* text, const std::string& what) {
+  if (CurrentLogFormat() == LogFormat::kJson) return Log(LogLevel::kInfo, event, {{"what", what}});
+  std::fprintf(stderr, "roostd: %s%s\n", text, what.c_str());
+}
+
 // Reads the configuration again on SIGHUP or when roostctl asks, and has the server take what may
 // be switched while it runs. All or nothing: a file with an error changes nothing.
 class Reloader {
@@ -140,6 +146,7 @@ class Reloader {
     while (!server_.stopping()) {
       if (sigtimedwait(&set, nullptr, &tick) == SIGHUP) Reload();
       server_.Tend();
+      TendLog();
     }
   }
 
@@ -187,7 +194,11 @@ int Run(const Config& config, const std::string& path) {
   CatchSignals();
   RaiseDescriptorLimit();
   std::string error;
-  if (!OpenLog(static_cast<LogLevel>(config.log.level), config.log.file, &error)) {
+  LogOptions log;
+  log.level = static_cast<LogLevel>(config.log.level);
+  log.format = static_cast<LogFormat>(config.log.format);
+  log.file = config.log.file;
+  if (!OpenLog(log, &error)) {
     std::fprintf(stderr, "roostd: %s\n", error.c_str());
     return 1;
   }
@@ -231,21 +242,21 @@ int Run(const Config& config, const std::string& path) {
   }
   std::unique_ptr<HttpServer> pages;
   if (admin.fd >= 0) {
-    std::fprintf(stderr, "roostd: admin pages on %s\n", admin.bound.ToString().c_str());
+    Announce("admin_pages", "admin pages on ", admin.bound.ToString());
     pages = std::make_unique<HttpServer>(
         admin, [sources = PagesOf(*server)](auto path) { return AnswerPage(sources, path); });
   }
   for (const std::string& address : server->bound()) {
-    std::fprintf(stderr, "roostd: listening on %s\n", address.c_str());
+    Announce("listening", "listening on ", address);
   }
-  std::fprintf(stderr, "roostd: ready: %s\n", server->description().c_str());
+  Announce("ready", "ready: ", server->description());
   if (!TellServiceManager("READY=1\nSTATUS=" + server->description())) {
     Log(LogLevel::kWarning, "service_manager_not_told",
         {{"reason", "NOTIFY_SOCKET is set, but nothing can be sent there"}});
   }
   server->Run();
   running_server = nullptr;  // who asks again need not wait for what is left to do
-  std::fprintf(stderr, "roostd: stopped\n");
+  Announce("stopped", "stopped", "");
   return 0;
 }
 

@@ -42,6 +42,8 @@ void AppendJsonText(std::string_view text, std::string* out) {
       out->append(1, '\\').append(1, c);
     } else if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) {
       AppendEscaped(static_cast<unsigned char>(c), out);
+    } else if (bytes == 2 && c == '\xc2' && static_cast<unsigned char>(text[1]) < 0xa0) {
+      AppendEscaped(static_cast<unsigned char>(text[1]), out);  // U+0080 to U+009F
     } else {
       out->append(text.substr(0, bytes));
     }

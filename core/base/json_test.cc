@@ -27,6 +27,7 @@ TEST(Json, WritesMembersInTheirOrder) {
 TEST(Json, EscapesWhatMustBe) {
   EXPECT_EQ(Text("a \"b\" c:\\d"), "\"a \\\"b\\\" c:\\\\d\"");
   EXPECT_EQ(Text(std::string_view("\0\x1b[2J\n\x7f", 7)), "\"\\u0000\\u001b[2J\\u000a\\u007f\"");
+  EXPECT_EQ(Text("\xc2\x9b\xc2\xa0"), "\"\\u009b\xc2\xa0\"") << "terminals take it for ESC [";
 }
 
 TEST(Json, KeepsUtf8AndReplacesWhatIsNone) {

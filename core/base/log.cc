@@ -1,9 +1,9 @@
 #include "core/base/log.h"
 
 #include <fcntl.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -11,50 +11,94 @@
 #include <ctime>
 #include <mutex>
 
+#include "core/base/json.h"
+#include "core/base/log_limit.h"
+
 namespace roost {
 namespace {
 
-constexpr size_t kMaxValue = 400;
 constexpr const char* kNames[] = {"error", "warning", "info", "debug"};
 
 std::atomic<LogLevel> enabled_level{LogLevel::kError};
+LogFormat format = LogFormat::kText;
 std::mutex mutex;
 int descriptor = STDERR_FILENO;
-time_t this_second = 0;
-int lines_this_second = 0;
-uint64_t left_out = 0;
+LogLimit limit;
 
-void AppendValue(std::string_view value, std::string* out) {
-  bool plain = !value.empty() && value.size() <= kMaxValue;
-  for (char c : value) plain = plain && c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '=';
-  if (plain) {
-    out->append(value);
-    return;
-  }
-  *out += '"';
-  for (char c : value.substr(0, kMaxValue)) {
-    if (c == '"' || c == '\\') *out += '\\';
-    *out += c < ' ' || c == 0x7f ? '?' : c;
-  }
-  *out += '"';
+std::string_view Cut(std::string_view text) {
+  if (text.size() <= kMaxLogText) return text;
+  size_t end = kMaxLogText;  // not within a character of UTF-8
+  while (end > kMaxLogText - 4 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end);
 }
 
-void WriteLine(std::string_view line) {
+bool IsPlain(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '=';
+  });
+}
+
+void AppendText(LogFormat as, std::string_view text, std::string* out) {
+  text = Cut(text);
+  if (as == LogFormat::kText && IsPlain(text)) {
+    out->append(text);
+  } else {
+    AppendJsonText(text, out);
+  }
+}
+
+void AppendValue(LogFormat as, const LogField::Value& value, std::string* out) {
+  if (const auto* text = std::get_if<std::string_view>(&value)) return AppendText(as, *text, out);
+  if (const auto* number = std::get_if<uint64_t>(&value)) {
+    out->append(std::to_string(*number));
+  } else {
+    out->append(std::get<bool>(value) ? "true" : "false");
+  }
+}
+
+struct Moment {
+  int64_t second = 0;
+  std::string text;
+};
+
+Moment Now() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  tm utc{};
+  gmtime_r(&now.tv_sec, &utc);
+  char stamp[40];
+  const size_t length = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
+  std::snprintf(stamp + length, sizeof stamp - length, ".%03ldZ", now.tv_nsec / 1'000'000);
+  return {now.tv_sec, stamp};
+}
+
+void WriteLine(std::string line) {
+  line += '\n';
   // A full disk or a closed pipe costs the line, nothing else.
   [[maybe_unused]] const ssize_t n = write(descriptor, line.data(), line.size());
 }
 
+void SayLeftOut(const Moment& now) {
+  for (const LogLimit::LeftOut& left_out : limit.Take(now.second)) {
+    WriteLine(FormatLogLine(format, now.text, LogLevel::kWarning, "log_flood",
+                            {{"of", left_out.event}, {"left_out", left_out.lines}}));
+  }
+}
+
 }  // namespace
 
-bool OpenLog(LogLevel level, const std::string& path, std::string* error) {
-  enabled_level = level;
-  if (path.empty()) return true;
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+bool OpenLog(const LogOptions& options, std::string* error) {
+  int fd = STDERR_FILENO;
+  if (!options.file.empty()) {
+    fd = open(options.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  }
   if (fd < 0) {
-    *error = "log.file: cannot open " + path + ": " + std::strerror(errno);
+    *error = "log.file: cannot open " + options.file + ": " + std::strerror(errno);
     return false;
   }
   descriptor = fd;
+  format = options.format;
+  enabled_level = options.level;
   return true;
 }
 
@@ -62,44 +106,44 @@ void SetLogLevel(LogLevel level) { enabled_level = level; }
 
 bool LogEnabled(LogLevel level) { return level <= enabled_level.load(std::memory_order_relaxed); }
 
-std::string FormatLogFields(std::initializer_list<LogField> fields) {
-  std::string out;
-  for (const LogField& field : fields) {
-    out.append(" ").append(field.name).append("=");
-    AppendValue(field.value, &out);
+LogFormat CurrentLogFormat() { return format; }
+
+std::string FormatLogLine(LogFormat as, std::string_view time, LogLevel level,
+                          std::string_view event, LogFields fields) {
+  const char* name = kNames[static_cast<size_t>(level)];
+  std::string line;
+  if (as == LogFormat::kText) {
+    line.append(time).append(" ").append(name).append(" ").append(event);
+    for (const LogField& field : fields) {
+      line.append(" ").append(field.name).append("=");
+      AppendValue(as, field.value, &line);
+    }
+    return line;
   }
-  return out;
+  JsonObject o(&line);
+  o.Text("time", time);
+  o.Text("level", name);
+  o.Text("event", event);
+  for (const LogField& field : fields) {
+    AppendValue(as, field.value, &o.Key(std::string(field.name).c_str()));
+  }
+  o.End();
+  return line;
 }
 
-void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+void Log(LogLevel level, std::string_view event, LogFields fields, LogRate rate) {
   if (!LogEnabled(level)) return;
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  tm utc{};
-  gmtime_r(&now.tv_sec, &utc);
-  char stamp[40];
-  const size_t length = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
-  std::snprintf(stamp + length, sizeof stamp - length, ".%03ldZ ", now.tv_nsec / 1'000'000);
-  std::string line = stamp;
-  line.append(kNames[static_cast<size_t>(level)]).append(" ").append(event);
-  line += FormatLogFields(fields);
-  line += '\n';
+  const Moment now = Now();
   std::lock_guard lock(mutex);
-  if (now.tv_sec != this_second) {
-    this_second = now.tv_sec;
-    lines_this_second = 0;
-    if (left_out != 0) {
-      std::string said = stamp;
-      said += "warning log_flood left_out=" + std::to_string(left_out) + "\n";
-      left_out = 0;
-      WriteLine(said);
-    }
-  }
-  if (++lines_this_second > kLogLinesPerSecond) {
-    ++left_out;
-    return;
-  }
-  WriteLine(line);
+  SayLeftOut(now);
+  if (!limit.Admit(event, now.second, static_cast<int>(rate))) return;
+  WriteLine(FormatLogLine(format, now.text, level, event, fields));
+}
+
+void TendLog() {
+  const Moment now = Now();
+  std::lock_guard lock(mutex);
+  SayLeftOut(now);
 }
 
 }  // namespace roost

@@ -1,21 +1,60 @@
 #include "core/base/log.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <string>
+#include <vector>
+
 #include <gtest/gtest.h>
+
+#include "core/base/log_limit.h"
 
 namespace roost {
 namespace {
 
+constexpr std::string_view kTime = "2026-01-31T12:00:00.123Z";
+
+std::string Text(LogFields fields) {
+  return FormatLogLine(LogFormat::kText, kTime, LogLevel::kInfo, "it", fields).substr(kTime.size());
+}
+
+TEST(Log, IsALineOfText) {
+  EXPECT_EQ(FormatLogLine(LogFormat::kText, kTime, LogLevel::kWarning, "session_lost",
+                          {{"store", "main"}, {"tries", 3u}, {"pooled", false}}),
+            "2026-01-31T12:00:00.123Z warning session_lost store=main tries=3 pooled=false");
+}
+
+TEST(Log, IsALineOfJsonWithNumbersAsNumbers) {
+  EXPECT_EQ(FormatLogLine(LogFormat::kJson, kTime, LogLevel::kWarning, "session_lost",
+                          {{"store", "a \"b\""}, {"tries", 3u}, {"pooled", false}}),
+            R"({"time": "2026-01-31T12:00:00.123Z", "level": "warning", "event": "session_lost", )"
+            R"("store": "a \"b\"", "tries": 3, "pooled": false})");
+}
+
 TEST(Log, QuotesWhatIsNotPlain) {
-  EXPECT_EQ(FormatLogFields({{"store", "main"}, {"reason", "two words"}, {"empty", ""}}),
-            " store=main reason=\"two words\" empty=\"\"");
+  EXPECT_EQ(Text({{"store", "main"}, {"reason", "two words"}, {"empty", ""}, {"eq", "a=b"}}),
+            " info it store=main reason=\"two words\" empty=\"\" eq=\"a=b\"");
 }
 
 TEST(Log, MakesControlCharactersHarmless) {
-  EXPECT_EQ(FormatLogFields({{"text", "a\r\nb\"c\\"}}), " text=\"a??b\\\"c\\\\\"");
+  EXPECT_EQ(Text({{"text", "a\r\nb\"c\\\x7f"}}), R"( info it text="a\u000d\u000ab\"c\\\u007f")");
+  EXPECT_EQ(Text({{"text", "\xc2\x9b"}}), R"( info it text="\u009b")");  // CSI of some terminals
+  EXPECT_EQ(Text({{"text", "\xff"}}), " info it text=\"\xef\xbf\xbd\"");
 }
 
-TEST(Log, CutsLongValues) {
-  EXPECT_EQ(FormatLogFields({{"x", std::string(1000, 'y')}}).size(), 400u + 5);
+TEST(Log, NobodyCanPutAFieldIntoAValue) {
+  EXPECT_EQ(Text({{"user", "x\" result=\"ok"}}), R"( info it user="x\" result=\"ok")");
+  EXPECT_EQ(Text({{"user", "x result=ok"}}), R"( info it user="x result=ok")");
+}
+
+TEST(Log, CutsLongValuesBetweenTwoCharacters) {
+  EXPECT_EQ(Text({{"x", std::string(1000, 'y')}}).size(), kMaxLogText + 11);
+  std::string wide = "a";
+  for (int i = 0; i < 300; ++i) wide += "\xc3\xa9";
+  EXPECT_EQ(Text({{"x", wide}}).find("\xef\xbf\xbd"), std::string::npos);
 }
 
 TEST(Log, KnowsWhatIsEnabled) {
@@ -23,6 +62,71 @@ TEST(Log, KnowsWhatIsEnabled) {
   EXPECT_TRUE(LogEnabled(LogLevel::kError));
   EXPECT_FALSE(LogEnabled(LogLevel::kInfo));
   SetLogLevel(LogLevel::kInfo);
+}
+
+TEST(LogLimit, HoldsOneEventBackAndNotAnother) {
+  LogLimit limit;
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(limit.Admit("flood", 7, 3));
+  EXPECT_FALSE(limit.Admit("flood", 7, 3));
+  EXPECT_TRUE(limit.Admit("rare", 7, 3));
+  EXPECT_TRUE(limit.Admit("flood", 8, 3));
+}
+
+TEST(LogLimit, SaysOnceHowManyWereLeftOutWhenTheSecondIsOver) {
+  LogLimit limit;
+  for (int i = 0; i < 10; ++i) limit.Admit("a", 7, 3);
+  for (int i = 0; i < 5; ++i) limit.Admit("b", 7, 3);
+  EXPECT_TRUE(limit.Take(7).empty());
+  const std::vector<LogLimit::LeftOut> left_out = limit.Take(8);
+  ASSERT_EQ(left_out.size(), 2u);
+  EXPECT_EQ(left_out[0].event, "a");
+  EXPECT_EQ(left_out[0].lines, 7u);
+  EXPECT_EQ(left_out[1].lines, 2u);
+  EXPECT_TRUE(limit.Take(9).empty());
+}
+
+TEST(LogLimit, CountsWhatIsLeftOutWhileAFloodGoesOn) {
+  LogLimit limit;
+  uint64_t written = 0, told = 0;
+  for (int64_t second = 1; second <= 4; ++second) {
+    for (int i = 0; i < 10; ++i) {
+      for (const auto& left_out : limit.Take(second)) told += left_out.lines;
+      if (limit.Admit("a", second, 4)) ++written;
+    }
+  }
+  for (const auto& left_out : limit.Take(5)) told += left_out.lines;
+  EXPECT_EQ(written, 16u);
+  EXPECT_EQ(told, 24u);
+}
+
+// Real clock: a flood may lie in two seconds, not in three.
+TEST(Log, WritesAFloodToItsFileUpToTheBoundAndThenTheCount) {
+  std::string path = ::testing::TempDir() + "/roost-log-XXXXXX";
+  const int fd = mkstemp(path.data());
+  ASSERT_GE(fd, 0);
+  close(fd);
+  std::string error;
+  LogOptions options;
+  options.file = path;
+  ASSERT_TRUE(OpenLog(options, &error)) << error;
+  constexpr int kMany = 1000;
+  for (int i = 0; i < kMany; ++i) Log(LogLevel::kInfo, "flood", {{"i", static_cast<unsigned>(i)}});
+  int written = 0, left_out = 0;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (written + left_out < kMany && std::chrono::steady_clock::now() < end) {
+    TendLog();
+    std::ifstream file(path);
+    written = left_out = 0;
+    for (std::string line; std::getline(file, line);) {
+      if (line.find(" info flood ") != line.npos) ++written;
+      const size_t at = line.find(" warning log_flood of=flood left_out=");
+      if (at != line.npos) left_out += std::stoi(line.substr(line.rfind('=') + 1));
+    }
+  }
+  EXPECT_EQ(written + left_out, kMany);
+  EXPECT_LE(written, 3 * static_cast<int>(LogRate::kOrdinary));
+  OpenLog({}, &error);
+  unlink(path.c_str());
 }
 
 }  // namespace

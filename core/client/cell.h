@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "core/base/connection_id.h"
 #include "core/base/list.h"
 #include "core/base/timer_wheel.h"
 #include "core/io/io.h"
@@ -53,6 +54,7 @@ struct ClientCell {
   uint8_t tag_bytes = 0;
   char tag[kMaxTag] = {};  // of the IDLE
   uint8_t listener = 0;
+  uint32_t heard_s = 0;  // when it said something last (monotonic)
   uint64_t cursor = 0;   // next event of the feed's log to be told
   Feed* feed = nullptr;  // kParked: null when nothing is selected
   User* user = nullptr;
@@ -61,8 +63,8 @@ struct ClientCell {
   TimerLinks timer;
   uint32_t permanent_flags = 0;  // HashOfFlags of the PERMANENTFLAGS that it was told
   uint32_t id = 0;               // what it said by ID, in Clients::ids
-  uint32_t heard_s = 0;          // when it said something last (monotonic)
   Address peer;
+  ConnectionId connection_id;  // goes with the client from shard to shard
   TlsState tls{};
 
   bool leaves() const { return drained || kicked; }

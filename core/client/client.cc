@@ -112,7 +112,8 @@ void Client::SetId(IdFields fields) {
 }
 
 SessionClient Client::session_client() {
-  return {cell().peer, services_.listener_addresses.at(cell().listener), id()};
+  return {cell().peer, services_.listener_addresses.at(cell().listener), id(),
+          cell().connection_id};
 }
 
 void Client::OpenFromCell(std::span<const uint8_t> received) {

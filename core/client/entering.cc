@@ -14,6 +14,13 @@ namespace roost {
 namespace {
 
 constexpr std::string_view kContinue = "+ OK\r\n";
+constexpr std::string_view kNeedsTls = "NO [PRIVACYREQUIRED] Log in over TLS only";
+
+// A store's or our own "NO text", as a reason.
+std::string_view WithoutStatus(std::string_view answer) {
+  const size_t blank = answer.find(' ');
+  return blank == answer.npos ? answer : answer.substr(blank + 1);
+}
 
 // A name that a master login or a log line could be confused by.
 bool IsSaneName(std::string_view user, const StoreConfig& store) {
@@ -41,10 +48,22 @@ Entering::Entering(Client& client)
   client.ResetFramer(static_cast<size_t>(client.services().config.limits.max_line_before_login));
 }
 
-Entering::~Entering() { OnEnd(); }
+Entering::~Entering() { LetGo(); }
+
+bool Entering::LoggingIn() const {
+  return state_ == State::kMoving || state_ == State::kDelayed || state_ == State::kLoggingIn;
+}
+
+void Entering::OnEnd() {
+  if (LoggingIn()) {
+    Audit(LoginResult::kAbandoned, session_ == nullptr ? "" : session_->target().config->name,
+          "the connection ended before the answer");
+  }
+  LetGo();
+}
 
 // The cell is free for another client from here on: an answer to the login must find nobody.
-void Entering::OnEnd() {
+void Entering::LetGo() {
   delay_.Cancel();
   ProxyHeaderOver();
   if (session_ == nullptr) return;
@@ -91,7 +110,9 @@ bool Entering::TakeProxyHeader() {
   if (parsed.verdict == ProxyParse::Verdict::kError) {
     ++client_.services().stats.bad_proxy_headers;
     Log(LogLevel::kWarning, "bad_proxy_header",
-        {{"address", client_.cell().peer.HostString()}, {"reason", parsed.error}});
+        {{"address", client_.cell().peer.HostString()},
+         {"session", client_.cell().connection_id.Text()},
+         {"reason", parsed.error}});
     client_.Abort();
     return false;
   }
@@ -119,7 +140,8 @@ bool Entering::Admit() {
   cell.counted = limit != 0 && services.addresses.Enter(cell.peer, limit);
   if (limit == 0 || cell.counted) return true;
   ++services.stats.refused_by_address;
-  Log(LogLevel::kInfo, "refused_by_address", {{"address", cell.peer.HostString()}});
+  Log(LogLevel::kInfo, "refused_by_address",
+      {{"address", cell.peer.HostString()}, {"session", cell.connection_id.Text()}});
   const bool clear = listener().tls != ListenerConfig::Tls::kImplicit;
   clear ? client_.Bye("[UNAVAILABLE] Too many connections from your address") : client_.Close();
   return false;
@@ -282,7 +304,9 @@ void Entering::Execute(const std::string& text) {
 
 void Entering::Login(const Command& command) {
   if (!MayLogIn()) {
-    return client_.Answer(command.tag, "NO [PRIVACYREQUIRED] Log in over TLS only");
+    credentials_ = {};
+    Audit(LoginResult::kNotAllowed, "", WithoutStatus(kNeedsTls));
+    return client_.Answer(command.tag, kNeedsTls);
   }
   LoginArgs args;
   if (!ParseLogin(command, &args))
@@ -296,14 +320,16 @@ void Entering::Login(const Command& command) {
 }
 
 void Entering::Authenticate(const Command& command) {
-  if (!MayLogIn()) {
-    return client_.Answer(command.tag, "NO [PRIVACYREQUIRED] Log in over TLS only");
-  }
   AuthenticateArgs args;
-  if (!ParseAuthenticate(command, &args)) {
-    return BadCommand(command.tag, "BAD AUTHENTICATE needs a mechanism");
+  const bool parsed = ParseAuthenticate(command, &args);
+  mechanism_ = parsed ? ParseSaslMechanism(args.mechanism) : SaslMechanism::kUnknown;
+  if (!MayLogIn()) {
+    credentials_ = {};
+    credentials_.mechanism = mechanism_;
+    Audit(LoginResult::kNotAllowed, "", WithoutStatus(kNeedsTls));
+    return client_.Answer(command.tag, kNeedsTls);
   }
-  mechanism_ = ParseSaslMechanism(args.mechanism);
+  if (!parsed) return BadCommand(command.tag, "BAD AUTHENTICATE needs a mechanism");
   const bool token =
       mechanism_ == SaslMechanism::kOAuthBearer || mechanism_ == SaslMechanism::kXOAuth2;
   const bool offered = !token || client_.services().shared_capabilities.Has(
@@ -382,8 +408,12 @@ void Entering::SaslMessage(std::string message) {
   CleanseString(message);
   if (!good) return BadCommand(tag_, "BAD Invalid authentication message");
   if (!credentials.authzid.empty()) {
-    return client_.Answer(tag_,
-                          "NO [AUTHORIZATIONFAILED] Acting for another user is not possible here");
+    static constexpr std::string_view kForeign =
+        "NO [AUTHORIZATIONFAILED] Acting for another user is not possible here";
+    credentials_ = std::move(credentials);
+    Audit(LoginResult::kNotAllowed, "", WithoutStatus(kForeign));
+    CleanseString(credentials_.secret);
+    return client_.Answer(tag_, kForeign);
   }
   Proceed(std::move(credentials));
 }
@@ -413,7 +443,7 @@ void Entering::MoveWhenDrained() {
     if (client_.stream().waiting_for_receive()) {
       return client_.Bye("[UNAVAILABLE] Please connect again");
     }
-    state_ = State::kLoggingIn;
+    state_ = State::kOver;
     auto moving = std::make_unique<MovingClient>();
     moving->connection = client_.stream().Detach();
     moving->peer = client_.cell().peer;
@@ -422,6 +452,7 @@ void Entering::MoveWhenDrained() {
     moving->failed_logins = failed_logins_;
     moving->counted = client_.cell().counted;
     client_.cell().counted = false;
+    moving->connection_id = client_.cell().connection_id;
     moving->tag = tag_;
     moving->credentials = std::move(credentials_);
     moving->id = client_.id();
@@ -466,7 +497,8 @@ void Entering::OpenSession() {
   const std::optional<StoreIndex> store = services.router->Route(credentials_.user);
   if (!store || !IsSaneName(credentials_.user, services.config.stores[*store])) {
     // As a wrong password would be, so that nobody learns who exists.
-    return LoginRefused("NO [AUTHENTICATIONFAILED] Authentication failed.");
+    return LoginRefused("NO [AUTHENTICATIONFAILED] Authentication failed.", "",
+                        store ? "the name is not one for this store" : "no store for this user");
   }
   Dialer& dialer = *services.dialers[*store];
   ++addresses_tried_;
@@ -502,8 +534,8 @@ void Entering::OnSessionReady(Session& session) {
   }
   StripUncarried(&offered);
   offered.RemovePrefix("AUTH=");
-  Log(LogLevel::kInfo, "login",
-      {{"user", credentials_.user}, {"address", cell.peer.HostString()}, {"store", store.name}});
+  Audit(LoginResult::kOk, store.name, "");
+  state_ = State::kOver;
   std::string_view text = session.login_answer();
   text.remove_prefix(std::min<size_t>(text.size(), 3));  // "OK "
   client_.Answer(tag_, "OK [CAPABILITY " + offered.ToString() + "] " + std::string(text));
@@ -527,46 +559,70 @@ void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::stri
     }
   }
   addresses_tried_ = 0;
-  std::string answer;
+  const std::string& store = session.target().config->name;
   if (loss == SessionLoss::kRefused) {
-    answer = session.login_answer();
+    const std::string& answer = session.login_answer();  // lives until the turn ends
     client_.services().loop.Retire(std::move(session_));
-    return RefusedForGood(answer) ? LoginRefused(answer) : LoginFailed(answer);
+    const std::string_view reason = WithoutStatus(answer);
+    if (RefusedForGood(answer)) return LoginRefused(answer, store, reason);
+    return LoginFailed(LoginResult::kUnavailable, answer, store, reason);
   }
-  if (loss == SessionLoss::kNoPlace) {
-    answer = "NO [LIMIT] Too many sessions; please try again later";
-    ++client_.services().stats.unavailable_logins;
-  } else {
-    // The reason is the operator's business.
-    Log(LogLevel::kWarning, "login_unavailable",
-        {{"store", session.target().config->name}, {"user", credentials_.user}, {"reason", text}});
-    answer = "NO [UNAVAILABLE] The mail store cannot be reached now; please try again later";
-    ++client_.services().stats.unavailable_logins;
-  }
+  ++client_.services().stats.unavailable_logins;
   client_.services().loop.Retire(std::move(session_));
-  LoginFailed(answer);
+  if (loss == SessionLoss::kNoPlace) {
+    return LoginFailed(LoginResult::kUnavailable,
+                       "NO [LIMIT] Too many sessions; please try again later", store, text);
+  }
+  // The reason is the operator's business.
+  LoginFailed(LoginResult::kUnavailable,
+              "NO [UNAVAILABLE] The mail store cannot be reached now; please try again later",
+              store, text);
 }
 
 // Wrong credentials, as far as can be told.
-void Entering::LoginRefused(std::string_view answer) {
+void Entering::LoginRefused(std::string_view answer, std::string_view store,
+                            std::string_view reason) {
   client_.services().addresses.LoginFailed(client_.cell().peer, NowSeconds());
-  LoginFailed(answer);
+  LoginFailed(LoginResult::kRefused, answer, store, reason);
 }
 
-void Entering::LoginFailed(std::string_view answer) {
+void Entering::LoginFailed(LoginResult result, std::string_view answer, std::string_view store,
+                           std::string_view reason) {
   CleanseString(credentials_.secret);
   ++client_.services().stats.failed_logins;
-  Log(LogLevel::kInfo, "login_failed",
-      {{"user", credentials_.user},
-       {"address", client_.cell().peer.HostString()},
-       {"answer", std::string(answer)}});
+  Audit(result, store, reason);
+  state_ = State::kTalking;
   client_.Answer(tag_, answer);
   if (++failed_logins_ >= client_.services().config.limits.failed_logins) {
     client_.services().stats.Hit(ClientLimit::kFailedLogins);
     return client_.Bye("Too many failed logins");
   }
-  state_ = State::kTalking;
   client_.ResumeInput();
+}
+
+void Entering::Audit(LoginResult result, std::string_view store, std::string_view reason) {
+  const ClientCell& cell = client_.cell();
+  LogLogin({.result = result,
+            .reason = reason,
+            .user = credentials_.user,
+            .method = LoginMethodName(credentials_),
+            .store = store,
+            .peer = cell.peer,
+            .listener = client_.services().listener_addresses.at(cell.listener),
+            .suite = client_.stream().suite(),
+            .connection_id = cell.connection_id});
+}
+
+void Entering::LogLost(const Services& services, const MovingClient& moved, LoginResult result) {
+  LogLogin({.result = result,
+            .reason = "the connection did not arrive at the shard of its user",
+            .user = moved.credentials.user,
+            .method = LoginMethodName(moved.credentials),
+            .store = "",
+            .peer = moved.peer,
+            .listener = services.listener_addresses.at(moved.listener),
+            .suite = moved.connection.tls.suite,
+            .connection_id = moved.connection_id});
 }
 
 }  // namespace roost

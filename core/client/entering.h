@@ -7,6 +7,7 @@
 //                                            kLoggingIn --store's NO--> kTalking
 //   kSasl: the next line answers a challenge
 //   kDelayed: before kLoggingIn, where many logins from this address were refused
+//   kOver: logged in, or gone to the owner's shard; what is left does nothing
 //
 // The client's own credentials are always checked by the store, on a session opened for it. Nothing
 // is executed that came in clear before STARTTLS; LOGIN without TLS is refused unless the listener
@@ -20,6 +21,7 @@
 #include <string_view>
 
 #include "core/client/client.h"
+#include "core/client/login_audit.h"
 
 namespace roost {
 
@@ -37,12 +39,14 @@ class Entering final : public Talk, private SessionSink {
   void OnSecure() override;
   void OnDrained() override;
   void OnEnd() override;
+  // Of a login whose connection did not arrive at the shard that owns its user.
+  static void LogLost(const Services& services, const MovingClient& moved, LoginResult result);
   std::string_view login() const override { return credentials_.user; }
   // What TLS is to begin on must not begin with a word of ours.
   bool MayInterject() const override { return state_ != State::kProxy; }
 
  private:
-  enum class State : uint8_t { kProxy, kTalking, kSasl, kMoving, kDelayed, kLoggingIn };
+  enum class State : uint8_t { kProxy, kTalking, kSasl, kMoving, kDelayed, kLoggingIn, kOver };
 
   void OnSessionReady(Session& session) override;
   void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
@@ -71,8 +75,12 @@ class Entering final : public Talk, private SessionSink {
   void CheckLogin();
   void OpenSession();
   uint64_t NowSeconds() const;
-  void LoginRefused(std::string_view answer);
-  void LoginFailed(std::string_view answer);
+  void LoginRefused(std::string_view answer, std::string_view store, std::string_view reason);
+  void LoginFailed(LoginResult result, std::string_view answer, std::string_view store,
+                   std::string_view reason);
+  void LetGo();
+  bool LoggingIn() const;
+  void Audit(LoginResult result, std::string_view store, std::string_view reason);
   void Armed();
 
   State state_ = State::kTalking;

@@ -310,9 +310,12 @@ void Relay::OnSessionDrained(Session&) {
 }
 
 void Relay::OnSessionLost(Session& session, SessionLoss loss, const std::string& text) {
-  if (!session.saw_logout()) {
+  if (!session.saw_logout() && !client_.closed()) {
     Log(LogLevel::kInfo, "session_lost",
-        {{"store", session.target().config->name}, {"reason", text}});
+        {{"session", client_.cell().connection_id.Text()},
+         {"store", session.target().config->name},
+         {"user", client_.services().clients.LoginOf(client_.cell())},
+         {"reason", text}});
   }
   const bool half = !session.Settled() && !session.AtResponseStart();
   if (parking_ != nullptr) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/base/cleanse.h"
+#include "core/base/connection_id.h"
 #include "core/base/hash.h"
 #include "core/base/histogram.h"
 #include "core/client/address_limits.h"
@@ -66,7 +67,8 @@ struct MovingClient {
   uint64_t since_ns = 0;
   int failed_logins = 0;
   bool counted = false;  // with its address
-  std::string tag;       // of the LOGIN or AUTHENTICATE to be answered
+  ConnectionId connection_id;
+  std::string tag;  // of the LOGIN or AUTHENTICATE to be answered
   Credentials credentials;
   IdFields id;
 
@@ -106,6 +108,7 @@ struct Services {
   std::shared_ptr<const ParkingSwitches> switches{};
   // Connections that a balancer has not announced yet; a handshake may begin with the next byte.
   uint64_t awaiting_proxy_header = 0;
+  ConnectionIds connection_ids{0, 0, 1};
 };
 
 }  // namespace roost

@@ -172,7 +172,9 @@ struct AdminConfig {
 
 struct LogConfig {
   enum class Level : uint8_t { kError, kWarning, kInfo, kDebug };
+  enum class Format : uint8_t { kText, kJson };
   Level level = Level::kInfo;
+  Format format = Format::kText;
   std::string file;  // empty: standard error
 };
 

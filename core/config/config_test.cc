@@ -127,7 +127,7 @@ parking: {enabled: false, driver_check_s: 10, flush_max_age_ms: 0, pool_keep_s: 
 limits: {max_clients: 1, max_handshakes_in_progress: 3, max_line: 1024,
          max_line_before_login: 512, max_literal_before_login: 64, bad_commands_before_login: 1,
          failed_logins: 2, commands_in_progress: 3, relay_buffer: 16384}
-log: {level: debug, file: log}
+log: {level: debug, format: json, file: log}
 control_socket: sock
 user: nobody
 dumpable: true
@@ -150,6 +150,7 @@ dumpable: true
   EXPECT_EQ(config.descriptors, DescriptorMode::kDirect);
   EXPECT_EQ(config.timeouts.heartbeat_s, 0);
   EXPECT_EQ(config.log.level, LogConfig::Level::kDebug);
+  EXPECT_EQ(config.log.format, LogConfig::Format::kJson);
   EXPECT_TRUE(config.dumpable);
 }
 

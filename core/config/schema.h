@@ -97,8 +97,9 @@ void Visit(V& v, StoreConfig& c) {
           {.why = "Announce the client's address by the PROXY protocol, version 2. The store must "
                   "expect it."});
   v.Field("send_id_originating_ip", c.send_id_originating_ip,
-          {.why = "Announce the client's address by ID x-originating-ip where the store offers ID. "
-                  "Dovecot heeds it from `login_trusted_networks`."});
+          {.why = "Announce the client's address by ID x-originating-ip, and the session id of "
+                  "Roost's log by x-session-id, where the store offers ID. Dovecot heeds them "
+                  "from `login_trusted_networks`."});
   v.Field("trust_token_names", c.trust_token_names,
           {.why = "The store checks that the user name given beside an OAuth token is the token's; "
                   "otherwise such clients share nothing."});
@@ -338,7 +339,11 @@ void Visit(V& v, AdminConfig& c) {
 
 template <class V>
 void Visit(V& v, LogConfig& c) {
-  v.Field("level", c.level, {.why = "The least important lines that are written."});
+  v.Field("level", c.level,
+          {.why = "The least important lines that are written. Logins are `info`."});
+  v.Field(
+      "format", c.format,
+      {.why = "`text`: time, level, event, then `name=value`. `json`: an object in each line."});
   v.Field("file", c.file, {.why = "Empty: standard error.", .form = Form::kPath});
 }
 

@@ -57,6 +57,10 @@ constexpr EnumName kLogLevel[] = {
     Name(LogConfig::Level::kInfo, "info"),
     Name(LogConfig::Level::kDebug, "debug"),
 };
+constexpr EnumName kLogFormat[] = {
+    Name(LogConfig::Format::kText, "text"),
+    Name(LogConfig::Format::kJson, "json"),
+};
 
 // "a, b or c"
 std::string JoinNames(std::span<const EnumName> names) {
@@ -118,6 +122,7 @@ std::span<const EnumName> EnumNames(StoreConfig::Login) { return kLogin; }
 std::span<const EnumName> EnumNames(RouteConfig::Kind) { return kRouteKind; }
 std::span<const EnumName> EnumNames(DescriptorMode) { return kDescriptors; }
 std::span<const EnumName> EnumNames(LogConfig::Level) { return kLogLevel; }
+std::span<const EnumName> EnumNames(LogConfig::Format) { return kLogFormat; }
 
 std::string FormatValue(const std::string& value, const Spec&) { return value; }
 std::string FormatValue(int value, const Spec&) { return std::to_string(value); }

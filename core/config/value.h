@@ -50,6 +50,7 @@ std::span<const EnumName> EnumNames(StoreConfig::Login);
 std::span<const EnumName> EnumNames(RouteConfig::Kind);
 std::span<const EnumName> EnumNames(DescriptorMode);
 std::span<const EnumName> EnumNames(LogConfig::Level);
+std::span<const EnumName> EnumNames(LogConfig::Format);
 
 std::string FormatValue(const std::string& value, const Spec& spec);
 std::string FormatValue(int value, const Spec& spec);

@@ -199,9 +199,9 @@ void Auditor::Over(const Audit::Result& result) {
           {{"store", feed.user().store().name},
            {"user", feed.user().login()},
            {"mailbox", feed.mailbox()},
-           {"messages", std::to_string(feed.view().size())},
-           {"missing", std::to_string(result.missing)},
-           {"extra", std::to_string(result.extra)}});
+           {"messages", feed.view().size()},
+           {"missing", result.missing},
+           {"extra", result.extra}});
       return feeds_.Recheck(feed);
   }
 }

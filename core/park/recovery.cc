@@ -38,8 +38,8 @@ void Recovery::Pause(std::string_view reason) {
   Log(LogLevel::kWarning, "feed_without_session",
       {{"store", feed_.user().store().name},
        {"user", feed_.user().login()},
-       {"reason", std::string(reason)},
-       {"next_try_ms", std::to_string(pause_ms_)}});
+       {"reason", reason},
+       {"next_try_ms", pause_ms_}});
   DropSession();
   uint8_t random[2];
   loop_.io().Random(random);

@@ -113,6 +113,7 @@ std::string Listing::Row(Shard& shard, const ClientCell& cell) const {
   o.Text("user", shard.client_table().LoginOf(cell));
   o.Text("address", cell.peer.HostString());
   o.Number("port", cell.peer.port);
+  o.Text("session", cell.connection_id.Text());
   o.Text("state", NameOf(cell.phase));
   o.Bool("idling", cell.idling);
   o.Bool("waking", cell.waking);

@@ -69,6 +69,8 @@ std::unique_ptr<Server> Server::Create(const Config& config, std::string* error)
   if (server->ios_ == nullptr) return nullptr;
   server->ios_->at(0).Random(
       {reinterpret_cast<uint8_t*>(&common.hash_key), sizeof common.hash_key});
+  server->ios_->at(0).Random(
+      {reinterpret_cast<uint8_t*>(&common.connection_seed), sizeof common.connection_seed});
   HashKey addresses;
   server->ios_->at(0).Random({reinterpret_cast<uint8_t*>(&addresses), sizeof addresses});
   common.addresses =
@@ -244,7 +246,7 @@ void Server::BeginEnd() {
 
 void Server::Drain(uint64_t over_s) {
   const auto accepting_s = static_cast<uint64_t>(config_.drain.accept_s);
-  Log(LogLevel::kInfo, "drain", {{"over_s", std::to_string(over_s)}});
+  Log(LogLevel::kInfo, "drain", {{"over_s", over_s}});
   {
     std::lock_guard lock(mutex_);
     plan_ = DrainPlan::Make(NowNs(), over_s, accepting_s);
@@ -256,7 +258,7 @@ void Server::Drain(uint64_t over_s) {
 uint64_t Server::Kick(const std::string& login) {
   const auto kicked = std::make_shared<std::atomic<uint64_t>>(0);
   Ask([kicked, login](uint32_t, Shard& shard) { *kicked += shard.Kick(login); });
-  Log(LogLevel::kInfo, "kick", {{"user", login}, {"clients", std::to_string(*kicked)}});
+  Log(LogLevel::kInfo, "kick", {{"user", login}, {"clients", kicked->load()}});
   return *kicked;
 }
 

@@ -45,6 +45,7 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io, const Config* own)
         services_.shared_capabilities = shared;
         services_.capability_texts = {};
       }) {
+  services_.connection_ids = ConnectionIds(common.connection_seed, index, common.shards);
   clients_.set_services(&services_);
   for (auto& dialer : dialers_) {
     dialer->set_reclaim([this, store = dialer->target().index](const std::string& login) {
@@ -123,6 +124,7 @@ void Shard::OnAccept(uint64_t listener, SocketId socket, const Address& peer) {
     const bool clear = config_.listeners[listener].tls != ListenerConfig::Tls::kImplicit;
     return loop_.io().Close(socket, clear ? "* BYE [UNAVAILABLE] Too many connections\r\n" : "");
   }
+  clients_.cell(index).connection_id = services_.connection_ids.Next();
   auto* client = new Client(services_, index);  // owned by its cell
   clients_.cell(index).awake = client;
   auto entering = std::make_unique<Entering>(*client);
@@ -137,16 +139,20 @@ void Shard::OnMoved(uint64_t token, SocketId socket, int error) {
   std::unique_ptr<MovingClient> moved = common_.moves.Take(token);
   if (moved == nullptr || error != 0) {
     if (socket) loop_.io().Abort(socket);
-    if (moved != nullptr && moved->counted) common_.addresses->Leave(moved->peer);
+    if (moved == nullptr) return;
+    Entering::LogLost(services_, *moved, LoginResult::kAbandoned);
+    if (moved->counted) common_.addresses->Leave(moved->peer);
     return;
   }
   const uint32_t index = clients_.Add(moved->peer, moved->listener);
   if (index == kNoIndex) {
     ++stats_.refused;
+    Entering::LogLost(services_, *moved, LoginResult::kUnavailable);
     if (moved->counted) common_.addresses->Leave(moved->peer);
     return loop_.io().Abort(socket);
   }
   clients_.cell(index).counted = moved->counted;
+  clients_.cell(index).connection_id = moved->connection_id;
   ++stats_.moved_in;
   moved->connection.socket = socket;
   auto* client = new Client(services_, index);  // owned by its cell

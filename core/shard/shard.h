@@ -38,6 +38,7 @@ struct ShardCommon {
   std::shared_ptr<const TlsServerContext> tls;  // null when no listener has TLS
   HashKey hash_key;
   uint32_t shards = 1;
+  uint64_t connection_seed = 0;  // of ConnectionIds
   Moves moves;
   // A key of its own where clients may choose their addresses.
   std::unique_ptr<AddressLimits> addresses = std::make_unique<AddressLimits>(HashKey{1, 2}, 0);

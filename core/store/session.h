@@ -36,6 +36,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/connection_id.h"
 #include "core/config/config.h"
 #include "core/route/route.h"
 #include "core/store/credentials.h"
@@ -98,6 +99,7 @@ struct SessionClient {
   Address peer;   // the client's address; family 0: nobody in particular
   Address local;  // where it connected to
   std::vector<std::pair<std::string, std::string>> id;  // its own ID fields, cleaned
+  ConnectionId connection_id;
 };
 
 class Session final : public Retirable, private StreamOwner {

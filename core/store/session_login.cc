@@ -200,6 +200,9 @@ void Session::SendId() {
       field("x-connected-ip", work_->login->client.local.HostString());
       field("x-connected-port", std::to_string(work_->login->client.local.port));
     }
+    if (work_->login->client.connection_id) {
+      field("x-session-id", work_->login->client.connection_id.Text());
+    }
   }
   line += ")\r\n";
   stream_.Write(line);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/base/connection_id.h"
 #include "core/testing/scripted_world.h"
 
 namespace roost {
@@ -26,7 +27,10 @@ class SessionId : public ::testing::Test {
     EXPECT_EQ(id.substr(0, said.size()), said) << id;
     EXPECT_EQ(id.find("192.0.2."), id.npos) << id;
     EXPECT_EQ(id.find("orward"), id.npos) << id;
-    EXPECT_EQ(id.find("session-id"), id.npos) << id;
+    const size_t at = id.find("\"x-session-id\" \"");
+    ASSERT_NE(at, id.npos) << id;
+    EXPECT_EQ(at, id.rfind("\"x-session-id\"")) << "the client's own: " << id;
+    EXPECT_EQ(id.substr(at + 16).size(), ConnectionId::kTextBytes + 2) << id;
   }
   // Parks on INBOX; its session drives.
   void Park(size_t client) {

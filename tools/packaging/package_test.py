@@ -46,7 +46,8 @@ class InstallTest(Case):
         installed = {str(p.relative_to(self.prefix)) for p in self.prefix.rglob("*") if p.is_file()}
         self.assertEqual(installed, {
             "bin/roostd", "bin/roostctl", "lib/systemd/system/roostd.service", "lib/sysusers.d/roost.conf",
-            "share/doc/roost/README.md", "share/doc/roost/copyright", "share/doc/roost/examples/roost.yaml"})
+            "share/doc/roost/README.md", "share/doc/roost/copyright", "share/doc/roost/examples/roost.yaml",
+            "share/doc/roost/examples/fail2ban/filter.d/roostd.conf"})
 
     def test_an_installed_roostd_finds_its_libraries(self):
         # Those of the build's own directories too would be found; of them nothing may be left.

@@ -1,0 +1,64 @@
+#include "core/client/login_audit.h"
+
+#include "core/base/log.h"
+
+namespace roost {
+namespace {
+
+std::string_view NameOf(LoginResult result) {
+  switch (result) {
+    case LoginResult::kOk:
+      return "ok";
+    case LoginResult::kRefused:
+      return "refused";
+    case LoginResult::kUnavailable:
+      return "unavailable";
+    case LoginResult::kNotAllowed:
+      return "not-allowed";
+    case LoginResult::kAbandoned:
+      break;
+  }
+  return "abandoned";
+}
+
+}  // namespace
+
+std::string_view LoginMethodName(const Credentials& credentials) {
+  switch (credentials.mechanism) {
+    case SaslMechanism::kPlain:
+      return "plain";
+    case SaslMechanism::kLogin:
+      return "sasl-login";
+    case SaslMechanism::kXOAuth2:
+      return "xoauth2";
+    case SaslMechanism::kOAuthBearer:
+      return "oauthbearer";
+    case SaslMechanism::kUnknown:
+      break;
+  }
+  return "login";
+}
+
+std::string_view TlsVersionName(TlsSuite suite) {
+  if (suite == TlsSuite::kNone) return "none";
+  return suite <= TlsSuite::kTls13ChaCha20Poly1305Sha256 ? "1.3" : "1.2";
+}
+
+void LogLogin(const LoginAudit& a) {
+  const bool good = a.result == LoginResult::kOk;
+  const bool unusual = a.result == LoginResult::kUnavailable;
+  Log(unusual ? LogLevel::kWarning : LogLevel::kInfo, good ? "login" : "login_failed",
+      {{"address", a.peer.HostString()},
+       {"port", a.peer.port},
+       {"result", NameOf(a.result)},
+       {"method", a.method},
+       {"listener", a.listener.ToString()},
+       {"tls", TlsVersionName(a.suite)},
+       {"session", a.connection_id.Text()},
+       {"store", a.store},
+       {"user", a.user},
+       {"reason", a.reason}},
+      LogRate::kAudit);
+}
+
+}  // namespace roost
