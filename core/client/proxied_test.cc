@@ -135,7 +135,7 @@ TEST_F(ProxiedTest, CountAsHandshakesUntilTheyAreAnnounced) {
   const size_t second = world_.Dial();
   const size_t third = world_.Dial();
   world_.SayRaw(third, "PROXY TCP4 203.0.113.7 192.0.2.1 40000 143\r\n");
-  world_.HearsNothing(third, 1);  // it waits in the backlog
+  world_.HearsNothing(third, 1);  // it waits for its turn
   EXPECT_EQ(world_.figures().clients, 2u);
   world_.SayRaw(first, "PROXY TCP4 203.0.113.8 192.0.2.1 40000 143\r\n");
   world_.HearsBeginning(first, "* OK ");

@@ -156,7 +156,8 @@ class Io {
 
   // Starts accepting. `listener` comes back in OnAccept. Returns 0 or errno.
   virtual int Listen(ListenerDescriptor descriptor, uint64_t listener) = 0;
-  // Stops accepting on it for now (pending connections stay in the backlog) / goes on.
+  // Stops accepting on it for now (pending connections stay in the backlog) / goes on. It comes too
+  // late for those that the kernel has accepted already: as many as a backlog.
   virtual void PauseAccept(uint64_t listener) = 0;
   virtual void ResumeAccept(uint64_t listener) = 0;
   // Stops accepting for good and closes the listener of this shard.

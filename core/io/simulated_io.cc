@@ -86,10 +86,11 @@ void SimIo::CloseListener(uint64_t id) {
 }
 
 void SimIo::OnBacklog(const std::shared_ptr<SimListener>& listener) {
-  if (listener->queued || listener->paused || listener->closed || listener->backlog.empty() ||
-      NearlyFull()) {
-    return;
-  }
+  if (!listener->paused) QueueAccept(listener);
+}
+
+void SimIo::QueueAccept(const std::shared_ptr<SimListener>& listener) {
+  if (listener->queued || listener->closed || listener->backlog.empty() || NearlyFull()) return;
   listener->queued = true;
   ready_.push_back({.kind = Ready::Kind::kAccept, .listener = listener});
 }
@@ -98,11 +99,11 @@ void SimIo::HandleAccept(const Ready& ready) {
   const auto& listener = ready.listener;
   listener->queued = false;
   if (listener->closed || listener->backlog.empty() || NearlyFull()) return;
-  // A pause can come too late for a connection.
-  if (listener->paused && !network_->rng().Chance(0.3)) return;
+  // A pause can come too late for a connection, and for those behind it.
+  if (listener->paused && !network_->rng().Chance(0.5)) return;
   const SimEnd end = listener->backlog.front();
   listener->backlog.pop_front();
-  OnBacklog(listener);
+  QueueAccept(listener);
   const Address peer = end.connection->sides[1 - end.side].address;
   const SocketId id = Place(end);
   ++stats_.accepted;

@@ -135,6 +135,7 @@ class SimIo final : public Io {
   void OnConnectFailed(SocketId id, int error);
   void OnWire(SocketId id);
   void OnBacklog(const std::shared_ptr<SimListener>& listener);
+  void QueueAccept(const std::shared_ptr<SimListener>& listener);
   void OnArrival(const SimEnd& end, uint64_t token);
   void OnRung();
   void Die();

@@ -101,11 +101,21 @@ uint64_t Shard::ShareOf(int limit) const {
                             (static_cast<uint64_t>(limit) + common_.shards - 1) / common_.shards);
 }
 
-// A storm of connections becomes a queue in the backlog instead of a collapse.
-void Shard::PaceAccepts() {
+bool Shard::HasRoomToBegin() const {
   const uint64_t handshakes =
       loop_.streams().stats().handshakes_in_progress + services_.awaiting_proxy_header;
-  const bool room = handshakes < ShareOf(config_.limits.max_handshakes_in_progress);
+  return handshakes < ShareOf(config_.limits.max_handshakes_in_progress);
+}
+
+// A storm of connections becomes a queue instead of a collapse: in the kernel's backlog, and here
+// for the backlog that had been accepted as a whole.
+void Shard::PaceAccepts() {
+  while (!arrivals_.empty() && HasRoomToBegin()) {
+    const Arrival arrival = arrivals_.front();
+    arrivals_.pop_front();
+    Begin(arrival);
+  }
+  const bool room = arrivals_.empty() && HasRoomToBegin();
   if (room == accepting_) return;
   accepting_ = room;
   if (!room) stats_.Hit(ClientLimit::kHandshakes);
@@ -116,8 +126,14 @@ void Shard::PaceAccepts() {
 
 void Shard::OnAccept(uint64_t listener, SocketId socket, const Address& peer) {
   ++stats_.accepted;
+  arrivals_.push_back({socket, peer, static_cast<uint8_t>(listener)});
+  PaceAccepts();
+}
+
+void Shard::Begin(const Arrival& arrival) {
+  const auto& [socket, peer, listener] = arrival;
   const bool full = clients_.size() >= ShareOf(config_.limits.max_clients);
-  const uint32_t index = full ? kNoIndex : clients_.Add(peer, static_cast<uint8_t>(listener));
+  const uint32_t index = full ? kNoIndex : clients_.Add(peer, listener);
   if (index == kNoIndex) {
     ++stats_.refused;
     stats_.Hit(ClientLimit::kClients);
@@ -132,7 +148,6 @@ void Shard::OnAccept(uint64_t listener, SocketId socket, const Address& peer) {
   client->Become(std::move(entering));
   client->stream().Open(socket);
   talk->Begin();
-  PaceAccepts();
 }
 
 void Shard::OnMoved(uint64_t token, SocketId socket, int error) {
@@ -186,6 +201,8 @@ void Shard::OnSent(Owner owner, SocketId, int error) {
 }
 
 void Shard::CloseListeners() {
+  for (const Arrival& arrival : arrivals_) loop_.io().Close(arrival.socket, "");
+  arrivals_.clear();
   for (size_t i = 0; i < listeners_.size(); ++i) loop_.io().CloseListener(i);
   listeners_.clear();
 }

@@ -15,6 +15,7 @@
 #define ROOST_CORE_SHARD_SHARD_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -84,6 +85,13 @@ class Shard final : private IoHandler, private Mover {
   Clients& client_table() { return clients_; }
 
  private:
+  // Accepted, and not begun yet: nothing is read, and nothing kept but this.
+  struct Arrival {
+    SocketId socket;
+    Address peer;
+    uint8_t listener;
+  };
+
   void OnAccept(uint64_t listener, SocketId socket, const Address& peer) override;
   void OnConnect(Owner, SocketId, int) override {}
   void OnReceive(Owner owner, SocketId socket, std::span<uint8_t> data, int error) override;
@@ -97,7 +105,9 @@ class Shard final : private IoHandler, private Mover {
   void Move(uint32_t shard, std::unique_ptr<MovingClient> client) override;
 
   static std::vector<std::unique_ptr<Dialer>> MakeDialers(Loop& loop, const ShardCommon& common);
+  bool HasRoomToBegin() const;
   void PaceAccepts();
+  void Begin(const Arrival& arrival);
   void CloseListeners();
   bool StepDrain();
   uint64_t NextDrainNs() const;
@@ -116,6 +126,7 @@ class Shard final : private IoHandler, private Mover {
   CapabilityProbe probe_;
   std::vector<ListenerDescriptor> listeners_;
   bool accepting_ = true;
+  std::deque<Arrival> arrivals_;  // in the order in which they came
   std::optional<DrainPlan> plan_;
   std::optional<DrainPace> pace_;
 };

@@ -1,5 +1,6 @@
 #include "core/shard/shard.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,42 @@ TEST(Shard, SaysGoodbyeToWhoComesWhenItIsFull) {
   world.Hang(first);
   world.Pass(0.1);
   world.Connect();  // and is greeted
+}
+
+// A pause comes too late for a backlog that was accepted as a whole.
+TEST(Shard, BeginsWithSoManyOfThoseWhoComeAtOnceAndLeavesNobodyOut) {
+  ScriptedWorld world;
+  Network trusted;
+  ASSERT_TRUE(Network::Parse("0.0.0.0/0", &trusted));
+  world.config().listeners[0].proxy_from = {trusted};  // whose header counts as a handshake
+  world.config().limits.max_handshakes_in_progress = 3;
+  std::vector<size_t> clients;
+  for (int i = 0; i < 40; ++i) clients.push_back(world.Dial());
+  bool some_waited = false;
+  for (uint64_t begun = 3; const size_t client : clients) {
+    world.Pass(1);
+    const ShardFigures figures = world.figures();
+    EXPECT_EQ(figures.clients, std::min<uint64_t>(begun++, 40));
+    some_waited |= figures.client_stats.accepted > figures.clients;
+    world.SayRaw(client, "PROXY TCP4 203.0.113.8 192.0.2.1 40000 143\r\n");
+    world.HearsBeginning(client, "* OK ");
+  }
+  EXPECT_TRUE(some_waited);  // for their turn, and not in the backlog
+}
+
+TEST(Shard, EndsThoseWhoseTurnHasNotComeWhenItStops) {
+  ScriptedWorld world;
+  Network trusted;
+  ASSERT_TRUE(Network::Parse("0.0.0.0/0", &trusted));
+  world.config().listeners[0].proxy_from = {trusted};
+  world.config().limits.max_handshakes_in_progress = 1;
+  std::vector<size_t> clients;
+  for (int i = 0; i < 40; ++i) clients.push_back(world.Dial());
+  world.Pass(1);
+  world.Stop("[UNAVAILABLE] Enough");
+  world.Pass(3);
+  for (const size_t client : clients) EXPECT_TRUE(world.closed(client));
+  EXPECT_EQ(world.figures().clients, 0u);
 }
 
 TEST(Shard, LetsClientsOfOneUserWatchOnceAndNobodyElseWithThem) {
