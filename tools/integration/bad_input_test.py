@@ -3,6 +3,7 @@
 
 import base64
 import os
+import random
 import socket
 import ssl
 import time
@@ -14,8 +15,8 @@ from harness.imap import Client, Closed
 from harness.process import DEADLINE, SLOWNESS, Timeout, wait_until
 
 # How long a stranger, and a store, may keep silent.
-HANDSHAKE_S = 2 + int(SLOWNESS)
-STORE_S = 1 + int(SLOWNESS)
+HANDSHAKE_S = 5 + int(SLOWNESS)
+STORE_S = 4 + int(SLOWNESS)
 
 
 def read_all(sock, deadline=DEADLINE):
@@ -65,7 +66,7 @@ class StrangersTest(RoostCase):
     # --- instead of TLS ---
 
     def test_garbage_instead_of_tls_is_closed_at_once(self):
-        for garbage in (b"\x00" * 64, b"\xff" * 64, os.urandom(4096), b"\x16\x03\x01\xff\xff" + b"x" * 70000,
+        for garbage in (b"\x00" * 64, b"\xff" * 64, random.Random(1).randbytes(4096), b"\x16\x03\x01\xff\xff" + b"x" * 70000,
                         b"\x17\x03\x03\x00\x10" + b"x" * 16, b"\x80\x2e\x01\x00\x02" + b"x" * 60):
             sock = self.raw(self.front.imaps_port)
             start = time.monotonic()

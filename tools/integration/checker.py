@@ -37,7 +37,7 @@ SETTINGS = {"shards": 2, "log": {"level": "debug"},
                         "quiet_park_s": 1, "audit_s": 1}}
 ROUND_S = 8.0  # of chaos, before all come to rest
 EXCUSE_S = 12.0 * SLOWNESS  # a fault may end what it interrupted for so long
-PARKED_S = 2.0 * SLOWNESS  # in IDLE for so long: parked, and to be kept whatever happens
+PARKED_S = 5.0 * SLOWNESS  # in IDLE for so long: parked, and to be kept whatever happens
 MAX_REPORTS = 5
 
 

@@ -61,8 +61,8 @@ class DrainTest(DrainCase):
         attached = [self.log_in(self.user()) for _ in range(4)]
         self.eventually(lambda: self.own.figures()["asleep"] == 12, "all are parked")
         before = time.monotonic()
-        answer = self.ctl("drain", "--over", "5")
-        self.assertEqual((answer.returncode, json.loads(answer.stdout)), (0, {"draining": True, "over_s": 5}))
+        answer = self.ctl("drain", "--over", "15")
+        self.assertEqual((answer.returncode, json.loads(answer.stdout)), (0, {"draining": True, "over_s": 15}))
         self.eventually(lambda: self.own.figures()["draining"] != 0, "it is shown")
         self.eventually(lambda: not accepts(self.own.host, self.own.imaps_port), "nobody is taken any more")
         for client in parked + attached:

@@ -80,7 +80,7 @@ class MailboxGoes:
         for client in clients:
             self.assertRegex(client.bye or "no BYE", reason)
         within = max(ends.values()) - min(ends.values())
-        self.assertLess(within, SPREAD_S + SLOWNESS)
+        self.assertLess(within, SPREAD_S + DEADLINE / 3)  # the machine may be busy
         if spread and len(clients) >= 8:
             self.assertGreater(within, 0.1, "all at once")
 
@@ -188,7 +188,7 @@ class MailboxGoes:
         await asyncio.to_thread(direct.ok, "RENAME Archive Old")
         await asyncio.to_thread(direct.ok, "CREATE Archive")
         for number in range(5):  # as many, with the same UIDs
-            await asyncio.to_thread(direct.append, "Archive", f"Subject: {user} Archive {number}\r\n\r\n".encode())
+            await self.append_anew(direct, f"Subject: {user} Archive {number}\r\n\r\n")
         await self.wakes_in_vain(old[0])
         await self.all_told_bye(old, REPLACED)
 
@@ -227,13 +227,20 @@ class OnDovecot(MailboxGoes, RoostCase):
     def refusals(self, user):
         return len(re.findall(rf"passwd-file\({user},.*[Pp]assword mismatch", self.dovecot.log()))
 
+    async def refused_once(self, user, before):
+        """The log is written by a process of its own."""
+        await asyncio.to_thread(self.eventually, lambda: self.refusals(user) > before, "the log has the refusal")
+        self.assertEqual(self.refusals(user), before + 1, "tried more than once")
+
     async def change_password(self, user):
+        before = self.refusals(user)
         await asyncio.to_thread(self.dovecot.set_password, user, "another")
 
         def refused():
             with self.direct_connection() as probe:
                 return probe.command(f"LOGIN {user} {PASSWORD}").status == "NO"
         await asyncio.to_thread(self.eventually, refused, "the old password is refused")
+        await asyncio.to_thread(self.eventually, lambda: self.refusals(user) > before, "the log has it")
 
     async def new_password_serves(self, user):
         client = Parked(f"{user}.new", user, "plain", self.report)
@@ -256,7 +263,7 @@ class OnDovecot(MailboxGoes, RoostCase):
         refused = self.refusals(user)
         os.kill(self.dovecot.sessions(user)[0], signal.SIGKILL)
         await self.all_told_bye(holders, REFUSED)
-        self.assertEqual(self.refusals(user), refused + 1, "tried more than once")
+        await self.refused_once(user, refused)
         await self.new_password_serves(user)
         await self.undisturbed(others, other)
 
@@ -273,7 +280,7 @@ class OnDovecot(MailboxGoes, RoostCase):
         refused = self.refusals(user)
         await self.wakes_in_vain(holders[0])
         await self.all_told_bye(holders, REFUSED)
-        self.assertEqual(self.refusals(user), refused + 1, "tried more than once")
+        await self.refused_once(user, refused)
         await self.new_password_serves(user)
 
     def test_a_changed_password_ends_who_has_nothing_selected(self):
@@ -292,7 +299,7 @@ class OnDovecot(MailboxGoes, RoostCase):
             await holders[0].end_idle()
             await holders[0].ok("LIST", '"" %')
         await self.all_told_bye(holders, REFUSED)
-        self.assertEqual(self.refusals(user), refused + 1, "tried more than once")
+        await self.refused_once(user, refused)
         await self.new_password_serves(user)
         for client in others:  # they are served as ever
             await client.end_idle()

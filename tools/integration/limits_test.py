@@ -46,6 +46,7 @@ class LimitsTest(EmbeddedStoreCase):
         return client.read_closed()
 
     def test_clients_of_one_address(self):
+        self.eventually(lambda: self.front.figures()["clients"] == 0, "nobody is there")
         clients = self.idle_clients(6, "127.0.0.1")
         self.eventually(lambda: self.front.figures()["parked"] >= 6, "all are parked")
         before = self.front.figures()["refused_by_address"]

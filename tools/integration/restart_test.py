@@ -134,7 +134,8 @@ class RestartTest(EmbeddedStoreCase):
                  "max_logins_in_progress": LOGINS_AT_ONCE}
         return cls.roostd("front", [store], {
             "control_socket": str(cls.directory / "control"), "log": {"level": "warning"},
-            "parking": {"pool_keep_s": 1, "quiet_park_s": 1, "reconnect_min_ms": 100, "reconnect_max_ms": 2000}})
+            "parking": {"pool_keep_s": 1, "quiet_park_s": 1, "reconnect_min_ms": 100, "reconnect_max_ms": 2000,
+                        "audit_s": 0}})  # its logins are none of a feed's
 
     def test_all_stay_and_are_told_the_difference(self):
         asyncio.run(self.restart())
