@@ -7,14 +7,18 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "tools/ctl/rows.h"
 #include "tools/ctl/status.h"
 #include "tools/ctl/ticket_keys.h"
+#include "tools/ctl/top.h"
 
 namespace roost {
 namespace {
@@ -33,6 +37,10 @@ constexpr char kUsage[] =
     "      --user NAME   clients and feeds of this login only\n"
     "      --limit N     so many lines at most; 1000 unless said, 0 for all\n"
     "      --json        the same as JSON\n"
+    "  roostctl --socket PATH top             what is done each second, by shard, again and again\n"
+    "      --every N     so many seconds apart; 2 unless said\n"
+    "      --once        once, after that time\n"
+    "      --json        a line of JSON each time\n"
     "  roostctl --socket PATH drain [--over SECONDS] [--wait]\n"
     "                                         take no clients any more, tell those there are BYE\n"
     "                                         spread over this time (drain.over_s), then end;\n"
@@ -184,9 +192,40 @@ struct Options {
   std::string path, command;
   bool json = false;
   bool wait = false;
-  std::string user, limit, over;
+  bool once = false;
+  std::string user, limit, over, every;
   std::string subject;  // behind the command: a user, a file
 };
+
+bool AskStatus(const std::string& path, StatusAnswer* status,
+               std::chrono::steady_clock::time_point* when) {
+  std::string error, answer;
+  if (!AskOnce(path, "status\n", &answer)) return false;
+  *when = std::chrono::steady_clock::now();
+  if (ParseStatusAnswer(answer, status, &error)) return true;
+  std::fprintf(stderr, "roostctl: %s\n", error.c_str());
+  return false;
+}
+
+int Top(const Options& options) {
+  constexpr char kClear[] = "\x1b[H\x1b[2J";
+  const int every_s = options.every.empty() ? 2 : std::atoi(options.every.c_str());
+  const bool refresh = !options.json && !options.once && isatty(STDOUT_FILENO) != 0;
+  StatusAnswer before, after;
+  std::chrono::steady_clock::time_point then, now;
+  if (!AskStatus(options.path, &before, &then)) return 1;
+  do {
+    std::this_thread::sleep_until(then + std::chrono::seconds(every_s));
+    if (!AskStatus(options.path, &after, &now)) return 1;
+    const TopSpan span{before, after, std::chrono::duration<double>(now - then).count()};
+    const std::string text = options.json ? TopJson(span) : TopTable(span);
+    if (std::fputs(((refresh ? kClear : "") + text).c_str(), stdout) < 0) return 1;
+    if (std::fflush(stdout) != 0) return 1;  // nobody reads any more
+    before = after;
+    then = now;
+  } while (!options.once);
+  return 0;
+}
 
 // Whether this command may be followed by something.
 bool TakesSubject(std::string_view command, std::string_view subject) {
@@ -243,6 +282,7 @@ int Run(const Options& o) {
   if (o.path.empty()) return Usage();
   if (command == "status") return Status(o.path, o.json);
   if (command == "clients" || command == "feeds" || command == "backends") return Rows(o);
+  if (command == "top") return Top(o);
   if (command == "reload") return Reload(o.path);
   if (command == "drain") return Drain(o.path, o.over, o.wait);
   if (command == "kick" && !o.subject.empty()) return Kick(o.path, o.subject);
@@ -256,6 +296,7 @@ int Main(int argc, char** argv) {
     if (TakeValue("--socket", argc, argv, &i, &o.path) ||
         TakeValue("--user", argc, argv, &i, &o.user) ||
         TakeValue("--over", argc, argv, &i, &o.over) ||
+        TakeValue("--every", argc, argv, &i, &o.every) ||
         TakeValue("--limit", argc, argv, &i, &o.limit)) {
       continue;
     }
@@ -263,6 +304,8 @@ int Main(int argc, char** argv) {
       o.json = true;
     } else if (argument == "--wait") {
       o.wait = true;
+    } else if (argument == "--once") {
+      o.once = true;
     } else if (argument == "--help") {
       std::fputs(kUsage, stdout);
       return 0;
@@ -278,6 +321,11 @@ int Main(int argc, char** argv) {
   if (o.limit.find_first_not_of("0123456789") != o.limit.npos || o.limit.size() > 18 ||
       o.user.find('\n') != o.user.npos) {
     std::fprintf(stderr, "roostctl: --limit needs a number, --user a login name\n");
+    return 2;
+  }
+  if (o.every.find_first_not_of("0123456789") != o.every.npos || o.every.size() > 4 ||
+      (!o.every.empty() && o.every.find_first_not_of('0') == o.every.npos)) {
+    std::fprintf(stderr, "roostctl: --every needs a number of seconds\n");
     return 2;
   }
   return Run(o);

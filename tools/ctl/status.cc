@@ -39,19 +39,19 @@ std::string Padded(const std::string& text, size_t width) {
   return std::string(width - std::min(width, text.size()), ' ') + text;
 }
 
-const uint64_t* Find(const StatusFigures& figures, std::string_view name) {
+std::string ValueOf(const StatusFigures& figures, const std::string& name) {
+  const uint64_t* value = FindFigure(figures, name);
+  return value == nullptr ? "-" : std::to_string(*value);
+}
+
+}  // namespace
+
+const uint64_t* FindFigure(const StatusFigures& figures, std::string_view name) {
   for (const auto& [known, value] : figures) {
     if (known == name) return &value;
   }
   return nullptr;
 }
-
-std::string ValueOf(const StatusFigures& figures, const std::string& name) {
-  const uint64_t* value = Find(figures, name);
-  return value == nullptr ? "-" : std::to_string(*value);
-}
-
-}  // namespace
 
 bool ParseStatusAnswer(std::string_view json, StatusAnswer* answer, std::string* error) {
   *answer = {};
@@ -100,8 +100,8 @@ std::string MemoryTable(const StatusAnswer& answer) {
   constexpr size_t kName = 20, kColumn = 15;
   std::string table;
   for (const Row& row : kRows) {
-    const uint64_t* bytes = Find(answer.total, row.bytes);
-    const uint64_t* count = Find(answer.total, row.count);
+    const uint64_t* bytes = FindFigure(answer.total, row.bytes);
+    const uint64_t* count = FindFigure(answer.total, row.count);
     if (bytes == nullptr || count == nullptr) return {};
     table += row.what + std::string(kName - std::string_view(row.what).size(), ' ');
     table += Padded(std::to_string(*bytes), kColumn);

@@ -25,6 +25,9 @@ struct StatusAnswer {
 // False: not of that shape. {"error": "text"} gives false and that text in *error.
 bool ParseStatusAnswer(std::string_view json, StatusAnswer* answer, std::string* error);
 
+// Null: it was not told.
+const uint64_t* FindFigure(const StatusFigures& figures, std::string_view name);
+
 // One line for each figure: name, total, and one column for each shard, as long as there are at
 // most kMaxShardColumns.
 inline constexpr size_t kMaxShardColumns = 8;

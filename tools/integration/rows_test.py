@@ -109,6 +109,29 @@ class RowsTest(EmbeddedStoreCase):
         self.assertEqual(self.rows("feeds", "--user", user)[0]["mailbox"], name)
         self.assertIn(name, self.ctl("feeds", "--user", user).stdout)
 
+    def test_top(self):
+        user = self.user()
+        run = subprocess.Popen([BIN / "roostctl", "--socket", self.front.config["control_socket"], "top", "--json",
+                                "--every", "1"], stdout=subprocess.PIPE, text=True)
+        try:
+            logins = 0
+            while logins < 2:
+                self.connect().login(user, PASSWORD)
+                top = json.loads(run.stdout.readline())
+                self.assertGreater(top["seconds"], 0.5)
+                self.assertEqual(len(top["shards"]), 2)
+                self.assertGreaterEqual(top["total"]["clients"], 1)
+                logins += round(top["total"]["logins_per_s"] * top["seconds"])
+        finally:
+            run.terminate()
+            run.wait()
+            run.stdout.close()
+        table = self.ctl("top", "--once", "--every=1")
+        self.assertEqual(table.returncode, 0, table.stderr)
+        lines = table.stdout.splitlines()
+        self.assertEqual([line.split()[0] for line in lines], ["clients", "total", "shard", "shard"])
+        self.assertEqual(self.ctl("top", "--every", "0").returncode, 2)
+
     def test_backends(self):
         user = self.user()
         before = self.rows("backends")[0]
