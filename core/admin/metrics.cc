@@ -196,31 +196,35 @@ constexpr Metric kMetrics[] = {
     {"roost_connections_closed_total", kCounter, "",
      "Clients that left, by themselves or not; a move to another shard is one too.",
      [](const Context& c, Samples& s) { s.Add(c.total.client_stats.closed); }},
-    {"roost_sent_away_total", kCounter, "cause: drain, kick",
-     "Of these, the ones whose turn came in a drain, and those of a user who was kicked.",
+    {"roost_sent_away_total", kCounter, "cause: drain, kick, age",
+     "Of these, the ones whose turn came in a drain, those of a user who was kicked, and those "
+     "logged in for too long.",
      [](const Context& c, Samples& s) {
        const ClientStats& t = c.total.client_stats;
-       s.Each("cause", {{"drain", t.drained}, {"kick", t.kicked}});
+       s.Each("cause", {{"drain", t.drained}, {"kick", t.kicked}, {"age", t.aged}});
      }},
     {"roost_connections_moved_total", kCounter, "", "Clients that came to the shard of their user.",
      [](const Context& c, Samples& s) { s.Add(c.total.client_stats.moved_in); }},
-    {"roost_logins_total", kCounter, "result: ok, refused, unavailable",
-     "Logins of clients by the store's answer; unavailable had none.",
+    {"roost_logins_total", kCounter, "result: ok, refused, limit, unavailable",
+     "Logins of clients by the store's answer; unavailable had none, limit was one too many of a "
+     "user.",
      [](const Context& c, Samples& s) {
        const ClientStats& t = c.total.client_stats;
        s.Each("result", {{"ok", t.logins},
-                         {"refused", t.failed_logins - t.unavailable_logins},
+                         {"refused", t.failed_logins - t.unavailable_logins - t.refused_by_user},
+                         {"limit", t.refused_by_user},
                          {"unavailable", t.unavailable_logins}});
      }},
     {"roost_limit_hits_total", kCounter,
      "limit: clients, handshakes, handshake_time, login_time, line, bad_commands, failed_logins, "
-     "idle_time, log, address, login_delay, proxy_header",
+     "idle_time, log, address, user, login_delay, proxy_header",
      "Clients refused, kept waiting or ended by a limit; of handshakes, times that nobody was "
      "accepted for a while.",
      [](const Context& c, Samples& s) {
        const ClientStats& t = c.total.client_stats;
        s.Each("limit", kLimits, t.limits);
        s.Each("limit", {{"address", t.refused_by_address},
+                        {"user", t.refused_by_user},
                         {"login_delay", t.delayed_logins},
                         {"proxy_header", t.bad_proxy_headers}});
      }},

@@ -27,7 +27,7 @@ void Awake::SetIdleTag(std::string_view tag) {
   cell.tag_bytes = 0;
   long_tag_.clear();
   if (tag.size() <= ClientCell::kMaxTag) {
-    cell.tag_bytes = static_cast<uint8_t>(tag.size());
+    cell.tag_bytes = static_cast<uint8_t>(tag.size()) & 31;
     std::copy(tag.begin(), tag.end(), cell.tag);
   } else {
     long_tag_ = tag;

@@ -51,12 +51,15 @@ struct ClientCell {
   bool kicked : 1 = false;     // told to go by the operator
   bool counted : 1 = false;    // with its address, in AddressLimits
   uint8_t rights = 0;          // RightsOf the mailbox as it was told of it
-  uint8_t tag_bytes = 0;
-  char tag[kMaxTag] = {};  // of the IDLE
-  uint8_t listener = 0;
-  uint32_t heard_s = 0;  // when it said something last (monotonic)
-  uint64_t cursor = 0;   // next event of the feed's log to be told
-  Feed* feed = nullptr;  // kParked: null when nothing is selected
+  uint8_t tag_bytes : 5 = 0;
+  bool aged : 1 = false;             // logged in for too long
+  bool counted_of_user : 1 = false;  // in UserLimit
+  char tag[kMaxTag] = {};            // of the IDLE
+  uint32_t listener : 8 = 0;
+  uint32_t login_s : 24 = 0;  // LoginTime
+  uint32_t heard_s = 0;       // when it said something last (monotonic)
+  uint64_t cursor = 0;        // next event of the feed's log to be told
+  Feed* feed = nullptr;       // kParked: null when nothing is selected
   User* user = nullptr;
   Client* awake = nullptr;  // holds the connection; null while asleep
   ListLinks subscribers;    // of the feed
@@ -67,11 +70,13 @@ struct ClientCell {
   ConnectionId connection_id;  // goes with the client from shard to shard
   TlsState tls{};
 
-  bool leaves() const { return drained || kicked; }
+  // Is to be told BYE as soon as nothing is under way.
+  bool leaves() const { return drained || kicked || aged; }
   std::string_view idle_tag() const { return {tag, tag_bytes}; }
 };
 
 static_assert(sizeof(ClientCell) <= 256, "exists a million times");
+static_assert(ClientCell::kMaxTag < 32);
 
 }  // namespace roost
 

@@ -22,6 +22,7 @@ constexpr uint64_t kBusySeconds = 1;
 
 constexpr std::string_view kDrained = "[UNAVAILABLE] Server shutting down; please connect again";
 constexpr std::string_view kKicked = "[UNAVAILABLE] Disconnected by the administrator";
+constexpr std::string_view kAged = "[UNAVAILABLE] Logged in for too long; please connect again";
 
 }  // namespace
 
@@ -60,6 +61,7 @@ void Clients::Remove(uint32_t index) {
   timers_.Cancel(links(), index);
   if (c.drained) --drained_;
   if (c.counted) services_->addresses.Leave(c.peer);
+  if (c.counted_of_user) of_users_.Leave(services_->hash_key, LoginOf(c));
   Unsubscribe(index);
   if (c.awake != nullptr) {
     loop_.Retire(std::unique_ptr<Retirable>(std::exchange(c.awake, nullptr)));
@@ -177,7 +179,15 @@ bool Clients::Work() {
   }
   EndKicked();
   timers_.Advance(links(), loop_.now_ns(), kTimersPerTurn, [this](uint32_t index) { Fire(index); });
-  return !news_.empty();
+  const bool sweeps = SweepAges();
+  return !news_.empty() || sweeps;
+}
+
+uint64_t Clients::NextDeadlineNs() const {
+  uint64_t next = timers_.NextDeadlineNs();
+  if (!kicked_.empty()) next = std::min(next, kicked_.front().at_ns);
+  if (config_.limits.max_login_age_s != 0) next = std::min(next, age_sweep_.next_ns());
+  return next;
 }
 
 void Clients::Trim(Feed& feed) {
@@ -255,7 +265,7 @@ void Clients::SetByeTimer(uint32_t index) {
 std::string_view Clients::EndOf(const ClientCell& c) const {
   if (c.feed != nullptr && c.feed->dead()) return c.feed->death();
   if (c.user != nullptr && c.user->credentials_refused()) return kLoginRefused;
-  if (c.leaves() && !c.waking) return c.kicked ? kKicked : kDrained;
+  if (c.leaves() && !c.waking) return c.kicked ? kKicked : c.drained ? kDrained : kAged;
   return {};
 }
 
@@ -344,6 +354,42 @@ void Clients::EndKicked() {
     kicked_.pop_front();
     if (cells_.Find(handle.index(), handle.generation()) != nullptr) Bye(handle.index(), kKicked);
   }
+}
+
+bool Clients::AdmitLogin(uint32_t index, std::string_view login) {
+  ClientCell& c = cells_[index];
+  const auto most = static_cast<uint32_t>(config_.limits.max_clients_per_user);
+  c.counted_of_user = most != 0 && of_users_.Enter(services_->hash_key, login, most);
+  if (most != 0 && !c.counted_of_user) return false;
+  c.login_s = LoginTime::Of(loop_.now_ns()) & (LoginTime::kWrapSeconds - 1);
+  return true;
+}
+
+// A part of looking for logins that are too old. True: more of it waits.
+bool Clients::SweepAges() {
+  const auto most_s = static_cast<uint32_t>(config_.limits.max_login_age_s);
+  if (most_s == 0) return false;
+  const uint64_t now = loop_.now_ns();
+  if (!age_sweep_.under_way()) {
+    if (now < age_sweep_.next_ns()) return false;
+    age_sweep_.Begin(now, most_s, cells_.size());
+  }
+  for (uint32_t i = 0; i < AgeSweep::kVisitsPerTurn; ++i) {
+    const uint32_t index = cells_.NextLive(age_sweep_.place());
+    if (index == kNoIndex) {
+      age_sweep_.End();
+      return false;
+    }
+    age_sweep_.set_place(index + 1);
+    ClientCell& c = cells_[index];
+    if (c.phase == ClientPhase::kEntering || c.leaves()) continue;
+    if (LoginTime::AgeS(c.login_s, now) < LongestAgeS(most_s, c.connection_id)) continue;
+    if (!age_sweep_.Take()) continue;
+    c.aged = true;
+    ++services_->stats.aged;
+    End(index, kAged);
+  }
+  return true;
 }
 
 void Clients::Wake(uint32_t index, std::span<const uint8_t> received) {

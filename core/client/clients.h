@@ -30,7 +30,9 @@
 #include "core/base/timer_wheel.h"
 #include "core/client/cell.h"
 #include "core/client/client_ids.h"
+#include "core/client/login_age.h"
 #include "core/client/news.h"
+#include "core/client/user_limit.h"
 #include "core/park/feeds.h"
 #include "core/stream/loop.h"
 
@@ -85,9 +87,7 @@ class Clients final : public Subscribers {
 
   // Part of a turn: continues fan-out and fires timers. True: more waits.
   bool Work();
-  uint64_t NextDeadlineNs() const {
-    return std::min(timers_.NextDeadlineNs(), kicked_.empty() ? kNever : kicked_.front().at_ns);
-  }
+  uint64_t NextDeadlineNs() const;
 
   // From the Io, for owners of our kind.
   static bool Owns(Owner owner) { return Handle::FromBits(owner).kind() == kOwnerKind; }
@@ -109,6 +109,9 @@ class Clients final : public Subscribers {
   // The same for all clients of a user, by login name; who is busy for kKickSeconds is told all the
   // same. Returns how many.
   uint32_t Kick(std::string_view login);
+
+  // It has logged in under this name. False: the name has all the clients that it may have.
+  bool AdmitLogin(uint32_t index, std::string_view login);
 
   // The name that it logged in with, or is about to; empty before.
   std::string_view LoginOf(const ClientCell& cell) const;
@@ -133,6 +136,7 @@ class Clients final : public Subscribers {
   void Bye(uint32_t index, std::string_view text);
   void End(uint32_t index, std::string_view text);
   void EndKicked();
+  bool SweepAges();
   void Fire(uint32_t index);
   void Trim(Feed& feed);
   void Coalesce(Feed& feed);
@@ -149,6 +153,8 @@ class Clients final : public Subscribers {
   Services* services_ = nullptr;
   Slab<ClientCell> cells_;
   ClientIds ids_;
+  UserLimit of_users_;
+  AgeSweep age_sweep_;
   TimerWheel timers_;
   News news_;
   struct Kicked {

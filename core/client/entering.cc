@@ -515,6 +515,7 @@ void Entering::OnStoreData(Session&, const Piece& piece, const Response* first) 
 
 void Entering::OnSessionReady(Session& session) {
   Services& services = client_.services();
+  if (!services.clients.AdmitLogin(client_.index(), credentials_.user)) return TooManyOfUser();
   ++services.stats.logins;
   services.addresses.LoginSucceeded(client_.cell().peer, NowSeconds());
   addresses_tried_ = 0;
@@ -547,6 +548,17 @@ void Entering::OnSessionReady(Session& session) {
   client_.Become(std::move(relay));
   client_.stream().SetReading(true);
   client_.ResumeInput();
+}
+
+// Said only to one who has the right password.
+void Entering::TooManyOfUser() {
+  const std::string& store = session_->target().config->name;
+  session_->Close();
+  client_.services().loop.Retire(std::move(session_));
+  addresses_tried_ = 0;
+  ++client_.services().stats.refused_by_user;
+  LoginFailed(LoginResult::kNotAllowed, "NO [LIMIT] Too many connections of this user", store,
+              "limits.max_clients_per_user");
 }
 
 void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::string& text) {

@@ -78,6 +78,7 @@ class Entering final : public Talk, private SessionSink {
   void LoginRefused(std::string_view answer, std::string_view store, std::string_view reason);
   void LoginFailed(LoginResult result, std::string_view answer, std::string_view store,
                    std::string_view reason);
+  void TooManyOfUser();
   void LetGo();
   bool LoggingIn() const;
   void Audit(LoginResult result, std::string_view store, std::string_view reason);

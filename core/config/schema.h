@@ -295,6 +295,20 @@ void Visit(V& v, LimitsConfig& c) {
        .minimum = 1,
        .maximum = 100'000'000,
        .zero_too = true});
+  v.Field(
+      "max_clients_per_user", c.max_clients_per_user,
+      {.why = "Of one login name; one more is told `NO [LIMIT]`, once the store has accepted its "
+              "login; 0: no bound.",
+       .minimum = 1,
+       .maximum = 10'000'000,
+       .zero_too = true});
+  v.Field(
+      "max_login_age_s", c.max_login_age_s,
+      {.why = "Whoever has been logged in for so long, or up to a tenth less, is told BYE between "
+              "two commands and must log in again, parked or not; 0: no bound.",
+       .minimum = 10,
+       .maximum = 90 * kDay,
+       .zero_too = true});
   v.Field("max_handshakes_in_progress", c.max_handshakes_in_progress,
           {.why = "Each takes about 8 KB; more connections wait their turn.",
            .minimum = 1,

@@ -220,7 +220,7 @@ uint64_t ModelClient::AboutSelectedNs() const {
   return selected_ns_ - std::min(selected_ns_, SecondsToNs(30));
 }
 
-// A drain waits for the answer to a command that was under way when its turn came.
+// A drain, or the end of a login's time, waits for the answer to a command that was under way then.
 bool ModelClient::CutsShort() const {
   const uint64_t now_ns = world_.wires.now_ns();
   if (stage_ != Stage::kReady || sent_.empty() || sent_.front().name == "IDLE") return false;
@@ -234,6 +234,7 @@ bool ModelClient::IsDue(std::string_view bye) const {
   const ModelStore& store = world_.store;
   if (says("Too much has changed") || says("Too far behind")) return world_.small_log;
   if (says("shutting down") || says("by the administrator")) return world_.ends;
+  if (says("Logged in for too long")) return world_.logins_age;
   if (says("did not answer a command")) return heard_untagged_bad_;
   // It guesses passwords at times, or they change.
   if (says("Too many failed logins")) return refused_logins_ >= 2;
@@ -313,7 +314,9 @@ void ModelClient::HearUntagged(const std::string& text) {
     heard_bye_ = true;
     ++world_.counts.byes;
     if (!said_logout_ && !IsDue(text)) Wrong("goodbye without a reason: " + text);
-    if (text.find("shutting down") != text.npos && CutsShort()) {
+    const bool waits =
+        text.find("shutting down") != text.npos || text.find("Logged in for too long") != text.npos;
+    if (waits && CutsShort()) {
       Wrong("goodbye before the answer to " + sent_.front().tag + " " + sent_.front().name);
     }
     if (text.find("no longer accepts this login") != text.npos) {

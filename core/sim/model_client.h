@@ -52,11 +52,12 @@ struct ClientWorld {
   Transcript& transcript;
   Violations& violations;
   ClientCounts& counts;
-  ModelStore& store;       // never for what a client believes, but for what it is due
-  bool direct = false;     // no Roost between the two
-  bool faults = false;     // connections and sessions may be lost, the store may be away
-  bool small_log = false;  // a feed's log may overflow, and laggards be let go
-  bool ends = false;       // clients are told to go
+  ModelStore& store;        // never for what a client believes, but for what it is due
+  bool direct = false;      // no Roost between the two
+  bool faults = false;      // connections and sessions may be lost, the store may be away
+  bool small_log = false;   // a feed's log may overflow, and laggards be let go
+  bool ends = false;        // clients are told to go
+  bool logins_age = false;  // so are those logged in for too long
   // No answer after so long is a violation.
   uint64_t patience_ns = 100 * kNsPerSecond;
   // Behind an untagged BAD, which is all that some commands are answered by, nobody waits so long.

@@ -142,6 +142,9 @@ Scenario Scenario::FromSeed(uint64_t seed, const Options& options) {
   s.config = MakeConfig(rng, s.faults);
   Rng audits(seed * 5 + 11);  // apart as well
   s.config.parking.audit_s = audits.Chance(0.3) ? static_cast<int>(audits.Between(1, 15)) : 0;
+  if (s.ends_per_s > 0 && ends.Chance(0.5)) {
+    s.config.limits.max_login_age_s = static_cast<int>(ends.Between(5, 30));
+  }
   const uint64_t users = rng.Chance(0.6) ? 1 : rng.Between(2, 4);
   for (uint64_t u = 0; u < users; ++u) {
     const std::string user = "u" + std::to_string(u);
@@ -186,6 +189,9 @@ std::string Scenario::ToString() const {
   }
   if (traits.unsolicited) text += ", unsolicited";
   if (ends_per_s > 0) text += ", clients ended";
+  if (config.limits.max_login_age_s > 0) {
+    text += ", logins end after " + std::to_string(config.limits.max_login_age_s) + " s";
+  }
   if (traits.replicas > 0) text += traits.flags_lag ? ", replicas" : ", replicas but for flags";
   text += ", late by " + std::to_string(NsToMs(traits.max_delay_ns)) + " ms";
   return text;

@@ -88,7 +88,8 @@ void Simulation::MakeClients() {
   world_ = std::make_unique<ClientWorld>(
       ClientWorld{client_wires_, scenario_.direct ? store_address_ : roost_address_, transcript_,
                   violations_, client_counts_, store_, scenario_.direct, scenario_.faults,
-                  scenario_.config.parking.log_entries_max<kSmallLog, scenario_.ends_per_s> 0});
+                  scenario_.config.parking.log_entries_max<kSmallLog, scenario_.ends_per_s> 0,
+                  scenario_.config.limits.max_login_age_s > 0});
   uint64_t number = 0;
   for (const Scenario::ClientPlan& plan : scenario_.clients) {
     ++number;
@@ -184,6 +185,7 @@ void Simulation::Busy() {
   RunFor(static_cast<double>(scenario_.busy_s));
   busy_ = changing_ = false;
   config_.stores[0].max_sessions_per_user = 0;  // everybody may ask for everything now
+  config_.limits.max_login_age_s = 0;           // and stay
   store_.EndFaults();
 }
 
@@ -442,6 +444,7 @@ SimCounts Simulation::Count() {
     c["roost refused wakes"] += f.feeds.refused_wakes;
     c["roost drained"] += f.client_stats.drained;
     c["roost kicked"] += f.client_stats.kicked;
+    c["roost aged"] += f.client_stats.aged;
     c["roost logins"] += f.client_stats.logins;
     c["roost parked"] += f.client_stats.parked;
     c["roost sessions refused"] += f.sessions.refused;

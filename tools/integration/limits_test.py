@@ -10,7 +10,7 @@ from embedded_test import EmbeddedStoreCase
 from harness.case import main
 from harness.dovecot import PASSWORD
 from harness.imap import Client
-from harness.process import DEADLINE
+from harness.process import DEADLINE, SLOWNESS
 from harness.roost import BIN
 
 TOO_MANY = b"* BYE [UNAVAILABLE] Too many connections from your address"
@@ -69,6 +69,37 @@ class LimitsTest(EmbeddedStoreCase):
         self.assertEqual(self.refused("::1", front), [b"* BYE [UNAVAILABLE] Too many connections"])
         self.reload(front, {})
         self.idle_clients(3, "127.0.0.1", front)
+
+    def test_clients_of_one_user(self):
+        front = self.roostd("users", self.stores(), {"shards": 2})
+        user = self.user()
+        self.idle_clients(2, "127.0.0.1", front)
+        clients = [self.client(user, None, front=front) for _ in range(3)]
+        clients[0].idle()
+        self.reload(front, {"max_clients_per_user": 2})  # those who are there are not counted
+        clients += [self.client(user, None, front=front) for _ in range(2)]
+        with front.client() as client:
+            client.no(f"LOGIN {user} {PASSWORD}", "LIMIT")
+            client.no(f"LOGIN {user} wrong{PASSWORD}", "AUTHENTICATIONFAILED")
+        self.assertEqual(front.figures()["refused_by_user"], 1)
+        self.assertIn(' result=not-allowed ', front.log())
+        clients.pop().close()
+        self.eventually(lambda: front.figures()["clients"] == 6, "one has left")
+        self.client(user, None, front=front)
+        self.reload(front, {})
+        self.client(user, None, front=front)
+
+    def test_age_of_a_login(self):
+        front = self.roostd("ages", self.stores(), {"limits": {"max_login_age_s": 10}, "shards": 2})
+        idle = self.idle_clients(4, "127.0.0.1", front)
+        attached = self.client(self.user(), front=front)
+        began = time.monotonic()
+        for client in idle + [attached]:
+            self.assertEqual(client.read_closed()[-1],
+                             b"* BYE [UNAVAILABLE] Logged in for too long; please connect again")
+        self.assertGreater(time.monotonic() - began, 7)
+        self.assertLess(time.monotonic() - began, 15 * SLOWNESS)
+        self.assertEqual(front.figures()["aged"], 5)
 
     def reload(self, front, limits):
         front.config_path.write_text(json.dumps({**front.config, "limits": limits}))
@@ -151,6 +182,8 @@ class BalancerTest(LimitsTest):
     test_limits_are_taken_while_running = None
     test_failed_logins_from_one_address_wait = None
     test_handshakes_in_progress = None
+    test_clients_of_one_user = None
+    test_age_of_a_login = None
 
 
 if __name__ == "__main__":
