@@ -97,6 +97,10 @@ static_assert(static_cast<size_t>(HandshakeEnd::kGivenUp) + 1 == kHandshakeEnds)
 constexpr std::array<const char*, 2> kPeers = {"client", "store"};  // by TlsSide
 static_assert(static_cast<size_t>(TlsSide::kClient) == 1);
 
+constexpr std::array<const char*, kLookupResults> kLookups = {"ok", "refused", "wait",
+                                                              "unavailable"};
+static_assert(static_cast<size_t>(LookupResult::Kind::kUnavailable) + 1 == kLookupResults);
+
 std::string CommandLabel(CommandKind kind) {
   if (kind == CommandKind::kMalformed || kind == CommandKind::kUnknown) return "other";
   std::string name(CommandName(kind));
@@ -215,6 +219,22 @@ constexpr Metric kMetrics[] = {
                          {"limit", t.refused_by_user},
                          {"unavailable", t.unavailable_logins}});
      }},
+    {"roost_lookups_total", kCounter, "result: ok, refused, wait, unavailable",
+     "Logins that a look-up service was asked about, by its answer; unavailable: no server had "
+     "one.",
+     [](const Context& c, Samples& s) {
+       const auto& results = c.total.lookups.results;
+       for (size_t i = 0; i < kLookupResults; ++i) s.Add(results[i], {{"result", kLookups[i]}});
+     }},
+    {"roost_lookups", kGauge, "state: waiting, asking", "Such questions, now.",
+     [](const Context& c, Samples& s) {
+       s.Each("state", {{"waiting", c.total.lookups.waiting}, {"asking", c.total.lookups.asking}});
+     }},
+    {"roost_lookup_seconds", kHistogram, "", "How long they took, the wait for a place included.",
+     [](const Context& c, Samples& s) { s.Add(c.total.lookups.time); }},
+    {"roost_lookup_failures_total", kCounter, "",
+     "Times that one of its servers gave no answer in time, or one that is none.",
+     [](const Context& c, Samples& s) { s.Add(c.total.lookups.failures); }},
     {"roost_limit_hits_total", kCounter,
      "limit: clients, handshakes, handshake_time, login_time, line, bad_commands, failed_logins, "
      "idle_time, log, address, user, login_delay, proxy_header",

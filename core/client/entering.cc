@@ -22,17 +22,6 @@ std::string_view WithoutStatus(std::string_view answer) {
   return blank == answer.npos ? answer : answer.substr(blank + 1);
 }
 
-// A name that a master login or a log line could be confused by.
-bool IsSaneName(std::string_view user, const StoreConfig& store) {
-  if (user.empty() || user.size() > 1000) return false;
-  for (char c : user) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
-    if (store.login == StoreConfig::Login::kProxySeparator && c == store.master_separator)
-      return false;
-  }
-  return true;
-}
-
 Address FromProxy(const ProxyEndpoint& endpoint) {
   Address address;
   address.family = endpoint.family;
@@ -43,6 +32,16 @@ Address FromProxy(const ProxyEndpoint& endpoint) {
 
 }  // namespace
 
+bool Entering::IsSaneName(std::string_view user, const StoreConfig& store) {
+  if (user.empty() || user.size() > kMostNameBytes) return false;
+  for (char c : user) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
+    if (store.login == StoreConfig::Login::kProxySeparator && c == store.master_separator)
+      return false;
+  }
+  return true;
+}
+
 Entering::Entering(Client& client)
     : Talk(client), since_ns_(client.services().loop.now_ns()), delay_(client.services().loop) {
   client.ResetFramer(static_cast<size_t>(client.services().config.limits.max_line_before_login));
@@ -51,7 +50,8 @@ Entering::Entering(Client& client)
 Entering::~Entering() { LetGo(); }
 
 bool Entering::LoggingIn() const {
-  return state_ == State::kMoving || state_ == State::kDelayed || state_ == State::kLoggingIn;
+  return state_ == State::kMoving || state_ == State::kDelayed || state_ == State::kLookingUp ||
+         state_ == State::kLoggingIn;
 }
 
 void Entering::OnEnd() {
@@ -65,6 +65,7 @@ void Entering::OnEnd() {
 // The cell is free for another client from here on: an answer to the login must find nobody.
 void Entering::LetGo() {
   delay_.Cancel();
+  lookup_.reset();
   ProxyHeaderOver();
   if (session_ == nullptr) return;
   session_->Close();
@@ -196,7 +197,7 @@ CapabilitySet Entering::MakeCapabilities(bool may_start_tls) const {
   set.Add("AUTH=PLAIN");
   set.Add("AUTH=LOGIN");
   for (std::string_view token : {"AUTH=OAUTHBEARER", "AUTH=XOAUTH2"}) {
-    if (services.shared_capabilities.Has(token)) set.Add(token);
+    if (TakesTokens() && services.shared_capabilities.Has(token)) set.Add(token);
   }
   return set;
 }
@@ -332,8 +333,9 @@ void Entering::Authenticate(const Command& command) {
   if (!parsed) return BadCommand(command.tag, "BAD AUTHENTICATE needs a mechanism");
   const bool token =
       mechanism_ == SaslMechanism::kOAuthBearer || mechanism_ == SaslMechanism::kXOAuth2;
-  const bool offered = !token || client_.services().shared_capabilities.Has(
-                                     "AUTH=" + std::string(SaslMechanismName(mechanism_)));
+  const bool offered =
+      !token || (TakesTokens() && client_.services().shared_capabilities.Has(
+                                      "AUTH=" + std::string(SaslMechanismName(mechanism_))));
   if (mechanism_ == SaslMechanism::kUnknown || !offered) {
     return client_.Answer(command.tag, "NO [CANNOT] Unsupported authentication mechanism");
   }
@@ -485,25 +487,36 @@ void Entering::CheckLogin() {
       std::min(services.config.limits.failed_login_delay_s, services.config.timeouts.login_s / 2);
   const uint64_t delay_s =
       services.addresses.DelayS(client_.cell().peer, NowSeconds(), static_cast<uint64_t>(most_s));
-  if (delay_s == 0) return OpenSession();
+  if (delay_s == 0) return ChooseStore();
   ++services.stats.delayed_logins;
   state_ = State::kDelayed;
-  delay_.SetIn(SecondsToNs(delay_s), [this] { OpenSession(); });
+  delay_.SetIn(SecondsToNs(delay_s), [this] { ChooseStore(); });
+}
+
+void Entering::ChooseStore() {
+  Services& services = client_.services();
+  verified_ = false;
+  if (services.router->service() != nullptr) return LookUp();
+  const std::optional<StoreIndex> store = services.router->Route(credentials_.user);
+  if (!store || !IsSaneName(credentials_.user, services.config.stores[*store])) {
+    return LoginRefused(kRefused, "", store ? kBadName : "no store for this user");
+  }
+  store_ = *store;
+  address_ = services.dialers[store_]->address();
+  OpenSession();
+}
+
+// The reason is the operator's business.
+void Entering::Unroutable(std::string_view store, std::string_view reason) {
+  ++client_.services().stats.unavailable_logins;
+  LoginFailed(LoginResult::kUnavailable, kUnavailable, store, reason);
 }
 
 void Entering::OpenSession() {
   state_ = State::kLoggingIn;
-  Services& services = client_.services();
-  const std::optional<StoreIndex> store = services.router->Route(credentials_.user);
-  if (!store || !IsSaneName(credentials_.user, services.config.stores[*store])) {
-    // As a wrong password would be, so that nobody learns who exists.
-    return LoginRefused("NO [AUTHENTICATIONFAILED] Authentication failed.", "",
-                        store ? "the name is not one for this store" : "no store for this user");
-  }
-  Dialer& dialer = *services.dialers[*store];
   ++addresses_tried_;
-  session_ = dialer.Open(credentials_, client_.session_client(), dialer.address(),
-                         Dialer::Urgency::kClient, *this);
+  session_ = client_.services().dialers[store_]->Open(credentials_, client_.session_client(),
+                                                      address_, Dialer::Urgency::kClient, *this);
 }
 
 // Before the answer to the login: an ALERT.
@@ -521,9 +534,9 @@ void Entering::OnSessionReady(Session& session) {
   addresses_tried_ = 0;
   ClientCell& cell = client_.cell();
   const StoreConfig& store = *session.target().config;
-  const bool shareable =
-      credentials_.ProvesName() || (store.trust_token_names && !credentials_.user.empty() &&
-                                    store.login != StoreConfig::Login::kClient);
+  const bool shareable = credentials_.ProvesName() || verified_ ||
+                         (store.trust_token_names && !credentials_.user.empty() &&
+                          store.login != StoreConfig::Login::kClient);
   CapabilitySet offered = session.state().capabilities();
   if (shareable) {
     const uint64_t hash = SipHash24(services.hash_key, credentials_.secret);
@@ -567,6 +580,8 @@ void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::stri
     dialer.NoteUnreachable(session.address());
     if (addresses_tried_ < static_cast<int>(session.target().addresses.size())) {
       client_.services().loop.Retire(std::move(session_));
+      // The dialer's choice, unless that was not asked and may be the same.
+      address_ = dialer.address() != address_ ? dialer.address() : address_ + 1;
       return OpenSession();
     }
   }
@@ -575,6 +590,10 @@ void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::stri
   if (loss == SessionLoss::kRefused) {
     const std::string& answer = session.login_answer();  // lives until the turn ends
     client_.services().loop.Retire(std::move(session_));
+    // The client has shown who it is: this is the operator's affair.
+    if (credentials_.IsProxy()) {
+      return Unroutable(store, "the store refused the master user: " + answer);
+    }
     const std::string_view reason = WithoutStatus(answer);
     if (RefusedForGood(answer)) return LoginRefused(answer, store, reason);
     return LoginFailed(LoginResult::kUnavailable, answer, store, reason);
@@ -586,9 +605,7 @@ void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::stri
                        "NO [LIMIT] Too many sessions; please try again later", store, text);
   }
   // The reason is the operator's business.
-  LoginFailed(LoginResult::kUnavailable,
-              "NO [UNAVAILABLE] The mail store cannot be reached now; please try again later",
-              store, text);
+  LoginFailed(LoginResult::kUnavailable, kUnavailable, store, text);
 }
 
 // Wrong credentials, as far as can be told.

@@ -7,12 +7,17 @@
 //                                            kLoggingIn --store's NO--> kTalking
 //   kSasl: the next line answers a challenge
 //   kDelayed: before kLoggingIn, where many logins from this address were refused
+//   kLookingUp: before kLoggingIn, where the route is looked up; kDelayed before its refusal is
+//   told
 //   kOver: logged in, or gone to the owner's shard; what is left does nothing
 //
-// The client's own credentials are always checked by the store, on a session opened for it. Nothing
-// is executed that came in clear before STARTTLS; LOGIN without TLS is refused unless the listener
-// allows it (RFC 3501, 6.2; RFC 8314). Bounds: line, literal, bad commands and failed logins, each
-// by configuration; the deadline is the cell's timer.
+// The client's own credentials are always checked by the store, on a session opened for it; or, if
+// the operator says so, by the look-up service, whose answer then says what the session is opened
+// with. What the service says of another name is believed only of a service that verifies, or where
+// the store takes that name with the client's own password. Nothing is executed that came in clear
+// before STARTTLS; LOGIN without TLS is refused unless the listener allows it (RFC 3501, 6.2; RFC
+// 8314). Bounds: line, literal, bad commands and failed logins, each by configuration; the deadline
+// is the cell's timer.
 #ifndef ROOST_CORE_CLIENT_ENTERING_H_
 #define ROOST_CORE_CLIENT_ENTERING_H_
 
@@ -46,7 +51,26 @@ class Entering final : public Talk, private SessionSink {
   bool MayInterject() const override { return state_ != State::kProxy; }
 
  private:
-  enum class State : uint8_t { kProxy, kTalking, kSasl, kMoving, kDelayed, kLoggingIn, kOver };
+  enum class State : uint8_t {
+    kProxy,
+    kTalking,
+    kSasl,
+    kMoving,
+    kDelayed,
+    kLookingUp,
+    kLoggingIn,
+    kOver,
+  };
+
+  // As a wrong password, so that nobody learns who exists.
+  static constexpr std::string_view kRefused = "NO [AUTHENTICATIONFAILED] Authentication failed.";
+  static constexpr std::string_view kUnavailable =
+      "NO [UNAVAILABLE] The mail store cannot be reached now; please try again later";
+  static constexpr std::string_view kBadName = "the name is not one for this store";
+  static constexpr size_t kMostNameBytes = 1000;
+
+  // Not one that a master login or a log line could be confused by.
+  static bool IsSaneName(std::string_view user, const StoreConfig& store);
 
   void OnSessionReady(Session& session) override;
   void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
@@ -73,6 +97,13 @@ class Entering final : public Talk, private SessionSink {
   void Proceed(Credentials credentials);
   void MoveWhenDrained();
   void CheckLogin();
+  void ChooseStore();
+  void LookUp();
+  void LookedUp(LookupResult result);
+  void TellRefusal(const std::string& text);
+  void TakeRoute(LookupResult result);
+  void Unroutable(std::string_view store, std::string_view reason);
+  bool TakesTokens() const;
   void OpenSession();
   uint64_t NowSeconds() const;
   void LoginRefused(std::string_view answer, std::string_view store, std::string_view reason);
@@ -92,7 +123,11 @@ class Entering final : public Talk, private SessionSink {
   Credentials credentials_;
   int bad_commands_ = 0;
   int failed_logins_ = 0;
-  int addresses_tried_ = 0;  // of the store, for the login under way
+  StoreIndex store_ = 0;     // for the login under way, as the next three
+  size_t address_ = 0;       // of the store
+  int addresses_tried_ = 0;  // of the store
+  bool verified_ = false;    // by the look-up service: credentials_ are what it says
+  std::unique_ptr<Lookup> lookup_;
   uint64_t since_ns_ = 0;
   uint32_t target_shard_ = 0;
   std::unique_ptr<Session> session_;

@@ -40,6 +40,7 @@ bool TakeSwitches(const Config& from, Config* to) {
   to->certificates = from.certificates;
   to->tls = from.tls;
   to->route = from.route;
+  to->lookup = from.lookup;
   for (StoreConfig& store : to->stores) {
     auto it = std::find_if(from.stores.begin(), from.stores.end(),
                            [&](const StoreConfig& s) { return s.name == store.name; });

@@ -18,6 +18,7 @@
 #include "core/client/parking_switches.h"
 #include "core/config/config.h"
 #include "core/park/feeds.h"
+#include "core/route/lookups.h"
 #include "core/route/route.h"
 #include "core/store/dialer.h"
 #include "core/store/user.h"
@@ -90,7 +91,8 @@ class Mover {
 struct Services {
   Loop& loop;
   const Config& config;
-  std::shared_ptr<const Router> router;           // for logins to come
+  std::shared_ptr<const Router> router;  // for logins to come
+  Lookups& lookups;
   HashKey hash_key;                               // of this process
   std::vector<std::unique_ptr<Dialer>>& dialers;  // by StoreIndex
   UserTable& users;

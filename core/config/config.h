@@ -14,8 +14,9 @@
 //  1. At least one listener and one store; store names are unique and the route names only these.
 //  2. Every number is within its range in schema.h, every enum is one of its values.
 //  3. A listener with TLS implies a certificate.
-//  4. A store with a proxy login has a master user and, after CheckConfigFiles, a master password.
-//  5. File names are absolute, or relative to the directory of the configuration file and then
+//  4. A route that is looked up has a server to ask.
+//  5. A store with a proxy login has a master user and, after CheckConfigFiles, a master password.
+//  6. File names are absolute, or relative to the directory of the configuration file and then
 //     joined with it.
 
 #ifndef ROOST_CORE_CONFIG_CONFIG_H_
@@ -108,12 +109,27 @@ struct StoreConfig {
 };
 
 struct RouteConfig {
-  enum class Kind : uint8_t { kStatic, kMap, kHash };
+  enum class Kind : uint8_t { kStatic, kMap, kHash, kHttp };
   Kind kind = Kind::kStatic;
   std::string store;                // static. Empty: the only store
   std::vector<std::string> stores;  // hash. Empty: all stores
   std::string map_file;             // map; format in core/route/route.h
   std::string default_store;        // map: users it does not name. Empty: they are refused
+};
+
+inline constexpr size_t kMostLookupServers = 8;
+
+// The service that is asked where the route is kHttp; see proto/net/auth_http.h.
+struct LookupConfig {
+  std::vector<HostPort> servers;  // the first that answers is asked
+  std::string path = "/";
+  std::string header_file;    // lines sent along: "X-Auth-Key: ..."
+  bool verifies = false;      // its OK opens the mailbox; else the store checks the login as well
+  bool send_password = true;  // as nginx does
+  int timeout_s = 5;          // of one server: connection and answer
+  int max_in_progress = 32;   // in each shard
+  int queue_s = 10;           // longest wait for a place
+  int queue_max = 10'000;     // waiting at once, in each shard
 };
 
 struct TimeoutsConfig {
@@ -186,6 +202,7 @@ struct Config {
   TlsConfig tls;
   std::vector<StoreConfig> stores;
   RouteConfig route;
+  LookupConfig lookup;
 
   int shards = 0;  // 0: one per core
   DescriptorMode descriptors = DescriptorMode::kAuto;

@@ -377,6 +377,28 @@ TEST(ConfigRelations, TheRouteNamesStoresThatExist) {
   EXPECT_EQ(ErrorsAfterSmallest("route: {kind: map, map_file: x, default_store: main}\n"), "");
 }
 
+TEST(ConfigRelations, ARouteThatIsLookedUpHasAServiceToAsk) {
+  const std::string http = "route: {kind: http}\n";
+  EXPECT_EQ(ErrorsAfterSmallest(http),
+            "f: lookup.servers: is missing; kind: http needs a service to ask\n");
+  EXPECT_EQ(ErrorsAfterSmallest(http + "lookup: {servers: localhost:80}\n"), "");
+  EXPECT_EQ(ErrorsAfterSmallest("lookup: {servers: localhost:80}\n"),
+            "f:10: lookup.servers: has an effect with kind: http only; remove it\n");
+  const auto errors = [&](const std::string& more) {
+    return ErrorsAfterSmallest(http + "lookup: {servers: localhost:80, " + more + "}\n");
+  };
+  EXPECT_EQ(errors("path: '/a%20b?c'"), "");
+  for (const char* path : {"path: ''", "path: a", "path: '/a b'", "path: \"/a\\n\""}) {
+    EXPECT_NE(errors(path), "") << path;
+  }
+  EXPECT_EQ(errors("send_password: false"), "");
+  EXPECT_NE(errors("send_password: false, verifies: true").find("lookup.send_password"),
+            std::string::npos);
+  std::string many = "a:1";
+  for (size_t i = 0; i < kMostLookupServers; ++i) many += ", a:1";
+  EXPECT_NE(ErrorsAfterSmallest(http + "lookup: {servers: [" + many + "]}\n"), "");
+}
+
 TEST(ConfigRelations, SeveralStoresNeedARoute) {
   EXPECT_EQ(ErrorsAfterSmallest("  - name: other\n    addresses: [127.0.0.1:144]\n"),
             "f: route.store: is missing; name the store, there are several\n");

@@ -115,6 +115,8 @@ void CheckConfigFiles(LoadedConfig* loaded) {
     ReadMasterPassword(loaded, &config.stores[i], i);
   }
   CheckReadable(loaded, "route.map_file", config.route.map_file, "map of users");
+  CheckReadable(loaded, "lookup.header_file", config.lookup.header_file, "header lines");
+  CheckKey(loaded, "lookup.header_file", config.lookup.header_file);
   CheckCreatable(loaded, "log.file", config.log.file);
   CheckCreatable(loaded, "control_socket", config.control_socket);
   CheckUser(loaded);

@@ -175,6 +175,35 @@ void CheckRoute(LoadedConfig* loaded) {
   }
 }
 
+void CheckLookup(LoadedConfig* loaded) {
+  const LookupConfig& lookup = loaded->config.lookup;
+  const bool wanted = loaded->config.route.kind == RouteConfig::Kind::kHttp;
+  if (!wanted) RefuseUnlessEmpty(loaded, "lookup.servers", lookup.servers.empty(), "http");
+  if (!wanted) RefuseUnlessEmpty(loaded, "lookup.header_file", lookup.header_file.empty(), "http");
+  if (wanted && lookup.servers.empty()) {
+    AddError(loaded, "lookup.servers", "is missing", "kind: http needs a service to ask");
+  }
+  if (lookup.servers.size() > kMostLookupServers) {
+    AddError(loaded, "lookup.servers", "has too many entries",
+             "at most " + std::to_string(kMostLookupServers) + "; a login cannot wait for more");
+  }
+  const bool visible = std::all_of(lookup.path.begin(), lookup.path.end(),
+                                   [](char c) { return c > ' ' && c <= '~'; });
+  if (!lookup.path.starts_with('/') || !visible) {
+    AddError(loaded, "lookup.path", "is not the path of a URL",
+             "begin it with '/', and write blanks and what is not ASCII as %20");
+  }
+  if (lookup.verifies && !lookup.send_password) {
+    AddError(loaded, "lookup.send_password", "is needed by a service that verifies",
+             "remove it, or verifies: true");
+  }
+  if (lookup.send_password &&
+      !std::all_of(lookup.servers.begin(), lookup.servers.end(), IsLoopback)) {
+    AddWarning(loaded, "lookup.servers", "passwords go to the service in clear",
+               "set send_password: false unless that network is trusted");
+  }
+}
+
 // An IMAP atom without the characters that end a response code (RFC 3501, section 9).
 bool IsCapability(const std::string& text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
@@ -239,6 +268,7 @@ void CheckRelations(LoadedConfig* loaded) {
   CheckAdmin(loaded);
   CheckStores(loaded);
   CheckRoute(loaded);
+  CheckLookup(loaded);
   CheckPreLogin(loaded);
   CheckNumbers(loaded);
   CheckTickets(loaded);
@@ -252,6 +282,7 @@ std::string RouteProblem(const Config& config) {
   LoadedConfig whole;
   whole.config = config;
   config_detail::CheckRoute(&whole);
+  config_detail::CheckLookup(&whole);
   if (whole.ok()) return {};
   const ConfigError& first = whole.errors.front();
   return first.key + ": " + first.problem + "; " + first.advice;

@@ -22,7 +22,7 @@ void AddWarning(LoadedConfig* loaded, const std::string& key, std::string proble
 // "stores[2].tls"
 std::string KeyOf(std::string_view list, size_t index, std::string_view key);
 
-// What concerns several keys together (invariants 1, 3 and 4 of Config).
+// What concerns several keys together (invariants 1 and 3 to 5 of Config).
 void CheckRelations(LoadedConfig* loaded);
 
 // Puts errors and warnings in the order of their lines.

@@ -148,8 +148,11 @@ void Visit(V& v, StoreConfig& c) {
 
 template <class V>
 void Visit(V& v, RouteConfig& c) {
-  v.Field("kind", c.kind,
-          {.why = "One store for all, a file of users and domains, or a hash over stores."});
+  v.Field(
+      "kind", c.kind,
+      {.why =
+           "One store for all, a file of users and domains, a hash over stores, or what a service "
+           "answers (see `lookup`)."});
   v.Field("store", c.store, {.why = "With `static`. Empty: the only store."});
   v.Field("stores", c.stores, {.why = "With `hash`. Empty: all stores."});
   v.Field("map_file", c.map_file,
@@ -158,6 +161,39 @@ void Visit(V& v, RouteConfig& c) {
            .form = Form::kPath});
   v.Field("default_store", c.default_store,
           {.why = "With `map`: for users it does not name. Empty: their login is refused."});
+}
+
+template <class V>
+void Visit(V& v, LookupConfig& c) {
+  v.Field("servers", c.servers,
+          {.why = "Addresses that speak HTTP, resolved at start-up and on reload. The first is "
+                  "asked; while it fails, the next."});
+  v.Field("path", c.path, {.why = "What is asked for: the URL behind the host."});
+  v.Field("header_file", c.header_file,
+          {.why = "Lines of `Name: value` that are sent along, such as a key that the service "
+                  "wants to see.",
+           .form = Form::kPath});
+  v.Field("verifies", c.verifies,
+          {.why = "The service's OK is enough: a session is opened with the password that it "
+                  "answers, else by the store's master user, else with the client's password. "
+                  "Without, the store checks the client's own password as with any route, and the "
+                  "service may give no other."});
+  v.Field("send_password", c.send_password,
+          {.why = "Whether the service is told the client's password; one that `verifies` is."});
+  v.Field("timeout_s", c.timeout_s,
+          {.why = "Connection and answer of one server; past it the next is asked.",
+           .minimum = 1,
+           .maximum = 60});
+  v.Field("max_in_progress", c.max_in_progress,
+          {.why = "Questions at once in each shard, each on a connection of its own; more wait.",
+           .minimum = 1,
+           .maximum = 10'000});
+  v.Field("queue_s", c.queue_s,
+          {.why = "Whoever waited so long for a place is refused.", .minimum = 1, .maximum = 600});
+  v.Field("queue_max", c.queue_max,
+          {.why = "Waiting at once in each shard; more are refused.",
+           .minimum = 1,
+           .maximum = 10'000'000});
 }
 
 template <class V>
@@ -372,6 +408,9 @@ void Visit(V& v, Config& c) {
   v.List("stores", c.stores, "The IMAP servers behind.", true);
   v.Section("route", c.route,
             "Which user belongs to which store. Can be changed while running, for logins to come.");
+  v.Section("lookup", c.lookup,
+            "With `kind: http`: a service that is asked at each login, in the protocol of nginx's "
+            "`auth_http`. Can be changed while running.");
   v.Field("shards", c.shards,
           {.why = "Threads; 0: one per core.", .minimum = 1, .maximum = 1024, .zero_too = true});
   v.Field("descriptors", c.descriptors,

@@ -45,6 +45,7 @@ constexpr EnumName kRouteKind[] = {
     Name(RouteConfig::Kind::kStatic, "static"),
     Name(RouteConfig::Kind::kMap, "map"),
     Name(RouteConfig::Kind::kHash, "hash"),
+    Name(RouteConfig::Kind::kHttp, "http"),
 };
 constexpr EnumName kDescriptors[] = {
     Name(DescriptorMode::kAuto, "auto"),

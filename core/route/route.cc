@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "core/route/lookup_service.h"
 #include "proto/check.h"
 
 namespace roost {
@@ -31,6 +32,17 @@ class StaticRouter : public Router {
 
  private:
   const StoreIndex store_;
+};
+
+class LookupRouter : public Router {
+ public:
+  explicit LookupRouter(std::unique_ptr<const LookupService> service)
+      : service_(std::move(service)) {}
+  std::optional<StoreIndex> Route(std::string_view) const override { return std::nullopt; }
+  const LookupService* service() const override { return service_.get(); }
+
+ private:
+  const std::unique_ptr<const LookupService> service_;
 };
 
 class HashRouter : public Router {
@@ -297,6 +309,11 @@ std::unique_ptr<const Router> Router::BuildFromText(const Config& config, std::s
       return BuildHash(config);
     case RouteConfig::Kind::kMap:
       return MapReader(config, errors).Read(map);
+    case RouteConfig::Kind::kHttp: {
+      auto service = MakeLookupService(config, errors);
+      if (service == nullptr) return nullptr;
+      return std::make_unique<LookupRouter>(std::move(service));
+    }
   }
   return nullptr;
 }

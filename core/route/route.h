@@ -3,10 +3,10 @@
 // What it is not: it checks no password and knows no session. Its place is between the login name
 // becoming known and the first connection to a store.
 //
-// Three kinds: *static* (one store for all), *map* (a file of users and domains), *hash* (a
+// Four kinds: *static* (one store for all), *map* (a file of users and domains), *hash* (a
 // rendezvous hash over stores with weights: a user's store is the one with the highest score, so a
 // store that is added takes its share evenly from the others and moves nobody else, and a store
-// that is removed gives up only its own users).
+// that is removed gives up only its own users), *http* (a service is asked: lookups.h does that).
 //
 // The map file, one entry per line:
 //     # comment, also behind an entry
@@ -37,13 +37,15 @@ namespace roost {
 
 using StoreIndex = uint32_t;  // position in Config::stores
 
+struct LookupService;
+
 class Router {
  public:
-  // Reads the map file where there is one. Fills `errors` ("users.map:3: ...") and returns null if
-  // anything is wrong. The Config need not outlive the Router.
+  // Reads the map file where there is one, resolves look-up servers. Fills `errors` ("users.map:3:
+  // ...") and returns null if anything is wrong. The Config need not outlive the Router.
   static std::unique_ptr<const Router> Build(const Config& config,
                                              std::vector<ConfigError>* errors);
-  // The same with the map's text at hand: pure.
+  // The same with the map's text at hand: pure, unless the route is looked up.
   static std::unique_ptr<const Router> BuildFromText(const Config& config, std::string_view map,
                                                      std::vector<ConfigError>* errors);
   virtual ~Router() = default;
@@ -51,6 +53,8 @@ class Router {
   // The user's store, or nothing: the user is unknown here and the login must be refused as a wrong
   // password would be, so that nobody learns who exists.
   virtual std::optional<StoreIndex> Route(std::string_view user) const = 0;
+  // Who is to be asked instead: null unless the route is looked up. Route knows nobody then.
+  virtual const LookupService* service() const { return nullptr; }
 };
 
 // The score of a store for a user: the highest wins. The same on every machine and in every

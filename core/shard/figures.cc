@@ -105,6 +105,7 @@ ShardFigures& ShardFigures::operator+=(const ShardFigures& other) {
   for (size_t i = 0; i < from.stores.size(); ++i) stores[i] += from.stores[i];
   AddAll(from.feeds.events, &feeds.events);
   feeds.wakes += from.feeds.wakes;
+  lookups += from.lookups;
   client_stats.fan_out += from.client_stats.fan_out;
   AddAll(from.client_stats.woken_by, &client_stats.woken_by);
   AddAll(from.client_stats.limits, &client_stats.limits);

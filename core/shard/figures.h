@@ -39,6 +39,7 @@ struct ShardFigures {
   std::vector<DialerStats> stores;  // the same, by StoreIndex
   FeedStats feeds;
   ClientStats client_stats;
+  LookupStats lookups;
   StreamStats streams;
   IoStats io;
   MemoryFigures memory;  // feeds, sessions, views and logs by a walk

@@ -22,12 +22,14 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io, const Config* own)
       config_(own != nullptr ? *own : *common.config),
       loop_(io, *this),
       dialers_(MakeDialers(loop_, common)),
+      lookups_(loop_),
       users_(loop_),
       clients_(loop_, config_),
       feeds_(loop_, config_, clients_),
       services_{loop_,
                 config_,
                 common.router,
+                lookups_,
                 common.hash_key,
                 dialers_,
                 users_,
@@ -78,6 +80,11 @@ Shard::~Shard() {
 void Shard::SetSwitches(std::shared_ptr<const ParkingSwitches> switches) {
   services_.switches = std::move(switches);
   feeds_.auditor().SetPeriod(services_.switches->audit_s());
+}
+
+void Shard::SetRouter(std::shared_ptr<const Router> router) {
+  services_.router = std::move(router);
+  services_.capability_texts = {};  // what is offered may depend on who verifies
 }
 
 void Shard::Start(const std::vector<ListenerDescriptor>& listeners) {
@@ -264,6 +271,7 @@ void Shard::AddSums(ShardFigures* figures) const {
   f.feeds = feeds_.stats();
   f.feeds.feeds = feeds_.all().size();
   f.client_stats = stats_;
+  f.lookups = lookups_.stats();
   f.streams = loop_.streams().stats();
   f.io = loop_.io().stats();
   f.memory.cells = clients_.cell_stats().mapped_bytes;

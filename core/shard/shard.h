@@ -66,7 +66,7 @@ class Shard final : private IoHandler, private Mover {
   void SetTls(std::shared_ptr<const TlsServerContext> tls) { services_.tls = std::move(tls); }
   // For logins to come. Whoever sets it keeps the one before until no shard has it: it may be
   // large.
-  void SetRouter(std::shared_ptr<const Router> router) { services_.router = std::move(router); }
+  void SetRouter(std::shared_ptr<const Router> router);
   // Stops to accept and tells clients BYE by and by, each between two commands if it can be waited
   // for. A later plan takes the place of an earlier one.
   void Drain(const DrainPlan& plan);
@@ -118,6 +118,7 @@ class Shard final : private IoHandler, private Mover {
   const Config& config_;
   Loop loop_;
   std::vector<std::unique_ptr<Dialer>> dialers_;  // by StoreIndex
+  Lookups lookups_;
   UserTable users_;
   Clients clients_;
   Feeds feeds_;

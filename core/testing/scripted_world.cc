@@ -83,6 +83,13 @@ ScriptedWorld::ScriptedWorld(std::string_view capabilities)
   Pass(0.1);  // the store has been asked what it can do
 }
 
+void ScriptedWorld::TakeRoute() {
+  std::vector<ConfigError> errors;
+  router_ = Router::Build(config_, &errors);
+  for (const ConfigError& error : errors) ADD_FAILURE() << error.ToString();
+  shard_->SetRouter(router_);
+}
+
 ScriptedWorld::~ScriptedWorld() { shard_.reset(); }
 
 bool ScriptedWorld::Await(const std::function<bool()>& done, double seconds) {

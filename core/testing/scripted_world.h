@@ -133,6 +133,10 @@ class ScriptedWorld {
   ShardFigures figures() { return shard_->Figures(); }
   Shard& shard() { return *shard_; }
   Config& config() { return config_; }
+  // The route of config() counts from now on.
+  void TakeRoute();
+  SimNetwork& network() { return network_; }
+  SimRunner& runner() { return runner_; }
   // The switches of config() count from now on.
   void TakeSwitches() { shard_->SetSwitches(std::make_shared<ParkingSwitches>(config_)); }
 
