@@ -321,13 +321,14 @@ void Lookups::Avoid(const Address& address) {
 
 void Lookups::Failed(Lookup& lookup, const LookupServer& server, const std::string& problem) {
   lookup.connection_ = nullptr;
-  lookup.problem_ = server.host + ": " + problem;
+  if (!lookup.problems_.empty()) lookup.problems_ += "; ";
+  lookup.problems_ += server.host + ": " + problem;
   ++stats_.failures;
   Avoid(server.address);
   Log(LogLevel::kWarning, "lookup_failed", {{"server", server.host}, {"reason", problem}});
   const uint32_t all = static_cast<uint32_t>((uint64_t{1} << lookup.service().servers.size()) - 1);
   if (lookup.tried_ != all) return Start(lookup);
-  Finish(lookup, Unavailable(lookup.problem_));
+  Finish(lookup, Unavailable(lookup.problems_));
 }
 
 void Lookups::Stale(Lookup& lookup) {

@@ -160,7 +160,7 @@ class Lookup {
   uint64_t since_ns_;
   uint32_t tried_ = 0;                         // bit i: the service's server i
   size_t server_ = 0;                          // that is asked
-  std::string problem_;                        // of the last server
+  std::string problems_;                       // of the servers tried
   Alarm deadline_;                             // of the wait
   Lookups::Queue::iterator place_;             // kWaiting
   Lookups::Connection* connection_ = nullptr;  // kAsking

@@ -242,6 +242,14 @@ TEST_F(LookupsTest, SayWhyWhereNobodyCanBeReached) {
   EXPECT_EQ(lookups_.stats().connections, 2u);
 }
 
+TEST_F(LookupsTest, SayOfEachServerWhyItHadNoAnswer) {
+  UseBoth();
+  first_.Answer("garbage\r\n");
+  second_.Answer("HTTP/1.1 200 OK\r\n\r\n");
+  EXPECT_EQ(Result().text,
+            "127.0.0.3:80: it did not answer in HTTP; 127.0.0.4:80: there is no Auth-Status");
+}
+
 TEST_F(LookupsTest, AskSoManyAtOnceAndTheOthersInTheOrderInWhichTheyCame) {
   config_.lookup.max_in_progress = 2;
   for (const char* user : {"a", "b", "c", "d"}) Ask(user);
