@@ -11,6 +11,8 @@
 namespace roost {
 namespace {
 
+constexpr std::string_view kLineEnds("\r\n\0", 3);
+
 // As a look-up service is told. A suite of TLS 1.2 has another name with each sort of certificate.
 void TellTls(TlsSuite suite, LookupQuestion* question) {
   if (suite == TlsSuite::kNone) return;
@@ -55,9 +57,13 @@ bool Entering::TakesTokens() const {
 
 void Entering::LookUp() {
   Services& services = client_.services();
-  // No store would take it; or routes have changed since it was offered.
+  // No store would take it, and what the service says back must not end where a client wants.
   const bool token = credentials_.kind == Credentials::Kind::kToken;
-  if (credentials_.user.size() > kMostNameBytes) return LoginRefused(kRefused, "", kBadName);
+  if (!IsSaneName(credentials_.user, {})) return LoginRefused(kRefused, "", kBadName);
+  if (!token && credentials_.secret.find_first_of(kLineEnds) != std::string::npos) {
+    return LoginRefused(kRefused, "", "a password with a line end is not looked up");
+  }
+  // Routes have changed since it was offered.
   if (token && !TakesTokens()) {
     return LoginRefused(kRefused, "", "tokens cannot be shown to the look-up service");
   }

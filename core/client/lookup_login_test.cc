@@ -175,6 +175,21 @@ TEST_F(LookupLoginTest, RefusesANameThatNoMasterLoginMayCarry) {
   EXPECT_EQ(world_.sessions_seen(), 0u);
 }
 
+// What a service repeats in its answer must not become lines of it.
+TEST_F(LookupLoginTest, AsksNothingThatHasALineEnd) {
+  const size_t client = world_.Connect();
+  for (const char* message : {"a\r\nb", "a\x01"}) {
+    const std::string plain = std::string(1, 0) + message + std::string(1, 0) + "secret";
+    world_.Say(client, "a AUTHENTICATE PLAIN " + Base64Encode(plain));
+    world_.HearsBeginning(client, "a NO [AUTHENTICATIONFAILED]");
+  }
+  const size_t other = world_.Connect();
+  const std::string plain = std::string("\0ann\0se\r\nAuth-Status: OK", 24);
+  world_.Say(other, "a AUTHENTICATE PLAIN " + Base64Encode(plain));
+  world_.HearsBeginning(other, "a NO [AUTHENTICATIONFAILED]");
+  EXPECT_EQ(service_.requests().size(), 0u);
+}
+
 TEST_F(LookupLoginTest, OpensTheMailboxByTheServicesWordWhereThatVerifies) {
   Verifies();
   ByProxy();
@@ -306,9 +321,12 @@ TEST_F(LookupTokenTest, CannotBeOfAnotherName) {
 }
 
 TEST_F(LookupTokenTest, IsNotOfferedWhereTheServiceVerifies) {
+  const size_t client = world_.Connect();
+  world_.Say(client, "b CAPABILITY");
+  EXPECT_NE(world_.Hear(client).find("AUTH=XOAUTH2"), std::string::npos);
+  world_.HearUntil(client, "b");
   world_.config().lookup.verifies = true;
   world_.TakeRoute();
-  const size_t client = world_.Connect();
   world_.Say(client, "c CAPABILITY");
   const std::string capabilities = world_.Hear(client);
   EXPECT_NE(capabilities.find("AUTH=PLAIN"), capabilities.npos);

@@ -141,7 +141,7 @@ TEST_F(LookupsTest, UseANewConnectionWhereTheEndOfAnAnswerIsNotKnown) {
                            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n",
                            "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n"}) {
     const size_t before = first_.connections();
-    first_.Answer(std::string(head) + "Auth-Status: no\r\n\r\nsome");
+    first_.Answer(std::string(head) + "Auth-Status: no\r\n\r\n");
     EXPECT_EQ(Result().kind, Kind::kRefused);
     EXPECT_EQ(Result().kind, Kind::kRefused);
     EXPECT_EQ(first_.connections(), before + 2) << head;
@@ -164,6 +164,23 @@ TEST_F(LookupsTest, AskAgainWhereAKeptConnectionIsClosedUnderTheQuestion) {
   EXPECT_EQ(lookups_.stats().failures, 0u);
 }
 
+// Or the rest of one answer would be taken for that about somebody else.
+TEST_F(LookupsTest, LeaveAConnectionOnWhichMoreComesThanWasAskedFor) {
+  const std::string no = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nAuth-Status: no\r\n\r\n";
+  const std::string wait = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nAuth-Status: WAIT\r\n\r\n";
+  first_.Answer(no + wait);
+  EXPECT_EQ(Result().kind, Kind::kRefused);
+  EXPECT_EQ(Result().kind, Kind::kRefused);
+  EXPECT_EQ(first_.connections(), 2u);
+  first_.Answer(no);
+  EXPECT_EQ(Result().kind, Kind::kRefused);
+  first_.Say(2, wait);
+  Pass(0.1);
+  EXPECT_EQ(first_.open(), 0u);
+  EXPECT_EQ(Result().kind, Kind::kRefused);
+  EXPECT_EQ(first_.connections(), 4u);
+}
+
 TEST_F(LookupsTest, ReadOneThatComesInPieces) {
   const size_t number = Ask();
   EXPECT_TRUE(runner_.RunUntil([&] { return first_.requests().size() == 1; }));
@@ -181,10 +198,11 @@ TEST_F(LookupsTest, ReadOneThatComesInPieces) {
 TEST_F(LookupsTest, GoToTheNextServerWhereOneHasNoAnswer) {
   UseBoth();
   second_.AnswerFields(kGood);
+  const std::string good = kGood[0] + "\r\n" + kGood[1] + "\r\n" + kGood[2] + "\r\n\r\n";
   const std::vector<std::string> bad = {
       "SSH-2.0\r\n",
       "HTTP/1.1 200 OK\r\n\r\n",
-      "HTTP/1.1 503 Down\r\nAuth-Status: OK\r\n\r\n",
+      "HTTP/1.1 503 Down\r\n" + good,
       "HTTP/1.1 101 Switching\r\n\r\n",
       "HTTP/1.1 200 OK\r\nX: " + std::string(9000, 'x'),
       "HTTP/1.1 200 OK\r\nAuth-Status: OK\r\nAuth-Status: OK\r\n\r\n"};
