@@ -28,9 +28,9 @@ void TellTls(TlsSuite suite, LookupQuestion* question) {
 bool FindStore(const std::vector<std::unique_ptr<Dialer>>& dialers, const Address& wanted,
                StoreIndex* store, size_t* address) {
   for (const auto& dialer : dialers) {
-    const std::vector<Address>& all = dialer->target().addresses;
+    const std::vector<StoreAddress>& all = dialer->target().addresses;
     for (size_t i = 0; i < all.size(); ++i) {
-      if (Unmapped(all[i]) != wanted) continue;
+      if (Unmapped(all[i].address) != wanted) continue;
       *store = dialer->target().index;
       *address = i;
       return true;

@@ -79,7 +79,8 @@ struct StoreConfig {
   };
 
   std::string name;
-  std::vector<HostPort> addresses;  // several: the same store, each name resolved at start-up
+  std::vector<HostPort> addresses;  // several: the same store
+  int resolve_s = 30;               // so often names are resolved again; 0: at start-up only
   Tls tls = Tls::kNone;
   std::string ca_file;  // PEM; only these authorities are trusted. Empty: the system's
   bool verify = true;   // certificate and name

@@ -69,8 +69,13 @@ template <class V>
 void Visit(V& v, StoreConfig& c) {
   v.Field("name", c.name, {.why = "By which the route and the log call it.", .required = true});
   v.Field("addresses", c.addresses,
-          {.why = "Literals or names, resolved at start-up. Several are the same store.",
-           .required = true});
+          {.why = "Literals or names. Several are the same store.", .required = true});
+  v.Field("resolve_s", c.resolve_s,
+          {.why = "So often names are resolved again; new sessions go where they lead then. 0: at "
+                  "start-up only.",
+           .minimum = 1,
+           .maximum = kDay,
+           .zero_too = true});
   v.Field("tls", c.tls, {.why = "Between Roost and the store."});
   v.Field("ca_file", c.ca_file,
           {.why = "PEM; only these authorities may have signed the store's certificate. Empty: the "

@@ -117,20 +117,14 @@ std::shared_ptr<const TlsServerContext> Server::MakeTls(const Config& config,
 }
 
 bool Server::ResolveStores(std::string* error) {
+  resolver_ = std::make_unique<StoreResolver>(config_.stores, ResolveHostPort);
+  if (!resolver_->Start(NowNs(), error)) return false;
   for (size_t i = 0; i < config_.stores.size(); ++i) {
     const StoreConfig& store = config_.stores[i];
     StoreTarget target;
     target.index = static_cast<StoreIndex>(i);
     target.config = &store;
-    for (const HostPort& address : store.addresses) {
-      std::vector<Address> found;
-      std::string problem;
-      if (!ResolveHostPort(address, &found, &problem)) {
-        *error = "store " + store.name + ": " + address.ToString() + ": " + problem;
-        return false;
-      }
-      target.addresses.insert(target.addresses.end(), found.begin(), found.end());
-    }
+    target.addresses = resolver_->addresses()[i];
     if (store.tls != StoreConfig::Tls::kNone) {
       TlsClientOptions options;
       options.verify = store.verify;
@@ -226,6 +220,7 @@ void Server::TakeOrders(uint32_t index, Shard& shard) {
   if (switches_ != nullptr) shard.SetSwitches(switches_);
   if (tls_ != nullptr) shard.SetTls(tls_);
   shard.SetRouter(router_);
+  if (store_addresses_ != nullptr) shard.SetStoreAddresses(*store_addresses_);
   shard_configs_[index]->limits = wanted_.limits;
   if (plan_) shard.Drain(*plan_);
 }
@@ -353,7 +348,16 @@ void Server::Tend() {
   std::lock_guard renewing(renewing_);
   const bool keys = TendTicketKeys();
   const bool routes = TendRoutes();
-  if (keys || routes) Order();
+  const bool addresses = TendResolver();
+  if (keys || routes || addresses) Order();
+}
+
+// True: there are others now.
+bool Server::TendResolver() {
+  if (!resolver_->Tend(NowNs())) return false;
+  std::lock_guard lock(mutex_);
+  store_addresses_ = std::make_shared<StoreResolver::Addresses>(resolver_->addresses());
+  return true;
 }
 
 // True: there are others now.

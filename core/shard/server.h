@@ -105,6 +105,7 @@ class Server {
   void TakeOrders(uint32_t index, Shard& shard);
   Reloaded TakeConfig(const Config& config, std::string* error);
   bool TendTicketKeys();
+  bool TendResolver();
   bool TendRoutes();
   void BeginEnd();
 
@@ -126,9 +127,11 @@ class Server {
   std::atomic<uint32_t> serving_{0};                    // shards
   std::mutex renewing_;  // whoever changes the switches, TLS or routes; taken before mutex_
   Routes routes_;        // under renewing_
-  std::mutex mutex_;     // what follows; never held for long, as shards take it
-  Config wanted_;        // config_ with the switches as they are now
+  std::unique_ptr<StoreResolver> resolver_;  // under renewing_
+  std::mutex mutex_;                         // what follows; never held for long, as shards take it
+  Config wanted_;                            // config_ with the switches as they are now
   std::shared_ptr<const ParkingSwitches> switches_;
+  std::shared_ptr<const StoreResolver::Addresses> store_addresses_;  // null: as at start-up
   std::shared_ptr<const Router> router_;
   std::shared_ptr<const TlsServerContext> tls_;         // null: no listener has TLS
   uint64_t tickets_since_ns_ = 0;                       // their keys were set or looked at

@@ -87,6 +87,10 @@ void Shard::SetRouter(std::shared_ptr<const Router> router) {
   services_.capability_texts = {};  // what is offered may depend on who verifies
 }
 
+void Shard::SetStoreAddresses(const StoreResolver::Addresses& addresses) {
+  for (auto& dialer : dialers_) dialer->Follow(addresses.at(dialer->target().index));
+}
+
 void Shard::Start(const std::vector<ListenerDescriptor>& listeners) {
   listeners_ = listeners;
   for (const ListenerDescriptor& l : listeners_) services_.listener_addresses.push_back(l.bound);

@@ -28,6 +28,7 @@
 #include "core/shard/drain.h"
 #include "core/shard/figures.h"
 #include "core/shard/moves.h"
+#include "core/store/store_resolver.h"
 
 namespace roost {
 
@@ -62,6 +63,8 @@ class Shard final : private IoHandler, private Mover {
   uint32_t clients() const { return clients_.size(); }
   uint64_t now_ns() const { return loop_.now_ns(); }
   void SetSwitches(std::shared_ptr<const ParkingSwitches> switches);
+  // Where sessions to come find their stores.
+  void SetStoreAddresses(const StoreResolver::Addresses& addresses);
   // For handshakes to come.
   void SetTls(std::shared_ptr<const TlsServerContext> tls) { services_.tls = std::move(tls); }
   // For logins to come. Whoever sets it keeps the one before until no shard has it: it may be

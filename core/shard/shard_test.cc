@@ -92,6 +92,18 @@ TEST(Shard, LetsClientsOfOneUserWatchOnceAndNobodyElseWithThem) {
   for (const size_t other : others) world.HearsNothing(other, 0.1);
 }
 
+TEST(Shard, FindsAStoreWhereItsNameLeadsNowAndKeepsTheSessionsItHas) {
+  ScriptedWorld world;
+  const size_t asleep = world.LogInAndPark(kUids);
+  world.MoveStore();
+  world.LogIn("bob");
+  EXPECT_EQ(world.sessions_open(), 2u);
+  world.Tell(0, "* 1 EXPUNGE");
+  EXPECT_EQ(world.Hear(asleep), "* 1 EXPUNGE");
+  world.LogIn("ann");  // who had been at the other address
+  EXPECT_EQ(world.sessions_open(), 3u);
+}
+
 TEST(Shard, SaysGoodbyeToEverybodyWhenItStops) {
   ScriptedWorld world;
   const size_t asleep = world.LogIn();

@@ -72,7 +72,7 @@ void Simulation::MakeShards() {
   common_.router = router_;
   StoreTarget target;
   target.config = &config_.stores[0];
-  target.addresses = {store_address_};
+  target.addresses = {{store_address_, ""}};
   common_.targets = {target};
   common_.hash_key = {scenario_.seed, scenario_.seed + 1};
   common_.shards = scenario_.shards;

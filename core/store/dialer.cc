@@ -39,8 +39,14 @@ void SessionPlace::NoteLoss(SessionLoss loss) {
   if (!dialer_life_.expired()) ++dialer_.lost_[static_cast<size_t>(loss)];
 }
 
-Dialer::Dialer(Loop& loop, const StoreTarget& target, uint32_t shards)
-    : loop_(loop), target_(target), shards_(shards), expiry_(loop) {}
+Dialer::Dialer(Loop& loop, StoreTarget target, uint32_t shards)
+    : loop_(loop), target_(std::move(target)), shards_(shards), expiry_(loop) {}
+
+void Dialer::Follow(const std::vector<StoreAddress>& addresses) {
+  if (addresses.empty()) return;
+  roost::Follow(&target_.addresses, addresses);
+  address_ %= target_.addresses.size();
+}
 
 CapabilitySet Dialer::Shared(const CapabilitySet& set) {
   for (const CapabilitySet& known : offered_) {

@@ -53,7 +53,7 @@ class Dialer {
   enum class Urgency : uint8_t { kClient, kRecovery, kSpare };
 
   // `shards`: the store's bounds are shared evenly by so many dialers.
-  Dialer(Loop& loop, const StoreTarget& target, uint32_t shards = 1);
+  Dialer(Loop& loop, StoreTarget target, uint32_t shards = 1);
 
   // The session starts now or when its turn comes; `sink` hears how it went.
   std::unique_ptr<Session> Open(const Credentials& credentials, const SessionClient& client,
@@ -65,6 +65,8 @@ class Dialer {
   void set_reclaim(Reclaim reclaim) { reclaim_ = std::move(reclaim); }
 
   const StoreTarget& target() const { return target_; }
+  // For sessions to come; those open, and what their users know of an address, stay as they are.
+  void Follow(const std::vector<StoreAddress>& addresses);
   // Which of the store's addresses new users go to: the first that was not found unreachable last.
   size_t address() const { return address_; }
   void NoteUnreachable(size_t address) {
@@ -135,7 +137,7 @@ class Dialer {
   void Later();
 
   Loop& loop_;
-  const StoreTarget& target_;
+  StoreTarget target_;
   const uint32_t shards_;
   uint64_t client_logins_ = 0, recovery_logins_ = 0, spare_logins_ = 0;
   uint64_t open_ = 0;  // logins in progress included

@@ -141,7 +141,7 @@ class DialersOfShards {
   explicit DialersOfShards(const StoreConfig& config) : loop_(*network_.AddIo(), handler_) {
     target_.config = &config;
     target_.addresses.resize(1);
-    Address::Parse("127.0.0.2:143", &target_.addresses[0]);
+    Address::Parse("127.0.0.2:143", &target_.addresses[0].address);
     for (uint32_t shard = 0; shard < kShards; ++shard) {
       dialers_.push_back(std::make_unique<Dialer>(loop_, target_, kShards));
       Ask(*dialers_.back(), Dialer::Urgency::kRecovery, "r" + std::to_string(shard));

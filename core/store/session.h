@@ -41,6 +41,7 @@
 #include "core/route/route.h"
 #include "core/store/credentials.h"
 #include "core/store/session_state.h"
+#include "core/store/store_resolver.h"
 #include "core/stream/loop.h"
 #include "proto/imap/framer.h"
 #include "proto/imap/mailbox_view.h"
@@ -90,7 +91,7 @@ class SessionSink {
 struct StoreTarget {
   StoreIndex index = 0;
   const StoreConfig* config = nullptr;
-  std::vector<Address> addresses;
+  std::vector<StoreAddress> addresses;
   std::shared_ptr<const TlsClientContext> tls;  // null: none
 };
 

@@ -42,13 +42,8 @@ void Session::Start(const Credentials& credentials, const SessionClient& client,
   const StoreConfig& config = *target_.config;
   address_ =
       static_cast<uint16_t>(attempt % std::min<size_t>(target_.addresses.size(), UINT16_MAX));
-  const size_t index = address_;
-  work_->login->server_name = config.server_name;
-  if (work_->login->server_name.empty()) {
-    work_->login->server_name = index < config.addresses.size()
-                                    ? config.addresses[index].host
-                                    : target_.addresses[index].HostString();
-  }
+  const StoreAddress& store = target_.addresses[address_];
+  work_->login->server_name = config.server_name.empty() ? store.name : config.server_name;
   ConnectOptions options;
   // Each has ports for some 28,000 sessions to one address of the store: all are used alike.
   if (const size_t sources = config.source_addresses.size(); sources != 0) {
@@ -58,7 +53,7 @@ void Session::Start(const Credentials& credentials, const SessionClient& client,
     options.source = config.source_addresses[chosen % sources];
   }
   Expect(static_cast<uint64_t>(config.connect_timeout_s), "a connection");
-  stream_.Connect(target_.addresses[index], options);
+  stream_.Connect(store.address, options);
 }
 
 void Session::OnConnected(Stream&) {

@@ -71,7 +71,7 @@ ScriptedWorld::ScriptedWorld(std::string_view capabilities)
   common_.router = router_;
   StoreTarget target;
   target.config = &config_.stores[0];
-  target.addresses = {store};
+  target.addresses = {{store, ""}};
   common_.targets = {target};
   store_wires_.set_accept([this](SocketId socket, const Address&) { Accepted(socket); });
   store_wires_.io().Listen(network_.MakeListener(store), 0);
@@ -91,6 +91,13 @@ void ScriptedWorld::TakeRoute() {
 }
 
 ScriptedWorld::~ScriptedWorld() { shard_.reset(); }
+
+void ScriptedWorld::MoveStore() {
+  const Address address = MakeAddress("127.0.0.3:143");
+  store_wires_.io().CloseListener(0);
+  store_wires_.io().Listen(network_.MakeListener(address), 1);
+  shard_->SetStoreAddresses({{{address, ""}}});
+}
 
 bool ScriptedWorld::Await(const std::function<bool()>& done, double seconds) {
   return runner_.RunUntil(done, static_cast<uint64_t>(seconds * kNsPerSecond));

@@ -70,6 +70,8 @@ class ScriptedWorld {
   // `Asked`, then `tag OK`.
   void Answer(size_t session, std::string_view command);
   void Cut(size_t session);
+  // Takes sessions at another address from now on, where its name leads.
+  void MoveStore();
   // The client goes without a word.
   void Hang(size_t client);
   // Logins are refused with this from now on; empty: taken again.

@@ -21,10 +21,11 @@ def built(name):
 class Roostd:
     """roostd in front of stores. Listeners on 127.0.0.1 and ::1: implicit TLS, STARTTLS, and plain.
 
-    `stores` are dictionaries of the configuration's keys; `settings` are merged over the rest.
+    `stores` are dictionaries of the configuration's keys; `settings` are merged over the rest; `under` is what
+    executes it.
     """
 
-    def __init__(self, directory, authority, stores, settings=None, certificates=None, environment=None):
+    def __init__(self, directory, authority, stores, settings=None, certificates=None, environment=None, under=()):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.host = "127.0.0.1"
@@ -47,13 +48,14 @@ class Roostd:
         for key, value in (settings or {}).items():
             self.config[key] = value
         self.environment = environment
+        self.under = list(under)
         self.process = None
         self.start()
 
     def launch(self):
         """Starts it, and waits for nothing."""
         self.config_path.write_text(json.dumps(self.config, indent=1))  # JSON is YAML
-        self.process = Process("roostd", [BIN / "roostd", f"--config={self.config_path}"],
+        self.process = Process("roostd", [*self.under, BIN / "roostd", f"--config={self.config_path}"],
                                self.directory / "roostd.log", self.environment)
 
     def start(self):
@@ -90,11 +92,11 @@ def check_config(path):
 class RoostStore:
     """The embedded store: any user, one password, a master user, and counts on its control port."""
 
-    def __init__(self, directory, arguments=()):
+    def __init__(self, directory, arguments=(), host="127.0.0.1", imap_port=None):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.host = "127.0.0.1"
-        self.imap_port, self.lmtp_port, self.control_port = free_port(), free_port(), free_port()
+        self.host = host
+        self.imap_port, self.lmtp_port, self.control_port = imap_port or free_port(), free_port(), free_port()
         self.arguments = list(arguments)
         self.process = None
         self.start()

@@ -1,0 +1,131 @@
+#include "core/store/store_resolver.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <utility>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+
+namespace roost {
+namespace {
+
+bool IsLiteral(const HostPort& host_port) {
+  Address parsed;
+  return Address::Parse(host_port.ToString(), &parsed);
+}
+
+bool Contains(const std::vector<StoreAddress>& all, const StoreAddress& one) {
+  return std::find(all.begin(), all.end(), one) != all.end();
+}
+
+std::string Listed(const std::vector<StoreAddress>& addresses) {
+  std::string text;
+  for (const StoreAddress& one : addresses) {
+    text += (text.empty() ? "" : " ") + one.address.ToString();
+  }
+  return text;
+}
+
+}  // namespace
+
+struct StoreResolver::LookUp {
+  std::vector<StoreAddress> found;
+  std::string problem;  // empty: found
+  std::atomic<bool> done{false};
+};
+
+bool Follow(std::vector<StoreAddress>* known, const std::vector<StoreAddress>& found) {
+  std::vector<StoreAddress> fresh;
+  for (const StoreAddress& one : found) {
+    if (!Contains(*known, one)) fresh.push_back(one);
+  }
+  bool changed = !fresh.empty();
+  std::vector<StoreAddress> kept;
+  auto next = fresh.begin();
+  for (StoreAddress& one : *known) {
+    if (Contains(found, one)) {
+      kept.push_back(std::move(one));
+      continue;
+    }
+    changed = true;
+    if (next != fresh.end()) kept.push_back(std::move(*next++));
+  }
+  kept.insert(kept.end(), next, fresh.end());
+  *known = std::move(kept);
+  return changed;
+}
+
+StoreResolver::StoreResolver(const std::vector<StoreConfig>& stores, Resolve resolve)
+    : resolve_(std::move(resolve)), addresses_(stores.size()) {
+  for (const StoreConfig& config : stores) {
+    Store store{.name = config.name, .host_ports = config.addresses};
+    const auto& all = store.host_ports;
+    const bool literal = std::all_of(all.begin(), all.end(), IsLiteral);
+    if (!literal) store.period_ns = SecondsToNs(static_cast<uint64_t>(config.resolve_s));
+    stores_.push_back(std::move(store));
+  }
+}
+
+void StoreResolver::Run(LookUp* look_up, const std::vector<HostPort>& host_ports,
+                        const Resolve& resolve) {
+  for (const HostPort& host_port : host_ports) {
+    std::vector<Address> found;
+    std::string problem;
+    if (!resolve(host_port, &found, &problem)) {
+      look_up->problem = host_port.ToString() + ": " + problem;
+      return;
+    }
+    for (const Address& address : found) {
+      StoreAddress one{address, host_port.host};
+      if (!Contains(look_up->found, one)) look_up->found.push_back(std::move(one));
+    }
+  }
+}
+
+bool StoreResolver::Start(uint64_t now_ns, std::string* error) {
+  for (size_t i = 0; i < stores_.size(); ++i) {
+    LookUp look_up;
+    Store& store = stores_[i];
+    Run(&look_up, store.host_ports, resolve_);
+    if (!look_up.problem.empty()) {
+      *error = "store " + store.name + ": " + look_up.problem;
+      return false;
+    }
+    addresses_[i] = std::move(look_up.found);
+    if (store.period_ns != 0) store.next_ns = now_ns + store.period_ns;
+  }
+  return true;
+}
+
+bool StoreResolver::Tend(uint64_t now_ns) {
+  bool changed = false;
+  for (size_t i = 0; i < stores_.size(); ++i) {
+    Store& store = stores_[i];
+    if (store.look_up == nullptr) {
+      if (now_ns < store.next_ns) continue;
+      store.look_up = std::make_shared<LookUp>();
+      std::thread([look_up = store.look_up, names = store.host_ports, resolve = resolve_] {
+        Run(look_up.get(), names, resolve);
+        look_up->done.store(true, std::memory_order_release);
+      }).detach();
+    }
+    if (!store.look_up->done.load(std::memory_order_acquire)) continue;
+    const auto look_up = std::exchange(store.look_up, nullptr);
+    store.next_ns = now_ns + store.period_ns;
+    const bool failed = !look_up->problem.empty();
+    if (failed && !store.failed) {
+      Log(LogLevel::kWarning, "store_name_unresolved",
+          {{"store", store.name}, {"reason", look_up->problem}});
+    }
+    store.failed = failed;
+    if (failed || !Follow(&addresses_[i], look_up->found)) continue;
+    changed = true;
+    Log(LogLevel::kInfo, "store_addresses",
+        {{"store", store.name}, {"addresses", Listed(addresses_[i])}});
+  }
+  return changed;
+}
+
+}  // namespace roost

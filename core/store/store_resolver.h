@@ -1,0 +1,66 @@
+// The addresses of stores, found by name at start-up and followed from then on.
+//
+// getaddrinfo blocks, so names are looked up again by a thread that nobody waits for; what it found
+// is taken by the next Tend. A name that cannot be resolved any more keeps the addresses that it
+// had. Sessions are not moved: they end when the store ends them, and the next goes where the name
+// leads by then.
+//
+// Thread rule: one thread; the look-ups' own thread shares nothing but what it found.
+#ifndef ROOST_CORE_STORE_STORE_RESOLVER_H_
+#define ROOST_CORE_STORE_STORE_RESOLVER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config/config.h"
+
+namespace roost {
+
+struct StoreAddress {
+  Address address;
+  std::string name;  // by which it was found: what the store's certificate is checked against
+  friend bool operator==(const StoreAddress&, const StoreAddress&) = default;
+};
+
+// `known` becomes what was `found`; those that stay keep their places, as far as they can. False:
+// they are the same.
+bool Follow(std::vector<StoreAddress>* known, const std::vector<StoreAddress>& found);
+
+class StoreResolver {
+ public:
+  using Addresses = std::vector<std::vector<StoreAddress>>;  // by StoreIndex
+  using Resolve = std::function<bool(const HostPort&, std::vector<Address>*, std::string*)>;
+
+  // `resolve` may be called by another thread, and longer than this lives.
+  StoreResolver(const std::vector<StoreConfig>& stores, Resolve resolve);
+
+  // Looks all of them up. False: `error` says which store has an address that cannot be resolved.
+  bool Start(uint64_t now_ns, std::string* error);
+  // To be called now and then: begins a look-up when it is time. True: the addresses are others
+  // now.
+  bool Tend(uint64_t now_ns);
+  const Addresses& addresses() const { return addresses_; }
+
+ private:
+  struct LookUp;  // of one store
+  struct Store {
+    std::string name;
+    std::vector<HostPort> host_ports;
+    uint64_t period_ns = 0;  // 0: there is no name, or none that is to be followed
+    uint64_t next_ns = UINT64_MAX;
+    bool failed = false;  // last time, and it was said
+    std::shared_ptr<LookUp> look_up;
+  };
+  static void Run(LookUp* look_up, const std::vector<HostPort>& host_ports, const Resolve& resolve);
+
+  const Resolve resolve_;
+  std::vector<Store> stores_;
+  Addresses addresses_;
+};
+
+}  // namespace roost
+
+#endif  // ROOST_CORE_STORE_STORE_RESOLVER_H_

@@ -1,0 +1,145 @@
+#include "core/store/store_resolver.h"
+
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/base/clock.h"
+
+namespace roost {
+namespace {
+
+Address At(const std::string& text) {
+  Address address;
+  EXPECT_TRUE(Address::Parse(text, &address)) << text;
+  return address;
+}
+
+std::vector<StoreAddress> All(const std::vector<std::string>& texts) {
+  std::vector<StoreAddress> all;
+  all.reserve(texts.size());
+  for (const std::string& text : texts) all.push_back({At(text), "imap.example.org"});
+  return all;
+}
+
+TEST(FollowedAddresses, KeepTheirPlaces) {
+  auto known = All({"10.0.0.1:143", "10.0.0.2:143", "10.0.0.3:143"});
+  EXPECT_FALSE(Follow(&known, All({"10.0.0.3:143", "10.0.0.1:143", "10.0.0.2:143"})));
+  EXPECT_EQ(known, All({"10.0.0.1:143", "10.0.0.2:143", "10.0.0.3:143"}));
+  EXPECT_TRUE(Follow(&known, All({"10.0.0.9:143", "10.0.0.3:143", "10.0.0.1:143"})));
+  EXPECT_EQ(known, All({"10.0.0.1:143", "10.0.0.9:143", "10.0.0.3:143"}));
+  EXPECT_TRUE(Follow(&known, All({"10.0.0.3:143"})));
+  EXPECT_EQ(known, All({"10.0.0.3:143"}));
+  EXPECT_TRUE(Follow(&known, All({"10.0.0.4:143", "10.0.0.3:143"})));
+  EXPECT_EQ(known, All({"10.0.0.3:143", "10.0.0.4:143"}));
+}
+
+// What names lead to, said by the test; asked by other threads.
+class Book {
+ public:
+  void Set(const std::string& name, std::vector<std::string> addresses) {
+    std::lock_guard lock(mutex_);
+    pages_[name] = std::move(addresses);
+  }
+  StoreResolver::Resolve resolve() {
+    return [this](const HostPort& wanted, std::vector<Address>* out, std::string* problem) {
+      std::lock_guard lock(mutex_);
+      ++asked_;
+      for (const std::string& text : pages_[wanted.host]) out->push_back(At(text));
+      if (out->empty()) *problem = "nobody knows " + wanted.host;
+      return !out->empty();
+    };
+  }
+  int asked() {
+    std::lock_guard lock(mutex_);
+    return asked_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::vector<std::string>> pages_;
+  int asked_ = 0;
+};
+
+class StoreResolverTest : public ::testing::Test {
+ protected:
+  static StoreConfig Store(const std::string& host, int resolve_s) {
+    StoreConfig store;
+    store.name = "store";
+    store.addresses = {{host, 143}};
+    store.resolve_s = resolve_s;
+    return store;
+  }
+  // One look-up at that time, to its end; true: something changed.
+  bool LookUp(StoreResolver* names, double at_s) {
+    const int before = book_.asked();
+    const auto now = static_cast<uint64_t>(at_s * kNsPerSecond);
+    bool changed = names->Tend(now);
+    for (int i = 0; i < 20'000 && book_.asked() == before; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_GT(book_.asked(), before);
+    // It is taken a moment after it was answered.
+    for (int i = 0; i < 500 && !changed; ++i) {
+      changed = names->Tend(now);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return changed;
+  }
+
+  Book book_;
+};
+
+TEST_F(StoreResolverTest, AreLookedUpAtTheStartAndAgainWhenItIsTime) {
+  book_.Set("imap.example.org", {"10.0.0.1:143", "10.0.0.2:143"});
+  StoreResolver names({Store("imap.example.org", 30)}, book_.resolve());
+  std::string error;
+  ASSERT_TRUE(names.Start(0, &error)) << error;
+  EXPECT_EQ(names.addresses()[0], All({"10.0.0.1:143", "10.0.0.2:143"}));
+  EXPECT_FALSE(names.Tend(SecondsToNs(29)));
+  EXPECT_EQ(book_.asked(), 1);
+  book_.Set("imap.example.org", {"10.0.0.2:143", "10.0.0.3:143"});
+  EXPECT_TRUE(LookUp(&names, 30));
+  EXPECT_EQ(names.addresses()[0], All({"10.0.0.3:143", "10.0.0.2:143"}));
+  EXPECT_FALSE(names.Tend(SecondsToNs(59)));
+  EXPECT_EQ(book_.asked(), 2);
+}
+
+TEST_F(StoreResolverTest, KeepWhatTheyHadWhileTheyCannotBeResolved) {
+  book_.Set("imap.example.org", {"10.0.0.1:143"});
+  StoreResolver names({Store("imap.example.org", 10)}, book_.resolve());
+  std::string error;
+  ASSERT_TRUE(names.Start(0, &error)) << error;
+  book_.Set("imap.example.org", {});
+  EXPECT_FALSE(LookUp(&names, 10));
+  EXPECT_EQ(names.addresses()[0], All({"10.0.0.1:143"}));
+  book_.Set("imap.example.org", {"10.0.0.2:143"});
+  EXPECT_TRUE(LookUp(&names, 21));
+  EXPECT_EQ(names.addresses()[0], All({"10.0.0.2:143"}));
+}
+
+TEST_F(StoreResolverTest, AreRefusedAtTheStartWhenNobodyKnowsThem) {
+  StoreResolver names({Store("imap.example.net", 10)}, book_.resolve());
+  std::string error;
+  EXPECT_FALSE(names.Start(0, &error));
+  EXPECT_EQ(error, "store store: imap.example.net:143: nobody knows imap.example.net");
+}
+
+TEST_F(StoreResolverTest, AreNotAskedForAgainWhereThereIsNoneOrNobodyWantsIt) {
+  book_.Set("10.0.0.1", {"10.0.0.1:143"});
+  book_.Set("imap.example.org", {"10.0.0.2:143"});
+  StoreResolver names({Store("10.0.0.1", 10), Store("imap.example.org", 0)}, book_.resolve());
+  std::string error;
+  ASSERT_TRUE(names.Start(0, &error)) << error;
+  EXPECT_FALSE(names.Tend(SecondsToNs(1000)));
+  EXPECT_EQ(book_.asked(), 2);
+}
+
+}  // namespace
+}  // namespace roost
