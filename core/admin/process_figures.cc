@@ -6,7 +6,10 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <cstdlib>
 #include <fstream>
+#include <sstream>
+#include <string>
 
 // jemalloc's, where the program is linked with it.
 extern "C" __attribute__((weak)) int mallctl(const char*, void*, size_t*, void*, size_t);
@@ -18,10 +21,26 @@ double Seconds(const timeval& t) {
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
 }
 
-double StartSeconds() {
+double ClockSeconds(clockid_t clock) {
   timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
+  clock_gettime(clock, &now);
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
+// Of this process, since 1970; 0: the kernel does not say. Its ticks count from the boot.
+double StartSeconds() {
+  constexpr int kStartTicks = 22;  // of the fields of stat, from 1; the second is "(name)"
+  std::ifstream file("/proc/self/stat");
+  std::string stat;
+  std::getline(file, stat);
+  const size_t name_end = stat.rfind(')');
+  if (name_end == stat.npos) return 0;
+  std::istringstream fields(stat.substr(name_end + 1));
+  std::string field;
+  for (int i = 3; i <= kStartTicks; ++i) fields >> field;
+  const double ticks = std::strtod(field.c_str(), nullptr);
+  const double up = ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+  return ClockSeconds(CLOCK_REALTIME) - ClockSeconds(CLOCK_BOOTTIME) + up;
 }
 
 uint64_t ReadStatistic(const char* name) {

@@ -40,6 +40,7 @@ TEST(Shard, BeginsWithSoManyOfThoseWhoComeAtOnceAndLeavesNobodyOut) {
   world.config().listeners[0].proxy_from = {trusted};  // whose header counts as a handshake
   world.config().limits.max_handshakes_in_progress = 3;
   std::vector<size_t> clients;
+  clients.reserve(40);
   for (int i = 0; i < 40; ++i) clients.push_back(world.Dial());
   bool some_waited = false;
   for (uint64_t begun = 3; const size_t client : clients) {
@@ -60,6 +61,7 @@ TEST(Shard, EndsThoseWhoseTurnHasNotComeWhenItStops) {
   world.config().listeners[0].proxy_from = {trusted};
   world.config().limits.max_handshakes_in_progress = 1;
   std::vector<size_t> clients;
+  clients.reserve(40);
   for (int i = 0; i < 40; ++i) clients.push_back(world.Dial());
   world.Pass(1);
   world.Stop("[UNAVAILABLE] Enough");
