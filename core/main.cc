@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "core/admin/control.h"
+#include "core/admin/follow.h"
 #include "core/admin/http_server.h"
 #include "core/admin/metrics.h"
 #include "core/admin/pages.h"
@@ -179,11 +180,13 @@ void AnswerTo(const std::string& text, Server& server, Reloader& reloader, const
     case ControlRequest::Kind::kKick:
       say(KickJson(server.Kick(request.user)));
       return;
+    case ControlRequest::Kind::kTrace:
+      return FollowUser(server, request.user, say);
     case ControlRequest::Kind::kUnknown:
       break;
   }
   say("{\"error\": \"not understood; known: status, clients, feeds, backends, reload, drain, "
-      "kick\"}\n");
+      "kick, trace\"}\n");
 }
 
 int Run(const Config& config, const std::string& path) {

@@ -11,6 +11,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstring>
+#include <list>
 #include <thread>
 #include <utility>
 
@@ -20,6 +21,7 @@ namespace roost {
 namespace {
 
 constexpr int kTickMs = 200;
+constexpr int kFullTickMs = 10;
 constexpr std::chrono::milliseconds kWithoutDescriptors{100};
 constexpr int kRequestMs = 2000;
 constexpr size_t kMaxRequest = 1200;  // a user's name has 1000 bytes at most
@@ -88,8 +90,8 @@ ControlRequest ParseControlRequest(std::string_view line) {
     request.kind = Kind::kDrain;
     request.seconds = seconds;
   }
-  if (word == "kick" && !rest.empty()) {
-    request.kind = Kind::kKick;
+  if ((word == "kick" || word == "trace") && !rest.empty()) {
+    request.kind = word == "kick" ? Kind::kKick : Kind::kTrace;
     request.user = rest;
   }
   return request;
@@ -153,20 +155,36 @@ ControlSocket::~ControlSocket() {
 }
 
 void ControlSocket::Serve() {
+  struct Talk {
+    std::atomic<bool> over{false};
+    std::thread thread;
+  };
+  std::list<Talk> talks;
   while (!ending_) {
-    pollfd waiting{fd_, POLLIN, 0};
-    if (poll(&waiting, 1, kTickMs) <= 0) continue;
+    talks.remove_if([](Talk& talk) {
+      if (!talk.over) return false;
+      talk.thread.join();
+      return true;
+    });
+    const bool full = talks.size() >= kMostAtOnce;
+    pollfd waiting{full ? -1 : fd_, POLLIN, 0};
+    if (poll(&waiting, 1, full ? kFullTickMs : kTickMs) <= 0) continue;
     const int connection = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
     if (connection < 0 && (errno == EMFILE || errno == ENFILE)) {
       std::this_thread::sleep_for(kWithoutDescriptors);  // poll would return at once
     }
     if (connection < 0) continue;
-    ServeOne(connection);
-    close(connection);
+    Talk& talk = talks.emplace_back();
+    talk.thread = std::thread([this, &talk, connection] {
+      ServeOne(connection);
+      close(connection);
+      talk.over = true;
+    });
   }
+  for (Talk& talk : talks) talk.thread.join();
 }
 
-void ControlSocket::ServeOne(int connection) {
+void ControlSocket::ServeOne(int connection) const {
   ucred peer{};
   socklen_t size = sizeof peer;
   const bool known = getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;

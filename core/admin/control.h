@@ -1,9 +1,9 @@
 // The control socket: a Unix socket on which roostctl asks a running roostd.
 //
 // One request per connection: a line, answered by one JSON document and the end of the connection.
-// Only root and the user that roostd runs as are answered (SO_PEERCRED). Blocking, on a thread of
-// its own; it asks the shards in slices. Bounds: one connection at a time, one line of 1200 bytes,
-// two seconds for it and for each part of the answer.
+// Only root and the user that roostd runs as are answered (SO_PEERCRED). Blocking, on a thread for
+// each connection; it asks the shards in slices. Bounds: kMostAtOnce connections, more wait; one
+// line of 1200 bytes, two seconds for it and for each part of the answer.
 #ifndef ROOST_CORE_ADMIN_CONTROL_H_
 #define ROOST_CORE_ADMIN_CONTROL_H_
 
@@ -21,13 +21,13 @@
 namespace roost {
 
 // A line of roostctl: `status`, `clients LIMIT [USER]`, `feeds LIMIT [USER]`, `backends`, `reload`,
-// `drain`, `drain SECONDS`, `kick USER`.
+// `drain`, `drain SECONDS`, `kick USER`, `trace USER`.
 struct ControlRequest {
-  enum class Kind : uint8_t { kUnknown, kStatus, kRows, kBackends, kReload, kDrain, kKick };
+  enum class Kind : uint8_t { kUnknown, kStatus, kRows, kBackends, kReload, kDrain, kKick, kTrace };
   Kind kind = Kind::kUnknown;
   std::optional<uint64_t> seconds;  // kDrain; none: as configured
   RowsRequest rows;                 // kRows
-  std::string user;                 // kKick: the login name, all that is behind the blank
+  std::string user;                 // kKick, kTrace: the login name, all that is behind the blank
 };
 ControlRequest ParseControlRequest(std::string_view line);
 
@@ -42,7 +42,10 @@ std::string KickJson(uint64_t clients);
 
 class ControlSocket {
  public:
-  // May say it in parts.
+  static constexpr size_t kMostAtOnce = 8;
+
+  // May say it in parts. Called on several threads at once; must end soon when `say` fails, and
+  // when the socket is to be closed.
   using Answer = std::function<void(const std::string& request, const Say& say)>;
 
   // Null with *error when the path cannot be bound. A socket file left by a dead process is
@@ -54,7 +57,7 @@ class ControlSocket {
  private:
   ControlSocket(int fd, std::string path, Answer answer);
   void Serve();
-  void ServeOne(int connection);
+  void ServeOne(int connection) const;
 
   const int fd_;
   const std::string path_;

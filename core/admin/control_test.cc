@@ -8,11 +8,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <latch>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -137,7 +140,10 @@ TEST(ControlRequest, IsOneOfAFew) {
   EXPECT_EQ(kind("backends"), Kind::kBackends);
   EXPECT_EQ(kind("clients 0"), Kind::kRows);
   EXPECT_EQ(ParseControlRequest("feeds 7 ann").rows.user, "ann");
-  for (const char* other : {"", "status ", "clients", "kick", "kick ", "drain 0", "drain x"}) {
+  EXPECT_EQ(kind("trace ann"), Kind::kTrace);
+  EXPECT_EQ(ParseControlRequest("trace ann b").user, "ann b");
+  for (const char* other :
+       {"", "status ", "clients", "kick", "kick ", "trace", "trace ", "drain 0", "drain x"}) {
     EXPECT_EQ(kind(other), Kind::kUnknown) << other;
   }
 }
@@ -198,6 +204,37 @@ TEST_F(ControlSocketTest, AnswersOneLineAndEndsTheConnection) {
   EXPECT_EQ(Ask("status\n"), "you said status");
   EXPECT_EQ(Ask("nonsense\nand more\n"), "you said nonsense");
   EXPECT_EQ(Ask("\n"), "you said ");
+}
+
+TEST_F(ControlSocketTest, AnswersWhileAnotherIsStillBeingAnswered) {
+  std::latch asked(1), answered(1);
+  const auto control = Open([&](const std::string& request, const Say& say) {
+    if (request == "long") {
+      asked.count_down();
+      answered.wait();
+    }
+    say(request);
+  });
+  ASSERT_NE(control, nullptr) << error_;
+  std::string of_long;
+  std::thread other([&] { of_long = Ask("long\n"); });
+  asked.wait();
+  EXPECT_EQ(Ask("short\n"), "short");
+  answered.count_down();
+  other.join();
+  EXPECT_EQ(of_long, "long");
+}
+
+TEST_F(ControlSocketTest, AnswersManyOneAfterAnother) {
+  const auto control = Open();
+  ASSERT_NE(control, nullptr) << error_;
+  std::vector<std::thread> askers;
+  for (int i = 0; i < 4; ++i) {
+    askers.emplace_back([&] {
+      for (int n = 0; n < 25; ++n) EXPECT_EQ(Ask("a\n"), "you said a");
+    });
+  }
+  for (std::thread& asker : askers) asker.join();
 }
 
 TEST_F(ControlSocketTest, SendsAnAnswerOfAnyLength) {

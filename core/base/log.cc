@@ -56,6 +56,13 @@ void AppendValue(LogFormat as, const LogField::Value& value, std::string* out) {
   }
 }
 
+// As JSON.
+void AppendFields(LogFields fields, JsonObject* o) {
+  for (const LogField& field : fields) {
+    AppendValue(LogFormat::kJson, field.value, &o->Key(std::string(field.name).c_str()));
+  }
+}
+
 struct Moment {
   int64_t second = 0;
   std::string text;
@@ -124,9 +131,18 @@ std::string FormatLogLine(LogFormat as, std::string_view time, LogLevel level,
   o.Text("time", time);
   o.Text("level", name);
   o.Text("event", event);
-  for (const LogField& field : fields) {
-    AppendValue(as, field.value, &o.Key(std::string(field.name).c_str()));
-  }
+  AppendFields(fields, &o);
+  o.End();
+  return line;
+}
+
+std::string FormatTraceLine(std::string_view event, ConnectionId session, LogFields fields) {
+  std::string line;
+  JsonObject o(&line);
+  o.Text("time", Now().text);
+  o.Text("event", event);
+  if (session) o.Text("session", session.Text());
+  AppendFields(fields, &o);
   o.End();
   return line;
 }

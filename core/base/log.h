@@ -16,6 +16,8 @@
 #include <string_view>
 #include <variant>
 
+#include "core/base/connection_id.h"
+
 namespace roost {
 
 enum class LogLevel : uint8_t { kError, kWarning, kInfo, kDebug };
@@ -72,6 +74,9 @@ void TendLog();
 inline constexpr size_t kMaxLogText = 400;
 std::string FormatLogLine(LogFormat as, std::string_view time, LogLevel level,
                           std::string_view event, LogFields fields);
+
+// The same in JSON of this moment, without a level: for whoever follows something (trace.h).
+std::string FormatTraceLine(std::string_view event, ConnectionId session, LogFields fields);
 
 }  // namespace roost
 

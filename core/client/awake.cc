@@ -256,6 +256,13 @@ void Awake::Woken(Waking::Result result) {
 
 // `tag NO …` in place of sending the command; what else comes of it is swallowed.
 void Awake::RefuseWaiting(std::string_view answer) {
+  if (client_.services().trace.on()) {
+    const std::string_view said =
+        waiting_.empty() ? waiting_piece_.bytes : std::string_view(waiting_);
+    client_.services().clients.Follow(
+        client_.cell(), "refused",
+        {{"command", CommandName(ParseCommand(said).kind)}, {"answer", answer}});
+  }
   client_.Answer(tag_.empty() ? "*" : tag_, answer);
   waiting_.clear();
   if (waiting_piece_.literal.present && !waiting_piece_.literal.non_sync) {
@@ -273,7 +280,11 @@ void Awake::Attach(Waking::Result result) {
   services.clients.SetTimer(client_.index(), kNever);
   cell.phase = ClientPhase::kAttached;
   ++services.stats.woken;
-  ++services.stats.woken_by[static_cast<size_t>(ParseCommand(waiting_).kind)];
+  const CommandKind kind = ParseCommand(waiting_).kind;
+  ++services.stats.woken_by[static_cast<size_t>(kind)];
+  if (services.trace.on()) {
+    services.clients.Follow(cell, "woken", {{"command", CommandName(kind)}});
+  }
   client_.stream().SetQuiet(false);
   auto relay =
       std::make_unique<Relay>(client_, std::move(result.session), cell.user->capabilities());

@@ -67,6 +67,7 @@ void Client::Bye(std::string_view text) {
   if (closed_) return;
   if (!talk_->MayInterject()) return Abort();
   if (talk_->EndIsSaid()) return Close();
+  if (services_.trace.on()) services_.clients.Follow(cell(), "bye", {{"text", text}});
   std::string line = "* BYE ";
   line.append(text).append("\r\n");
   Write(line);

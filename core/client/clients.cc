@@ -58,6 +58,7 @@ uint32_t Clients::Add(const Address& peer, uint8_t listener) {
 
 void Clients::Remove(uint32_t index) {
   ClientCell& c = cells_[index];
+  if (following() && c.connection_id) Follow(c, "disconnected");
   timers_.Cancel(links(), index);
   if (c.drained) --drained_;
   if (c.counted) services_->addresses.Leave(c.peer);
@@ -121,6 +122,7 @@ void Clients::CatchUp(uint32_t index) {
   ClientCell& c = cells_[index];
   if (c.phase != ClientPhase::kParked || !c.idling || c.waking || c.feed == nullptr) return;
   if (c.cursor == c.feed->head()) return;
+  const uint64_t owed_from = c.cursor;
   if (c.awake != nullptr) {
     if (c.awake->stream().unsent() > kMaxUnsentForNews) return;  // OnDrained comes back to it
     c.awake->Write(TakeOwed(index));
@@ -131,6 +133,9 @@ void Clients::CatchUp(uint32_t index) {
     if (!SendAsleep(c, owed)) return Remove(index);
   }
   ++services_->stats.events_sent;
+  if (following()) {
+    Follow(c, "told", {{"mailbox", c.feed->mailbox()}, {"events", c.cursor - owed_from}});
+  }
   SetParkedTimer(index);
 }
 
@@ -286,6 +291,7 @@ void Clients::Bye(uint32_t index, std::string_view text) {
 
 void Clients::ByeAsleep(uint32_t index, std::string_view text) {
   ClientCell& c = cells_[index];
+  if (following()) Follow(c, "bye", {{"text", text}});
   std::string line = "* BYE ";
   line.append(text).append("\r\n");
   std::string last;
@@ -354,6 +360,12 @@ void Clients::EndKicked() {
     kicked_.pop_front();
     if (cells_.Find(handle.index(), handle.generation()) != nullptr) Bye(handle.index(), kKicked);
   }
+}
+
+bool Clients::following() const { return services_ != nullptr && services_->trace.on(); }
+
+void Clients::Follow(const ClientCell& c, std::string_view event, LogFields fields) const {
+  services_->trace.Say(LoginOf(c), event, c.connection_id, fields);
 }
 
 bool Clients::AdmitLogin(uint32_t index, std::string_view login) {

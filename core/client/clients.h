@@ -26,6 +26,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/handle.h"
+#include "core/base/log.h"
 #include "core/base/slab.h"
 #include "core/base/timer_wheel.h"
 #include "core/client/cell.h"
@@ -112,6 +113,11 @@ class Clients final : public Subscribers {
 
   // It has logged in under this name. False: the name has all the clients that it may have.
   bool AdmitLogin(uint32_t index, std::string_view login);
+
+  // What happened to it, for those who follow its user. Fields are worth making only when
+  // following().
+  bool following() const;
+  void Follow(const ClientCell& cell, std::string_view event, LogFields fields = {}) const;
 
   // The name that it logged in with, or is about to; empty before.
   std::string_view LoginOf(const ClientCell& cell) const;

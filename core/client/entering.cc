@@ -631,15 +631,19 @@ void Entering::LoginFailed(LoginResult result, std::string_view answer, std::str
 
 void Entering::Audit(LoginResult result, std::string_view store, std::string_view reason) {
   const ClientCell& cell = client_.cell();
-  LogLogin({.result = result,
-            .reason = reason,
-            .user = credentials_.user,
-            .method = LoginMethodName(credentials_),
-            .store = store,
-            .peer = cell.peer,
-            .listener = client_.services().listener_addresses.at(cell.listener),
-            .suite = client_.stream().suite(),
-            .connection_id = cell.connection_id});
+  Services& services = client_.services();
+  const LoginAudit audit = {.result = result,
+                            .reason = reason,
+                            .user = credentials_.user,
+                            .method = LoginMethodName(credentials_),
+                            .store = store,
+                            .peer = cell.peer,
+                            .listener = services.listener_addresses.at(cell.listener),
+                            .suite = client_.stream().suite(),
+                            .connection_id = cell.connection_id};
+  LogLogin(audit);
+  if (!services.trace.on()) return;
+  FollowLogin(audit, (services.loop.now_ns() - since_ns_) / kNsPerMs, services.trace);
 }
 
 void Entering::LogLost(const Services& services, const MovingClient& moved, LoginResult result) {

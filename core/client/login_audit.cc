@@ -61,4 +61,17 @@ void LogLogin(const LoginAudit& a) {
       LogRate::kAudit);
 }
 
+void FollowLogin(const LoginAudit& a, uint64_t connected_ms, Trace& trace) {
+  const bool good = a.result == LoginResult::kOk;
+  trace.Say(a.user, good ? "login" : "login_failed", a.connection_id,
+            {{"address", a.peer.HostString()},
+             {"port", a.peer.port},
+             {"connected_ms", connected_ms},
+             {"result", NameOf(a.result)},
+             {"method", a.method},
+             {"tls", TlsVersionName(a.suite)},
+             {"store", a.store},
+             {"reason", a.reason}});
+}
+
 }  // namespace roost

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "core/base/connection_id.h"
+#include "core/base/trace.h"
 #include "core/io/io.h"
 #include "core/store/credentials.h"
 #include "proto/tls/tls_state.h"
@@ -41,6 +42,8 @@ std::string_view LoginMethodName(const Credentials& credentials);
 // "1.3", "1.2" or "none".
 std::string_view TlsVersionName(TlsSuite suite);
 void LogLogin(const LoginAudit& audit);
+// The same to those who follow the user; connected_ms: how long the connection stood by then.
+void FollowLogin(const LoginAudit& audit, uint64_t connected_ms, Trace& trace);
 
 }  // namespace roost
 

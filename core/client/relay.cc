@@ -288,7 +288,12 @@ bool Relay::RewriteCapabilities(const Piece& piece, const Response& first, std::
   return true;
 }
 
-void Relay::OnAnswered(Session&, const SentCommand& command, const Response&) {
+void Relay::OnAnswered(Session& session, const SentCommand& command, const Response&) {
+  if (client_.services().trace.on() && Selects(command.kind) && !client_.closed()) {
+    client_.services().clients.Follow(
+        client_.cell(), "selected",
+        {{"mailbox", command.mailbox}, {"good", session.state().selected() != nullptr}});
+  }
   if (awaits_plus_ && command.tag == forwarded_tag_) {
     awaits_plus_ = false;  // refused instead of `+`: the command is over
     client_.framer().CancelLiteral();
@@ -316,6 +321,9 @@ void Relay::OnSessionLost(Session& session, SessionLoss loss, const std::string&
          {"store", session.target().config->name},
          {"user", client_.services().clients.LoginOf(client_.cell())},
          {"reason", text}});
+    if (client_.services().trace.on()) {
+      client_.services().clients.Follow(client_.cell(), "session_lost", {{"reason", text}});
+    }
   }
   const bool half = !session.Settled() && !session.AtResponseStart();
   if (parking_ != nullptr) {

@@ -110,6 +110,13 @@ void Relay::Park(const Parking::Result& result) {
   services.clients.Subscribe(client_.index());
   ++services.stats.parked;
   if (!idling && !ended) ++services.stats.quiet_parks;
+  if (services.trace.on()) {
+    const std::string_view mailbox = cell.feed == nullptr ? "" : cell.feed->mailbox();
+    services.clients.Follow(cell, "parked",
+                            {{"mailbox", mailbox},
+                             {"cause", ended || idling ? "idle" : "quiet"},
+                             {"drives", result.took_session}});
+  }
   if (ended) client_.Answer(idle_tag_, answer);
   auto awake = std::make_unique<Awake>(client_);
   if (idling) awake->SetIdleTag(idle_tag_);
@@ -125,6 +132,9 @@ bool Relay::OwnIdlePolls() const {
 // The session idles for this client alone, as a hidden command; its news are relayed.
 void Relay::StartOwnIdle() {
   ++client_.services().stats.kept_idle;
+  if (client_.services().trace.on()) {
+    client_.services().clients.Follow(client_.cell(), "idles_on_its_own_session");
+  }
   state_ = State::kOwnIdle;
   own_idle_started_ = false;
   if (OwnIdlePolls()) return PollLater();

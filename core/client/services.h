@@ -13,6 +13,7 @@
 #include "core/base/connection_id.h"
 #include "core/base/hash.h"
 #include "core/base/histogram.h"
+#include "core/base/trace.h"
 #include "core/client/address_limits.h"
 #include "core/client/client_ids.h"
 #include "core/client/parking_switches.h"
@@ -111,6 +112,7 @@ struct Services {
   // Connections that a balancer has not announced yet; a handshake may begin with the next byte.
   uint64_t awaiting_proxy_header = 0;
   ConnectionIds connection_ids{0, 0, 1};
+  Trace trace{};
 };
 
 }  // namespace roost

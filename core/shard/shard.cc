@@ -50,6 +50,7 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io, const Config* own)
   services_.connection_ids = ConnectionIds(common.connection_seed, index, common.shards);
   clients_.set_services(&services_);
   for (auto& dialer : dialers_) {
+    dialer->set_trace(&services_.trace);
     dialer->set_reclaim([this, store = dialer->target().index](const std::string& login) {
       users_.CloseUnused(store, login);
     });
@@ -73,6 +74,7 @@ std::vector<std::unique_ptr<Dialer>> Shard::MakeDialers(Loop& loop, const ShardC
 }
 
 Shard::~Shard() {
+  for (auto& dialer : dialers_) dialer->set_trace(nullptr);  // goes before them
   clients_.RemoveAll();
   loop_.FreeRetired();  // they hold feeds, users and places at dialers, which go before the loop
 }

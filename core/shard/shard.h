@@ -86,6 +86,7 @@ class Shard final : private IoHandler, private Mover {
 
   Feeds& feeds() { return feeds_; }
   Clients& client_table() { return clients_; }
+  Trace& trace() { return services_.trace; }
 
  private:
   // Accepted, and not begun yet: nothing is read, and nothing kept but this.

@@ -247,7 +247,11 @@ void Dialer::Start(const Waiting& waiting) {
   place->state_ = SessionPlace::State::kLoggingIn;
   ++LoginsOf(place->urgency_);
   ++open_;
-  ++open_of_user_[place->user_];
+  const uint32_t sessions = ++open_of_user_[place->user_];
+  if (trace_ != nullptr && trace_->on()) {
+    trace_->Say(place->user_, "session_opening", waiting.client.connection_id,
+                {{"store", target_.config->name}, {"sessions", sessions}});
+  }
   waiting.place.session->Start(waiting.credentials, waiting.client, waiting.attempt);
 }
 
@@ -259,7 +263,12 @@ void Dialer::LoginOver(Urgency urgency) {
 void Dialer::Closed(UserHash user) {
   --open_;
   auto it = open_of_user_.find(user);
-  if (--it->second == 0) open_of_user_.erase(it);
+  const uint32_t sessions = --it->second;
+  if (sessions == 0) open_of_user_.erase(it);
+  if (trace_ != nullptr && trace_->on()) {
+    trace_->Say(user, "session_closed", {},
+                {{"store", target_.config->name}, {"sessions", sessions}});
+  }
   for (Queue* queue : {&clients_, &recoveries_}) {
     auto line = queue->lines.find(user);
     if (line != queue->lines.end()) queue->GiveTurn(user, &line->second);

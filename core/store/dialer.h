@@ -34,6 +34,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "core/base/life.h"
+#include "core/base/trace.h"
 #include "core/store/session.h"
 
 namespace roost {
@@ -50,6 +51,10 @@ struct DialerStats {
 
 class Dialer {
  public:
+  // The hash of a login name: exact names would cost more than all else that is kept for an open
+  // session. Who collides shares bounds and a line, and nothing else. 48 bits; 0: nobody.
+  using UserHash = uint64_t;
+  static UserHash HashOf(const std::string& user);
   enum class Urgency : uint8_t { kClient, kRecovery, kSpare };
 
   // `shards`: the store's bounds are shared evenly by so many dialers.
@@ -63,6 +68,8 @@ class Dialer {
   // this user, or of anybody when `user` is empty.
   using Reclaim = std::function<void(const std::string& user)>;
   void set_reclaim(Reclaim reclaim) { reclaim_ = std::move(reclaim); }
+  // Who is told of sessions that open and close; outlives this. Null: nobody.
+  void set_trace(Trace* trace) { trace_ = trace; }
 
   const StoreTarget& target() const { return target_; }
   // For sessions to come; those open, and what their users know of an address, stay as they are.
@@ -82,10 +89,6 @@ class Dialer {
 
  private:
   friend class SessionPlace;
-  // The hash of a login name: exact names would cost more than all else that is kept for an open
-  // session. Who collides shares bounds and a line, and nothing else. 48 bits; 0: nobody.
-  using UserHash = uint64_t;
-  static UserHash HashOf(const std::string& user);
 
   // A session that has a place, which it may give back meanwhile.
   struct PlaceRef {
@@ -152,6 +155,7 @@ class Dialer {
   Queue recoveries_;
   std::vector<PlaceRef> spares_;
   Reclaim reclaim_;
+  Trace* trace_ = nullptr;
   bool posted_ = false;
   Alarm expiry_;
   Life life_;  // for places that outlive their dialer

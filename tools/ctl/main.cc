@@ -19,6 +19,7 @@
 #include "tools/ctl/status.h"
 #include "tools/ctl/ticket_keys.h"
 #include "tools/ctl/top.h"
+#include "tools/ctl/trace.h"
 
 namespace roost {
 namespace {
@@ -46,6 +47,8 @@ constexpr char kUsage[] =
     "                                         spread over this time (drain.over_s), then end;\n"
     "                                         with --wait, return when it has ended\n"
     "  roostctl --socket PATH kick USER       tell the clients of a user BYE\n"
+    "  roostctl --socket PATH trace USER      what happens to the clients of a user, until it is\n"
+    "                                         interrupted; --json for lines of JSON\n"
     "  roostctl --socket PATH reload          read the configuration, certificates and keys anew\n"
     "  roostctl ticket-keys FILE              make, or rotate, a tls.ticket_key_file\n"
     "\n"
@@ -126,6 +129,38 @@ bool AskOnce(const std::string& path, std::string_view request, std::string* ans
   if (fd >= 0) close(fd);
   if (!answered) std::fprintf(stderr, "roostctl: %s\n", error.c_str());
   return answered;
+}
+
+// Until roostd or the reader of ours ends.
+int Trace(const std::string& path, const std::string& user, bool json) {
+  std::string error;
+  const int fd = Connect(path, &error);
+  if (fd < 0) {
+    std::fprintf(stderr, "roostctl: %s\n", error.c_str());
+    return 1;
+  }
+  const std::string request = "trace " + user + "\n";
+  std::string text;
+  char buffer[16384];
+  ssize_t n = send(fd, request.data(), request.size(), MSG_NOSIGNAL);
+  bool refused = true;
+  bool read_by_somebody = true;
+  while (read_by_somebody && (n = read(fd, buffer, sizeof buffer)) > 0) {
+    text.append(buffer, static_cast<size_t>(n));
+    size_t begin = 0;
+    for (size_t end; (end = text.find('\n', begin)) != text.npos; begin = end + 1) {
+      if (end == begin) continue;  // nothing has happened
+      const std::string line = text.substr(begin, end - begin);
+      refused = line.starts_with("{\"error\"");
+      std::fputs(((json ? line : TraceLine(line)) + "\n").c_str(), refused ? stderr : stdout);
+    }
+    text.erase(0, begin);
+    read_by_somebody = std::fflush(stdout) == 0;
+  }
+  close(fd);
+  if (refused) return 1;
+  if (read_by_somebody) std::fprintf(stderr, "roostctl: roostd has ended\n");
+  return 0;
 }
 
 int Reload(const std::string& path) {
@@ -229,7 +264,7 @@ int Top(const Options& options) {
 
 // Whether this command may be followed by something.
 bool TakesSubject(std::string_view command, std::string_view subject) {
-  if (command == "kick") return subject.find('\n') == subject.npos;
+  if (command == "kick" || command == "trace") return subject.find('\n') == subject.npos;
   return command == "ticket-keys" && !subject.starts_with("-");
 }
 
@@ -286,6 +321,7 @@ int Run(const Options& o) {
   if (command == "reload") return Reload(o.path);
   if (command == "drain") return Drain(o.path, o.over, o.wait);
   if (command == "kick" && !o.subject.empty()) return Kick(o.path, o.subject);
+  if (command == "trace" && !o.subject.empty()) return Trace(o.path, o.subject, o.json);
   return Usage();
 }
 

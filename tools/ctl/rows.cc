@@ -8,23 +8,6 @@
 namespace roost {
 namespace {
 
-// Users name their mailboxes: what would move the cursor is shown as '?'.
-std::string ForTerminal(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    const bool c1 = c == 0xc2 && i + 1 < text.size() &&
-                    static_cast<unsigned char>(text[i + 1]) < 0xa0;  // U+0080 to U+009F
-    if (c < ' ' || c == 0x7f || c1) {
-      out += '?';
-      if (c1) ++i;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
 // Characters, as far as that can be told from bytes of UTF-8.
 size_t Width(std::string_view text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
@@ -86,6 +69,27 @@ std::string Cell(const std::string& text, size_t width, bool right, bool last) {
 }
 
 }  // namespace
+
+std::string ForTerminal(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const bool c1 = c == 0xc2 && i + 1 < text.size() &&
+                    static_cast<unsigned char>(text[i + 1]) < 0xa0;  // U+0080 to U+009F
+    if (c < ' ' || c == 0x7f || c1) {
+      out += '?';
+      if (c1) ++i;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+bool ParseRow(std::string_view json, RowsAnswer::Row* row) {
+  JsonReader reader(json);
+  return ReadRow(reader, row) && reader.AtEnd();
+}
 
 bool ParseRowsAnswer(std::string_view json, std::string_view what, RowsAnswer* answer,
                      std::string* error) {

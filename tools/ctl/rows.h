@@ -27,6 +27,12 @@ struct RowsAnswer {
 bool ParseRowsAnswer(std::string_view json, std::string_view what, RowsAnswer* answer,
                      std::string* error);
 
+// One {name: text, number, true or false, ...}.
+bool ParseRow(std::string_view json, RowsAnswer::Row* row);
+
+// Users name their mailboxes: what would move the cursor is shown as '?'.
+std::string ForTerminal(std::string_view text);
+
 // A line of names, then one for each row; numbers to the right. The names are those of the first
 // row. Nothing when there is no row.
 std::string RowsTable(const RowsAnswer& answer);
