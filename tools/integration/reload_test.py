@@ -133,6 +133,7 @@ class RoutesTest(ReloadCase):
         self.replace(path, f"{user} two\n{late} one\n")
         self.eventually(lambda: "map_read" in front.log(), "the map is read again")
         self.eventually(lambda: self.logs_in(front, late), "it counts")
+        front.figures()  # which each shard answers after it has taken it
         self.client(user, front=front)
         self.assertEqual((self.dovecot.logins(user), self.other.logins(user)), (1, 1))
         self.dovecot.deliver(user)
