@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstring>
 #include <list>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -175,11 +176,16 @@ void ControlSocket::Serve() {
     }
     if (connection < 0) continue;
     Talk& talk = talks.emplace_back();
-    talk.thread = std::thread([this, &talk, connection] {
-      ServeOne(connection);
+    try {
+      talk.thread = std::thread([this, &talk, connection] {
+        ServeOne(connection);
+        close(connection);
+        talk.over = true;
+      });
+    } catch (const std::system_error&) {  // no more threads for now: nobody else suffers from it
       close(connection);
-      talk.over = true;
-    });
+      talks.pop_back();
+    }
   }
   for (Talk& talk : talks) talk.thread.join();
 }

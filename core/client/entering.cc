@@ -88,6 +88,14 @@ void Entering::Armed() {
   client_.services().clients.SetTimer(client_.index(), since_ns_ + SecondsToNs(limit));
 }
 
+// A login that has begun is answered, and counted: whoever asks late is no exception. All that it
+// waits for ends within that.
+void Entering::GiveTime() {
+  const auto login_s = static_cast<uint64_t>(client_.services().config.timeouts.login_s);
+  client_.services().clients.SetTimer(client_.index(),
+                                      client_.services().loop.now_ns() + SecondsToNs(login_s));
+}
+
 void Entering::Begin() {
   if (AwaitsProxy()) {
     state_ = State::kProxy;
@@ -304,15 +312,14 @@ void Entering::Execute(const std::string& text) {
 }
 
 void Entering::Login(const Command& command) {
+  tag_ = command.tag;
   if (!MayLogIn()) {
     credentials_ = {};
-    Audit(LoginResult::kNotAllowed, "", WithoutStatus(kNeedsTls));
-    return client_.Answer(command.tag, kNeedsTls);
+    return LoginFailed(LoginResult::kNotAllowed, kNeedsTls, "", WithoutStatus(kNeedsTls));
   }
   LoginArgs args;
   if (!ParseLogin(command, &args))
     return BadCommand(command.tag, "BAD LOGIN needs a name and a password");
-  tag_ = command.tag;
   Credentials credentials;
   credentials.kind = Credentials::Kind::kPassword;
   credentials.user = std::move(args.user);
@@ -327,8 +334,8 @@ void Entering::Authenticate(const Command& command) {
   if (!MayLogIn()) {
     credentials_ = {};
     credentials_.mechanism = mechanism_;
-    Audit(LoginResult::kNotAllowed, "", WithoutStatus(kNeedsTls));
-    return client_.Answer(command.tag, kNeedsTls);
+    tag_ = command.tag;
+    return LoginFailed(LoginResult::kNotAllowed, kNeedsTls, "", WithoutStatus(kNeedsTls));
   }
   if (!parsed) return BadCommand(command.tag, "BAD AUTHENTICATE needs a mechanism");
   const bool token =
@@ -413,9 +420,7 @@ void Entering::SaslMessage(std::string message) {
     static constexpr std::string_view kForeign =
         "NO [AUTHORIZATIONFAILED] Acting for another user is not possible here";
     credentials_ = std::move(credentials);
-    Audit(LoginResult::kNotAllowed, "", WithoutStatus(kForeign));
-    CleanseString(credentials_.secret);
-    return client_.Answer(tag_, kForeign);
+    return LoginFailed(LoginResult::kNotAllowed, kForeign, "", WithoutStatus(kForeign));
   }
   Proceed(std::move(credentials));
 }
@@ -424,6 +429,7 @@ void Entering::SaslMessage(std::string message) {
 void Entering::Proceed(Credentials credentials) {
   credentials_ = std::move(credentials);
   client_.stream().SetReading(false);
+  GiveTime();
   Mover& mover = client_.services().mover;
   target_shard_ = mover.ShardOf(credentials_.user);
   if (target_shard_ == mover.ThisShard()) return CheckLogin();
@@ -473,7 +479,6 @@ void Entering::Continue(std::unique_ptr<MovingClient> moved) {
   client_.SetId(std::move(moved->id));
   client_.stream().SetReading(false);
   client_.stream().Open(std::move(moved->connection));
-  Armed();
   CheckLogin();
 }
 
@@ -482,6 +487,7 @@ uint64_t Entering::NowSeconds() const { return NsToSeconds(client_.services().lo
 // Who guesses, waits: before anybody is asked, so that no answer can be had sooner by hanging up.
 void Entering::CheckLogin() {
   Services& services = client_.services();
+  GiveTime();
   // Whoever has the right password must not be logged out over it.
   const int most_s =
       std::min(services.config.limits.failed_login_delay_s, services.config.timeouts.login_s / 2);
@@ -514,6 +520,7 @@ void Entering::Unroutable(std::string_view store, std::string_view reason) {
 
 void Entering::OpenSession() {
   state_ = State::kLoggingIn;
+  GiveTime();
   ++addresses_tried_;
   session_ = client_.services().dialers[store_]->Open(credentials_, client_.session_client(),
                                                       address_, Dialer::Urgency::kClient, *this);
@@ -594,6 +601,9 @@ void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::stri
     if (credentials_.IsProxy()) {
       return Unroutable(store, "the store refused the master user: " + answer);
     }
+    if (verified_) {
+      return Unroutable(store, "the store refused what the look-up service accepted: " + answer);
+    }
     const std::string_view reason = WithoutStatus(answer);
     if (RefusedForGood(answer)) return LoginRefused(answer, store, reason);
     return LoginFailed(LoginResult::kUnavailable, answer, store, reason);
@@ -621,6 +631,7 @@ void Entering::LoginFailed(LoginResult result, std::string_view answer, std::str
   ++client_.services().stats.failed_logins;
   Audit(result, store, reason);
   state_ = State::kTalking;
+  Armed();
   client_.Answer(tag_, answer);
   if (++failed_logins_ >= client_.services().config.limits.failed_logins) {
     client_.services().stats.Hit(ClientLimit::kFailedLogins);

@@ -114,6 +114,7 @@ class Entering final : public Talk, private SessionSink {
   bool LoggingIn() const;
   void Audit(LoginResult result, std::string_view store, std::string_view reason);
   void Armed();
+  void GiveTime();
 
   State state_ = State::kTalking;
   SaslMechanism mechanism_ = SaslMechanism::kUnknown;

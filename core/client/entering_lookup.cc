@@ -30,7 +30,7 @@ bool FindStore(const std::vector<std::unique_ptr<Dialer>>& dialers, const Addres
   for (const auto& dialer : dialers) {
     const std::vector<StoreAddress>& all = dialer->target().addresses;
     for (size_t i = 0; i < all.size(); ++i) {
-      if (Unmapped(all[i].address) != wanted) continue;
+      if (all[i].gone || Unmapped(all[i].address) != wanted) continue;
       *store = dialer->target().index;
       *address = i;
       return true;
@@ -101,6 +101,7 @@ void Entering::LookedUp(LookupResult result) {
   const bool again = result.kind == LookupResult::Kind::kWait;
   if (!again && wait_s == 0) return TellRefusal(result.text);
   state_ = State::kDelayed;
+  if (!again) GiveTime();
   delay_.SetIn(SecondsToNs(std::max<uint64_t>(1, wait_s)),
                [this, again, text = result.text] { again ? ChooseStore() : TellRefusal(text); });
 }

@@ -50,6 +50,42 @@ TEST(Entering, SendsAwayWhoDoesNotLogInInTime) {
   EXPECT_TRUE(world.closed(silent));
 }
 
+// Or a guess could be had for nothing: right ones are answered sooner than wrong ones.
+TEST(Entering, AnswersALoginThatBeganInTime) {
+  ScriptedWorld world;
+  world.config().timeouts.login_s = 20;
+  const size_t good = world.Connect();
+  const size_t bad = world.Connect();
+  world.Pass(19.5);
+  world.HoldLogins(true);
+  world.Say(good, "a LOGIN ann secret");
+  world.Pass(5);
+  world.HoldLogins(false);
+  world.HearsBeginning(good, "a OK");
+  const size_t third = world.Connect();
+  world.Pass(19.5);
+  EXPECT_TRUE(world.closed(bad));
+  world.RefuseLogins("NO [AUTHENTICATIONFAILED] Who are you");
+  world.HoldLogins(true);
+  world.Say(third, "a LOGIN ann wrong");
+  world.Pass(5);
+  world.HoldLogins(false);
+  world.HearsBeginning(third, "a NO [AUTHENTICATIONFAILED]");
+  world.HearsBeginning(third, "* BYE Autologout");  // its time was over meanwhile
+  EXPECT_FALSE(world.closed(good));
+}
+
+TEST(Entering, EndsALoginThatNobodyAnswers) {
+  ScriptedWorld world;
+  world.config().timeouts.login_s = 20;
+  world.HoldLogins(true);
+  const size_t client = world.Connect();
+  world.Pass(15);
+  world.Say(client, "a LOGIN ann secret");
+  world.Pass(30);
+  EXPECT_TRUE(world.closed(client));
+}
+
 // So many that their cells fill several pieces: the memory of one who goes may be gone at once.
 TEST(Entering, SendsAwayManyWhoDoNotLogInInTime) {
   ScriptedWorld world;
@@ -81,6 +117,11 @@ TEST(Entering, RefusesToActForAnotherUser) {
   const size_t client = world.Connect();
   world.Say(client, "a AUTHENTICATE PLAIN " + ToBase64(std::string("bob\0ann\0secret", 14)));
   world.HearsBeginning(client, "a NO [AUTHORIZATIONFAILED]");
+  world.Say(client, "b AUTHENTICATE PLAIN " + ToBase64(std::string("bob\0ann\0secret", 14)));
+  world.HearsBeginning(client, "b NO");
+  world.Say(client, "c AUTHENTICATE PLAIN " + ToBase64(std::string("bob\0ann\0secret", 14)));
+  world.HearsBeginning(client, "c NO");
+  world.HearsBeginning(client, "* BYE");  // enough
   EXPECT_EQ(world.sessions_seen(), 0u);
 }
 

@@ -256,6 +256,17 @@ TEST_F(LookupLoginTest, DoesNotBlameTheClientForTheMasterUser) {
   EXPECT_EQ(world_.figures().client_stats.delayed_logins, 0u);
 }
 
+TEST_F(LookupLoginTest, DoesNotBlameTheClientForTheServicesPassword) {
+  Verifies();
+  world_.config().limits.failed_login_delay_s = 10;
+  world_.RefuseLogins("NO [AUTHENTICATIONFAILED] wrong");
+  for (int i = 0; i < 5; ++i) {
+    Good({"Auth-Pass: outdated"});
+    EXPECT_EQ(world_.Hear(Try()), kUnavailable);
+  }
+  EXPECT_EQ(world_.figures().client_stats.delayed_logins, 0u);
+}
+
 TEST_F(LookupLoginTest, EndsWithItsClient) {
   service_.Answer("");
   const size_t client = Try();

@@ -11,6 +11,8 @@
 namespace roost {
 namespace {
 
+constexpr int kRequestTimeout = 408;
+
 static_assert(2 * kMostLookupServers <= 32, "Lookup::tried_ has a bit for each");
 
 LookupResult Unavailable(std::string reason) {
@@ -81,6 +83,8 @@ class Lookups::Connection final : public Retirable, private StreamOwner {
 
   const LookupServer& server() const { return server_; }
   bool idle() const { return state_ == State::kIdle; }
+  // Or about to be, when what it still says has been read away.
+  bool kept() const { return idle() || (state_ == State::kSkipping && lookup_ == nullptr); }
 
   void Begin(Lookup& lookup) {
     lookup_ = &lookup;
@@ -143,6 +147,8 @@ class Lookups::Connection final : public Retirable, private StreamOwner {
       if (response.status == 101) return Fail("it switched protocols");
       if (response.status < 200) stream_.Consume(response.size);
     } while (response.status < 200);
+    // Said to nobody in particular, before the question came.
+    if (reused_ && response.status == kRequestTimeout) return GoneStale();
     if (response.status >= 500) {
       return Fail("it answered with status " + std::to_string(response.status));
     }
@@ -150,11 +156,12 @@ class Lookups::Connection final : public Retirable, private StreamOwner {
     std::optional<LookupResult> result = ResultOf(response, &problem);
     if (!result) return Fail(problem);
     stream_.Consume(response.size);
+    lookups_.Answered(server_.address);
     Lookup& lookup = *std::exchange(lookup_, nullptr);
     lookup.connection_ = nullptr;
     state_ = State::kSkipping;
     skip_ = response.length;
-    const bool keep = response.stays_open && skip_ <= kMostBody && lookups_.MayKeep();
+    const bool keep = response.stays_open && skip_ <= kMostBody && lookups_.MayKeep(*this);
     keep ? Skip() : Over();
     lookups_.Finish(lookup, std::move(*result));
   }
@@ -171,16 +178,18 @@ class Lookups::Connection final : public Retirable, private StreamOwner {
 
   void OnEnd(Stream&, StreamEnd) override {
     if (state_ != State::kConnecting && state_ != State::kAsking) return Over();
-    if (reused_ && stream_.input().empty()) {
-      Lookup& lookup = *std::exchange(lookup_, nullptr);
-      Over();
-      return lookups_.Stale(lookup);
-    }
+    if (reused_ && stream_.input().empty()) return GoneStale();
     const bool connected = state_ == State::kAsking;
     const std::string error = stream_.error();
     Fail(connected       ? "it closed the connection before it had answered"
          : error.empty() ? "it cannot be reached"
                          : error);
+  }
+
+  void GoneStale() {
+    Lookup& lookup = *std::exchange(lookup_, nullptr);
+    Over();
+    lookups_.Stale(lookup);
   }
 
   void Fail(const std::string& problem) {
@@ -280,6 +289,8 @@ void Lookups::Next() {
 void Lookups::Start(Lookup& lookup) {
   lookup.server_ = Pick(lookup);
   lookup.tried_ |= 1u << lookup.server_;
+  const auto timeout_s = static_cast<uint64_t>(lookup.service().config.timeout_s);
+  TryAgain(lookup.service().servers[lookup.server_].address, SecondsToNs(timeout_s));
   Connect(lookup.service().servers[lookup.server_], false).Begin(lookup);
 }
 
@@ -314,9 +325,20 @@ uint64_t Lookups::AvoidedUntil(const Address& address) const {
 
 void Lookups::Avoid(const Address& address) {
   std::erase_if(avoided_, [&](const auto& entry) {
-    return entry.first == address || entry.second <= loop_.now_ns();
+    return entry.first == address || entry.second + kAvoidNs <= loop_.now_ns();
   });
   avoided_.emplace_back(address, loop_.now_ns() + kAvoidNs);
+}
+
+// One whose time has come is asked by one look-up first: the others wait for what it finds.
+void Lookups::TryAgain(const Address& address, uint64_t within_ns) {
+  for (auto& [server, until] : avoided_) {
+    if (server == address && until <= loop_.now_ns()) until = loop_.now_ns() + within_ns;
+  }
+}
+
+void Lookups::Answered(const Address& address) {
+  std::erase_if(avoided_, [&](const auto& entry) { return entry.first == address; });
 }
 
 void Lookups::Failed(Lookup& lookup, const LookupServer& server, const std::string& problem) {
@@ -355,9 +377,10 @@ void Lookups::Cancel(Lookup& lookup) {
   Later();
 }
 
-bool Lookups::MayKeep() const {
-  const auto kept = std::count_if(connections_.begin(), connections_.end(),
-                                  [](const auto& connection) { return connection->idle(); });
+bool Lookups::MayKeep(const Connection& one) const {
+  const auto kept = std::count_if(
+      connections_.begin(), connections_.end(),
+      [&one](const auto& connection) { return connection.get() != &one && connection->kept(); });
   return static_cast<size_t>(kept) < most_kept_;
 }
 

@@ -122,9 +122,11 @@ class Lookups {
   void Finish(Lookup& lookup, LookupResult result);
   void Cancel(Lookup& lookup);
   void Drop(Connection& connection);
-  bool MayKeep() const;
+  bool MayKeep(const Connection& one) const;
   uint64_t AvoidedUntil(const Address& address) const;
   void Avoid(const Address& address);
+  void TryAgain(const Address& address, uint64_t within_ns);
+  void Answered(const Address& address);
 
   Loop& loop_;
   Queue queue_;

@@ -235,6 +235,39 @@ TEST_F(LookupsTest, AskAServerThatFailedLastForAWhile) {
   EXPECT_EQ(first_.requests().size(), 3u);
 }
 
+TEST_F(LookupsTest, AskAServerThatFailedOnceWhetherItIsBack) {
+  UseBoth();
+  first_.Answer("", true);
+  second_.AnswerFields(kGood);
+  EXPECT_EQ(Result().kind, Kind::kOk);
+  first_.Answer("");  // takes questions, and says nothing
+  Pass(11);
+  const size_t patient = Ask();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(Result().kind, Kind::kOk);
+  EXPECT_EQ(first_.requests().size(), 2u);  // the others have not waited for it
+  EXPECT_TRUE(Answered(patient, 60));
+  EXPECT_EQ(results_[patient]->kind, Kind::kOk);
+  first_.AnswerFields(kGood);
+  Pass(11);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Result().kind, Kind::kOk);
+  EXPECT_EQ(first_.requests().size(), 5u);
+}
+
+// Servers say so when nobody has asked for a while, perhaps just as somebody does.
+TEST_F(LookupsTest, AskAgainWhereAKeptConnectionTimesOutUnderTheQuestion) {
+  UseBoth();
+  first_.AnswerFields(kGood);
+  EXPECT_EQ(Result().kind, Kind::kOk);
+  first_.Answer("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n", true);
+  const size_t number = Ask();
+  EXPECT_TRUE(runner_.RunUntil([&] { return first_.requests().size() == 2; }));
+  first_.AnswerFields(kGood);
+  EXPECT_TRUE(Answered(number));
+  EXPECT_EQ(results_[number]->kind, Kind::kOk);
+  EXPECT_EQ(second_.requests().size(), 0u);
+  EXPECT_EQ(lookups_.stats().failures, 0u);
+}
+
 TEST_F(LookupsTest, WaitForASlowServerAndNotForever) {
   config_.lookup.timeout_s = 5;
   const size_t slow = Ask();

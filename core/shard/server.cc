@@ -190,7 +190,8 @@ void Server::RunShard(uint32_t index) {
     turned_ns_[index].store(io.NowNs(), std::memory_order_relaxed);
     jobs_[index].Open();
     TakeOrders(index, shard);  // what was ordered before it could be asked
-    ++serving_;
+    if (++serving_ == common_.shards)
+      common_.router = nullptr;  // each has it, until there is another
     ServeShard(index, shard);
     shard.Stop("[UNAVAILABLE] Server shutting down");
     // The last words leave; whoever does not take them in time is cut off.
@@ -267,7 +268,7 @@ class Server::Asking {
   }
   bool Await() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return left_ == 0 || dropped_; });
+    changed_.wait(lock, [this] { return left_ == 0; });
     return !dropped_;
   }
 
@@ -284,6 +285,7 @@ class Server::Asking {
     }
     void Drop() override {
       std::lock_guard lock(all_->mutex_);
+      --all_->left_;
       all_->dropped_ = true;
       all_->changed_.notify_all();
     }

@@ -45,7 +45,7 @@ Dialer::Dialer(Loop& loop, StoreTarget target, uint32_t shards)
 void Dialer::Follow(const std::vector<StoreAddress>& addresses) {
   if (addresses.empty()) return;
   roost::Follow(&target_.addresses, addresses);
-  address_ %= target_.addresses.size();
+  address_ = UsableFrom(target_.addresses, address_);
 }
 
 CapabilitySet Dialer::Shared(const CapabilitySet& set) {

@@ -78,7 +78,7 @@ class Dialer {
   size_t address() const { return address_; }
   void NoteUnreachable(size_t address) {
     if (address == address_ && !target_.addresses.empty()) {
-      address_ = (address + 1) % target_.addresses.size();
+      address_ = UsableFrom(target_.addresses, address + 1);
     }
   }
   DialerStats stats() const;

@@ -40,8 +40,7 @@ void Session::Start(const Credentials& credentials, const SessionClient& client,
   work_->login->client = client;
   as_proxy_ = credentials.IsProxy();
   const StoreConfig& config = *target_.config;
-  address_ =
-      static_cast<uint16_t>(attempt % std::min<size_t>(target_.addresses.size(), UINT16_MAX));
+  address_ = static_cast<uint16_t>(UsableFrom(target_.addresses, attempt));
   const StoreAddress& store = target_.addresses[address_];
   work_->login->server_name = config.server_name.empty() ? store.name : config.server_name;
   ConnectOptions options;

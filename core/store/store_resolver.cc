@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "proto/check.h"
 
 namespace roost {
 namespace {
@@ -23,6 +25,7 @@ bool Contains(const std::vector<StoreAddress>& all, const StoreAddress& one) {
 std::string Listed(const std::vector<StoreAddress>& addresses) {
   std::string text;
   for (const StoreAddress& one : addresses) {
+    if (one.gone) continue;
     text += (text.empty() ? "" : " ") + one.address.ToString();
   }
   return text;
@@ -37,24 +40,29 @@ struct StoreResolver::LookUp {
 };
 
 bool Follow(std::vector<StoreAddress>* known, const std::vector<StoreAddress>& found) {
-  std::vector<StoreAddress> fresh;
-  for (const StoreAddress& one : found) {
-    if (!Contains(*known, one)) fresh.push_back(one);
-  }
-  bool changed = !fresh.empty();
-  std::vector<StoreAddress> kept;
-  auto next = fresh.begin();
+  bool changed = false;
   for (StoreAddress& one : *known) {
-    if (Contains(found, one)) {
-      kept.push_back(std::move(one));
-      continue;
-    }
+    if (one.gone || Contains(found, one)) continue;
+    one.gone = true;
     changed = true;
-    if (next != fresh.end()) kept.push_back(std::move(*next++));
   }
-  kept.insert(kept.end(), next, fresh.end());
-  *known = std::move(kept);
+  for (const StoreAddress& one : found) {
+    if (Contains(*known, one)) continue;
+    changed = true;
+    const auto place = std::find_if(known->begin(), known->end(),
+                                    [](const StoreAddress& address) { return address.gone; });
+    place == known->end() ? known->push_back(one) : static_cast<void>(*place = one);
+  }
   return changed;
+}
+
+size_t UsableFrom(const std::vector<StoreAddress>& addresses, size_t index) {
+  for (size_t i = 0; i < addresses.size(); ++i) {
+    const size_t at = (index + i) % addresses.size();
+    if (!addresses[at].gone) return at;
+  }
+  ROOST_CHECK(false);
+  return 0;
 }
 
 StoreResolver::StoreResolver(const std::vector<StoreConfig>& stores, Resolve resolve)
@@ -106,10 +114,15 @@ bool StoreResolver::Tend(uint64_t now_ns) {
     if (store.look_up == nullptr) {
       if (now_ns < store.next_ns) continue;
       store.look_up = std::make_shared<LookUp>();
-      std::thread([look_up = store.look_up, names = store.host_ports, resolve = resolve_] {
-        Run(look_up.get(), names, resolve);
-        look_up->done.store(true, std::memory_order_release);
-      }).detach();
+      try {
+        std::thread([look_up = store.look_up, names = store.host_ports, resolve = resolve_] {
+          Run(look_up.get(), names, resolve);
+          look_up->done.store(true, std::memory_order_release);
+        }).detach();
+      } catch (const std::system_error& error) {  // too many threads for now
+        store.look_up->problem = std::string("no thread to look it up: ") + error.what();
+        store.look_up->done = true;
+      }
     }
     if (!store.look_up->done.load(std::memory_order_acquire)) continue;
     const auto look_up = std::exchange(store.look_up, nullptr);

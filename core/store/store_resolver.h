@@ -21,13 +21,17 @@ namespace roost {
 
 struct StoreAddress {
   Address address;
-  std::string name;  // by which it was found: what the store's certificate is checked against
+  std::string name;   // by which it was found: what the store's certificate is checked against
+  bool gone = false;  // the name leads here no more; its place is for the next one that is found
   friend bool operator==(const StoreAddress&, const StoreAddress&) = default;
 };
 
-// `known` becomes what was `found`; those that stay keep their places, as far as they can. False:
-// they are the same.
+// `known` becomes what was `found`, of which there is one at least. Whichever stays keeps its
+// place, so that its users stay with it. False: nothing changed.
 bool Follow(std::vector<StoreAddress>* known, const std::vector<StoreAddress>& found);
+
+// The place at or behind `index` where one is. Precondition: there is one.
+size_t UsableFrom(const std::vector<StoreAddress>& addresses, size_t index);
 
 class StoreResolver {
  public:

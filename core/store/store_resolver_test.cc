@@ -35,9 +35,16 @@ TEST(FollowedAddresses, KeepTheirPlaces) {
   EXPECT_TRUE(Follow(&known, All({"10.0.0.9:143", "10.0.0.3:143", "10.0.0.1:143"})));
   EXPECT_EQ(known, All({"10.0.0.1:143", "10.0.0.9:143", "10.0.0.3:143"}));
   EXPECT_TRUE(Follow(&known, All({"10.0.0.3:143"})));
-  EXPECT_EQ(known, All({"10.0.0.3:143"}));
-  EXPECT_TRUE(Follow(&known, All({"10.0.0.4:143", "10.0.0.3:143"})));
-  EXPECT_EQ(known, All({"10.0.0.3:143", "10.0.0.4:143"}));
+  auto expected = All({"10.0.0.1:143", "10.0.0.9:143", "10.0.0.3:143"});
+  expected[0].gone = expected[1].gone = true;
+  EXPECT_EQ(known, expected);
+  for (size_t i = 0; i < 7; ++i) EXPECT_EQ(UsableFrom(known, i), 2u);
+  EXPECT_FALSE(Follow(&known, All({"10.0.0.3:143"})));
+  EXPECT_TRUE(
+      Follow(&known, All({"10.0.0.9:143", "10.0.0.4:143", "10.0.0.3:143", "10.0.0.5:143"})));
+  EXPECT_EQ(known, All({"10.0.0.9:143", "10.0.0.4:143", "10.0.0.3:143", "10.0.0.5:143"}));
+  EXPECT_EQ(UsableFrom(known, 1), 1u);
+  EXPECT_EQ(UsableFrom(known, 4), 0u);
 }
 
 // What names lead to, said by the test; asked by other threads.

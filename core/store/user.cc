@@ -122,7 +122,9 @@ uint64_t User::spread() const { return UserTable::Hash()(key()); }
 
 void User::NoteUnreachable(size_t address) {
   dialer_.NoteUnreachable(address);
-  if (address == address_) address_ = static_cast<uint32_t>(dialer_.address());
+  const auto& all = dialer_.target().addresses;
+  if (address == address_ || all[address_ % all.size()].gone)
+    address_ = static_cast<uint32_t>(dialer_.address());
 }
 
 void UserTable::CloseUnused(StoreIndex store, const std::string& login) {

@@ -86,7 +86,7 @@ bool HasWord(std::string_view list, std::string_view word) {
 
 // False: the fields contradict each other, or one is none.
 bool ParseFraming(HttpResponse* response) {
-  bool has_length = false, is_coded = false;
+  bool has_length = false, is_coded = false, closes = false;
   std::string_view rest = response->fields, line;
   while (TakeLine(&rest, &line)) {
     HttpField field;
@@ -101,7 +101,7 @@ bool ParseFraming(HttpResponse* response) {
       is_coded = true;
     } else if (field.Is("Connection")) {
       if (HasWord(field.value, "keep-alive")) response->stays_open = true;
-      if (HasWord(field.value, "close")) response->stays_open = false;
+      if (HasWord(field.value, "close")) closes = true;
     }
   }
   if (has_length && is_coded) return false;
@@ -111,7 +111,7 @@ bool ParseFraming(HttpResponse* response) {
   } else if (!has_length) {
     response->body = Body::kOther;
   }
-  if (response->body == Body::kOther) response->stays_open = false;
+  if (closes || response->body == Body::kOther) response->stays_open = false;
   return true;
 }
 

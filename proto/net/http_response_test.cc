@@ -54,6 +54,8 @@ TEST(HttpResponse, MayBeFollowedByAnotherWhereItsEndIsKnown) {
   EXPECT_FALSE(WithFields("Content-Length: 0\r\nConnection: close\r\n").stays_open);
   EXPECT_FALSE(WithFields("Content-Length: 0\r\nConnection: Keep-Alive, Close\r\n").stays_open);
   EXPECT_FALSE(WithFields("Content-Length: 0\r\n", "HTTP/1.0 200 OK").stays_open);
+  EXPECT_FALSE(WithFields("Content-Length: 0\r\nConnection: close\r\nConnection: keep-alive\r\n")
+                   .stays_open);
   EXPECT_TRUE(
       WithFields("Content-Length: 0\r\nConnection: keep-alive\r\n", "HTTP/1.0 200 OK").stays_open);
 }

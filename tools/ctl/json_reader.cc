@@ -41,9 +41,14 @@ bool JsonReader::Escape(std::string* out) {
   if (kind != 'u' || rest_.size() < 4) return false;
   unsigned code = 0;
   const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + 4, code, 16);
-  if (error != std::errc() || end != rest_.data() + 4 || code > 0x7f) return false;
+  if (error != std::errc() || end != rest_.data() + 4 || code > 0xff) return false;
   rest_.remove_prefix(4);
-  *out += static_cast<char>(code);
+  if (code < 0x80) {
+    *out += static_cast<char>(code);
+  } else {  // in UTF-8
+    *out += static_cast<char>(0xc0 | code >> 6);
+    *out += static_cast<char>(0x80 | (code & 0x3f));
+  }
   return true;
 }
 

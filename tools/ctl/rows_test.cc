@@ -35,9 +35,9 @@ TEST(Rows, DoNothingToATerminal) {
   std::string error;
   ASSERT_TRUE(
       ParseRowsAnswer("{\"feeds\": [{\"m\": \"\\u001b[2J\\u0007\\u007f\xc2\x9b"
-                      "31m\\u000a\"}], \"end\": \"all\"}",
+                      "31m\\u000a\\u0085\"}], \"end\": \"all\"}",
                       "feeds", &answer, &error));
-  EXPECT_EQ(RowsTable(answer), "m\n?[2J???31m?\n");
+  EXPECT_EQ(RowsTable(answer), "m\n?[2J???31m??\n");
 }
 
 TEST(Rows, AnErrorIsHandedOn) {
@@ -57,7 +57,7 @@ TEST(Rows, OfAnotherKindOrCutAnywhereAreRefused) {
     EXPECT_NE(error.find("not one that this program understands"), std::string::npos);
   }
   for (const char* bad : {"{\"feeds\": [{\"m\": \"\\x\"}], \"end\": \"all\"}",
-                          "{\"feeds\": [{\"m\": \"\\u00e4\"}], \"end\": \"all\"}",
+                          "{\"feeds\": [{\"m\": \"\\u0100\"}], \"end\": \"all\"}",
                           "{\"feeds\": [{\"m\": null}], \"end\": \"all\"}"}) {
     EXPECT_FALSE(ParseRowsAnswer(bad, "feeds", &answer, &error)) << bad;
   }
