@@ -84,9 +84,11 @@ void ModelClient::OnWireClosed(int) {
   // After BYE nothing is missing; without it only a response that was cut in two excuses.
   const bool half = !reader_.AtStart() || !wire_.input.empty();
   if (half) ++world_.counts.half_responses;
+  // Who is told to go and does not read it is cut off soon; everybody else is given some patience.
+  const uint64_t patience_ns = world_.ends || world_.logins_age ? kNsPerSecond / 2 : kDeafNs;
   const uint64_t now_ns = world_.wires.now_ns();
   const bool deaf =
-      deaf_until_ns_ - deaf_from_ns_ >= kDeafNs && now_ns < deaf_until_ns_ + kNsPerSecond;
+      deaf_until_ns_ - deaf_from_ns_ >= patience_ns && now_ns < deaf_until_ns_ + kNsPerSecond;
   if (!wanted && !deaf && stage_ != Stage::kAway && !world_.store.InTrouble(user_)) {
     Wrong("the connection was closed without BYE");
   }

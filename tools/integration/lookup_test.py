@@ -199,7 +199,7 @@ class Verifying(LookupBehaviour):
         client.login(user, "anything")
         client.select()
         self.service.rules[user] = lambda asked: self.service.ok(auth_pass="not the store's")
-        self.connect().no(f"LOGIN {user} anything", "AUTHENTICATIONFAILED")
+        self.connect().no(f"LOGIN {user} anything", "UNAVAILABLE")
 
 
 class Routing(LookupBehaviour):
