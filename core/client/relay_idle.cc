@@ -111,7 +111,8 @@ void Relay::Park(const Parking::Result& result) {
   ++services.stats.parked;
   if (!idling && !ended) ++services.stats.quiet_parks;
   if (services.trace.on()) {
-    const std::string_view mailbox = cell.feed == nullptr ? "" : cell.feed->mailbox();
+    const std::string_view mailbox =
+        cell.feed == nullptr ? std::string_view() : cell.feed->mailbox();
     services.clients.Follow(cell, "parked",
                             {{"mailbox", mailbox},
                              {"cause", ended || idling ? "idle" : "quiet"},

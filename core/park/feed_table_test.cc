@@ -22,10 +22,14 @@ class Nobody final : public FeedHost, public DeafIoHandler {
 class FeedTableTest : public ::testing::Test {
  protected:
   FeedTableTest() {
-    config_.stores.resize(1);
-    target_.config = &config_.stores[0];
     ann_ = Enter("ann");
     bob_ = Enter("bob");
+  }
+  StoreTarget Target() {
+    config_.stores.resize(1);
+    StoreTarget target;
+    target.config = &config_.stores[0];
+    return target;
   }
   User* Enter(const std::string& name) {
     Credentials own;
@@ -45,8 +49,7 @@ class FeedTableTest : public ::testing::Test {
   Nobody host_;
   SimNetwork network_{1};
   Loop loop_{*network_.AddIo(0), host_};
-  StoreTarget target_;
-  Dialer dialer_{loop_, target_};
+  Dialer dialer_{loop_, Target()};
   UserTable users_{loop_};
   User* ann_;
   User* bob_;
