@@ -1,6 +1,7 @@
 #include "core/base/log.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,7 +24,10 @@ std::atomic<LogLevel> enabled_level{LogLevel::kError};
 LogFormat format = LogFormat::kText;
 std::mutex mutex;
 int descriptor = STDERR_FILENO;
+bool torn = false;  // the last line lacks its end
 LogLimit limit;
+constexpr size_t kPageBytes = 4096;
+constexpr int kPipeBytes = 1 << 20;  // some seconds of a storm of logins
 
 std::string_view Cut(std::string_view text) {
   if (text.size() <= kMaxLogText) return text;
@@ -79,13 +83,32 @@ Moment Now() {
   return {now.tv_sec, stamp};
 }
 
-void WriteLine(std::string line) {
+// False: whoever reads it is behind. A pipe that can be written to takes a page, the journal's
+// socket much more.
+bool IsWritable() {
+  pollfd log{descriptor, POLLOUT, 0};
+  return poll(&log, 1, 0) != 0;
+}
+
+// False: it was left out, or what of it there is no room for. A full disk or a closed pipe costs
+// the line, one that nobody reads as well: nobody is ever held up by it.
+bool WriteLine(std::string line) {
   line += '\n';
-  // A full disk or a closed pipe costs the line, nothing else.
-  [[maybe_unused]] const ssize_t n = write(descriptor, line.data(), line.size());
+  if (torn) line.insert(0, 1, '\n');
+  for (size_t at = 0; at < line.size(); at += kPageBytes) {
+    if (!IsWritable()) {
+      torn = torn || at != 0;
+      return false;
+    }
+    const size_t size = std::min(kPageBytes, line.size() - at);
+    [[maybe_unused]] const ssize_t n = write(descriptor, line.data() + at, size);
+    torn = false;
+  }
+  return true;
 }
 
 void SayLeftOut(const Moment& now) {
+  if (!IsWritable()) return;
   for (const LogLimit::LeftOut& left_out : limit.Take(now.second)) {
     WriteLine(FormatLogLine(format, now.text, LogLevel::kWarning, "log_flood",
                             {{"of", left_out.event}, {"left_out", left_out.lines}}));
@@ -103,6 +126,7 @@ bool OpenLog(const LogOptions& options, std::string* error) {
     *error = "log.file: cannot open " + options.file + ": " + std::strerror(errno);
     return false;
   }
+  static_cast<void>(fcntl(fd, F_SETPIPE_SZ, kPipeBytes));  // where it is one
   descriptor = fd;
   format = options.format;
   enabled_level = options.level;
@@ -153,7 +177,9 @@ void Log(LogLevel level, std::string_view event, LogFields fields, LogRate rate)
   std::lock_guard lock(mutex);
   SayLeftOut(now);
   if (!limit.Admit(event, now.second, static_cast<int>(rate))) return;
-  WriteLine(FormatLogLine(format, now.text, level, event, fields));
+  if (!WriteLine(FormatLogLine(format, now.text, level, event, fields))) {
+    limit.NotWritten(event, now.second);
+  }
 }
 
 void TendLog() {

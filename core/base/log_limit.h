@@ -39,6 +39,15 @@ class LogLimit {
     return false;
   }
 
+  // It was admitted in `second`, and there was no room for it.
+  void NotWritten(std::string_view event, int64_t second) {
+    const auto place = kinds_.find(event);
+    if (place == kinds_.end()) return;
+    place->second.second = second;
+    ++place->second.left_out;
+    any_left_out_ = true;
+  }
+
   // What was left out in seconds other than this one and was not taken yet, in order of name.
   std::vector<LeftOut> Take(int64_t second) {
     std::vector<LeftOut> taken;

@@ -1,10 +1,12 @@
 #include "core/base/log.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -127,6 +129,43 @@ TEST(Log, WritesAFloodToItsFileUpToTheBoundAndThenTheCount) {
   EXPECT_LE(written, 3 * static_cast<int>(LogRate::kOrdinary));
   OpenLog({}, &error);
   unlink(path.c_str());
+}
+
+// Whoever reads the log may stand still: shards do not.
+TEST(Log, LeavesOutWhatAPipeHasNoRoomForAndSaysHowMuch) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_NONBLOCK), 0);
+  LogOptions options;
+  options.file = "/proc/self/fd/" + std::to_string(ends[1]);  // opened anew: it would block
+  std::string error;
+  ASSERT_TRUE(OpenLog(options, &error)) << error;
+  ASSERT_GE(fcntl(ends[0], F_SETPIPE_SZ, 8192), 0);
+  constexpr int kMany = 1000;
+  const std::string text(200, 'x');
+  for (int i = 0; i < kMany; ++i) Log(LogLevel::kInfo, "told", {{"text", text}}, LogRate::kAudit);
+  int written = 0, left_out = 0;
+  std::string read_so_far;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (written + left_out < kMany && std::chrono::steady_clock::now() < end) {
+    char buffer[4096];
+    for (ssize_t n = 0; (n = read(ends[0], buffer, sizeof buffer)) > 0;) {
+      read_so_far.append(buffer, static_cast<size_t>(n));
+    }
+    TendLog();
+    std::istringstream lines(read_so_far);
+    written = left_out = 0;
+    for (std::string line; std::getline(lines, line);) {
+      if (line.find(" info told text=" + text) != line.npos) ++written;
+      const size_t at = line.find(" warning log_flood of=told left_out=");
+      if (at != line.npos) left_out += std::stoi(line.substr(line.rfind('=') + 1));
+    }
+  }
+  EXPECT_EQ(written + left_out, kMany);
+  EXPECT_GT(written, 10);
+  EXPECT_LT(written, 100);
+  OpenLog({}, &error);
+  close(ends[0]);
+  close(ends[1]);
 }
 
 }  // namespace
