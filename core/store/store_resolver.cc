@@ -107,6 +107,11 @@ bool StoreResolver::Start(uint64_t now_ns, std::string* error) {
   return true;
 }
 
+bool StoreResolver::looking_up() const {
+  return std::any_of(stores_.begin(), stores_.end(),
+                     [](const Store& store) { return store.look_up != nullptr; });
+}
+
 bool StoreResolver::Tend(uint64_t now_ns) {
   bool changed = false;
   for (size_t i = 0; i < stores_.size(); ++i) {

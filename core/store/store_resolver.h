@@ -46,6 +46,8 @@ class StoreResolver {
   // To be called now and then: begins a look-up when it is time. True: the addresses are others
   // now.
   bool Tend(uint64_t now_ns);
+  // One has begun, and was not taken by a Tend yet.
+  bool looking_up() const;
   const Addresses& addresses() const { return addresses_; }
 
  private:
