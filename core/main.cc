@@ -166,7 +166,7 @@ void AnswerTo(const std::string& text, Server& server, Reloader& reloader, const
     case ControlRequest::Kind::kRows:
       return SayRows(request.rows, PostListings(server, request.rows), say);
     case ControlRequest::Kind::kBackends:
-      say(BackendsJson(server.Figures(), server.StoreNames()));
+      say(BackendsJson(server.Figures(), server.StoreNames(), *server.StoreAddresses()));
       return;
     case ControlRequest::Kind::kReload:
       say(ReloadJson(reloader.Reload()));

@@ -3,6 +3,7 @@
 #include <array>
 #include <cctype>
 #include <initializer_list>
+#include <map>
 #include <string_view>
 #include <utility>
 
@@ -148,6 +149,18 @@ void Sessions(const Context& c, Samples& s) {
     s.Add(d.logging_in, {{"store", store}, {"state", "logging_in"}});
     s.Add(d.waiting, {{"store", store}, {"state", "waiting"}});
   });
+}
+
+void StoreAddresses(const Context& c, Samples& s) {
+  for (size_t i = 0; i < c.input.stores.size() && i < c.input.addresses.size(); ++i) {
+    std::map<std::string, bool> up;  // several names may lead to one
+    for (const StoreAddress& one : c.input.addresses[i]) {
+      if (!one.gone) up[one.address.ToString()] |= !one.down;
+    }
+    for (const auto& [address, is_up] : up) {
+      s.Add(uint64_t{is_up}, {{"store", c.input.stores[i]}, {"address", address}});
+    }
+  }
 }
 
 void Audits(const Context& c, Samples& s) {
@@ -336,6 +349,11 @@ constexpr Metric kMetrics[] = {
          s.Each("reason", kLosses, d.lost, {{"store", store}});
        });
      }},
+
+    {"roost_store_address_up", kGauge, "store, address",
+     "0: checks have found nobody who serves there, and new users go to another address of the "
+     "store, if it has one.",
+     StoreAddresses},
 
     {"roost_tls_handshakes_total", kCounter, "peer: client, store; kind: full, resumed",
      "TLS handshakes that succeeded.",

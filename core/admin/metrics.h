@@ -1,7 +1,8 @@
 // What Prometheus is shown: every metric once, with its name, labels and meaning.
 //
 // Pure: figures in, text out (Prometheus text exposition, version 0.0.4, by its client library).
-// Labels have few values, known beforehand: never a user, a mailbox or an address.
+// Labels have few values, known beforehand: never a user, a mailbox or a
+// client's address.
 #ifndef ROOST_CORE_ADMIN_METRICS_H_
 #define ROOST_CORE_ADMIN_METRICS_H_
 
@@ -10,12 +11,14 @@
 
 #include "core/admin/process_figures.h"
 #include "core/shard/figures.h"
+#include "core/store/store_resolver.h"
 
 namespace roost {
 
 struct MetricsInput {
   std::vector<ShardFigures> shards;
-  std::vector<std::string> stores;  // names, by StoreIndex
+  std::vector<std::string> stores;     // names, by StoreIndex
+  StoreResolver::Addresses addresses;  // of the stores
   ProcessFigures process;
   bool ready = false;
 };

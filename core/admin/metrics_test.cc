@@ -92,6 +92,24 @@ TEST(Metrics, AreWhatTheFiguresSay) {
   for (const auto& [name, value] : shown.samples) EXPECT_GE(value, 0) << name;
 }
 
+// Two names may lead to one address; a sample given twice is no exposition.
+TEST(Metrics, ShowEachAddressOfAStoreOnce) {
+  MetricsInput input = Input();
+  input.addresses.resize(2);
+  for (const char* text : {"10.0.0.1:143", "10.0.0.2:143", "10.0.0.1:143", "10.0.0.3:143"}) {
+    input.addresses[1].emplace_back();
+    ASSERT_TRUE(Address::Parse(text, &input.addresses[1].back().address));
+  }
+  input.addresses[1][1].down = input.addresses[1][2].down = input.addresses[1][3].gone = true;
+  const Exposed shown(MetricsText(input));
+  EXPECT_EQ(shown.samples.at("roost_store_address_up{store=\"other\",address=\"10.0.0.1:143\"}"),
+            1);
+  EXPECT_EQ(shown.samples.at("roost_store_address_up{store=\"other\",address=\"10.0.0.2:143\"}"),
+            0);
+  EXPECT_EQ(shown.samples.count("roost_store_address_up{store=\"other\",address=\"10.0.0.3:143\"}"),
+            0u);
+}
+
 TEST(Metrics, AreExactForLargeNumbers) {
   MetricsInput input;
   input.shards.resize(1);

@@ -34,6 +34,7 @@ PageSources PagesOf(Server& server) {
     MetricsInput input;
     input.shards = server.Figures();
     input.stores = server.StoreNames();
+    input.addresses = *server.StoreAddresses();
     input.process = ReadProcessFigures();
     input.ready = server.NotReady().empty();
     return input;

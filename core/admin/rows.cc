@@ -18,6 +18,16 @@ const char* KeyOf(Listing::What what) {
   return what == Listing::What::kClients ? "clients" : "feeds";
 }
 
+// Addresses in one text, for tables.
+std::string Listed(const std::vector<StoreAddress>& addresses, bool down) {
+  std::string text;
+  for (const StoreAddress& one : addresses) {
+    if (one.gone || one.down != down) continue;
+    text.append(text.empty() ? "" : " ").append(one.address.ToString());
+  }
+  return text;
+}
+
 enum class End : uint8_t { kAll, kLimit, kFailed, kNobodyListens };
 
 // Rows of one shard; *left is what may still be told.
@@ -90,7 +100,8 @@ void SayRows(const RowsRequest& request, const std::vector<std::shared_ptr<Listi
 }
 
 std::string BackendsJson(const std::vector<ShardFigures>& shards,
-                         const std::vector<std::string>& stores) {
+                         const std::vector<std::string>& stores,
+                         const StoreResolver::Addresses& addresses) {
   static constexpr const char* kLost[] = {"lost_no_place", "lost_unreachable", "lost_refused",
                                           "lost_bye",      "lost_closed",      "lost_protocol",
                                           "lost_timeout"};
@@ -104,6 +115,8 @@ std::string BackendsJson(const std::vector<ShardFigures>& shards,
     out += i == 0 ? "\n" : ",\n";
     JsonObject o(&out);
     o.Text("store", stores[i]);
+    o.Text("up", Listed(addresses.at(i), false));
+    o.Text("down", Listed(addresses.at(i), true));
     o.Number("open", s.open);
     o.Number("logging_in", s.logging_in);
     o.Number("waiting", s.waiting);

@@ -14,6 +14,7 @@
 
 #include "core/shard/figures.h"
 #include "core/shard/listing.h"
+#include "core/store/store_resolver.h"
 
 namespace roost {
 
@@ -39,9 +40,11 @@ std::vector<std::shared_ptr<Listing>> PostListings(Server& server, const RowsReq
 void SayRows(const RowsRequest& request, const std::vector<std::shared_ptr<Listing>>& parts,
              const Say& say);
 
-// {"backends": [{...}, ...], "end": "all"}: for each store its sessions in all shards.
+// {"backends": [{...}, ...], "end": "all"}: for each store its addresses by what is known of them,
+// and its sessions in all shards.
 std::string BackendsJson(const std::vector<ShardFigures>& shards,
-                         const std::vector<std::string>& stores);
+                         const std::vector<std::string>& stores,
+                         const StoreResolver::Addresses& addresses);
 
 }  // namespace roost
 

@@ -81,6 +81,7 @@ struct StoreConfig {
   std::string name;
   std::vector<HostPort> addresses;  // several: the same store
   int resolve_s = 30;               // so often names are resolved again; 0: at start-up only
+  int check_s = 10;                 // between checks of each address; 0: none
   Tls tls = Tls::kNone;
   std::string ca_file;  // PEM; only these authorities are trusted. Empty: the system's
   bool verify = true;   // certificate and name

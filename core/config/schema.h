@@ -76,6 +76,14 @@ void Visit(V& v, StoreConfig& c) {
            .minimum = 1,
            .maximum = kDay,
            .zero_too = true});
+  v.Field(
+      "check_s", c.check_s,
+      {.why = "So often each address is tried, to the greeting; one that has failed three times "
+              "in a row gets no new users until it answers, unless all of the store's have "
+              "failed. 0: never.",
+       .minimum = 1,
+       .maximum = 3600,
+       .zero_too = true});
   v.Field("tls", c.tls, {.why = "Between Roost and the store."});
   v.Field("ca_file", c.ca_file,
           {.why = "PEM; only these authorities may have signed the store's certificate. Empty: the "

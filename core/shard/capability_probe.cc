@@ -24,7 +24,7 @@ CapabilityProbe::~CapabilityProbe() {
 
 void CapabilityProbe::Ask() {
   for (auto& dialer : dialers_) {
-    sessions_.push_back(dialer->Open({}, {}, 0, Dialer::Urgency::kRecovery, *this));
+    sessions_.push_back(dialer->Open({}, {}, dialer->address(), Dialer::Urgency::kRecovery, *this));
   }
   const bool all =
       std::all_of(known_.begin(), known_.end(), [](const auto& k) { return k.has_value(); });

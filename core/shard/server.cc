@@ -137,6 +137,7 @@ bool Server::ResolveStores(std::string* error) {
     }
     common_.targets.push_back(std::move(target));
   }
+  store_addresses_ = std::make_shared<StoreResolver::Addresses>(resolver_->addresses());
   return true;
 }
 
@@ -187,6 +188,12 @@ void Server::RunShard(uint32_t index) {
       shard.SetTls(tls_);
     }
     shard.Start(std::exchange(listeners_[index], {}));
+    if (index == 0) {
+      shard.CheckStores([this](const StoreVerdict& verdict) {
+        std::lock_guard lock(mutex_);
+        verdicts_.push_back(verdict);
+      });
+    }
     turned_ns_[index].store(io.NowNs(), std::memory_order_relaxed);
     jobs_[index].Open();
     TakeOrders(index, shard);  // what was ordered before it could be asked
@@ -221,7 +228,7 @@ void Server::TakeOrders(uint32_t index, Shard& shard) {
   if (switches_ != nullptr) shard.SetSwitches(switches_);
   if (tls_ != nullptr) shard.SetTls(tls_);
   shard.SetRouter(router_);
-  if (store_addresses_ != nullptr) shard.SetStoreAddresses(*store_addresses_);
+  shard.SetStoreAddresses(*store_addresses_);
   shard_configs_[index]->limits = wanted_.limits;
   if (plan_) shard.Drain(*plan_);
 }
@@ -356,7 +363,14 @@ void Server::Tend() {
 
 // True: there are others now.
 bool Server::TendResolver() {
-  if (!resolver_->Tend(NowNs())) return false;
+  std::vector<StoreVerdict> verdicts;
+  {
+    std::lock_guard lock(mutex_);
+    verdicts.swap(verdicts_);
+  }
+  bool changed = resolver_->Tend(NowNs());
+  for (const StoreVerdict& verdict : verdicts) changed = resolver_->Note(verdict) || changed;
+  if (!changed) return false;
   std::lock_guard lock(mutex_);
   store_addresses_ = std::make_shared<StoreResolver::Addresses>(resolver_->addresses());
   return true;
@@ -407,6 +421,11 @@ std::vector<std::string> Server::StoreNames() const {
   std::vector<std::string> names;
   for (const StoreConfig& store : config_.stores) names.push_back(store.name);
   return names;
+}
+
+std::shared_ptr<const StoreResolver::Addresses> Server::StoreAddresses() {
+  std::lock_guard lock(mutex_);
+  return store_addresses_;
 }
 
 uint64_t Server::SilentNs() const {

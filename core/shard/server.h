@@ -62,6 +62,8 @@ class Server {
   bool Ask(Question question);
   uint32_t shards() const { return common_.shards; }
   std::vector<std::string> StoreNames() const;  // by StoreIndex
+  // Where they are, and what is known of each address. Any thread.
+  std::shared_ptr<const StoreResolver::Addresses> StoreAddresses();
   // Figures of all shards, each taken by its own thread in slices, within kTickNs or so. Any
   // thread; empty unless all run.
   std::vector<ShardFigures> Figures();
@@ -131,7 +133,8 @@ class Server {
   std::mutex mutex_;                         // what follows; never held for long, as shards take it
   Config wanted_;                            // config_ with the switches as they are now
   std::shared_ptr<const ParkingSwitches> switches_;
-  std::shared_ptr<const StoreResolver::Addresses> store_addresses_;  // null: as at start-up
+  std::shared_ptr<const StoreResolver::Addresses> store_addresses_;
+  std::vector<StoreVerdict> verdicts_;  // of checks, not taken by a Tend yet
   std::shared_ptr<const Router> router_;
   std::shared_ptr<const TlsServerContext> tls_;         // null: no listener has TLS
   uint64_t tickets_since_ns_ = 0;                       // their keys were set or looked at

@@ -93,6 +93,11 @@ void Shard::SetStoreAddresses(const StoreResolver::Addresses& addresses) {
   for (auto& dialer : dialers_) dialer->Follow(addresses.at(dialer->target().index));
 }
 
+void Shard::CheckStores(StoreChecks::Judged judged) {
+  checks_ = std::make_unique<StoreChecks>(loop_, dialers_, std::move(judged));
+  checks_->Start();
+}
+
 void Shard::Start(const std::vector<ListenerDescriptor>& listeners) {
   listeners_ = listeners;
   for (const ListenerDescriptor& l : listeners_) services_.listener_addresses.push_back(l.bound);

@@ -28,6 +28,7 @@
 #include "core/shard/drain.h"
 #include "core/shard/figures.h"
 #include "core/shard/moves.h"
+#include "core/store/store_checks.h"
 #include "core/store/store_resolver.h"
 
 namespace roost {
@@ -65,6 +66,8 @@ class Shard final : private IoHandler, private Mover {
   void SetSwitches(std::shared_ptr<const ParkingSwitches> switches);
   // Where sessions to come find their stores.
   void SetStoreAddresses(const StoreResolver::Addresses& addresses);
+  // From now on the stores' addresses are checked here, for all shards.
+  void CheckStores(StoreChecks::Judged judged);
   // For handshakes to come.
   void SetTls(std::shared_ptr<const TlsServerContext> tls) { services_.tls = std::move(tls); }
   // For logins to come. Whoever sets it keeps the one before until no shard has it: it may be
@@ -129,6 +132,7 @@ class Shard final : private IoHandler, private Mover {
   ClientStats stats_;
   Services services_;
   CapabilityProbe probe_;
+  std::unique_ptr<StoreChecks> checks_;  // null: another shard's
   std::vector<ListenerDescriptor> listeners_;
   bool accepting_ = true;
   std::deque<Arrival> arrivals_;  // in the order in which they came

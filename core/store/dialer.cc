@@ -44,8 +44,13 @@ Dialer::Dialer(Loop& loop, StoreTarget target, uint32_t shards)
 
 void Dialer::Follow(const std::vector<StoreAddress>& addresses) {
   if (addresses.empty()) return;
-  roost::Follow(&target_.addresses, addresses);
-  address_ = UsableFrom(target_.addresses, address_);
+  target_.addresses = addresses;
+  address_ = ServingFrom(target_.addresses, address_ % addresses.size());
+}
+
+size_t Dialer::AddressOf(UserHash user, size_t address) const {
+  const StoreAddress& at = target_.addresses[address % target_.addresses.size()];
+  return (at.down || at.gone) && !open_of_user_.contains(user) ? address_ : address;
 }
 
 CapabilitySet Dialer::Shared(const CapabilitySet& set) {

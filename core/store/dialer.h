@@ -73,14 +73,19 @@ class Dialer {
 
   const StoreTarget& target() const { return target_; }
   // For sessions to come; those open, and what their users know of an address, stay as they are.
+  // The places are those of StoreResolver::addresses.
   void Follow(const std::vector<StoreAddress>& addresses);
-  // Which of the store's addresses new users go to: the first that was not found unreachable last.
+  // Which of the store's addresses new users go to: the first that was not found unreachable last,
+  // neither by checks nor by a session.
   size_t address() const { return address_; }
   void NoteUnreachable(size_t address) {
     if (address == address_ && !target_.addresses.empty()) {
-      address_ = UsableFrom(target_.addresses, address + 1);
+      address_ = ServingFrom(target_.addresses, address + 1);
     }
   }
+  // Where the next session of a user goes who is at `address`: there while any of its sessions is
+  // open, and as long as nothing is wrong with it.
+  size_t AddressOf(UserHash user, size_t address) const;
   DialerStats stats() const;
 
   // The same set, sharing its text with others that were asked for: a store offers thousands of

@@ -19,7 +19,8 @@ bool IsLiteral(const HostPort& host_port) {
 }
 
 bool Contains(const std::vector<StoreAddress>& all, const StoreAddress& one) {
-  return std::find(all.begin(), all.end(), one) != all.end();
+  return std::any_of(all.begin(), all.end(),
+                     [&](const StoreAddress& other) { return !other.gone && other.IsAt(one); });
 }
 
 std::string Listed(const std::vector<StoreAddress>& addresses) {
@@ -56,13 +57,22 @@ bool Follow(std::vector<StoreAddress>* known, const std::vector<StoreAddress>& f
   return changed;
 }
 
-size_t UsableFrom(const std::vector<StoreAddress>& addresses, size_t index) {
+size_t ServingFrom(const std::vector<StoreAddress>& addresses, size_t index) {
+  const size_t none = addresses.size();
+  size_t any = none;
   for (size_t i = 0; i < addresses.size(); ++i) {
     const size_t at = (index + i) % addresses.size();
-    if (!addresses[at].gone) return at;
+    if (addresses[at].gone) continue;
+    if (!addresses[at].down) return at;
+    if (any == none) any = at;
   }
-  ROOST_CHECK(false);
-  return 0;
+  ROOST_CHECK(any != none);
+  return any;
+}
+
+size_t UsableFrom(const std::vector<StoreAddress>& addresses, size_t index) {
+  const size_t at = index % addresses.size();
+  return addresses[at].gone ? ServingFrom(addresses, at) : at;
 }
 
 StoreResolver::StoreResolver(const std::vector<StoreConfig>& stores, Resolve resolve)
@@ -105,6 +115,24 @@ bool StoreResolver::Start(uint64_t now_ns, std::string* error) {
     if (store.period_ns != 0) store.next_ns = now_ns + store.period_ns;
   }
   return true;
+}
+
+bool StoreResolver::Note(const StoreVerdict& verdict) {
+  const StoreAddress& judged = verdict.address;
+  for (StoreAddress& known : addresses_[verdict.store]) {
+    if (known.gone || !known.IsAt(judged) || known.down == judged.down) continue;
+    known.down = judged.down;
+    const std::string& store = stores_[verdict.store].name;
+    const std::string address = known.address.ToString();
+    if (known.down) {
+      Log(LogLevel::kWarning, "store_address_down",
+          {{"store", store}, {"address", address}, {"reason", verdict.reason}});
+    } else {
+      Log(LogLevel::kInfo, "store_address_up", {{"store", store}, {"address", address}});
+    }
+    return true;
+  }
+  return false;
 }
 
 bool StoreResolver::looking_up() const {

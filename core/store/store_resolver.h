@@ -1,9 +1,11 @@
-// The addresses of stores, found by name at start-up and followed from then on.
+// The addresses of stores, found by name at start-up and followed from then on, and what is known
+// of them.
 //
 // getaddrinfo blocks, so names are looked up again by a thread that nobody waits for; what it found
 // is taken by the next Tend. A name that cannot be resolved any more keeps the addresses that it
 // had. Sessions are not moved: they end when the store ends them, and the next goes where the name
-// leads by then.
+// leads by then. Likewise an address that checks (store_checks.h) have found not to answer: nobody
+// new goes there while another one of the store answers.
 //
 // Thread rule: one thread; the look-ups' own thread shares nothing but what it found.
 #ifndef ROOST_CORE_STORE_STORE_RESOLVER_H_
@@ -23,15 +25,30 @@ struct StoreAddress {
   Address address;
   std::string name;   // by which it was found: what the store's certificate is checked against
   bool gone = false;  // the name leads here no more; its place is for the next one that is found
+  bool down = false;  // checks have found nobody who serves there
+  bool IsAt(const StoreAddress& other) const {
+    return address == other.address && name == other.name;
+  }
   friend bool operator==(const StoreAddress&, const StoreAddress&) = default;
 };
 
 // `known` becomes what was `found`, of which there is one at least. Whichever stays keeps its
-// place, so that its users stay with it. False: nothing changed.
+// place, so that its users stay with it, and what is known of it. False: nothing changed.
 bool Follow(std::vector<StoreAddress>* known, const std::vector<StoreAddress>& found);
 
-// The place at or behind `index` where one is. Precondition: there is one.
+// Where new users go: the place at or behind `index` of one that is not down, or of any where all
+// are. Precondition: one is not gone.
+size_t ServingFrom(const std::vector<StoreAddress>& addresses, size_t index);
+// Where those go who are to go to place number `index` (modulo), whatever is known of it: there
+// unless it is gone.
 size_t UsableFrom(const std::vector<StoreAddress>& addresses, size_t index);
+
+// What a check of an address has found.
+struct StoreVerdict {
+  size_t store = 0;      // StoreIndex
+  StoreAddress address;  // with `down` as it is now
+  std::string reason;    // why it is down
+};
 
 class StoreResolver {
  public:
@@ -46,8 +63,11 @@ class StoreResolver {
   // To be called now and then: begins a look-up when it is time. True: the addresses are others
   // now.
   bool Tend(uint64_t now_ns);
+  // True: new users are to go elsewhere now, or may come back.
+  bool Note(const StoreVerdict& verdict);
   // One has begun, and was not taken by a Tend yet.
   bool looking_up() const;
+  // Whatever changes, each keeps its place; places are never fewer.
   const Addresses& addresses() const { return addresses_; }
 
  private:

@@ -38,13 +38,38 @@ TEST(FollowedAddresses, KeepTheirPlaces) {
   auto expected = All({"10.0.0.1:143", "10.0.0.9:143", "10.0.0.3:143"});
   expected[0].gone = expected[1].gone = true;
   EXPECT_EQ(known, expected);
-  for (size_t i = 0; i < 7; ++i) EXPECT_EQ(UsableFrom(known, i), 2u);
+  for (size_t i = 0; i < 7; ++i) {
+    EXPECT_EQ(UsableFrom(known, i), 2u);
+    EXPECT_EQ(ServingFrom(known, i), 2u);
+  }
   EXPECT_FALSE(Follow(&known, All({"10.0.0.3:143"})));
   EXPECT_TRUE(
       Follow(&known, All({"10.0.0.9:143", "10.0.0.4:143", "10.0.0.3:143", "10.0.0.5:143"})));
   EXPECT_EQ(known, All({"10.0.0.9:143", "10.0.0.4:143", "10.0.0.3:143", "10.0.0.5:143"}));
   EXPECT_EQ(UsableFrom(known, 1), 1u);
   EXPECT_EQ(UsableFrom(known, 4), 0u);
+}
+
+TEST(FollowedAddresses, ThatAreDownGetNobodyNewUnlessAllAre) {
+  auto known = All({"10.0.0.1:143", "10.0.0.2:143", "10.0.0.3:143"});
+  known[0].down = true;
+  known[1].gone = true;
+  EXPECT_EQ(ServingFrom(known, 0), 2u);
+  EXPECT_EQ(UsableFrom(known, 0), 0u) << "who is there may stay";
+  EXPECT_EQ(UsableFrom(known, 1), 2u);
+  known[2].down = true;
+  EXPECT_EQ(ServingFrom(known, 0), 0u);
+  EXPECT_EQ(ServingFrom(known, 1), 2u);
+}
+
+TEST(FollowedAddresses, StayDownUntilTheyAreGone) {
+  auto known = All({"10.0.0.1:143", "10.0.0.2:143"});
+  known[0].down = true;
+  EXPECT_FALSE(Follow(&known, All({"10.0.0.2:143", "10.0.0.1:143"})));
+  EXPECT_TRUE(known[0].down);
+  EXPECT_TRUE(Follow(&known, All({"10.0.0.2:143"})));
+  EXPECT_TRUE(Follow(&known, All({"10.0.0.2:143", "10.0.0.1:143"})));
+  EXPECT_EQ(known, All({"10.0.0.1:143", "10.0.0.2:143"})) << "nothing is known of it now";
 }
 
 // What names lead to, said by the test; asked by other threads.
@@ -134,6 +159,25 @@ TEST_F(StoreResolverTest, AreRefusedAtTheStartWhenNobodyKnowsThem) {
   std::string error;
   EXPECT_FALSE(names.Start(0, &error));
   EXPECT_EQ(error, "store store: imap.example.net:143: nobody knows imap.example.net");
+}
+
+TEST_F(StoreResolverTest, TakeVerdictsOnAddressesThatAreThere) {
+  book_.Set("imap.example.org", {"10.0.0.1:143", "10.0.0.2:143"});
+  StoreResolver names({Store("imap.example.org", 0)}, book_.resolve());
+  std::string error;
+  ASSERT_TRUE(names.Start(0, &error)) << error;
+  StoreVerdict verdict{0, names.addresses()[0][1], "nobody is there"};
+  verdict.address.down = true;
+  EXPECT_TRUE(names.Note(verdict));
+  EXPECT_FALSE(names.Note(verdict));
+  EXPECT_FALSE(names.addresses()[0][0].down);
+  EXPECT_TRUE(names.addresses()[0][1].down);
+  verdict.address.down = false;
+  EXPECT_TRUE(names.Note(verdict));
+  EXPECT_FALSE(names.addresses()[0][1].down);
+  verdict.address = {At("10.0.0.9:143"), "imap.example.org"};
+  verdict.address.down = true;
+  EXPECT_FALSE(names.Note(verdict));
 }
 
 TEST_F(StoreResolverTest, AreNotAskedForAgainWhereThereIsNoneOrNobodyWantsIt) {

@@ -183,6 +183,7 @@ std::unique_ptr<Session> User::Open(const SessionClient& client, Dialer::Urgency
     credentials.user = login_;
     credentials = LaterCredentials(store(), credentials);
   }
+  address_ = static_cast<uint32_t>(dialer_.AddressOf(Dialer::HashOf(login_), address_));
   return dialer_.Open(credentials, client, address_, urgency, sink);
 }
 

@@ -180,7 +180,7 @@ class User final : public SessionSink, public Retirable {
   CapabilitySet capabilities_;
   std::unique_ptr<Pool> pool_;
   uint32_t references_ = 0;
-  uint32_t address_ = 0;  // of the store; changed only when it cannot be reached
+  uint32_t address_ = 0;  // of the store; another only when nobody is to go there, or can
   enum class Proxy : uint8_t { kUnjudged, kSame, kOther };
   Proxy proxy_ = Proxy::kUnjudged;
   bool login_refused_ = false;

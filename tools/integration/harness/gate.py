@@ -1,10 +1,12 @@
 """A TCP gate before a store: connections can be cut, frozen, or refused at will.
 
-For stores that lose all when they are killed. Runs in the loop it was opened in.
+For stores that lose all when they are killed, and for stores with several addresses. A Gate runs in the loop it was
+opened in, a GateThread in one of its own.
 """
 
 import asyncio
 import random
+import threading
 
 
 class Gate:
@@ -19,12 +21,20 @@ class Gate:
     async def open(self):
         self._server = await asyncio.start_server(self._serve, self.host, self.port)
 
-    async def close(self):
-        """Refuses connections and cuts all."""
+    async def refuse(self):
+        """New connections; those that stand stay."""
         if self._server:
             self._server.close()
             self._server = None
+
+    async def close(self):
+        """Refuses connections and cuts all."""
+        await self.refuse()
         self.cut(len(self._pairs))
+
+    def connections(self):
+        """How many pass now."""
+        return len(self._pairs)
 
     def cut(self, count):
         """Resets so many connections, whatever is under way on them."""
@@ -60,3 +70,33 @@ class Gate:
         except OSError:
             pass
         writer.transport.abort() if not writer.can_write_eof() else writer.close()
+
+
+class GateThread:
+    """A gate for tests without a loop."""
+
+    def __init__(self, *arguments):
+        self._gate = Gate(*arguments)
+        self.host, self.port = self._gate.host, self._gate.port
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.open()
+
+    def _run(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def open(self):
+        self._run(self._gate.open())
+
+    def refuse(self):
+        self._run(self._gate.refuse())
+
+    def connections(self):
+        return self._gate.connections()
+
+    def end(self):
+        self._run(self._gate.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

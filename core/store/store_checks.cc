@@ -1,0 +1,122 @@
+#include "core/store/store_checks.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/clock.h"
+
+namespace roost {
+
+// One address of one store.
+class StoreChecks::Place final : public SessionSink {
+ public:
+  Place(Loop& loop, const StoreTarget& store, const StoreAddress& address, const Judged& judged)
+      : loop_(loop), judged_(judged), target_(store) {
+    target_.addresses = {address};
+  }
+  ~Place() override { Drop(); }
+
+  const StoreTarget& target() const { return target_; }
+  const StoreAddress& address() const { return target_.addresses.front(); }
+  bool checking() const { return session_ != nullptr; }
+
+  void Check(const StoreTarget& store) {
+    target_.config = store.config;
+    target_.tls = store.tls;
+    session_ = std::make_unique<Session>(loop_, target_, *this);
+    session_->Start({}, {}, 0);
+  }
+
+  uint64_t next_ns = 0;
+
+ private:
+  void OnSessionReady(Session&) override { Judge(true, {}); }
+  void OnStoreData(Session&, const Piece&, const Response*) override {}
+  void OnSessionLost(Session&, SessionLoss, const std::string& text) override {
+    Judge(false, text);
+  }
+
+  void Judge(bool answered, const std::string& failure) {
+    Drop();
+    failures_ = answered ? 0 : std::min(failures_ + 1, kFailuresInARow);
+    StoreVerdict verdict{target_.index, address(), failure};
+    verdict.address.down = failures_ == kFailuresInARow;
+    judged_(verdict);
+  }
+
+  void Drop() {
+    if (session_ == nullptr) return;
+    session_->Close();
+    loop_.Retire(std::move(session_));
+  }
+
+  Loop& loop_;
+  const Judged& judged_;
+  StoreTarget target_;
+  std::unique_ptr<Session> session_;  // a check under way
+  int failures_ = 0;                  // in a row
+};
+
+StoreChecks::StoreChecks(Loop& loop, const std::vector<std::unique_ptr<Dialer>>& dialers,
+                         Judged judged)
+    : loop_(loop), dialers_(dialers), judged_(std::move(judged)), alarm_(loop) {}
+
+StoreChecks::~StoreChecks() = default;
+
+// Checked no more: nothing is known against it.
+void StoreChecks::Forget(StoreIndex store, StoreAddress address) const {
+  address.down = false;
+  judged_({store, std::move(address), {}});
+}
+
+// Spread, so that several roostd that were started together do not all come at once.
+uint64_t StoreChecks::NextNs(const StoreConfig& config, bool first) {
+  uint8_t random[2];
+  loop_.io().Random(random);
+  const uint64_t period = SecondsToNs(static_cast<uint64_t>(config.check_s));
+  const uint64_t part = period / 65536 * (random[0] | random[1] << 8);
+  return loop_.now_ns() + (first ? part : period - period / 8 + part / 4);
+}
+
+// Those that are new are checked from now on, those that are gone are not any more.
+void StoreChecks::FollowAddresses() {
+  std::vector<std::unique_ptr<Place>> before = std::exchange(places_, {});
+  for (const auto& dialer : dialers_) {
+    const StoreTarget& store = dialer->target();
+    for (const StoreAddress& address : store.addresses) {
+      if (address.gone) continue;
+      if (store.config->check_s == 0) {
+        if (address.down) Forget(store.index, address);
+        continue;
+      }
+      const auto known = std::find_if(before.begin(), before.end(), [&](const auto& place) {
+        return place != nullptr && place->target().index == store.index &&
+               place->address().IsAt(address);
+      });
+      if (known != before.end()) {
+        places_.push_back(std::move(*known));
+        continue;
+      }
+      places_.push_back(std::make_unique<Place>(loop_, store, address, judged_));
+      places_.back()->next_ns = NextNs(*store.config, true);
+    }
+  }
+}
+
+void StoreChecks::Tick() {
+  FollowAddresses();
+  const auto under_way = static_cast<size_t>(std::count_if(
+      places_.begin(), places_.end(), [](const auto& place) { return place->checking(); }));
+  size_t room = kMostAtOnce - std::min(under_way, kMostAtOnce);
+  for (const auto& place : places_) {
+    if (room == 0) break;
+    if (place->checking() || loop_.now_ns() < place->next_ns) continue;
+    const StoreTarget& store = dialers_[place->target().index]->target();
+    place->next_ns = NextNs(*store.config, false);
+    place->Check(store);
+    --room;
+  }
+  alarm_.SetIn(kTickNs, [this] { Tick(); });
+}
+
+}  // namespace roost

@@ -1,0 +1,218 @@
+#include "core/store/store_checks.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/io/simulated.h"
+#include "core/sim/imap_text.h"
+#include "core/sim/wire.h"
+
+namespace roost {
+namespace {
+
+// Whoever serves at one address.
+class Host {
+ public:
+  Host(SimNetwork* network, const Address& address) : wires_(*network->AddIo(address.bytes[3])) {
+    wires_.set_accept([this](SocketId socket, const Address&) {
+      ++visits;
+      guests_.push_back(std::make_unique<Guest>(wires_, *this));
+      guests_.back()->wire.Open(socket);
+      if (!greeting.empty()) guests_.back()->wire.Write(greeting + "\r\n");
+    });
+    wires_.io().Listen(network->MakeListener(address), 0);
+  }
+  int Turn() { return wires_.Turn(); }
+  size_t guests() const {
+    size_t open = 0;
+    for (const auto& guest : guests_) open += guest->wire.open() ? 1 : 0;
+    return open;
+  }
+
+  std::string greeting = "* OK welcome";  // empty: says nothing
+  int visits = 0;
+  int logins = 0;
+
+ private:
+  struct Guest final : WireOwner {
+    Guest(Wires& wires, Host& its) : host(its), wire(wires, *this) {}
+    void OnWireInput() override {
+      while (std::optional<std::string> line = reader.Next(&wire.input)) {
+        const std::string tag = line->substr(0, line->find(' '));
+        if (line->find("LOGIN") != line->npos) ++host.logins;
+        if (line->find("CAPABILITY") != line->npos) wire.Write("* CAPABILITY IMAP4rev1\r\n");
+        wire.Write(tag + " OK done\r\n");
+      }
+    }
+    void OnWireClosed(int) override {}
+    Host& host;
+    Wire wire;
+    MessageReader reader;
+  };
+  Wires wires_;
+  std::vector<std::unique_ptr<Guest>> guests_;
+};
+
+class StoreChecksTest : public ::testing::Test {
+ protected:
+  StoreChecksTest() {
+    config_.name = "store";
+    config_.check_s = 10;
+    config_.connect_timeout_s = 4;
+    StoreTarget target;
+    target.config = &config_;
+    target.addresses = {At("127.0.0.2:143"), At("127.0.0.3:143")};
+    dialers_.push_back(std::make_unique<Dialer>(loop_, target));
+    for (const StoreAddress& address : target.addresses) {
+      hosts_.push_back(std::make_unique<Host>(&network_, address.address));
+      runner_.Add([host = hosts_.back().get()] { return host->Turn(); });
+    }
+    runner_.Add([this] { return loop_.Turn(kNever); });
+    checks_ = std::make_unique<StoreChecks>(loop_, dialers_, [this](const StoreVerdict& verdict) {
+      EXPECT_EQ(verdict.store, 0u);
+      EXPECT_TRUE(verdict.reason.empty() || verdict.address.IsAt(At("127.0.0.2:143")));
+      verdicts_.push_back(verdict);
+    });
+    checks_->Start();
+  }
+  ~StoreChecksTest() override {
+    checks_.reset();
+    loop_.FreeRetired();
+  }
+  static StoreAddress At(const char* text) {
+    StoreAddress address;
+    EXPECT_TRUE(Address::Parse(text, &address.address));
+    return address;
+  }
+  void Pass(double seconds) { runner_.RunFor(static_cast<uint64_t>(seconds * kNsPerSecond)); }
+  // How the checks of the first address went, in their order, and forgets them: `-` a failure, `x`
+  // one that leaves it down, `+` an answer.
+  std::string Story() {
+    std::string story;
+    for (const StoreVerdict& v : std::exchange(verdicts_, {})) {
+      if (!v.address.IsAt(At("127.0.0.2:143"))) continue;
+      story += v.reason.empty() ? '+' : v.address.down ? 'x' : '-';
+    }
+    return story;
+  }
+
+  StoreConfig config_;
+  SimNetwork network_{1, SimOptions::Calm()};
+  SimRunner runner_{&network_};
+  DeafIoHandler handler_;
+  Loop loop_{*network_.AddIo(0), handler_};
+  std::vector<std::unique_ptr<Host>> hosts_;
+  std::vector<std::unique_ptr<Dialer>> dialers_;
+  std::vector<StoreVerdict> verdicts_;
+  std::unique_ptr<StoreChecks> checks_;
+};
+
+TEST_F(StoreChecksTest, FindAnAddressDownAfterThreeFailuresAndUpAfterOneAnswer) {
+  network_.SetUnreachable(At("127.0.0.2:143").address, true);
+  Pass(70);
+  std::string story = Story();
+  EXPECT_EQ(story.substr(0, 4), "--xx");
+  network_.SetUnreachable(At("127.0.0.2:143").address, false);
+  Pass(31);
+  story = Story();
+  EXPECT_NE(story.find('+'), story.npos);
+  EXPECT_EQ(story.back(), '+');
+  EXPECT_EQ(story.find('-'), story.npos);
+}
+
+TEST_F(StoreChecksTest, TakeAnAnswerBetweenFailuresForAnEndOfThem) {
+  Host& host = *hosts_[0];
+  for (int i = 0; i < 4; ++i) {
+    host.greeting = "* BYE not now";
+    while (host.visits % 3 != 2) Pass(0.5);
+    host.greeting = "* OK welcome";
+    while (host.visits % 3 != 0) Pass(0.5);
+  }
+  Pass(0.5);
+  EXPECT_EQ(Story(), "--+--+--+--+");
+}
+
+TEST_F(StoreChecksTest, WantAGreetingInTime) {
+  hosts_[0]->greeting.clear();
+  Pass(60);
+  EXPECT_EQ(Story().substr(0, 3), "--x");
+  EXPECT_LE(hosts_[0]->guests(), 1u);
+}
+
+// As sessions do: with PREAUTH all users would be one.
+TEST_F(StoreChecksTest, WantToBeGreetedAsSessionsAre) {
+  hosts_[0]->greeting = "* PREAUTH welcome";
+  Pass(60);
+  EXPECT_EQ(Story().substr(0, 3), "--x");
+}
+
+TEST_F(StoreChecksTest, AreDoneOnceInTheirTimeAndLeaveNothingBehind) {
+  Pass(1005);
+  for (const auto& host : hosts_) {
+    EXPECT_GE(host->visits, 80);
+    EXPECT_LE(host->visits, 115);
+    EXPECT_EQ(host->guests(), 0u);
+    EXPECT_EQ(host->logins, 0);
+  }
+  EXPECT_EQ(dialers_[0]->stats().opened, 0u) << "they take no place";
+}
+
+TEST_F(StoreChecksTest, AreOfTheAddressesThatAreThere) {
+  dialers_[0]->Follow({At("127.0.0.2:143")});
+  Pass(2);
+  const int visits = hosts_[1]->visits;
+  Pass(60);
+  EXPECT_EQ(hosts_[1]->visits, visits);
+  dialers_[0]->Follow({At("127.0.0.2:143"), At("127.0.0.3:143")});
+  Pass(60);
+  EXPECT_GT(hosts_[1]->visits, visits);
+}
+
+TEST_F(StoreChecksTest, LeaveNobodyDownWhoIsCheckedNoMore) {
+  std::vector<StoreAddress> known = dialers_[0]->target().addresses;
+  Pass(20);
+  Story();
+  config_.check_s = 0;
+  Pass(2);
+  EXPECT_EQ(Story(), "");
+  known[0].down = true;
+  dialers_[0]->Follow(known);
+  Pass(1);
+  EXPECT_EQ(Story(), "+");
+}
+
+TEST(Dialers, SendNewUsersWhereSomebodyAnswers) {
+  SimNetwork network{1, SimOptions::Calm()};
+  DeafIoHandler handler;
+  Loop loop{*network.AddIo(0), handler};
+  StoreConfig config;
+  StoreTarget target;
+  target.config = &config;
+  target.addresses.resize(3);
+  Dialer dialer(loop, target);
+  auto known = target.addresses;
+  EXPECT_EQ(dialer.address(), 0u);
+  known[0].down = true;
+  dialer.Follow(known);
+  EXPECT_EQ(dialer.address(), 1u);
+  EXPECT_EQ(dialer.AddressOf(7, 0), 1u) << "nothing keeps that user there";
+  EXPECT_EQ(dialer.AddressOf(7, 2), 2u) << "nothing is wrong there";
+  dialer.NoteUnreachable(1);
+  EXPECT_EQ(dialer.address(), 2u);
+  dialer.NoteUnreachable(2);
+  EXPECT_EQ(dialer.address(), 1u) << "not the one that is down";
+  known[1].down = known[2].down = true;
+  dialer.Follow(known);
+  EXPECT_EQ(dialer.address(), 1u) << "as without checks";
+  dialer.NoteUnreachable(1);
+  EXPECT_EQ(dialer.address(), 2u);
+  dialer.NoteUnreachable(2);
+  EXPECT_EQ(dialer.address(), 0u);
+}
+
+}  // namespace
+}  // namespace roost
