@@ -30,30 +30,31 @@ constexpr size_t kMaxAnswer = 64 << 20;
 constexpr char kUsage[] =
     "roostctl: asks a running roostd\n"
     "\n"
-    "  roostctl --socket PATH status          figures of all shards, as a table\n"
-    "  roostctl --socket PATH status --json   the same as JSON\n"
-    "  roostctl --socket PATH clients         who is connected and what they do, a line for each\n"
-    "  roostctl --socket PATH feeds           mailboxes that are watched\n"
-    "  roostctl --socket PATH backends        sessions of each store\n"
+    "  roostctl status            figures of all shards, as a table\n"
+    "  roostctl status --json     the same as JSON\n"
+    "  roostctl clients           who is connected and what they do, a line for each\n"
+    "  roostctl feeds             mailboxes that are watched\n"
+    "  roostctl backends          sessions of each store\n"
     "      --user NAME   clients and feeds of this login only\n"
     "      --limit N     so many lines at most; 1000 unless said, 0 for all\n"
     "      --json        the same as JSON\n"
-    "  roostctl --socket PATH top             what is done each second, by shard, again and again\n"
+    "  roostctl top               what is done each second, by shard, again and again\n"
     "      --every N     so many seconds apart; 2 unless said\n"
     "      --once        once, after that time\n"
     "      --json        a line of JSON each time\n"
-    "  roostctl --socket PATH drain [--over SECONDS] [--wait]\n"
-    "                                         take no clients any more, tell those there are BYE\n"
-    "                                         spread over this time (drain.over_s), then end;\n"
-    "                                         with --wait, return when it has ended\n"
-    "  roostctl --socket PATH kick USER       tell the clients of a user BYE\n"
-    "  roostctl --socket PATH trace USER      what happens to the clients of a user, until it is\n"
-    "                                         interrupted; --json for lines of JSON\n"
-    "  roostctl --socket PATH reload          read the configuration, certificates and keys anew\n"
-    "  roostctl ticket-keys FILE              make, or rotate, a tls.ticket_key_file\n"
+    "  roostctl drain [--over SECONDS] [--wait]\n"
+    "                             take no clients any more, tell those there are BYE\n"
+    "                             spread over this time (drain.over_s), then end;\n"
+    "                             with --wait, return when it has ended\n"
+    "  roostctl kick USER         tell the clients of a user BYE\n"
+    "  roostctl trace USER        what happens to the clients of a user, until it is\n"
+    "                             interrupted; --json for lines of JSON\n"
+    "  roostctl reload            read the configuration, certificates and keys anew\n"
+    "  roostctl ticket-keys FILE  make, or rotate, a tls.ticket_key_file\n"
     "\n"
-    "PATH is what the configuration of roostd says at control_socket. Only root and the user that\n"
-    "roostd runs as are answered.\n";
+    "  --socket PATH   what the configuration of roostd says at control_socket; "
+    "/run/roost/control\n"
+    "                  unless said. Only root and the user that roostd runs as are answered.\n";
 
 std::string WhyNotConnected(const std::string& path, int error) {
   switch (error) {
@@ -224,7 +225,7 @@ int Status(const std::string& path, bool json) {
 }
 
 struct Options {
-  std::string path, command;
+  std::string path = "/run/roost/control", command;
   bool json = false;
   bool wait = false;
   bool once = false;
