@@ -19,11 +19,11 @@ inline constexpr int kDay = 86'400;  // seconds
 
 template <class V>
 void Visit(V& v, ListenerConfig& c) {
-  v.Field(
-      "address", c.address,
-      {.why = "Where clients connect. `[::]:993` takes IPv4 as well, `*:993` IPv4 alone. Port 0: "
-              "the kernel chooses, the log tells.",
-       .required = true});
+  v.Field("address", c.address,
+          {.why = "Where clients connect. `*:993` and `[::]:993` take IPv4 and IPv6, `0.0.0.0:993` "
+                  "IPv4 alone. Port 0: "
+                  "the kernel chooses, the log tells.",
+           .required = true});
   v.Field("tls", c.tls, {.why = "`implicit` from the first byte, `starttls` on request."});
   v.Field(
       "allow_plaintext_login", c.allow_plaintext_login,
