@@ -46,7 +46,7 @@ class InstallTest(Case):
         installed = {str(p.relative_to(self.prefix)) for p in self.prefix.rglob("*") if p.is_file()}
         self.assertEqual(installed, {
             "bin/roostd", "bin/roostctl", "lib/systemd/system/roostd.service", "lib/sysusers.d/roost.conf",
-            "share/doc/roost/README.md", "share/doc/roost/copyright", "share/doc/roost/examples/roost.yaml",
+            "lib/tmpfiles.d/roost.conf", "share/doc/roost/README.md", "share/doc/roost/copyright", "share/doc/roost/examples/roost.yaml",
             "share/doc/roost/examples/fail2ban/filter.d/roostd.conf"})
 
     def test_an_installed_roostd_finds_its_libraries(self):
@@ -130,7 +130,7 @@ class ServiceManagerTest(Case):
 
 
 @unittest.skipUnless(shutil.which("dpkg-shlibdeps") and shutil.which("file"),
-                     "Debian packages need dpkg-dev and file; tools/setup --test installs them")
+                     "Debian packages need dpkg-dev and file; tools/setup installs them")
 class DebianTest(Case):
     @classmethod
     def setUpClass(cls):
