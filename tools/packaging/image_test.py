@@ -45,11 +45,18 @@ def why_not():
     return f"not installed: {' '.join(missing)}; tools/setup --test installs them" if missing else ""
 
 
-def bare_debian(depends):
+def packages_of_the_image():
+    """What the Containerfile's last stage installs beside the package itself."""
+    stage = (ROOT / "k8s/Containerfile").read_text(encoding="utf-8").rpartition("FROM ")[2]
+    names = re.search(r"apt-get install (.*?)&&", stage, re.S).group(1).split()
+    return [name for name in names if not name.startswith(("-", "/", "\\"))]
+
+
+def bare_debian(names):
     """An archive of a Debian with these packages and little else."""
     kept = BUILD / "packaging"
     kept.mkdir(exist_ok=True)
-    names = sorted(re.match(r"\S+", d.strip()).group(0) for d in depends.split(","))
+    names = sorted(names)
     archive = kept / f"debian-{hashlib.sha256(' '.join(names).encode()).hexdigest()[:16]}.tar"
     if not archive.exists():
         unfinished = archive.with_suffix(".new.tar")
@@ -77,7 +84,8 @@ def setUpModule():
     Machine.package = build_packages(Machine.directory)["roost"]
     Machine.root = Machine.directory / "rootfs"
     Machine.root.mkdir()
-    run("tar", "--extract", "--numeric-owner", "--file", bare_debian(field(Machine.package, "Depends")),
+    depends = [re.match(r"\S+", d.strip()).group(0) for d in field(Machine.package, "Depends").split(",")]
+    run("tar", "--extract", "--numeric-owner", "--file", bare_debian(depends + packages_of_the_image()),
         "--directory", Machine.root)
     run("dpkg", f"--root={Machine.root}", "--install", Machine.package)
 
@@ -98,6 +106,10 @@ class CleanRootTest(unittest.TestCase):
         self.assertEqual(self.dpkg("--audit"), "")
         self.assertIn("`listeners`", run("chroot", self.root, "/usr/bin/roostd", "--config-reference"))
         self.assertNotIn("not found", run("chroot", self.root, "/usr/bin/ldd", "/usr/bin/roostd"))
+
+    def test_it_knows_whom_certificates_of_stores_may_be_signed_by(self):
+        self.assertIn("ca-certificates", packages_of_the_image())
+        self.assertTrue((self.root / "etc/ssl/certs/ca-certificates.crt").stat().st_size)
 
     def test_there_is_an_account_that_cannot_log_in_and_may_read_the_configuration(self):
         account = self.account()

@@ -29,10 +29,11 @@ from harness.roost import check_config
 
 K8S = ROOT / "k8s"
 RENDERED = {"base": "base", "node": "node", "monitoring": "monitoring", "aws": "overlays/aws", "gcp": "overlays/gcp",
-            "azure": "overlays/azure"}
+            "azure": "overlays/azure", "proxy": "overlays/proxy"}
+CLOUDS = ("aws", "gcp", "azure")
 SECCOMP_DIRECTORY = "/var/lib/kubelet/seccomp/"
-# What the kernel needs for an idle socket and Roost for a client alone in its mailbox, in bytes; k8s/README.md says
-# where they are from.
+# What the kernel needs for an idle socket and Roost for a client alone in its mailbox, in bytes; README.md says where
+# they are from.
 SOCKET, CLIENT = 3785, 1423
 # The shortest time after which a common balancer forgets a quiet connection (Azure), in seconds.
 SHORTEST_BALANCER = 240
@@ -82,14 +83,27 @@ class RenderTest(Case):
                 self.assertEqual(now, then, f"render anew: {__file__} --update")
 
     def test_an_overlay_is_the_base_with_another_service_and_image(self):
-        for name in ("aws", "gcp", "azure"):
+        for name in (*CLOUDS, "proxy"):
             overlay = objects(kept(name))
             self.assertEqual(set(overlay), set(self.base))
             changed = {key for key in overlay if overlay[key] != self.base[key]}
-            self.assertEqual(changed, {("Service", "roost"), ("Deployment", "roost")})
+            self.assertEqual(changed - {("ConfigMap", "roost")}, {("Service", "roost"), ("Deployment", "roost")})
+            self.assertEqual(("ConfigMap", "roost") in changed, name == "proxy")
             image = overlay["Deployment", "roost"]["spec"]["template"]["spec"]["containers"][0]["image"]
             self.assertRegex(image, r"^\S+/roost:\d")
 
+    def test_behind_the_proxy_protocol_only_the_listeners_differ_and_each_expects_it(self):
+        overlay = objects(kept("proxy"))
+        config = yaml.safe_load(overlay["ConfigMap", "roost"]["data"]["roost.yaml"])
+        for listener in config["listeners"]:
+            self.assertTrue(listener.pop("proxy_from"), listener)
+        self.assertEqual(config, self.config)
+        switches = {key: value for key, value in overlay["Service", "roost"]["metadata"]["annotations"].items()
+                    if re.search("proxy-?protocol", key)}
+        self.assertGreater(len(switches), 1)
+        self.assertLessEqual(set(switches.values()), {"true", "v2"})
+        for name in ("base", *CLOUDS):
+            self.assertNotIn("proxy_from:", objects(kept(name))["ConfigMap", "roost"]["data"]["roost.yaml"])
 
     @unittest.skipUnless(shutil.which("kubectl"), "no kubectl; tools/setup --test installs one")
     def test_an_installation_made_as_the_readme_says_has_its_own_configuration(self):
@@ -197,6 +211,18 @@ class FitTest(Case):
             self.assertIn(self.roostd[probe]["httpGet"]["port"], ports)
         self.assertLess(1024, min(ports.values()))
 
+    def test_whatever_roostd_connects_to_may_be_reached(self):
+        rules = self.base["NetworkPolicy", "roost"]["spec"]["egress"]
+        allowed = {(port["port"], port["protocol"]) for rule in rules for port in rule["ports"]}
+        readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        lookup = yaml.safe_load(re.search(r"^```yaml\n(# roost\.yaml\n[^`]*^lookup:[^`]*)^```$", readme, re.M).group(1))
+        reached = [a for store in self.config["stores"] + lookup["stores"] for a in store["addresses"]]
+        reached += lookup["lookup"]["servers"]
+        self.assertGreater(len(reached), 3)
+        for address in reached:
+            self.assertIn((int(address.rpartition(":")[2]), "TCP"), allowed, address)
+        self.assertLessEqual({(53, "UDP"), (53, "TCP")}, allowed)
+
     def test_the_pod_may_do_as_little_as_possible(self):
         spec = self.pod["spec"]
         self.assertTrue(spec["securityContext"]["runAsNonRoot"])
@@ -232,9 +258,17 @@ class FitTest(Case):
         grace = self.pod["spec"]["terminationGracePeriodSeconds"]
         self.assertGreaterEqual(grace, drain["on_stop_s"] + 30)
         self.assertNotIn("lifecycle", self.roostd)  # a preStop would be waited for first
+        self.assertLessEqual(drain["accept_s"] * 2, drain["on_stop_s"])  # else it is cut to that
         # Whoever sends clients must have noticed: the probe, and some seconds for all nodes to hear of it.
         probe = self.roostd["readinessProbe"]
         self.assertGreaterEqual(drain["accept_s"], probe["periodSeconds"] * probe["failureThreshold"] + 10)
+
+    def test_a_rollout_empties_one_pod_after_another(self):
+        # It does not wait for pods that end: only how long a new one has to be there before the next old one goes.
+        spec = self.base["Deployment", "roost"]["spec"]
+        self.assertEqual(spec["strategy"]["rollingUpdate"], {"maxSurge": 1, "maxUnavailable": 0})
+        self.assertGreaterEqual(spec["minReadySeconds"], self.pod["spec"]["terminationGracePeriodSeconds"])
+        self.assertGreaterEqual(spec["progressDeadlineSeconds"], spec["minReadySeconds"] + 300)
 
     def test_heartbeats_come_before_a_balancer_forgets(self):
         self.assertLess(self.config["timeouts"]["heartbeat_s"], SHORTEST_BALANCER)
@@ -248,8 +282,14 @@ class FitTest(Case):
         everybody = self.config["limits"]["max_clients"] * (CLIENT + 2 * SOCKET)
         self.assertLess(everybody, limit * targets["memory"] / 100)
 
+    def test_what_a_client_costs_is_what_the_readmes_say(self):
+        for path in (ROOT / "README.md", K8S / "README.md"):
+            text = path.read_text(encoding="utf-8")
+            self.assertIn(f"{CLIENT:,} + 2 × {SOCKET:,}", text, path)
+            self.assertIn(f"{100_000 * (CLIENT + 2 * SOCKET) / 1e9:.1f} GB", text, path)
+
     def test_clients_keep_their_address(self):
-        for name in ("base", "aws", "gcp", "azure"):
+        for name in RENDERED.keys() - {"node", "monitoring"}:
             self.assertEqual(objects(kept(name))["Service", "roost"]["spec"]["externalTrafficPolicy"], "Local")
 
     def test_no_secret_is_in_here(self):
