@@ -110,33 +110,35 @@ class Reloader {
   }
   ~Reloader() { thread_.join(); }
 
-  // Why it was refused; empty: taken.
-  std::string Reload() {
+  struct Outcome {
+    std::string refusal;  // empty: taken
+    std::string needs_restart;
+  };
+  Outcome Reload() {
     std::lock_guard lock(mutex_);
     std::ifstream file(path_);
     std::ostringstream text;
     text << file.rdbuf();
     if (!file) return Refused("cannot read " + path_ + "; it must be readable as this user");
-    // Passwords are not looked at: they may be closed to the user that roostd became.
-    const LoadedConfig loaded = LoadConfig(text.str(), path_);
+    LoadedConfig loaded = LoadConfig(text.str(), path_);
+    if (loaded.ok()) CheckFilesToRead(&loaded);
     if (!loaded.ok()) return Refused(loaded.errors.front().ToString());
-    std::string error;
-    const Server::Reloaded done = server_.Reload(loaded.config, &error);
-    if (done == Server::Reloaded::kRefused) return Refused(error);
+    std::string told;
+    const Server::Reloaded done = server_.Reload(loaded.config, &told);
+    if (done == Server::Reloaded::kRefused) return Refused(told);
     Log(LogLevel::kInfo, "reloaded", {{"file", path_}});
     if (done == Server::Reloaded::kInPart) {
-      Log(LogLevel::kWarning, "reload_in_part",
-          {{"reason", "some of what was changed takes effect at the next start"}});
+      Log(LogLevel::kWarning, "reload_in_part", {{"needs_restart", told}});
     }
-    return {};
+    return {"", told};
   }
 
  private:
   static constexpr long kTickNs = 100'000'000;
 
-  static std::string Refused(std::string reason) {
+  static Outcome Refused(std::string reason) {
     Log(LogLevel::kError, "reload_refused", {{"reason", reason}});
-    return reason;
+    return {std::move(reason), ""};
   }
 
   void Wait() {
@@ -168,9 +170,11 @@ void AnswerTo(const std::string& text, Server& server, Reloader& reloader, const
     case ControlRequest::Kind::kBackends:
       say(BackendsJson(server.Figures(), server.StoreNames(), *server.StoreAddresses()));
       return;
-    case ControlRequest::Kind::kReload:
-      say(ReloadJson(reloader.Reload()));
+    case ControlRequest::Kind::kReload: {
+      const Reloader::Outcome outcome = reloader.Reload();
+      say(ReloadJson(outcome.refusal, outcome.needs_restart));
       return;
+    }
     case ControlRequest::Kind::kDrain: {
       const uint64_t over_s = request.seconds.value_or(server.drain_over_s());
       server.Drain(over_s);

@@ -104,11 +104,15 @@ std::string DrainJson(uint64_t over_s) {
 
 std::string KickJson(uint64_t clients) { return "{\"kicked\": " + std::to_string(clients) + "}\n"; }
 
-std::string ReloadJson(const std::string& refusal) {
-  if (refusal.empty()) return "{\"reloaded\": true}\n";
+std::string ReloadJson(const std::string& refusal, const std::string& needs_restart) {
   std::string out;
   JsonObject o(&out);
-  o.Text("error", refusal);
+  if (refusal.empty()) {
+    o.Bool("reloaded", true);
+    o.Text("needs_restart", needs_restart);
+  } else {
+    o.Text("error", refusal);
+  }
   o.End();
   return out + "\n";
 }

@@ -149,8 +149,9 @@ TEST(ControlRequest, IsOneOfAFew) {
 }
 
 TEST(ReloadJson, CarriesAnyRefusal) {
-  EXPECT_EQ(JsonReader::Read(ReloadJson(""))->at("reloaded"), "true");
-  const auto values = JsonReader::Read(ReloadJson("a \"b\" c:\\d\nline\ttab\x7f"));
+  EXPECT_EQ(JsonReader::Read(ReloadJson("", ""))->at("reloaded"), "true");
+  EXPECT_EQ(JsonReader::Read(ReloadJson("", "a, b"))->at("needs_restart"), "a, b");
+  const auto values = JsonReader::Read(ReloadJson("a \"b\" c:\\d\nline\ttab\x7f", ""));
   ASSERT_TRUE(values.has_value());
   EXPECT_EQ(values->at("error"), "a \"b\" c:\\d\nline\ttab\x7f");
 }

@@ -36,10 +36,8 @@ bool Entering::IsSaneName(std::string_view user, const StoreConfig& store) {
   if (user.empty() || user.size() > kMostNameBytes) return false;
   for (char c : user) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
-    if (store.login == StoreConfig::Login::kProxySeparator && c == store.master_separator)
-      return false;
   }
-  return true;
+  return MayLogInLater(store, user);
 }
 
 Entering::Entering(Client& client)
@@ -504,7 +502,7 @@ void Entering::ChooseStore() {
   verified_ = false;
   if (services.router->service() != nullptr) return LookUp();
   const std::optional<StoreIndex> store = services.router->Route(credentials_.user);
-  if (!store || !IsSaneName(credentials_.user, services.config.stores[*store])) {
+  if (!store || !IsSaneName(credentials_.user, *services.dialers[*store]->target().config)) {
     return LoginRefused(kRefused, "", store ? kBadName : "no store for this user");
   }
   store_ = *store;

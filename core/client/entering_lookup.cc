@@ -121,7 +121,7 @@ void Entering::TakeRoute(LookupResult result) {
     return Unroutable("", "the look-up service answered " + result.store.ToString() +
                               ", which is no address of a store in the configuration");
   }
-  const StoreConfig& store = services.config.stores[store_];
+  const StoreConfig& store = *services.dialers[store_]->target().config;
   const bool renamed = !result.user.empty() && result.user != credentials_.user;
   const bool other_password = !result.password.empty() && result.password != credentials_.secret;
   if (!verified_ && other_password) {

@@ -31,24 +31,4 @@ bool ParkingSwitches::Allow(StoreIndex store, const std::string& login,
                       [&](const std::string& prefix) { return name.rfind(prefix, 0) == 0; });
 }
 
-bool TakeSwitches(const Config& from, Config* to) {
-  to->parking.enabled = from.parking.enabled;
-  to->parking.except_users = from.parking.except_users;
-  to->parking.except_clients = from.parking.except_clients;
-  to->parking.audit_s = from.parking.audit_s;
-  to->limits = from.limits;
-  to->certificates = from.certificates;
-  to->tls = from.tls;
-  to->route = from.route;
-  to->lookup = from.lookup;
-  for (StoreConfig& store : to->stores) {
-    auto it = std::find_if(from.stores.begin(), from.stores.end(),
-                           [&](const StoreConfig& s) { return s.name == store.name; });
-    if (it == from.stores.end()) continue;
-    store.parking = it->parking;
-    store.weight = it->weight;
-  }
-  return PrintConfig(from) == PrintConfig(*to);
-}
-
 }  // namespace roost

@@ -34,13 +34,6 @@ class ParkingSwitches {
   std::vector<std::string> clients_;  // lower case
 };
 
-// Copies what may be changed while running (switches, limits, the route with the look-up and
-// the stores' weights,
-// certificates and what else concerns TLS with clients), and nothing else, from one configuration
-// into another; stores are found by name, and the route may name one that is not there. False when
-// `from` differs from `to` in more than that: it needs a restart.
-bool TakeSwitches(const Config& from, Config* to);
-
 }  // namespace roost
 
 #endif  // ROOST_CORE_CLIENT_PARKING_SWITCHES_H_

@@ -36,27 +36,6 @@ TEST(ParkingSwitches, AreForAllForAStoreForAUserAndForAKindOfClient) {
   EXPECT_FALSE(ParkingSwitches(config).Allow(0, "bob", "Thunderbird"));
 }
 
-TEST(ParkingSwitches, AreAllThatIsTakenFromANewConfiguration) {
-  Config running = TwoStores();
-  Config wanted = TwoStores();
-  wanted.parking.enabled = false;
-  wanted.stores[1].parking = false;
-  wanted.parking.audit_s = 7;
-  wanted.route.kind = RouteConfig::Kind::kHash;
-  wanted.stores[0].weight = 9;
-  EXPECT_TRUE(TakeSwitches(wanted, &running));
-  EXPECT_EQ(running.parking.audit_s, 7);
-  EXPECT_FALSE(running.parking.enabled);
-  EXPECT_FALSE(running.stores[1].parking);
-  EXPECT_EQ(running.route.kind, RouteConfig::Kind::kHash);
-  EXPECT_EQ(running.stores[0].weight, 9);
-  wanted.parking.enabled = true;
-  wanted.parking.pool_keep_s = 99;
-  EXPECT_FALSE(TakeSwitches(wanted, &running));
-  EXPECT_TRUE(running.parking.enabled);
-  EXPECT_NE(running.parking.pool_keep_s, 99);
-}
-
 TEST(ParkingSwitches, KnowAClientByWhatItSaidWhileItWasParked) {
   ScriptedWorld world;
   const size_t client = world.LogInAndSelect({.uids = {1, 2}});

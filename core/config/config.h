@@ -7,8 +7,7 @@
 // The defaults stand here, at the members. Key, type, range and reason of each member stand once,
 // in schema.h, from which the loader, PrintConfig and the printed reference all come.
 //
-// Lifetime: a Config is filled once at start-up and constant afterwards; every shard may read it
-// without a lock.
+// Lifetime: a Config is filled once and constant afterwards; a reload fills another one.
 //
 // Invariants of a Config that was loaded without errors
 //  1. At least one listener and one store; store names are unique and the route names only these.
@@ -28,6 +27,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/cleanse.h"
 #include "core/config/network.h"
 #include "core/io/io.h"
 
@@ -108,6 +108,8 @@ struct StoreConfig {
   std::vector<Address> source_addresses;  // port 0; empty: the kernel chooses
   bool parking = true;                    // its users' idle clients may go without a session
   int weight = 1;                         // share of users where the route is a hash
+
+  ~StoreConfig() { Cleanse(&master_password); }
 };
 
 struct RouteConfig {
@@ -251,9 +253,17 @@ LoadedConfig LoadConfig(std::string_view yaml, std::string_view file_name);
 // Adds what only the file system knows: certificates, keys, CAs and the map are readable, the user
 // exists, the log's and control socket's directories exist. Reads master_password_file.
 void CheckConfigFiles(LoadedConfig* loaded);
+// The same without what is only for a start: for a reload, by the account that roostd runs as.
+void CheckFilesToRead(LoadedConfig* loaded);
 
 // Reads the file, LoadConfig, then CheckConfigFiles: all that `roostd --check-config` does.
 LoadedConfig LoadConfigFile(const std::string& path);
+
+// Copies what a reload may change (all keys but those that the reference says need a restart) from
+// one configuration into another. Stores are found by name; those that only one of the two has stay
+// as they are, and the route may name one that is not there. Returns the keys in which `from` still
+// differs, in order: they need a restart.
+std::vector<std::string> TakeReloadable(const Config& from, Config* to);
 
 // Why its route does not fit its stores; empty: it does. For one that was put together of two, each
 // loaded without errors.

@@ -76,11 +76,12 @@ void ReadMasterPassword(LoadedConfig* loaded, StoreConfig* store, size_t i) {
   std::string line;
   std::getline(file, line);
   if (!line.empty() && line.back() == '\r') line.pop_back();
-  if (line.empty() || line.size() > 1024 || line.find('\0') != std::string::npos) {
+  const bool good = !line.empty() && line.size() <= 1024 && line.find('\0') == std::string::npos;
+  if (good) store->master_password = line;
+  Cleanse(&line);
+  if (!good) {
     AddError(loaded, key, "the first line holds no password", "write it there, 1 to 1024 bytes");
-    return;
   }
-  store->master_password = line;
 }
 
 void CheckUser(LoadedConfig* loaded) {
@@ -94,7 +95,7 @@ void CheckUser(LoadedConfig* loaded) {
 
 }  // namespace
 
-void CheckConfigFiles(LoadedConfig* loaded) {
+void CheckFilesToRead(LoadedConfig* loaded) {
   Config& config = loaded->config;
   for (size_t i = 0; i < config.certificates.size(); ++i) {
     const CertificateConfig& certificate = config.certificates[i];
@@ -117,6 +118,12 @@ void CheckConfigFiles(LoadedConfig* loaded) {
   CheckReadable(loaded, "route.map_file", config.route.map_file, "map of users");
   CheckReadable(loaded, "lookup.header_file", config.lookup.header_file, "header lines");
   CheckKey(loaded, "lookup.header_file", config.lookup.header_file);
+  config_detail::SortByLine(loaded);
+}
+
+void CheckConfigFiles(LoadedConfig* loaded) {
+  CheckFilesToRead(loaded);
+  const Config& config = loaded->config;
   CheckCreatable(loaded, "log.file", config.log.file);
   CheckCreatable(loaded, "control_socket", config.control_socket);
   CheckUser(loaded);

@@ -141,7 +141,7 @@ class Reference {
     if (std::string range = RangeName(spec); !range.empty()) type = range;
     std::string& out = inside_ ? sections : top;
     out += "| `" + std::string(key) + "` | " + type + " | " + value + " | " +
-           std::string(spec.why) + " |\n";
+           std::string(spec.why) + (spec.restart ? " Needs a restart." : "") + " |\n";
   }
 
   bool inside_ = false;

@@ -4,6 +4,7 @@
 //     visitor.Field(key, member, Spec)     for a value or a list of values
 //     visitor.Section(key, member, why)    for a struct
 //     visitor.List(key, member, why, required)  for a list of structs
+// A reload takes all of them but those with `restart`, see reload.cc; the reference says which.
 // The loader, the printer and the reference are visitors; so a key cannot be in one and not in
 // another. What concerns several keys together is checked in relations.cc.
 
@@ -23,15 +24,19 @@ void Visit(V& v, ListenerConfig& c) {
           {.why = "Where clients connect. `*:993` and `[::]:993` take IPv4 and IPv6, `0.0.0.0:993` "
                   "IPv4 alone. Port 0: "
                   "the kernel chooses, the log tells.",
-           .required = true});
-  v.Field("tls", c.tls, {.why = "`implicit` from the first byte, `starttls` on request."});
+           .required = true,
+           .restart = true});
+  v.Field("tls", c.tls,
+          {.why = "`implicit` from the first byte, `starttls` on request.", .restart = true});
   v.Field(
       "allow_plaintext_login", c.allow_plaintext_login,
       {.why = "Lets passwords cross the network in clear. Otherwise LOGIN before TLS is refused "
-              "with PRIVACYREQUIRED."});
+              "with PRIVACYREQUIRED.",
+       .restart = true});
   v.Field("proxy_from", c.proxy_from,
           {.why = "Networks of balancers. A connection from there must begin with a PROXY header, "
-                  "version 1 or 2, and counts as its client's; from elsewhere none is taken."});
+                  "version 1 or 2, and counts as its client's; from elsewhere none is taken.",
+           .restart = true});
 }
 
 template <class V>
@@ -55,11 +60,11 @@ void Visit(V& v, TlsConfig& c) {
           {.why = "Keys that several roostd share, so that each resumes the sessions of all: lines "
                   "of `next`, `current` and `previous` with 48 bytes in base64 each, as `roostctl "
                   "ticket-keys FILE` makes and rotates them. Empty: random keys, known to this "
-                  "process alone. Can be changed while running.",
+                  "process alone.",
            .form = Form::kPath});
   v.Field("ticket_rotation_s", c.ticket_rotation_s,
           {.why = "So often the keys are rotated, or `ticket_key_file` is read again; it must be "
-                  "rotated less than half as often. 0: never. Can be changed while running.",
+                  "rotated less than half as often. 0: never.",
            .minimum = 10,
            .maximum = 7 * kDay,
            .zero_too = true});
@@ -67,12 +72,13 @@ void Visit(V& v, TlsConfig& c) {
 
 template <class V>
 void Visit(V& v, StoreConfig& c) {
-  v.Field("name", c.name, {.why = "By which the route and the log call it.", .required = true});
+  v.Field("name", c.name,
+          {.why = "By which the route and the log call it.", .required = true, .restart = true});
   v.Field("addresses", c.addresses,
           {.why = "Literals or names. Several are the same store.", .required = true});
   v.Field("resolve_s", c.resolve_s,
           {.why = "So often names are resolved again; new sessions go where they lead then. 0: at "
-                  "start-up only.",
+                  "start-up only, and when `addresses` are others on reload.",
            .minimum = 1,
            .maximum = kDay,
            .zero_too = true});
@@ -97,7 +103,8 @@ void Visit(V& v, StoreConfig& c) {
   v.Field("login", c.login,
           {.why = "How Roost opens further sessions for a user whom the store has accepted: with "
                   "the client's credentials, or as a master user by SASL PLAIN's authzid or by "
-                  "`user*master`."});
+                  "`user*master`.",
+           .restart = true});
   v.Field("master_user", c.master_user, {.why = "For the proxy logins."});
   v.Field("master_password", c.master_password,
           {.why = "Better kept in a file of its own.", .form = Form::kSecret});
@@ -151,12 +158,9 @@ void Visit(V& v, StoreConfig& c) {
           {.why = "Connect from these in turn: one address pair has about 28,000 ports.",
            .form = Form::kHostOnly});
   v.Field("parking", c.parking,
-          {.why = "Whether idle clients of its users may go without a session of their own. Can be "
-                  "changed while running."});
+          {.why = "Whether idle clients of its users may go without a session of their own."});
   v.Field("weight", c.weight,
-          {.why = "Share of the users where the route is `hash`. Can be changed while running.",
-           .minimum = 1,
-           .maximum = 1000});
+          {.why = "Share of the users where the route is `hash`.", .minimum = 1, .maximum = 1000});
 }
 
 template <class V>
@@ -234,12 +238,14 @@ void Visit(V& v, TimeoutsConfig& c) {
           {.why = "Sent but unacknowledged for so long: the client is gone; 0: the kernel's own.",
            .minimum = 5,
            .maximum = 3600,
-           .zero_too = true});
+           .zero_too = true,
+           .restart = true});
   v.Field("tcp_keepalive_s", c.tcp_keepalive_s,
           {.why = "Keepalive probes for clients that may be told nothing; 0: none.",
            .minimum = 30,
            .maximum = 7200,
-           .zero_too = true});
+           .zero_too = true,
+           .restart = true});
   v.Field("bye_spread_s", c.bye_spread_s,
           {.why = "When a mailbox or a login is no longer what it was, parked clients are told BYE "
                   "within this time, spread, so that not all of them come back in one moment; 0: "
@@ -254,12 +260,9 @@ void Visit(V& v, TimeoutsConfig& c) {
 template <class V>
 void Visit(V& v, ParkingConfig& c) {
   v.Field("enabled", c.enabled,
-          {.why = "Without it every client keeps its own session: a plain proxy. Can be changed "
-                  "while running."});
-  v.Field("except_users", c.except_users,
-          {.why = "Logins whose clients keep their own sessions. Can be changed while running."});
-  v.Field("except_clients", c.except_clients,
-          {.why = "So do clients whose name in ID begins so. Can be changed while running."});
+          {.why = "Without it every client keeps its own session: a plain proxy."});
+  v.Field("except_users", c.except_users, {.why = "Logins whose clients keep their own sessions."});
+  v.Field("except_clients", c.except_clients, {.why = "So do clients whose name in ID begins so."});
   v.Field("quiet_park_s", c.quiet_park_s,
           {.why = "A client that says nothing for so long parks although it is not in IDLE, and is "
                   "told what it missed at its next command; 0: it keeps its session.",
@@ -304,7 +307,7 @@ void Visit(V& v, ParkingConfig& c) {
           {.why = "Longest such pause.", .minimum = 10, .maximum = 3'600'000});
   v.Field("audit_s", c.audit_s,
           {.why = "So often each shard compares what one feed believes with a fresh list of its "
-                  "mailbox; 0: never. Can be changed while running.",
+                  "mailbox; 0: never.",
            .minimum = 1,
            .maximum = kDay,
            .zero_too = true});
@@ -397,54 +400,62 @@ void Visit(V& v, AdminConfig& c) {
   v.Field(
       "address", c.address,
       {.why = "Where `/metrics`, `/healthz` and `/readyz` are shown, without TLS and to anybody: "
-              "an address that only operators reach, as `127.0.0.1:9090`. Empty: nowhere."});
+              "an address that only operators reach, as `127.0.0.1:9090`. Empty: nowhere.",
+       .restart = true});
 }
 
 template <class V>
 void Visit(V& v, LogConfig& c) {
   v.Field("level", c.level,
           {.why = "The least important lines that are written. Logins are `info`."});
-  v.Field(
-      "format", c.format,
-      {.why = "`text`: time, level, event, then `name=value`. `json`: an object in each line."});
-  v.Field("file", c.file, {.why = "Empty: standard error.", .form = Form::kPath});
+  v.Field("format", c.format,
+          {.why = "`text`: time, level, event, then `name=value`. `json`: an object in each line.",
+           .restart = true});
+  v.Field("file", c.file, {.why = "Empty: standard error.", .form = Form::kPath, .restart = true});
 }
 
 template <class V>
 void Visit(V& v, Config& c) {
   v.List("listeners", c.listeners, "Where clients connect.", true);
   v.List("certificates", c.certificates,
-         "Chosen by the name the client asks for (SNI); the first is used where none fits. Can be "
-         "changed while running; a reload reads the files anew.",
-         false);
-  v.Section("tls", c.tls, "TLS with clients. Can be changed while running.");
-  v.List("stores", c.stores, "The IMAP servers behind.", true);
-  v.Section("route", c.route,
-            "Which user belongs to which store. Can be changed while running, for logins to come.");
+         "Chosen by the name the client asks for (SNI); the first is used where none fits.", false);
+  v.Section("tls", c.tls, "TLS with clients.");
+  v.List("stores", c.stores, "The IMAP servers behind. Another one, or one less, needs a restart.",
+         true);
+  v.Section("route", c.route, "Which user belongs to which store.");
   v.Section("lookup", c.lookup,
             "With `kind: http`: a service that is asked at each login, in the protocol of nginx's "
-            "`auth_http`. Can be changed while running.");
+            "`auth_http`.");
   v.Field("shards", c.shards,
-          {.why = "Threads; 0: one per core.", .minimum = 1, .maximum = 1024, .zero_too = true});
+          {.why = "Threads; 0: one per core.",
+           .minimum = 1,
+           .maximum = 1024,
+           .zero_too = true,
+           .restart = true});
   v.Field("descriptors", c.descriptors,
           {.why = "`direct` keeps sockets in tables of io_uring, beyond the limit of open files; "
-                  "`auto` uses them where the kernel can."});
+                  "`auto` uses them where the kernel can.",
+           .restart = true});
   v.Field("greeting", c.greeting, {.why = "Text after `* OK [CAPABILITY ...]`."});
   v.Field("capabilities_before_login", c.capabilities_before_login,
           {.why = "What is advertised before login. Empty: what the reachable stores share."});
   v.Section("timeouts", c.timeouts, "");
   v.Section("parking", c.parking, "Idle clients without a session of their own.");
   v.Section("drain", c.drain, "Going without a storm of clients that come back elsewhere.");
-  v.Section("limits", c.limits, "Can be changed while running.");
+  v.Section("limits", c.limits, "");
   v.Section("log", c.log, "");
   v.Section("admin", c.admin, "What the machinery around may ask.");
   v.Field("control_socket", c.control_socket,
-          {.why = "Path of the socket for the control command. Empty: none.", .form = Form::kPath});
+          {.why = "Path of the socket for the control command. Empty: none.",
+           .form = Form::kPath,
+           .restart = true});
   v.Field(
       "user", c.user,
-      {.why = "Account to run as once the listeners are open. Empty: the one it was started by."});
+      {.why = "Account to run as once the listeners are open. Empty: the one it was started by.",
+       .restart = true});
   v.Field("dumpable", c.dumpable,
-          {.why = "Allow core dumps, debuggers and memory statistics; they show secrets."});
+          {.why = "Allow core dumps, debuggers and memory statistics; they show secrets.",
+           .restart = true});
 }
 
 }  // namespace roost::config_detail

@@ -35,6 +35,7 @@ struct Spec {
   bool zero_too = false;  // 0 is allowed below the minimum, with a meaning of its own
   bool required = false;
   Form form = Form::kPlain;
+  bool restart = false;  // a reload leaves it as it was
 };
 
 struct EnumName {

@@ -28,7 +28,7 @@ class FeedTableTest : public ::testing::Test {
   StoreTarget Target() {
     config_.stores.resize(1);
     StoreTarget target;
-    target.config = &config_.stores[0];
+    target.config = Borrowed(config_.stores[0]);
     return target;
   }
   User* Enter(const std::string& name) {

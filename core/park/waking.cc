@@ -169,7 +169,7 @@ void Waking::Opened(Opener::Result result) {
   // UIDNEXT only grows, and moves with a SELECT.
   if (m.uid_next != 0 && m.uid_next < wish_.feed->HorizonAt(wish_.cursor)) return OpenLater();
   if (session_->as_proxy() && !wish_.client.examine) {
-    user_.JudgeProxy(RightsOf(m) == wish_.rights);
+    user_.JudgeProxy(*session_, RightsOf(m) == wish_.rights);
   }
   Equalize();
 }

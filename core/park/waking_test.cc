@@ -364,5 +364,54 @@ TEST_F(WakingByProxy, LeavesClientsTheirOwnSessionsWhenTheProxySeesItOtherwise) 
   world_.Asked(2, "IDLE");  // no list: its own session idles for it
 }
 
+TEST_F(WakingByProxy, JudgesAnotherMasterUserAnew) {
+  world_.TakeStores();
+  WakeOn({.uids = {1, 2}, .permanent = "(\\Seen \\Deleted \\*)"});
+  const std::string idle = world_.Asked(2, "IDLE");
+  world_.Tell(2, "+ idling");
+  world_.config().stores[0].master_user = "other";
+  world_.TakeStores();
+  world_.Say(other_, "DONE");
+  EXPECT_EQ(world_.NextAsked(2), "DONE");
+  world_.Tell(2, idle + " OK done");
+  world_.HearUntil(other_, "j");
+  world_.StartIdle(other_, "k");
+  world_.AnswerList(2, {1, 2});  // it joins
+  world_.AnswerFlush(0);
+  world_.Pass(0.1);
+  EXPECT_EQ(world_.figures().parked, 2u);
+  world_.EndIdle(other_, "k");
+  world_.Say(other_, "u UID FETCH 1 (FLAGS)");
+  world_.AnswerSelect(3, "SELECT INBOX", {.uids = {1, 2}});  // not as it was told last
+  EXPECT_EQ(world_.LoginOf(3),
+            "AUTHENTICATE PLAIN " + ToBase64(std::string("ann\0other\0master", 16)));
+  world_.AnswerFlush(0);
+  EXPECT_EQ(world_.NextAsked(3), "u UID FETCH 1 (FLAGS)");
+  world_.Tell(3, "u OK done");
+  world_.HearUntil(other_, "u");
+  world_.StartIdle(other_, "l");
+  world_.Asked(3, "IDLE");  // on its own
+}
+
+// What a session shows that the one before opened says nothing about the present one.
+TEST_F(WakingByProxy, JudgesNobodyByASessionOfTheMasterUserBefore) {
+  world_.TakeStores();
+  world_.HoldLogins(true);
+  world_.Say(other_, "u UID FETCH 1 (FLAGS)");
+  world_.Pass(0.1);
+  world_.config().stores[0].master_user = "other";
+  world_.TakeStores();
+  world_.HoldLogins(false);
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2}, .permanent = "(\\Seen \\Deleted \\*)"});
+  EXPECT_EQ(world_.LoginOf(2),
+            "AUTHENTICATE PLAIN " + ToBase64(std::string("ann\0roost\0master", 16)));
+  world_.AnswerFlush(0);
+  EXPECT_EQ(world_.NextAsked(2), "u UID FETCH 1 (FLAGS)");
+  world_.Tell(2, "u OK done");
+  world_.HearUntil(other_, "u");
+  world_.StartIdle(other_, "j");
+  world_.AnswerList(2, {1, 2});
+}
+
 }  // namespace
 }  // namespace roost

@@ -39,7 +39,22 @@ bool ReadTicketKeys(const TlsConfig& config, TicketKeys* keys, std::string* erro
   return false;
 }
 
+// What shards need not have: Stores have it.
+Config WithoutPasswords(Config config) {
+  for (StoreConfig& store : config.stores) Cleanse(&store.master_password);
+  return config;
+}
+
+std::string Joined(const std::vector<std::string>& words) {
+  std::string all;
+  for (const std::string& word : words) all += (all.empty() ? "" : ", ") + word;
+  return all;
+}
+
 }  // namespace
+
+Server::Server(const Config& config)
+    : config_(config), drain_on_stop_s_(config.drain.on_stop_s), wanted_(config) {}
 
 std::unique_ptr<Server> Server::Create(const Config& config, std::string* error) {
   std::unique_ptr<Server> server(new Server(config));
@@ -60,7 +75,7 @@ std::unique_ptr<Server> Server::Create(const Config& config, std::string* error)
   }
   if (!server->ResolveStores(error)) return nullptr;
   for (uint32_t i = 0; i < common.shards; ++i) {
-    server->shard_configs_.push_back(std::make_unique<Config>(server->config_));
+    server->shard_configs_.push_back(std::make_unique<Config>(WithoutPasswords(server->config_)));
   }
   UringSet::Options options;
   options.count = common.shards;
@@ -116,25 +131,37 @@ std::shared_ptr<const TlsServerContext> Server::MakeTls(const Config& config,
   return context;
 }
 
-bool Server::ResolveStores(std::string* error) {
-  resolver_ = std::make_unique<StoreResolver>(config_.stores, ResolveHostPort);
-  if (!resolver_->Start(NowNs(), error)) return false;
-  for (size_t i = 0; i < config_.stores.size(); ++i) {
-    const StoreConfig& store = config_.stores[i];
-    StoreTarget target;
-    target.index = static_cast<StoreIndex>(i);
-    target.config = &store;
-    target.addresses = resolver_->addresses()[i];
+// Null with *error.
+std::shared_ptr<const Server::Stores> Server::MakeStores(const Config& config, std::string* error) {
+  auto stores = std::make_shared<Stores>();
+  for (const StoreConfig& store : config.stores) {
+    StoreSettings settings;
+    settings.config = std::make_shared<const StoreConfig>(store);
     if (store.tls != StoreConfig::Tls::kNone) {
       TlsClientOptions options;
       options.verify = store.verify;
       options.ca_file = store.ca_file;
-      target.tls = TlsClientContext::Create(options, error);
-      if (target.tls == nullptr) {
+      settings.tls = TlsClientContext::Create(options, error);
+      if (settings.tls == nullptr) {
         *error = "store " + store.name + ": " + *error;
-        return false;
+        return nullptr;
       }
     }
+    stores->push_back(std::move(settings));
+  }
+  return stores;
+}
+
+bool Server::ResolveStores(std::string* error) {
+  resolver_ = std::make_unique<StoreResolver>(config_.stores, ResolveHostPort);
+  if (!resolver_->Start(NowNs(), error)) return false;
+  stores_ = MakeStores(config_, error);
+  if (stores_ == nullptr) return false;
+  for (size_t i = 0; i < stores_->size(); ++i) {
+    StoreTarget target;
+    static_cast<StoreSettings&>(target) = stores_->at(i);
+    target.index = static_cast<StoreIndex>(i);
+    target.addresses = resolver_->addresses()[i];
     common_.targets.push_back(std::move(target));
   }
   store_addresses_ = std::make_shared<StoreResolver::Addresses>(resolver_->addresses());
@@ -203,7 +230,8 @@ void Server::RunShard(uint32_t index) {
     shard.Stop("[UNAVAILABLE] Server shutting down");
     // The last words leave; whoever does not take them in time is cut off.
     const uint64_t end =
-        io.NowNs() + SecondsToNs(static_cast<uint64_t>(std::min(config_.timeouts.stop_s, 5)));
+        io.NowNs() +
+        SecondsToNs(static_cast<uint64_t>(std::min(shard_configs_[index]->timeouts.stop_s, 5)));
     while (io.NowNs() < end && io.stats().sockets_closing != 0) Turn(index, shard);
     jobs_[index].Close();
   }
@@ -225,17 +253,18 @@ void Server::ServeShard(uint32_t index, Shard& shard) {
 
 void Server::TakeOrders(uint32_t index, Shard& shard) {
   std::lock_guard lock(mutex_);
+  *shard_configs_[index] = WithoutPasswords(wanted_);
+  shard.SetStores(*stores_);
   if (switches_ != nullptr) shard.SetSwitches(switches_);
   if (tls_ != nullptr) shard.SetTls(tls_);
   shard.SetRouter(router_);
   shard.SetStoreAddresses(*store_addresses_);
-  shard_configs_[index]->limits = wanted_.limits;
   if (plan_) shard.Drain(*plan_);
 }
 
 void Server::RequestEnd() {
   const bool again = ends_asked_.fetch_add(1, std::memory_order_relaxed) != 0;
-  if (again || config_.drain.on_stop_s == 0) RequestStop();
+  if (again || drain_on_stop_s_.load(std::memory_order_relaxed) == 0) RequestStop();
 }
 
 // What a signal could only ask for.
@@ -243,19 +272,24 @@ void Server::BeginEnd() {
   static constexpr uint32_t kBegun = 1u << 30;
   if (ends_asked_.load(std::memory_order_relaxed) >= kBegun) return;
   if (ends_asked_.fetch_or(kBegun, std::memory_order_relaxed) < kBegun) {
-    Drain(static_cast<uint64_t>(config_.drain.on_stop_s));
+    Drain(static_cast<uint64_t>(drain_on_stop_s_.load(std::memory_order_relaxed)));
   }
 }
 
 void Server::Drain(uint64_t over_s) {
-  const auto accepting_s = static_cast<uint64_t>(config_.drain.accept_s);
   Log(LogLevel::kInfo, "drain", {{"over_s", over_s}});
   {
     std::lock_guard lock(mutex_);
+    const auto accepting_s = static_cast<uint64_t>(wanted_.drain.accept_s);
     plan_ = DrainPlan::Make(NowNs(), over_s, accepting_s);
   }
   drains_.fetch_add(1, std::memory_order_relaxed);
   Order();
+}
+
+uint64_t Server::drain_over_s() const {
+  std::lock_guard lock(mutex_);
+  return static_cast<uint64_t>(wanted_.drain.over_s);
 }
 
 uint64_t Server::Kick(const std::string& login) {
@@ -322,35 +356,44 @@ std::shared_ptr<Server::Asking> Server::Order() {
   return AskAll([this](uint32_t index, Shard& shard) { TakeOrders(index, shard); });
 }
 
-Server::Reloaded Server::Reload(const Config& config, std::string* error) {
-  const Reloaded done = TakeConfig(config, error);
+Server::Reloaded Server::Reload(const Config& config, std::string* told) {
+  const Reloaded done = TakeConfig(config, told);
   // One that has not begun takes it then.
   if (done != Reloaded::kRefused) Order()->Await();
   return done;
 }
 
-Server::Reloaded Server::TakeConfig(const Config& config, std::string* error) {
+Server::Reloaded Server::TakeConfig(const Config& config, std::string* told) {
   std::lock_guard renewing(renewing_);
   Config wanted = wanted_;
-  const bool whole = TakeSwitches(config, &wanted);
+  const std::vector<std::string> left = TakeReloadable(config, &wanted);
   // The stores are those that it was started with.
-  *error = RouteProblem(wanted);
-  if (!error->empty()) return Reloaded::kRefused;
-  Routes::Built routes = Routes::Build(wanted, error);
+  *told = RouteProblem(wanted);
+  if (!told->empty()) return Reloaded::kRefused;
+  Routes::Built routes = Routes::Build(wanted, told);
   if (!routes) return Reloaded::kRefused;
   std::shared_ptr<const TlsServerContext> tls;
   if (WantsTls()) {
-    tls = MakeTls(wanted, error);
+    tls = MakeTls(wanted, told);
     if (tls == nullptr) return Reloaded::kRefused;
-    if (!wanted.tls.ticket_key_file.empty()) tickets_since_ns_ = NowNs();  // read just now
   }
+  std::shared_ptr<const Stores> stores = MakeStores(wanted, told);
+  if (stores == nullptr) return Reloaded::kRefused;
+  if (!resolver_->Change(wanted.stores, NowNs(), told)) return Reloaded::kRefused;
+  // From here on nothing is refused.
+  *told = Joined(left);
+  if (!wanted.tls.ticket_key_file.empty()) tickets_since_ns_ = NowNs();  // read just now
+  drain_on_stop_s_ = wanted.drain.on_stop_s;
+  SetLogLevel(static_cast<LogLevel>(wanted.log.level));
   routes_.Take(std::move(routes));
   std::lock_guard lock(mutex_);
   wanted_ = std::move(wanted);
   tls_ = std::move(tls);
   router_ = routes_.router();
+  stores_ = std::move(stores);
+  store_addresses_ = std::make_shared<StoreResolver::Addresses>(resolver_->addresses());
   switches_ = std::make_shared<ParkingSwitches>(wanted_);
-  return whole ? Reloaded::kWhole : Reloaded::kInPart;
+  return left.empty() ? Reloaded::kWhole : Reloaded::kInPart;
 }
 
 void Server::Tend() {

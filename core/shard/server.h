@@ -49,7 +49,7 @@ class Server {
     return stopping() || ends_asked_.load(std::memory_order_relaxed) != 0 ||
            drains_.load(std::memory_order_relaxed) != 0;
   }
-  uint64_t drain_over_s() const { return static_cast<uint64_t>(config_.drain.over_s); }
+  uint64_t drain_over_s() const;
   // BYE to all clients of a user, by login name; returns how many. Any thread.
   uint64_t Kick(const std::string& login);
 
@@ -73,12 +73,13 @@ class Server {
   // Why no more clients should be sent here; empty: they are welcome. Any thread.
   std::string NotReady() const;
 
-  // Takes what may be changed while running from a configuration that was loaded without errors,
-  // and reads certificates, keys, ticket keys and the map of users anew. All or nothing: kRefused,
-  // with *error, when one of these cannot be used. kInPart: it differs in more, which needs a
-  // restart. All that run have taken it when it returns. Any thread but theirs.
+  // Takes what may be changed while running (TakeReloadable) from a configuration that was loaded
+  // without errors, and reads certificates, keys, ticket keys, the authorities of stores and the
+  // map of users anew. All or nothing: kRefused, with *told, when one of these cannot be used.
+  // kInPart: it differs in more, which needs a restart; *told names the keys. All that run have
+  // taken it when it returns. Any thread but theirs.
   enum class Reloaded : uint8_t { kWhole, kInPart, kRefused };
-  Reloaded Reload(const Config& config, std::string* error);
+  Reloaded Reload(const Config& config, std::string* told);
   // Rotates ticket keys when their time has come, or reads them again; reads the map of users again
   // when it has changed. To be called now and then
   // while it runs, from any thread.
@@ -94,10 +95,13 @@ class Server {
   static constexpr uint64_t kAnswerNs = SecondsToNs(3);
 
   class Asking;
-  explicit Server(const Config& config) : config_(config), wanted_(config) {}
+  using Stores = std::vector<StoreSettings>;  // by StoreIndex
+
+  explicit Server(const Config& config);
   bool OpenListeners(std::string* error);
   bool WantsTls() const;
   std::shared_ptr<const TlsServerContext> MakeTls(const Config& config, std::string* error) const;
+  static std::shared_ptr<const Stores> MakeStores(const Config& config, std::string* error);
   bool ResolveStores(std::string* error);
   void RunShard(uint32_t index);
   void ServeShard(uint32_t index, Shard& shard);
@@ -105,7 +109,7 @@ class Server {
   std::shared_ptr<Asking> AskAll(Question question);
   std::shared_ptr<Asking> Order();
   void TakeOrders(uint32_t index, Shard& shard);
-  Reloaded TakeConfig(const Config& config, std::string* error);
+  Reloaded TakeConfig(const Config& config, std::string* told);
   bool TendTicketKeys();
   bool TendResolver();
   bool TendRoutes();
@@ -119,6 +123,7 @@ class Server {
   std::string description_;
   std::atomic<bool> stopping_{false};
   std::atomic<uint32_t> ends_asked_{0};  // by signals
+  std::atomic<int> drain_on_stop_s_;
   std::atomic<uint32_t> drains_{0};
   std::atomic<uint32_t> gone_{0};  // shards that are drained
 
@@ -130,15 +135,16 @@ class Server {
   std::mutex renewing_;  // whoever changes the switches, TLS or routes; taken before mutex_
   Routes routes_;        // under renewing_
   std::unique_ptr<StoreResolver> resolver_;  // under renewing_
-  std::mutex mutex_;                         // what follows; never held for long, as shards take it
-  Config wanted_;                            // config_ with the switches as they are now
+  mutable std::mutex mutex_;                 // what follows; never held for long, as shards take it
+  Config wanted_;  // config_ with what was reloaded; changed under renewing_ as well
+  std::shared_ptr<const Stores> stores_;
   std::shared_ptr<const ParkingSwitches> switches_;
   std::shared_ptr<const StoreResolver::Addresses> store_addresses_;
   std::vector<StoreVerdict> verdicts_;  // of checks, not taken by a Tend yet
   std::shared_ptr<const Router> router_;
   std::shared_ptr<const TlsServerContext> tls_;         // null: no listener has TLS
   uint64_t tickets_since_ns_ = 0;                       // their keys were set or looked at
-  std::vector<std::unique_ptr<Config>> shard_configs_;  // each its own shard's
+  std::vector<std::unique_ptr<Config>> shard_configs_;  // each its own shard's, without passwords
   std::optional<DrainPlan> plan_;
 };
 

@@ -175,12 +175,95 @@ TEST(Server, TakesWhatMayChangeWhileItRunsAndSaysWhenThereIsMore) {
   config.parking.except_users = {"ann"};
   config.limits.max_clients = 7;
   EXPECT_EQ(server->Reload(config, &error), Reloaded::kWhole);
-  config.greeting = "Hello.";
+  EXPECT_EQ(error, "");
+  config.shards = 3;
+  config.log.format = LogConfig::Format::kJson;
   EXPECT_EQ(server->Reload(config, &error), Reloaded::kInPart);
-  config.greeting = Plain().greeting;
+  EXPECT_EQ(error, "shards, log.format");
+  config.shards = Plain().shards;
+  config.log.format = Plain().log.format;
   config.parking.enabled = true;
   EXPECT_EQ(server->Reload(config, &error), Reloaded::kWhole);  // what was refused was not kept
   EXPECT_EQ(error, "");
+}
+
+// What each shard has of it, by PrintConfig, and the password of the first store.
+std::vector<std::string> Known(Server* server) {
+  const auto known = std::make_shared<std::vector<std::string>>(server->shards());
+  EXPECT_TRUE(server->Ask([known](uint32_t index, Shard& shard) {
+    Config config = shard.config();
+    config.stores[0] = *shard.dialer(0).target().config;
+    known->at(index) = PrintConfig(config) + config.stores[0].master_password;
+  }));
+  return *known;
+}
+
+TEST(Server, GivesEachShardAllThatWasTaken) {
+  std::string why;
+  Config config = Plain();
+  config.stores[0].login = StoreConfig::Login::kProxyAuthzid;
+  config.stores[0].master_user = "roost";
+  config.stores[0].master_password = "first";
+  const auto server = Make(config, &why);
+  if (server == nullptr) GTEST_SKIP() << "not on this machine: " << why;
+  std::thread thread([&] { server->Run(); });
+  for (int i = 0; i < 60'000 && !server->NotReady().empty(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  const auto all = [&](const std::string& password) {
+    return std::vector<std::string>(2, PrintConfig(config) + password);
+  };
+  EXPECT_EQ(Known(server.get()), all("first"));
+  config.greeting = "Hello.";
+  config.timeouts.heartbeat_s = 77;
+  config.parking.quiet_park_s = 7;
+  config.limits.max_line = 5000;
+  config.drain.over_s = 17;
+  config.stores[0].master_user = "other";
+  config.stores[0].master_password = "second";
+  config.stores[0].max_sessions = 5;
+  config.stores[0].addresses = {{"127.0.0.2", 1}, {"127.0.0.1", 1}};
+  std::string error;
+  EXPECT_EQ(server->Reload(config, &error), Reloaded::kWhole) << error;
+  EXPECT_EQ(Known(server.get()), all("second"));
+  EXPECT_EQ(server->drain_over_s(), 17u);
+  const auto addresses = std::make_shared<std::vector<std::string>>(2);
+  EXPECT_TRUE(server->Ask([addresses](uint32_t index, Shard& shard) {
+    for (const StoreAddress& one : shard.dialer(0).target().addresses) {
+      addresses->at(index) += one.address.ToString() + (one.gone ? "- " : " ");
+    }
+  }));
+  EXPECT_EQ(*addresses, std::vector<std::string>(2, "127.0.0.1:1 127.0.0.2:1 "));
+  server->RequestStop();
+  thread.join();
+}
+
+TEST(Server, ChangesNothingWhenOneThingOfAStoreCannotBeUsed) {
+  std::string why;
+  const auto server = Make(Plain(), &why);
+  if (server == nullptr) GTEST_SKIP() << "not on this machine: " << why;
+  std::thread thread([&] { server->Run(); });
+  for (int i = 0; i < 60'000 && !server->NotReady().empty(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  const std::vector<std::string> before = Known(server.get());
+  Config config = Plain();
+  config.greeting = "Hello.";
+  config.stores[0].tls = StoreConfig::Tls::kImplicit;
+  config.stores[0].ca_file = "/nonexistent/ca.pem";
+  std::string error;
+  EXPECT_EQ(server->Reload(config, &error), Reloaded::kRefused);
+  ExpectSays(error, "store nowhere");
+  ExpectSays(error, "/nonexistent/ca.pem");
+  config.stores[0].tls = StoreConfig::Tls::kNone;
+  const std::string host(64, 'x');  // a label has 63 at most: nobody is asked
+  config.stores[0].addresses = {{host, 143}};
+  EXPECT_EQ(server->Reload(config, &error), Reloaded::kRefused);
+  ExpectSays(error, "store nowhere");
+  ExpectSays(error, "cannot resolve " + host);
+  EXPECT_EQ(Known(server.get()), before);
+  server->RequestStop();
+  thread.join();
 }
 
 TEST(Server, RefusesRoutesToStoresThatItWasNotStartedWith) {

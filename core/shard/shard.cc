@@ -89,6 +89,10 @@ void Shard::SetRouter(std::shared_ptr<const Router> router) {
   services_.capability_texts = {};  // what is offered may depend on who verifies
 }
 
+void Shard::SetStores(const std::vector<StoreSettings>& stores) {
+  for (auto& dialer : dialers_) dialer->Configure(stores.at(dialer->target().index));
+}
+
 void Shard::SetStoreAddresses(const StoreResolver::Addresses& addresses) {
   for (auto& dialer : dialers_) dialer->Follow(addresses.at(dialer->target().index));
 }

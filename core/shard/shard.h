@@ -64,6 +64,8 @@ class Shard final : private IoHandler, private Mover {
   uint32_t clients() const { return clients_.size(); }
   uint64_t now_ns() const { return loop_.now_ns(); }
   void SetSwitches(std::shared_ptr<const ParkingSwitches> switches);
+  // For sessions to come; by StoreIndex.
+  void SetStores(const std::vector<StoreSettings>& stores);
   // Where sessions to come find their stores.
   void SetStoreAddresses(const StoreResolver::Addresses& addresses);
   // From now on the stores' addresses are checked here, for all shards.
@@ -87,6 +89,8 @@ class Shard final : private IoHandler, private Mover {
   // Of Figures what needs no walk.
   void AddSums(ShardFigures* figures) const;
 
+  const Config& config() const { return config_; }
+  const Dialer& dialer(StoreIndex store) const { return *dialers_[store]; }
   Feeds& feeds() { return feeds_; }
   Clients& client_table() { return clients_; }
   Trace& trace() { return services_.trace; }

@@ -71,7 +71,7 @@ void Simulation::MakeShards() {
   common_.config = &config_;
   common_.router = router_;
   StoreTarget target;
-  target.config = &config_.stores[0];
+  target.config = Borrowed(config_.stores[0]);
   target.addresses = {{store_address_, ""}};
   common_.targets = {target};
   common_.hash_key = {scenario_.seed, scenario_.seed + 1};

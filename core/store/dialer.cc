@@ -53,6 +53,16 @@ size_t Dialer::AddressOf(UserHash user, size_t address) const {
   return (at.down || at.gone) && !open_of_user_.contains(user) ? address_ : address;
 }
 
+void Dialer::Configure(const StoreSettings& settings) {
+  const StoreConfig& old = *target_.config;
+  const StoreConfig& now = *settings.config;
+  if (now.master_user != old.master_user || now.master_separator != old.master_separator) {
+    ++target_.masters;
+  }
+  static_cast<StoreSettings&>(target_) = settings;
+  Later();  // there may be more places now
+}
+
 CapabilitySet Dialer::Shared(const CapabilitySet& set) {
   for (const CapabilitySet& known : offered_) {
     if (known.ToString() == set.ToString()) return known;

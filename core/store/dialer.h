@@ -72,6 +72,8 @@ class Dialer {
   void set_trace(Trace* trace) { trace_ = trace; }
 
   const StoreTarget& target() const { return target_; }
+  // For sessions to come; logins in progress go on as they began.
+  void Configure(const StoreSettings& settings);
   // For sessions to come; those open, and what their users know of an address, stay as they are.
   // The places are those of StoreResolver::addresses.
   void Follow(const std::vector<StoreAddress>& addresses);

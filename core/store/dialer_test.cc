@@ -42,6 +42,33 @@ TEST(Dialer, RefusesWhoWaitedTooLong) {
   EXPECT_EQ(world.figures().sessions.waiting, 0u);
 }
 
+TEST(Dialer, StartsThoseWhoWaitWhenABoundIsRaised) {
+  ScriptedWorld world;
+  world.config().stores[0].max_sessions = 1;
+  world.TakeStores();
+  world.LogIn("ann");
+  const size_t second = world.Connect();
+  world.Say(second, "l LOGIN bob secret");
+  world.HearsNothing(second, 0.5);
+  world.config().stores[0].max_sessions = 2;
+  world.TakeStores();
+  world.HearsBeginning(second, "l OK");
+}
+
+TEST(Dialer, LeavesSessionsThatAreOpenWhenABoundIsLowered) {
+  ScriptedWorld world;
+  world.TakeStores();
+  world.LogIn("ann");
+  world.LogIn("bob");
+  world.config().stores[0].max_sessions = 1;
+  world.config().stores[0].queue_s = 1;
+  world.TakeStores();
+  const size_t third = world.Connect();
+  world.Say(third, "l LOGIN eve secret");
+  world.HearsBeginning(third, "l NO [LIMIT]");
+  EXPECT_EQ(world.figures().sessions.open, 2u);
+}
+
 TEST(Dialer, RefusesTheNewestWhenTheQueueIsFull) {
   ScriptedWorld world;
   world.config().stores[0].max_sessions = 1;
@@ -139,7 +166,7 @@ class DialersOfShards {
   static constexpr uint32_t kShards = 4;
 
   explicit DialersOfShards(const StoreConfig& config) : loop_(*network_.AddIo(), handler_) {
-    target_.config = &config;
+    target_.config = Borrowed(config);
     target_.addresses.resize(1);
     Address::Parse("127.0.0.2:143", &target_.addresses[0].address);
     for (uint32_t shard = 0; shard < kShards; ++shard) {

@@ -87,13 +87,23 @@ class SessionSink {
   virtual void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) = 0;
 };
 
-// What all sessions to one store share, in one shard.
-struct StoreTarget {
-  StoreIndex index = 0;
-  const StoreConfig* config = nullptr;
-  std::vector<StoreAddress> addresses;
+// What an operator says of a store. Constant; a reload puts another one in its place.
+struct StoreSettings {
+  std::shared_ptr<const StoreConfig> config;
   std::shared_ptr<const TlsClientContext> tls;  // null: none
 };
+
+// What all sessions to one store share, in one shard.
+struct StoreTarget : StoreSettings {
+  StoreIndex index = 0;
+  std::vector<StoreAddress> addresses;
+  uint16_t masters = 0;  // counts those who have logged in for users, one after another
+};
+
+// For one that outlives whoever is given it.
+inline std::shared_ptr<const StoreConfig> Borrowed(const StoreConfig& config) {
+  return {std::shared_ptr<const StoreConfig>(), &config};
+}
 
 // Who the session is opened for.
 struct SessionClient {
@@ -185,8 +195,10 @@ class Session final : public Retirable, private StreamOwner {
   bool ready() const { return phase_ == Phase::kReady; }
   const StoreTarget& target() const { return target_; }
   size_t address() const { return address_; }  // index into target().addresses
-  // Opened by a master user rather than with the user's own credentials.
+  // Opened by a master user rather than with the user's own credentials; by which: as
+  // target().masters was then.
   bool as_proxy() const { return as_proxy_; }
+  uint16_t master() const { return master_; }
   // kRefused, inside OnSessionLost: the store's words, "NO [AUTHENTICATIONFAILED] …". Inside
   // OnSessionReady: the tagged OK.
   const std::string& login_answer() const;
@@ -272,6 +284,7 @@ class Session final : public Retirable, private StreamOwner {
   bool secured_ : 1 = false;
   bool saw_logout_ : 1 = false;
   bool as_proxy_ : 1 = false;
+  uint16_t master_ = 0;
 };
 
 static_assert(sizeof(Session) <= 256, "one for each feed, for days");

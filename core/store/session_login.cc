@@ -36,9 +36,11 @@ std::string ProxyHeaderFor(const SessionClient& client) {
 void Session::Start(const Credentials& credentials, const SessionClient& client, size_t attempt) {
   ROOST_CHECK(phase_ == Phase::kConnecting && !target_.addresses.empty());
   work_->login = std::make_unique<Login>();
+  work_->login->store = target_;
   work_->login->credentials = credentials;
   work_->login->client = client;
   as_proxy_ = credentials.IsProxy();
+  master_ = target_.masters;
   const StoreConfig& config = *target_.config;
   address_ = static_cast<uint16_t>(UsableFrom(target_.addresses, attempt));
   const StoreAddress& store = target_.addresses[address_];
@@ -56,15 +58,15 @@ void Session::Start(const Credentials& credentials, const SessionClient& client,
 }
 
 void Session::OnConnected(Stream&) {
-  if (target_.config->send_proxy_v2) {
+  if (work_->login->store.config->send_proxy_v2) {
     stream_.Write(ProxyHeaderFor(work_->login->client));
   }
-  if (target_.config->tls == StoreConfig::Tls::kImplicit) {
+  if (work_->login->store.config->tls == StoreConfig::Tls::kImplicit) {
     phase_ = Phase::kHandshaking;
-    stream_.StartTls(*target_.tls, work_->login->server_name);
+    stream_.StartTls(*work_->login->store.tls, work_->login->server_name);
   } else {
     phase_ = Phase::kGreeting;
-    Expect(static_cast<uint64_t>(target_.config->connect_timeout_s), "a greeting");
+    Expect(static_cast<uint64_t>(work_->login->store.config->connect_timeout_s), "a greeting");
   }
 }
 
@@ -72,14 +74,14 @@ void Session::OnSecure(Stream&) { Secured(); }
 
 void Session::Secured() {
   secured_ = true;
-  if (target_.config->tls == StoreConfig::Tls::kImplicit) {
+  if (work_->login->store.config->tls == StoreConfig::Tls::kImplicit) {
     phase_ = Phase::kGreeting;
   } else {
     work_->login->capabilities_known =
         false;  // what was said in clear counts no longer (RFC 3501, 6.2.1)
     AskCapability(Phase::kCapability);
   }
-  Expect(static_cast<uint64_t>(target_.config->connect_timeout_s), "a greeting");
+  Expect(static_cast<uint64_t>(work_->login->store.config->connect_timeout_s), "a greeting");
 }
 
 void Session::AskCapability(Phase phase) {
@@ -130,7 +132,7 @@ void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
           return Lose(SessionLoss::kUnreachable,
                       "the store sent plaintext behind its answer to STARTTLS");
         }
-        stream_.StartTls(*target_.tls, work_->login->server_name);
+        stream_.StartTls(*work_->login->store.tls, work_->login->server_name);
       });
       return;
     case Phase::kCapability:
@@ -155,7 +157,7 @@ void Session::Greeted(const Response& response) {
   if (response.kind != ResponseKind::kOk) {
     return Lose(SessionLoss::kUnreachable, "the store did not greet with OK");
   }
-  if (target_.config->tls == StoreConfig::Tls::kStartTls && !secured_) {
+  if (work_->login->store.config->tls == StoreConfig::Tls::kStartTls && !secured_) {
     phase_ = Phase::kStartTls;
     work_->login->tag = NextTag();
     stream_.Write(work_->login->tag + " STARTTLS\r\n");
@@ -167,7 +169,8 @@ void Session::Greeted(const Response& response) {
 void Session::AfterCapability() {
   if (work_->login->credentials.kind == Credentials::Kind::kNone)
     return LoggedIn();  // only asked what it can do
-  const bool wants_id = target_.config->send_id_originating_ip || !work_->login->client.id.empty();
+  const bool wants_id =
+      work_->login->store.config->send_id_originating_ip || !work_->login->client.id.empty();
   wants_id&& state_.capabilities().Has("ID") ? SendId() : SendLogin();
 }
 
@@ -187,7 +190,7 @@ void Session::SendId() {
       field(name, value);
     }
   }
-  if (target_.config->send_id_originating_ip && work_->login->client.peer.family != 0) {
+  if (work_->login->store.config->send_id_originating_ip && work_->login->client.peer.family != 0) {
     field("x-originating-ip", work_->login->client.peer.HostString());
     field("x-originating-port", std::to_string(work_->login->client.peer.port));
     if (work_->login->client.local.family != 0) {
@@ -220,7 +223,8 @@ std::string Session::SaslMessage() const {
 void Session::SendLogin() {
   phase_ = Phase::kLogin;
   work_->login->tag = NextTag();
-  Expect(static_cast<uint64_t>(target_.config->command_timeout_s), "the answer to the login");
+  Expect(static_cast<uint64_t>(work_->login->store.config->command_timeout_s),
+         "the answer to the login");
   const CapabilitySet& can = state_.capabilities();
   const bool token = work_->login->credentials.kind == Credentials::Kind::kToken;
   const bool sasl = token || work_->login->credentials.kind == Credentials::Kind::kProxyAuthzid ||

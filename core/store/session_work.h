@@ -16,6 +16,7 @@ namespace roost {
 
 // What only the login takes.
 struct Session::Login {
+  StoreSettings store;  // as they were when it began
   Credentials credentials;
   SessionClient client;
   std::string server_name;

@@ -64,7 +64,7 @@ class StoreChecksTest : public ::testing::Test {
     config_.check_s = 10;
     config_.connect_timeout_s = 4;
     StoreTarget target;
-    target.config = &config_;
+    target.config = Borrowed(config_);
     target.addresses = {At("127.0.0.2:143"), At("127.0.0.3:143")};
     dialers_.push_back(std::make_unique<Dialer>(loop_, target));
     for (const StoreAddress& address : target.addresses) {
@@ -191,7 +191,7 @@ TEST(Dialers, SendNewUsersWhereSomebodyAnswers) {
   Loop loop{*network.AddIo(0), handler};
   StoreConfig config;
   StoreTarget target;
-  target.config = &config;
+  target.config = Borrowed(config);
   target.addresses.resize(3);
   Dialer dialer(loop, target);
   auto known = target.addresses;

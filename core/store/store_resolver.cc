@@ -77,13 +77,15 @@ size_t UsableFrom(const std::vector<StoreAddress>& addresses, size_t index) {
 
 StoreResolver::StoreResolver(const std::vector<StoreConfig>& stores, Resolve resolve)
     : resolve_(std::move(resolve)), addresses_(stores.size()) {
-  for (const StoreConfig& config : stores) {
-    Store store{.name = config.name, .host_ports = config.addresses};
-    const auto& all = store.host_ports;
-    const bool literal = std::all_of(all.begin(), all.end(), IsLiteral);
-    if (!literal) store.period_ns = SecondsToNs(static_cast<uint64_t>(config.resolve_s));
-    stores_.push_back(std::move(store));
-  }
+  for (const StoreConfig& config : stores) stores_.push_back(Make(config));
+}
+
+StoreResolver::Store StoreResolver::Make(const StoreConfig& config) {
+  Store store{.name = config.name, .host_ports = config.addresses};
+  const auto& all = store.host_ports;
+  const bool literal = std::all_of(all.begin(), all.end(), IsLiteral);
+  if (!literal) store.period_ns = SecondsToNs(static_cast<uint64_t>(config.resolve_s));
+  return store;
 }
 
 void StoreResolver::Run(LookUp* look_up, const std::vector<HostPort>& host_ports,
@@ -102,16 +104,20 @@ void StoreResolver::Run(LookUp* look_up, const std::vector<HostPort>& host_ports
   }
 }
 
+bool StoreResolver::Find(const Store& store, std::vector<StoreAddress>* found,
+                         std::string* error) const {
+  LookUp look_up;
+  Run(&look_up, store.host_ports, resolve_);
+  *found = std::move(look_up.found);
+  if (look_up.problem.empty()) return true;
+  *error = "store " + store.name + ": " + look_up.problem;
+  return false;
+}
+
 bool StoreResolver::Start(uint64_t now_ns, std::string* error) {
   for (size_t i = 0; i < stores_.size(); ++i) {
-    LookUp look_up;
     Store& store = stores_[i];
-    Run(&look_up, store.host_ports, resolve_);
-    if (!look_up.problem.empty()) {
-      *error = "store " + store.name + ": " + look_up.problem;
-      return false;
-    }
-    addresses_[i] = std::move(look_up.found);
+    if (!Find(store, &addresses_[i], error)) return false;
     if (store.period_ns != 0) store.next_ns = now_ns + store.period_ns;
   }
   return true;
@@ -133,6 +139,27 @@ bool StoreResolver::Note(const StoreVerdict& verdict) {
     return true;
   }
   return false;
+}
+
+bool StoreResolver::Change(const std::vector<StoreConfig>& stores, uint64_t now_ns,
+                           std::string* error) {
+  ROOST_CHECK(stores.size() == stores_.size());
+  Addresses found(stores.size());
+  for (size_t i = 0; i < stores.size(); ++i) {
+    const Store store = Make(stores[i]);
+    if (store.host_ports != stores_[i].host_ports && !Find(store, &found[i], error)) return false;
+  }
+  for (size_t i = 0; i < stores.size(); ++i) {
+    Store store = Make(stores[i]);
+    if (!found[i].empty()) {
+      Follow(&addresses_[i], found[i]);
+    } else if (store.period_ns == stores_[i].period_ns) {
+      continue;
+    }
+    if (store.period_ns != 0) store.next_ns = now_ns + store.period_ns;
+    stores_[i] = std::move(store);
+  }
+  return true;
 }
 
 bool StoreResolver::looking_up() const {

@@ -60,6 +60,9 @@ class StoreResolver {
 
   // Looks all of them up. False: `error` says which store has an address that cannot be resolved.
   bool Start(uint64_t now_ns, std::string* error);
+  // The same stores, other addresses or periods; only what is written otherwise is looked up.
+  // False, with nothing changed: as for Start.
+  bool Change(const std::vector<StoreConfig>& stores, uint64_t now_ns, std::string* error);
   // To be called now and then: begins a look-up when it is time. True: the addresses are others
   // now.
   bool Tend(uint64_t now_ns);
@@ -80,6 +83,8 @@ class StoreResolver {
     bool failed = false;  // last time, and it was said
     std::shared_ptr<LookUp> look_up;
   };
+  static Store Make(const StoreConfig& config);
+  bool Find(const Store& store, std::vector<StoreAddress>* found, std::string* error) const;
   static void Run(LookUp* look_up, const std::vector<HostPort>& host_ports, const Resolve& resolve);
 
   const Resolve resolve_;

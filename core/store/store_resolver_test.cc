@@ -180,6 +180,42 @@ TEST_F(StoreResolverTest, TakeVerdictsOnAddressesThatAreThere) {
   EXPECT_FALSE(names.Note(verdict));
 }
 
+TEST_F(StoreResolverTest, AreChangedAllOrNothing) {
+  book_.Set("imap.example.org", {"10.0.0.1:143", "10.0.0.2:143"});
+  book_.Set("10.0.0.5", {"10.0.0.5:143"});
+  StoreResolver names({Store("imap.example.org", 30), Store("10.0.0.5", 30)}, book_.resolve());
+  std::string error;
+  ASSERT_TRUE(names.Start(0, &error)) << error;
+  const StoreResolver::Addresses before = names.addresses();
+  book_.Set("10.0.0.6", {"10.0.0.6:143"});
+  EXPECT_FALSE(names.Change({Store("10.0.0.6", 30), Store("imap.example.net", 30)}, 1, &error));
+  EXPECT_EQ(error, "store store: imap.example.net:143: nobody knows imap.example.net");
+  EXPECT_EQ(names.addresses(), before);
+  EXPECT_TRUE(LookUp(&names, 30) || names.addresses() == before);  // followed as it was
+  EXPECT_TRUE(
+      names.Change({Store("10.0.0.6", 30), Store("10.0.0.5", 30)}, SecondsToNs(40), &error));
+  StoreAddress now{At("10.0.0.6:143"), "10.0.0.6"}, gone = before[0][1];
+  gone.gone = true;
+  EXPECT_EQ(names.addresses()[0], (std::vector<StoreAddress>{now, gone}));
+  EXPECT_EQ(names.addresses()[1], before[1]);
+  const int asked = book_.asked();
+  EXPECT_FALSE(names.Tend(SecondsToNs(1000)));  // no name is left
+  EXPECT_EQ(book_.asked(), asked);
+}
+
+TEST_F(StoreResolverTest, AreNotAskedForByAChangeThatLeavesThemAsTheyAre) {
+  book_.Set("imap.example.org", {"10.0.0.1:143"});
+  StoreResolver names({Store("imap.example.org", 300)}, book_.resolve());
+  std::string error;
+  ASSERT_TRUE(names.Start(0, &error)) << error;
+  book_.Set("imap.example.org", {});
+  EXPECT_TRUE(names.Change({Store("imap.example.org", 300)}, 1, &error));
+  EXPECT_TRUE(names.Change({Store("imap.example.org", 10)}, 1, &error));
+  EXPECT_EQ(book_.asked(), 1);
+  book_.Set("imap.example.org", {"10.0.0.2:143"});
+  EXPECT_TRUE(LookUp(&names, 11));  // the new period
+}
+
 TEST_F(StoreResolverTest, AreNotAskedForAgainWhereThereIsNoneOrNobodyWantsIt) {
   book_.Set("10.0.0.1", {"10.0.0.1:143"});
   book_.Set("imap.example.org", {"10.0.0.2:143"});

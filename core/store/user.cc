@@ -23,6 +23,11 @@ Credentials LaterCredentials(const StoreConfig& config, const Credentials& own) 
   return later;
 }
 
+bool MayLogInLater(const StoreConfig& config, std::string_view login) {
+  return config.login != StoreConfig::Login::kProxySeparator ||
+         login.find(config.master_separator) == login.npos;
+}
+
 bool RefusedForGood(std::string_view login_answer) {
   // The response is views into the line, which must outlive it.
   const std::string line = "x " + std::string(login_answer) + "\r\n";
@@ -138,8 +143,11 @@ User::~User() {
   while (pooled() != 0) CloseAt(0);
 }
 
-void User::JudgeProxy(bool same) {
-  if (proxy_ != Proxy::kUnjudged) return;
+void User::JudgeProxy(const Session& session, bool same) {
+  const uint16_t master = dialer_.target().masters;
+  const bool judged = proxy_ != Proxy::kUnjudged && judged_ == master;
+  if (judged || session.master() != master) return;
+  judged_ = master;
   proxy_ = same ? Proxy::kSame : Proxy::kOther;
   if (same) return;
   Log(LogLevel::kWarning, "proxy_sees_otherwise",
@@ -272,6 +280,9 @@ void Opener::Start() {
 void Opener::OpenNew() {
   if (user_.credentials_refused()) {
     return FinishLater(Failure::kCredentials, "the store has refused this login before");
+  }
+  if (!MayLogInLater(user_.store(), user_.login())) {  // since the last reload
+    return FinishLater(Failure::kCredentials, "the name contains the separator of master users");
   }
   session_ = user_.Open(wish_.client, wish_.urgency, *this);
 }

@@ -31,6 +31,8 @@ namespace roost {
 
 // How later sessions of a user log in.
 Credentials LaterCredentials(const StoreConfig& config, const Credentials& own);
+// Not where the name contains what separates it from the master user's: it would be another one's.
+bool MayLogInLater(const StoreConfig& config, std::string_view login);
 
 class User;
 
@@ -112,8 +114,9 @@ class User final : public SessionSink, public Retirable {
   // The first mailbox selected on a session that a master user opened shows whether that sees it as
   // the user does (mode, PERMANENTFLAGS). If not, clients of this user keep their own sessions from
   // then on.
-  void JudgeProxy(bool same);
-  bool may_share() const { return proxy_ != Proxy::kOther; }
+  // Another master user is judged anew.
+  void JudgeProxy(const Session& session, bool same);
+  bool may_share() const { return proxy_ != Proxy::kOther || judged_ != dialer_.target().masters; }
 
   // The store's last word on the login of this user's later sessions was a refusal for good:
   // nobody tries again without need.
@@ -184,6 +187,7 @@ class User final : public SessionSink, public Retirable {
   enum class Proxy : uint8_t { kUnjudged, kSame, kOther };
   Proxy proxy_ = Proxy::kUnjudged;
   bool login_refused_ = false;
+  uint16_t judged_ = 0;       // Session::master() of the one whom proxy_ is about
   uint32_t last_alerts_ = 0;  // a hash
 };
 

@@ -95,6 +95,42 @@ TEST(User, IsNobodyWhomATokenMerelyClaimsToBe) {
   EXPECT_EQ(world.figures().clients, 3u);
 }
 
+// ---- What an operator changes meanwhile
+// ----------------------------------------------------------
+
+TEST(User, LogsInAgainWithTheProxyCredentialOfNow) {
+  ScriptedWorld world;
+  ByProxy(world);
+  world.TakeStores();
+  world.LogInAndPark(kUids, "ann");
+  world.config().stores[0].master_password = "rotated";
+  world.TakeStores();
+  world.Pass(1);
+  EXPECT_EQ(world.sessions_open(), 1u);  // what stands, stays
+  world.Cut(0);
+  world.AwaitSession(1);
+  EXPECT_EQ(world.LoginOf(1),
+            "AUTHENTICATE PLAIN " + ToBase64(std::string("ann\0roost\0rotated", 17)));
+}
+
+// "ann+bob" would log in as ann.
+TEST(User, WhoseNameCameToHoldTheSeparatorIsNotLoggedInByProxy) {
+  ScriptedWorld world;
+  ByProxy(world);
+  world.config().stores[0].login = StoreConfig::Login::kProxySeparator;
+  world.TakeStores();
+  const size_t client = world.LogInAndPark(kUids, "ann+bob");
+  world.config().stores[0].master_separator = '+';
+  world.TakeStores();
+  world.Cut(0);
+  world.HearsBeginning(client, "* BYE [UNAVAILABLE] The mail store no longer accepts this login");
+  EXPECT_EQ(world.sessions_seen(), 1u);
+  const size_t other = world.Connect();
+  world.Say(other, "l LOGIN ann+bob secret");
+  world.HearsBeginning(other, "l NO [AUTHENTICATIONFAILED]");
+  EXPECT_EQ(world.sessions_seen(), 1u);
+}
+
 // ---- How later sessions log in
 // -------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ ScriptedWorld::ScriptedWorld(std::string_view capabilities)
   common_.config = &config_;
   common_.router = router_;
   StoreTarget target;
-  target.config = &config_.stores[0];
+  target.config = Borrowed(config_.stores[0]);
   target.addresses = {{store, ""}};
   common_.targets = {target};
   store_wires_.set_accept([this](SocketId socket, const Address&) { Accepted(socket); });

@@ -139,6 +139,10 @@ class ScriptedWorld {
   void TakeRoute();
   SimNetwork& network() { return network_; }
   SimRunner& runner() { return runner_; }
+  // The store's settings count as they are in config() now; before the first call, as they become.
+  void TakeStores() {
+    shard_->SetStores({{std::make_shared<const StoreConfig>(config_.stores[0]), nullptr}});
+  }
   // The switches of config() count from now on.
   void TakeSwitches() { shard_->SetSwitches(std::make_shared<ParkingSwitches>(config_)); }
 

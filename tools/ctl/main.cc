@@ -15,6 +15,7 @@
 #include <string_view>
 #include <thread>
 
+#include "tools/ctl/json_reader.h"
 #include "tools/ctl/rows.h"
 #include "tools/ctl/status.h"
 #include "tools/ctl/ticket_keys.h"
@@ -167,9 +168,19 @@ int Trace(const std::string& path, const std::string& user, bool json) {
 int Reload(const std::string& path) {
   std::string answer;
   if (!AskOnce(path, "reload\n", &answer)) return 1;
-  if (answer.starts_with("{\"reloaded\"")) return 0;
-  std::fprintf(stderr, "roostctl: nothing was changed: %s", answer.c_str());
-  return 1;
+  if (!answer.starts_with("{\"reloaded\"")) {
+    std::fprintf(stderr, "roostctl: nothing was changed: %s", answer.c_str());
+    return 1;
+  }
+  JsonReader reader(answer);
+  bool done = false;
+  std::string left;
+  const bool read = reader.Char('{') && reader.Name("reloaded") && reader.Bool(&done) &&
+                    reader.Char(',') && reader.Name("needs_restart") && reader.String(&left);
+  if (read && !left.empty()) {
+    std::fprintf(stderr, "roostctl: left as they were, they need a restart: %s\n", left.c_str());
+  }
+  return 0;
 }
 
 int TicketKeysIn(const std::string& file) {
