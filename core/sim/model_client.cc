@@ -80,7 +80,8 @@ void ModelClient::OnWireInput() {
 
 void ModelClient::OnWireClosed(int) {
   world_.transcript.Add(world_.wires.now_ns(), user_, name(), "connection closed");
-  const bool wanted = heard_bye_ || said_logout_;
+  // Also behind a LOGOUT (RFC 3501, 6.1.3).
+  const bool wanted = heard_bye_;
   // After BYE nothing is missing; without it only a response that was cut in two excuses.
   const bool half = !reader_.AtStart() || !wire_.input.empty();
   if (half) ++world_.counts.half_responses;
@@ -118,7 +119,12 @@ void ModelClient::Hear(const std::string& text) {
   world_.transcript.Add(world_.wires.now_ns(), user_, name() + " <", text);
   // What a store says that is out of its mind, it says to its own client alone.
   if (world_.faults && text.find("GARBAGE") != std::string::npos) return;
-  if (heard_bye_ && !said_logout_) return Wrong("told something behind its BYE: " + text);
+  // But for the answer to its LOGOUT, and an ALERT that came in it.
+  const bool farewell =
+      said_logout_ && (!StartsWith(text, "* ") || text.find(" [ALERT] ") != text.npos);
+  if (heard_bye_ && !farewell) {
+    return Wrong("told something behind its BYE: " + text);
+  }
   if (StartsWith(text, "* ")) return HearUntagged(text);
   if (StartsWith(text, "+")) return HearContinuation();
   HearTagged(text);
@@ -149,6 +155,7 @@ void ModelClient::HearTagged(const std::string& text) {
   Sent sent = std::move(sent_.front());
   sent_.pop_front();
   if (sent.name == "IDLE") idling_ = false;
+  if (sent.name == "LOGOUT" && !heard_bye_) Wrong("LOGOUT was answered without BYE: " + text);
   const std::string status = text.substr(std::min(text.size(), space + 1));
   const bool ok = StartsWith(status, "OK");
   HearStatus(Tokenize(status.substr(0, 200)));
