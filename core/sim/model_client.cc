@@ -154,6 +154,7 @@ void ModelClient::HearTagged(const std::string& text) {
   }
   Sent sent = std::move(sent_.front());
   sent_.pop_front();
+  answered_ns_ = world_.wires.now_ns();
   if (sent.name == "IDLE") idling_ = false;
   if (sent.name == "LOGOUT" && !heard_bye_) Wrong("LOGOUT was answered without BYE: " + text);
   const std::string status = text.substr(std::min(text.size(), space + 1));
@@ -235,7 +236,9 @@ bool ModelClient::CutsShort() const {
   if (stage_ != Stage::kReady || sent_.empty() || sent_.front().name == "IDLE") return false;
   if (sent_.front().tag[0] == 'h') return false;  // perhaps only half of it has been said
   const bool was_deaf = now_ns < deaf_until_ns_ + kOnItsWayNs;
-  return !was_deaf && now_ns > sent_.front().sent_ns + kOnItsWayNs;
+  // Between two commands is a good moment, also when the next one was said already.
+  const uint64_t turn_ns = std::max(sent_.front().sent_ns, answered_ns_);
+  return !was_deaf && now_ns > turn_ns + kOnItsWayNs;
 }
 
 bool ModelClient::IsDue(std::string_view bye) const {

@@ -243,6 +243,7 @@ class ModelClient final : public WireOwner {
   // When SELECT was sent, and for as long as it is not answered: what was selected before.
   uint64_t selected_ns_ = 0, left_ns_ = 0;
   uint64_t deaf_from_ns_ = 0, deaf_until_ns_ = 0;  // read nothing, the last time
+  uint64_t answered_ns_ = 0;                       // a command, the last time
   std::string left_mailbox_;
   uint32_t password_version_ = 0;
   bool heard_untagged_bad_ = false;
