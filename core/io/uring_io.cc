@@ -106,7 +106,12 @@ UringIo::~UringIo() {
   sides_.ForEach([](uint32_t, Side& side) {
     if (side.fd >= 0) close(side.fd);
   });
-  listeners_.ForEach([](uint32_t, Listener& listener) { close(listener.fd); });
+  // What waits on a listener keeps it until the kernel has taken the ring apart, perhaps when this
+  // process is gone: nobody must be taken in by it any more.
+  listeners_.ForEach([](uint32_t, Listener& listener) {
+    shutdown(listener.fd, SHUT_RDWR);
+    close(listener.fd);
+  });
   ring_.reset();  // before the memory that its requests name
 }
 

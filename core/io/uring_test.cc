@@ -2,8 +2,10 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -271,6 +273,30 @@ TEST_P(UringTest, ASetThatEndsInTheMiddleOfEverythingLeavesNoDescriptor) {
     }
   }
   EXPECT_EQ(OpenDescriptors(), before);
+}
+
+TEST_P(UringTest, NobodyIsTakenInByAListenerWhoseRingIsGone) {
+  for (int round = 0; round < 20; ++round) {
+    std::string why;
+    auto set = MakeSet(1, GetParam(), &why);
+    if (set == nullptr) GTEST_SKIP() << "not on this machine: " << why;
+    set->at(0).Bind();
+    auto server = std::make_unique<Party>(&set->at(0));
+    std::string error;
+    const ListenerDescriptor listener = OpenListener(LoopbackV4(), {}, &error);
+    ASSERT_EQ(server->io().Listen(listener, 1), 0) << error;
+    server->io().RunOnce(0);  // the kernel waits for whoever comes
+    server.reset();
+    set.reset();
+    const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(listener.bound.port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_NE(connect(client, reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
+    EXPECT_EQ(errno, ECONNREFUSED);
+    close(client);
+  }
 }
 
 TEST_P(UringTest, AnOverflowingCompletionQueueIsCountedAndLosesNothing) {
