@@ -185,6 +185,8 @@ class Io {
   // Takes the bytes; sends all of them (partial sends and a full socket are
   // handled inside). One at a time.
   virtual void Send(SocketId socket, std::string&& bytes) = 0;
+  // The same; the bytes are wiped once they have left, or cannot.
+  virtual void SendSecret(SocketId socket, std::string&& bytes) = 0;
   virtual bool SendPending(SocketId socket) const = 0;
 
   // Graceful: what Send has taken still leaves, then shutdown(WR), input is read away for a moment

@@ -78,6 +78,7 @@ class SimIo final : public Io {
   void CancelReceive(SocketId id) override;
   bool ReceivePending(SocketId id) const override;
   void Send(SocketId id, std::string&& bytes) override;
+  void SendSecret(SocketId id, std::string&& bytes) override { Send(id, std::move(bytes)); }
   bool SendPending(SocketId id) const override;
   void Close(SocketId id, std::string&& last_words) override;
   void Abort(SocketId id) override;

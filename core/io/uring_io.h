@@ -115,6 +115,7 @@ class UringIo final : public Io {
   void CancelReceive(SocketId id) override;
   bool ReceivePending(SocketId id) const override;
   void Send(SocketId id, std::string&& bytes) override;
+  void SendSecret(SocketId id, std::string&& bytes) override;
   bool SendPending(SocketId id) const override;
   void Close(SocketId id, std::string&& last_words) override;
   void Abort(SocketId id) override;
@@ -193,6 +194,7 @@ class UringIo final : public Io {
     std::string bytes;
     size_t sent = 0;
     std::string last;
+    bool secret = false;  // bytes
   };
 
   // What a request of a socket that is coming or going needs beside it.

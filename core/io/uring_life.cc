@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/base/cleanse.h"
 #include "core/io/listener.h"
 #include "core/io/sockaddr.h"
 #include "core/io/uring_io.h"
@@ -254,6 +255,8 @@ void UringIo::FreeSide(Socket* socket) {
 
 void UringIo::FreeOutgoing(Socket* socket) {
   if (socket->outgoing == kNoIndex) return;
+  Outgoing& outgoing = outgoing_[socket->outgoing];
+  if (outgoing.secret) Cleanse(&outgoing.bytes);
   outgoing_.Free(std::exchange(socket->outgoing, kNoIndex));
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/base/cleanse.h"
 #include "core/io/uring_io.h"
 
 namespace roost {
@@ -193,6 +194,12 @@ void UringIo::Send(SocketId id, std::string&& bytes) {
   StartSend(id, socket);
 }
 
+void UringIo::SendSecret(SocketId id, std::string&& bytes) {
+  Send(id, std::move(bytes));
+  const Socket* socket = FindLive(id);
+  if (socket != nullptr) outgoing_[socket->outgoing].secret = true;
+}
+
 bool UringIo::SendPending(SocketId id) const {
   const Socket* socket = FindLive(id);
   return socket != nullptr && socket->outgoing != kNoIndex;
@@ -246,6 +253,7 @@ void UringIo::SendEnded(SocketId id, Socket* socket, int error) {
     FreeOutgoing(socket);
     return Linger(id, socket);
   }
+  if (outgoing.secret) Cleanse(&outgoing.bytes);
   outgoing.bytes = std::exchange(outgoing.last, {});
   outgoing.sent = 0;
   StartSend(id, socket);

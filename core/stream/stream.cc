@@ -79,7 +79,7 @@ void Stream::OnConnect(int error) {
 }
 
 void Stream::Release(std::string& buffer) {
-  if (secret_) Cleanse(buffer.data(), buffer.size());
+  if (secret_) Cleanse(&buffer);
   std::string().swap(buffer);
 }
 
@@ -389,7 +389,12 @@ void Stream::Flush() {
   }
   if (w.sealed.empty()) return;
   w.in_flight = w.sealed.size();
-  set_.io().Send(socket_, std::exchange(w.sealed, {}));
+  std::string bytes = std::exchange(w.sealed, {});
+  if (secret_ && phase_ == Phase::kPlain) {
+    set_.io().SendSecret(socket_, std::move(bytes));
+  } else {
+    set_.io().Send(socket_, std::move(bytes));
+  }
 }
 
 void Stream::OnSent(int error) {

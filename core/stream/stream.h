@@ -161,8 +161,8 @@ class Stream {
 
   Phase phase() const { return phase_; }
   bool secure() const { return phase_ == Phase::kSecure; }
-  // kNone while not secure.
-  TlsSuite suite() const { return secure() && tls_ != nullptr ? tls_->suite : TlsSuite::kNone; }
+  // kNone: in clear, or not secure yet. Stays when it has ended.
+  TlsSuite suite() const { return tls_ != nullptr ? tls_->suite : TlsSuite::kNone; }
   SocketId socket() const { return socket_; }
   // On the heap, as the allocator counts; a Handshake's own allocations are not in it.
   size_t memory_bytes() const;
