@@ -94,9 +94,9 @@ bool BecomeUser(const std::string& name, std::string* error) {
   return true;
 }
 
-// For whoever has started it, and where the log is JSON on the same descriptor, as JSON.
+// For whoever has started it; as a line of the log where that is JSON on the same descriptor.
 void Announce(const char* event, const char* text, const std::string& what) {
-  if (CurrentLogFormat() == LogFormat::kJson) return Log(LogLevel::kInfo, event, {{"what", what}});
+  if (StandardErrorIsJson()) return Log(LogLevel::kInfo, event, {{"what", what}});
   std::fprintf(stderr, "roostd: %s%s\n", text, what.c_str());
 }
 

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <ctime>
 #include <mutex>
+#include <utility>
 
 #include "core/base/json.h"
 #include "core/base/log_limit.h"
@@ -67,20 +68,19 @@ void AppendFields(LogFields fields, JsonObject* o) {
   }
 }
 
-struct Moment {
-  int64_t second = 0;
-  std::string text;
-};
-
-Moment Now() {
+timespec Now() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
+  return now;
+}
+
+std::string TimeText(const timespec& time) {
   tm utc{};
-  gmtime_r(&now.tv_sec, &utc);
-  char stamp[40];
-  const size_t length = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
-  std::snprintf(stamp + length, sizeof stamp - length, ".%03ldZ", now.tv_nsec / 1'000'000);
-  return {now.tv_sec, stamp};
+  gmtime_r(&time.tv_sec, &utc);
+  char text[40];
+  const size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+  std::snprintf(text + length, sizeof text - length, ".%03ldZ", time.tv_nsec / 1'000'000);
+  return text;
 }
 
 // False: whoever reads it is behind. A pipe that can be written to takes a page, the journal's
@@ -91,7 +91,7 @@ bool IsWritable() {
 }
 
 // False: it was left out, or what of it there is no room for. A full disk or a closed pipe costs
-// the line, one that nobody reads as well: nobody is ever held up by it.
+// the line; so does a pipe that nobody reads, which therefore holds nobody up.
 bool WriteLine(std::string line) {
   line += '\n';
   if (torn) line.insert(0, 1, '\n');
@@ -101,16 +101,23 @@ bool WriteLine(std::string line) {
       return false;
     }
     const size_t size = std::min(kPageBytes, line.size() - at);
-    [[maybe_unused]] const ssize_t n = write(descriptor, line.data() + at, size);
+    ssize_t written = -1;
+    do {
+      written = write(descriptor, line.data() + at, size);
+    } while (written < 0 && errno == EINTR);
+    if (written != static_cast<ssize_t>(size)) {
+      torn = torn || at != 0 || written > 0;
+      return false;
+    }
     torn = false;
   }
   return true;
 }
 
-void SayLeftOut(const Moment& now) {
-  if (!IsWritable()) return;
-  for (const LogLimit::LeftOut& left_out : limit.Take(now.second)) {
-    WriteLine(FormatLogLine(format, now.text, LogLevel::kWarning, "log_flood",
+void SayLeftOut(const timespec& now) {
+  if (!limit.any_left_out() || !IsWritable()) return;
+  for (const LogLimit::LeftOut& left_out : limit.Take(now.tv_sec)) {
+    WriteLine(FormatLogLine(format, TimeText(now), LogLevel::kWarning, "log_flood",
                             {{"of", left_out.event}, {"left_out", left_out.lines}}));
   }
 }
@@ -137,7 +144,7 @@ void SetLogLevel(LogLevel level) { enabled_level = level; }
 
 bool LogEnabled(LogLevel level) { return level <= enabled_level.load(std::memory_order_relaxed); }
 
-LogFormat CurrentLogFormat() { return format; }
+bool StandardErrorIsJson() { return format == LogFormat::kJson && descriptor == STDERR_FILENO; }
 
 std::string FormatLogLine(LogFormat as, std::string_view time, LogLevel level,
                           std::string_view event, LogFields fields) {
@@ -163,7 +170,7 @@ std::string FormatLogLine(LogFormat as, std::string_view time, LogLevel level,
 std::string FormatTraceLine(std::string_view event, ConnectionId session, LogFields fields) {
   std::string line;
   JsonObject o(&line);
-  o.Text("time", Now().text);
+  o.Text("time", TimeText(Now()));
   o.Text("event", event);
   if (session) o.Text("session", session.Text());
   AppendFields(fields, &o);
@@ -173,19 +180,20 @@ std::string FormatTraceLine(std::string_view event, ConnectionId session, LogFie
 
 void Log(LogLevel level, std::string_view event, LogFields fields, LogRate rate) {
   if (!LogEnabled(level)) return;
-  const Moment now = Now();
-  std::lock_guard lock(mutex);
-  SayLeftOut(now);
-  if (!limit.Admit(event, now.second, static_cast<int>(rate))) return;
-  if (!WriteLine(FormatLogLine(format, now.text, level, event, fields))) {
-    limit.NotWritten(event, now.second);
+  const timespec now = Now();
+  {
+    std::lock_guard lock(mutex);
+    SayLeftOut(now);
+    if (!limit.Admit(event, now.tv_sec, static_cast<int>(rate))) return;
   }
+  std::string line = FormatLogLine(format, TimeText(now), level, event, fields);
+  std::lock_guard lock(mutex);
+  if (!WriteLine(std::move(line))) limit.NotWritten(event, now.tv_sec);
 }
 
 void TendLog() {
-  const Moment now = Now();
   std::lock_guard lock(mutex);
-  SayLeftOut(now);
+  SayLeftOut(Now());
 }
 
 }  // namespace roost

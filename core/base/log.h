@@ -2,7 +2,8 @@
 //
 // What it is not: it must never be given a secret or content of a message. Text that came from
 // outside is made harmless and cut: a line is one line, and nothing in a value can pass for another
-// field. Any thread; a lock is held for one write.
+// field. Any thread; a lock is held for one write. A pipe or socket that nobody reads holds nobody
+// up; a file takes as long as its disk.
 //
 // Of each event so many lines are written in a second (LogRate); how many were left out is said
 // once that second is over: "warning log_flood of=EVENT left_out=N".
@@ -57,7 +58,8 @@ struct LogOptions {
 bool OpenLog(const LogOptions& options, std::string* error);
 void SetLogLevel(LogLevel level);
 bool LogEnabled(LogLevel level);
-LogFormat CurrentLogFormat();
+// The log goes there, as JSON: text has no place among its lines.
+bool StandardErrorIsJson();
 
 void Log(LogLevel level, std::string_view event, LogFields fields = {},
          LogRate rate = LogRate::kOrdinary);

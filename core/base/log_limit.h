@@ -48,6 +48,8 @@ class LogLimit {
     any_left_out_ = true;
   }
 
+  // Whether Take may have something to say; cheap.
+  bool any_left_out() const { return any_left_out_; }
   // What was left out in seconds other than this one and was not taken yet, in order of name.
   std::vector<LeftOut> Take(int64_t second) {
     std::vector<LeftOut> taken;

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -129,6 +131,74 @@ TEST(Log, WritesAFloodToItsFileUpToTheBoundAndThenTheCount) {
   EXPECT_LE(written, 3 * static_cast<int>(LogRate::kOrdinary));
   OpenLog({}, &error);
   unlink(path.c_str());
+}
+
+class LogFile {
+ public:
+  LogFile() { close(mkstemp(path_.data())); }
+  ~LogFile() {
+    std::string error;
+    OpenLog({}, &error);
+    unlink(path_.c_str());
+  }
+  void Open() {
+    LogOptions options;
+    options.file = path_;
+    std::string error;
+    ASSERT_TRUE(OpenLog(options, &error)) << error;
+  }
+  // How many lines of `event` are said to have been left out, as soon as any are.
+  int AwaitLeftOut(const std::string& event) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (std::chrono::steady_clock::now() < end) {
+      TendLog();
+      for (const std::string& line : Lines()) {
+        if (line.find(" warning log_flood of=" + event + " left_out=") == line.npos) continue;
+        return std::stoi(line.substr(line.rfind('=') + 1));
+      }
+    }
+    return 0;
+  }
+  std::vector<std::string> Lines() const {
+    std::ifstream file(path_);
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(file, line);) lines.push_back(line);
+    return lines;
+  }
+
+ private:
+  std::string path_ = ::testing::TempDir() + "/roost-log-XXXXXX";
+};
+
+TEST(Log, CountsWhatAFullDiskHasCost) {
+  LogFile later;
+  LogOptions full;
+  full.file = "/dev/full";
+  std::string error;
+  ASSERT_TRUE(OpenLog(full, &error)) << error;
+  for (int i = 0; i < 10; ++i) Log(LogLevel::kInfo, "lost", {}, LogRate::kAudit);
+  later.Open();
+  EXPECT_EQ(later.AwaitLeftOut("lost"), 10);
+}
+
+TEST(Log, EndsALineThatFoundRoomForHalfOfIt) {
+  LogFile file;
+  file.Open();
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{150, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const std::string text(100, 'x');
+  for (int i = 0; i < 3; ++i) Log(LogLevel::kInfo, "torn", {{"text", text}}, LogRate::kAudit);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  Log(LogLevel::kInfo, "whole", {{"text", text}});
+  const std::vector<std::string> lines = file.Lines();
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_NE(lines[2].find(" info whole text=" + text), std::string::npos);
+  EXPECT_EQ(lines[2].find("20"), 0u) << "glued to what was there: " << lines[2];
+  EXPECT_EQ(file.AwaitLeftOut("torn"), 2);
 }
 
 // Whoever reads the log may stand still: shards do not.
