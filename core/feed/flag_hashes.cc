@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/hash.h"
+#include "proto/ascii.h"
 
 namespace roost {
 namespace {
@@ -11,10 +12,7 @@ namespace {
 constexpr uint32_t kNone = 0x9e3779b9;
 
 uint32_t HashOfFlag(std::string_view flag) {
-  std::string lower(flag);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
+  const std::string lower = ToLowerAscii(flag);
   return lower == "\\recent" ? 0 : static_cast<uint32_t>(SipHash13({}, lower));
 }
 

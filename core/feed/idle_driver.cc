@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/heap_size.h"
 #include "core/feed/render.h"
+#include "proto/ascii.h"
 #include "proto/check.h"
 #include "proto/imap/writer.h"
 
@@ -18,7 +19,7 @@ namespace {
 std::string SearchKeyOf(std::string_view flag) {
   std::string key;
   for (const char* name : {"\\Answered", "\\Deleted", "\\Draft", "\\Flagged", "\\Seen"}) {
-    if (SameFlag(flag, name)) key = name + 1;
+    if (EqualsIgnoreCase(flag, name)) key = name + 1;
   }
   for (char& c : key) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   if (key.empty() && !flag.empty() && flag.front() != '\\') key.append("KEYWORD ").append(flag);

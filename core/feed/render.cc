@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "proto/ascii.h"
 #include "proto/imap/writer.h"
 
 namespace roost {
@@ -12,13 +13,6 @@ namespace {
 constexpr size_t kMaxSetBytes = 8000;
 
 }  // namespace
-
-bool SameFlag(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return lower(x) == lower(y);
-  });
-}
 
 void RenderExpunges(const UidSet& uids, const UidSet& numbers, EnabledSet enabled, bool no_modseq,
                     std::string* out) {
@@ -103,7 +97,7 @@ std::string CanonicalFlags(std::string_view flags) {
   while (!flags.empty()) {
     const size_t end = flags.find(' ');
     const std::string_view flag = flags.substr(0, end);
-    if (!flag.empty() && !SameFlag(flag, "\\Recent")) {
+    if (!flag.empty() && !EqualsIgnoreCase(flag, "\\Recent")) {
       if (!out.empty()) out += ' ';
       out += flag;
     }

@@ -30,10 +30,8 @@ void RenderFlags(uint32_t number, uint32_t uid, uint64_t modseq, std::string_vie
 // The sequence numbers that `gone` (a subset) has in `view`.
 UidSet NumbersOf(const UidSet& gone, const UidSet& view);
 
-// Flags are told apart without case (RFC 3501, 2.3.2; RFC 9051, 2.3.2).
-bool SameFlag(std::string_view a, std::string_view b);
-
-// "\Seen \Recent $x" -> "\Seen $x": \Recent belongs to one session only (RFC 3501, 2.3.2).
+// "\Seen \Recent $x" -> "\Seen $x": \Recent belongs to one session only. Flags are
+// told apart without case (RFC 3501, 2.3.2; RFC 9051, 2.3.2).
 std::string CanonicalFlags(std::string_view flags);
 
 }  // namespace roost

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/route/lookup_service.h"
+#include "proto/ascii.h"
 #include "proto/check.h"
 
 namespace roost {
@@ -80,21 +81,13 @@ struct ViewHash {
 };
 using NameMap = std::unordered_map<std::string, StoreIndex, ViewHash, std::equal_to<>>;
 
-std::string LowerAscii(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
 class MapRouter : public Router {
  public:
   std::optional<StoreIndex> Route(std::string_view user) const override {
     if (auto found = users_.find(user); found != users_.end()) return found->second;
     size_t at = user.rfind('@');
     if (at != std::string_view::npos && !domains_.empty()) {
-      auto found = domains_.find(LowerAscii(user.substr(at + 1)));
+      auto found = domains_.find(ToLowerAscii(user.substr(at + 1)));
       if (found != domains_.end()) return found->second;
     }
     return default_;
@@ -108,7 +101,7 @@ class MapRouter : public Router {
       return first;
     }
     if (!quoted && name.front() == '@') {
-      return domains_.emplace(LowerAscii(name.substr(1)), store).second;
+      return domains_.emplace(ToLowerAscii(name.substr(1)), store).second;
     }
     return users_.emplace(std::string(name), store).second;
   }

@@ -4,10 +4,10 @@
 #include <set>
 #include <utility>
 
+#include "proto/ascii.h"
+
 namespace roost {
 namespace {
-
-char UpperChar(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
 
 // "… {12+}" -> 12.
 std::optional<size_t> LiteralAt(std::string_view line, bool* sync) {
@@ -102,12 +102,12 @@ std::vector<TextToken> Tokenize(std::string_view text) {
 
 bool SameWord(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return UpperChar(x) == UpperChar(y); });
+                    [](char x, char y) { return ToUpperAscii(x) == ToUpperAscii(y); });
 }
 
 std::string Upper(std::string_view text) {
   std::string out(text);
-  for (char& c : out) c = UpperChar(c);
+  for (char& c : out) c = ToUpperAscii(c);
   return out;
 }
 

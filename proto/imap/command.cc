@@ -88,8 +88,7 @@ static_assert(std::is_sorted(std::begin(kNames), std::end(kNames),
 CommandKind FindKind(std::string_view verb) {
   std::array<char, 16> upper;
   if (verb.size() > upper.size()) return CommandKind::kUnknown;
-  std::transform(verb.begin(), verb.end(), upper.begin(),
-                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  std::transform(verb.begin(), verb.end(), upper.begin(), [](char c) { return ToUpperAscii(c); });
   std::string_view name(upper.data(), verb.size());
   const NamedKind* found = std::lower_bound(
       std::begin(kNames), std::end(kNames), name,

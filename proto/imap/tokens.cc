@@ -8,7 +8,6 @@
 namespace roost {
 namespace {
 
-constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 enum CharClass : uint8_t { kAtomClass = 1, kListWild = 2, kLooseClass = 4 };
@@ -53,21 +52,8 @@ bool ReadInteger(std::string_view text, size_t* position, Integer* number) {
 
 }  // namespace
 
-bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                            [](char x, char y) { return Lower(x) == Lower(y); });
-}
-
 bool StartsWithIgnoreCase(std::string_view text, std::string_view prefix) {
   return EqualsIgnoreCase(text.substr(0, prefix.size()), prefix);
-}
-
-std::string ToUpperAscii(std::string_view text) {
-  std::string upper(text);
-  for (char& c : upper) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
-  }
-  return upper;
 }
 
 bool IsAtomChar(char c) { return (ClassOf(c) & kAtomClass) != 0; }

@@ -16,12 +16,12 @@
 #include <string>
 #include <string_view>
 
+#include "proto/ascii.h"
+
 namespace roost {
 
 // ASCII only; IMAP keywords are.
-bool EqualsIgnoreCase(std::string_view a, std::string_view b);
 bool StartsWithIgnoreCase(std::string_view text, std::string_view prefix);
-std::string ToUpperAscii(std::string_view text);
 
 // ATOM-CHAR; ASTRING-CHAR also allows "]".
 bool IsAtomChar(char c);

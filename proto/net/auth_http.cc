@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+
+#include "proto/ascii.h"
 
 namespace roost {
 namespace {
@@ -27,12 +28,6 @@ size_t EscapedSize(std::string_view text) {
   size_t size = 0;
   for (const char c : text) size += static_cast<unsigned char>(c) > 0x20 && c != '%' ? 1 : 3;
   return size;
-}
-
-bool ParseNumber(std::string_view text, uint64_t most, uint64_t* number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
-  return !text.empty() && error == std::errc() && end == text.data() + text.size() &&
-         *number <= most;
 }
 
 struct Known {
@@ -85,7 +80,7 @@ AuthHttpAnswer ParseAuthHttpAnswer(const HttpResponse& response) {
   }
   AuthHttpAnswer answer;
   uint64_t number = 0;
-  if (wait.given && !ParseNumber(wait.value, UINT32_MAX, &number)) {
+  if (wait.given && !ParseDecimal(wait.value, UINT32_MAX, &number)) {
     return Malformed("Auth-Wait is not a number of seconds");
   }
   answer.wait_s = static_cast<uint32_t>(number);
@@ -100,7 +95,7 @@ AuthHttpAnswer ParseAuthHttpAnswer(const HttpResponse& response) {
     return answer;
   }
   if (server.value.empty()) return Malformed("there is no Auth-Server");
-  if (!ParseNumber(port.value, UINT16_MAX, &number) || number == 0) {
+  if (!ParseDecimal(port.value, UINT16_MAX, &number) || number == 0) {
     return Malformed("Auth-Port is missing, or is not a port");
   }
   answer.verdict = Verdict::kOk;

@@ -1,20 +1,13 @@
 #include "proto/net/http_response.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "proto/ascii.h"
 
 namespace roost {
 namespace {
 
 using Verdict = HttpResponse::Verdict;
-using Body = HttpResponse::Body;
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return Lower(x) == Lower(y); });
-}
 
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 
@@ -26,7 +19,8 @@ std::string_view Trimmed(std::string_view text) {
 
 bool IsToken(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    const bool alphanumeric = (Lower(c) >= 'a' && Lower(c) <= 'z') || (c >= '0' && c <= '9');
+    const bool alphanumeric =
+        (ToLowerAscii(c) >= 'a' && ToLowerAscii(c) <= 'z') || (c >= '0' && c <= '9');
     return alphanumeric ||
            (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
   });
@@ -57,17 +51,12 @@ bool ParseField(std::string_view line, HttpField* field) {
   return IsToken(field->name) && IsText(field->value);
 }
 
-bool ParseNumber(std::string_view text, uint64_t* number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
-  return error == std::errc() && end == text.data() + text.size() && !text.empty();
-}
-
 // "HTTP/1.1 200 OK"; the words may be missing.
 bool ParseStatusLine(std::string_view line, HttpResponse* response) {
   if (!line.starts_with("HTTP/1.0 ") && !line.starts_with("HTTP/1.1 ")) return false;
   const std::string_view code = line.substr(9, 3);
   uint64_t status = 0;
-  if (code.size() != 3 || !ParseNumber(code, &status) || status < 100 || status > 599) return false;
+  if (code.size() != 3 || !ParseDecimal(code, 599, &status) || status < 100) return false;
   if (line.size() > 12 && line[12] != ' ') return false;
   if (!IsText(line)) return false;
   response->status = static_cast<int>(status);
@@ -78,7 +67,7 @@ bool ParseStatusLine(std::string_view line, HttpResponse* response) {
 bool HasWord(std::string_view list, std::string_view word) {
   while (!list.empty()) {
     const size_t comma = std::min(list.find(','), list.size());
-    if (EqualsIgnoringCase(Trimmed(list.substr(0, comma)), word)) return true;
+    if (EqualsIgnoreCase(Trimmed(list.substr(0, comma)), word)) return true;
     list.remove_prefix(std::min(comma + 1, list.size()));
   }
   return false;
@@ -93,7 +82,7 @@ bool ParseFraming(HttpResponse* response) {
     if (!ParseField(line, &field)) return false;
     if (field.Is("Content-Length")) {
       uint64_t length = 0;
-      if (!ParseNumber(field.value, &length)) return false;
+      if (!ParseDecimal(field.value, UINT64_MAX, &length)) return false;
       if (has_length && length != response->length) return false;
       has_length = true;
       response->length = length;
@@ -106,12 +95,9 @@ bool ParseFraming(HttpResponse* response) {
   }
   if (has_length && is_coded) return false;
   const bool bare = response->status < 200 || response->status == 204 || response->status == 304;
-  if (bare) {
-    response->length = 0;
-  } else if (!has_length) {
-    response->body = Body::kOther;
-  }
-  if (closes || response->body == Body::kOther) response->stays_open = false;
+  if (bare) response->length = 0;
+  // Chunks, or all up to the end of the connection: where it ends is not looked for.
+  if (closes || (!bare && !has_length)) response->stays_open = false;
   return true;
 }
 
@@ -123,7 +109,7 @@ HttpResponse Only(Verdict verdict) {
 
 }  // namespace
 
-bool HttpField::Is(std::string_view other) const { return EqualsIgnoringCase(name, other); }
+bool HttpField::Is(std::string_view other) const { return EqualsIgnoreCase(name, other); }
 
 HttpResponse ParseHttpResponse(std::string_view received) {
   const std::string_view head = received.substr(0, kMaxHttpResponseHead);

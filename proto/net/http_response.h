@@ -29,19 +29,13 @@ struct HttpResponse {
     kMalformed,
     kTooLong,
   };
-  // What follows the head.
-  enum class Body : uint8_t {
-    kLength,  // length bytes, perhaps none
-    kOther,   // chunks, or all up to the end of the connection
-  };
   Verdict verdict = Verdict::kNeedMore;
   // The rest: kHead.
   int status = 0;           // 100 to 599
   size_t size = 0;          // of the head, the empty line included
   std::string_view fields;  // all lines, for TakeHttpField
-  Body body = Body::kLength;
-  uint64_t length = 0;
   bool stays_open = false;  // another request may follow on this connection, behind the body
+  uint64_t length = 0;      // of the body, where it stays open
 };
 
 // `received`: all that came so far.

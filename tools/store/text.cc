@@ -2,16 +2,13 @@
 
 #include <algorithm>
 
+#include "proto/ascii.h"
+
 namespace roost::embedded {
-namespace {
-
-constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-}  // namespace
-
 bool ContainsIgnoreCase(std::string_view text, std::string_view part) {
   return std::search(text.begin(), text.end(), part.begin(), part.end(),
-                     [](char a, char b) { return Lower(a) == Lower(b); }) != text.end() ||
+                     [](char a, char b) { return ToLowerAscii(a) == ToLowerAscii(b); }) !=
+             text.end() ||
          part.empty();
 }
 
