@@ -1,4 +1,5 @@
-// Names of stores into addresses, once at start-up: getaddrinfo blocks.
+// Names of stores and look-up servers into addresses. getaddrinfo blocks: at start-up, or on a
+// thread of its own.
 
 #ifndef ROOST_CORE_CONFIG_RESOLVE_H_
 #define ROOST_CORE_CONFIG_RESOLVE_H_

@@ -75,6 +75,8 @@ std::unique_ptr<const LookupService> MakeLookupService(const Config& config,
                                                        std::vector<ConfigError>* errors) {
   auto service = std::make_unique<LookupService>();
   service->config = config.lookup;
+  // Of each server so many addresses that all together can be tried for one login; see Lookups.
+  const size_t most = 2 * kMostLookupServers / std::max<size_t>(1, config.lookup.servers.size());
   for (const HostPort& server : config.lookup.servers) {
     std::vector<Address> found;
     std::string problem;
@@ -82,11 +84,8 @@ std::unique_ptr<const LookupService> MakeLookupService(const Config& config,
       errors->push_back({"lookup.servers", 0, server.ToString(), problem, "correct the name"});
       return nullptr;
     }
+    if (found.size() > most) found.resize(most);
     for (const Address& address : found) service->servers.push_back({address, server.ToString()});
-  }
-  // As many as can be tried for one login; see Lookups.
-  if (service->servers.size() > 2 * kMostLookupServers) {
-    service->servers.resize(2 * kMostLookupServers);
   }
   if (!ReadHeaders(config.lookup.header_file, &service->headers, errors)) return nullptr;
   return service;

@@ -36,7 +36,7 @@ std::string Listed(const std::vector<StoreAddress>& addresses) {
 
 struct StoreResolver::LookUp {
   std::vector<StoreAddress> found;
-  std::string problem;  // empty: found
+  std::string problem;  // with one of the names; empty: none
   std::atomic<bool> done{false};
 };
 
@@ -75,6 +75,11 @@ size_t UsableFrom(const std::vector<StoreAddress>& addresses, size_t index) {
   return addresses[at].gone ? ServingFrom(addresses, at) : at;
 }
 
+size_t UsableCount(const std::vector<StoreAddress>& addresses) {
+  return static_cast<size_t>(std::count_if(addresses.begin(), addresses.end(),
+                                           [](const StoreAddress& one) { return !one.gone; }));
+}
+
 StoreResolver::StoreResolver(const std::vector<StoreConfig>& stores, Resolve resolve)
     : resolve_(std::move(resolve)), addresses_(stores.size()) {
   for (const StoreConfig& config : stores) stores_.push_back(Make(config));
@@ -89,13 +94,16 @@ StoreResolver::Store StoreResolver::Make(const StoreConfig& config) {
 }
 
 void StoreResolver::Run(LookUp* look_up, const std::vector<HostPort>& host_ports,
-                        const Resolve& resolve) {
+                        const std::vector<StoreAddress>& known, const Resolve& resolve) {
   for (const HostPort& host_port : host_ports) {
     std::vector<Address> found;
     std::string problem;
     if (!resolve(host_port, &found, &problem)) {
       look_up->problem = host_port.ToString() + ": " + problem;
-      return;
+      for (const StoreAddress& one : known) {
+        if (one.gone || one.name != host_port.host || one.address.port != host_port.port) continue;
+        found.push_back(one.address);
+      }
     }
     for (const Address& address : found) {
       StoreAddress one{address, host_port.host};
@@ -107,7 +115,7 @@ void StoreResolver::Run(LookUp* look_up, const std::vector<HostPort>& host_ports
 bool StoreResolver::Find(const Store& store, std::vector<StoreAddress>* found,
                          std::string* error) const {
   LookUp look_up;
-  Run(&look_up, store.host_ports, resolve_);
+  Run(&look_up, store.host_ports, {}, resolve_);
   *found = std::move(look_up.found);
   if (look_up.problem.empty()) return true;
   *error = "store " + store.name + ": " + look_up.problem;
@@ -175,8 +183,9 @@ bool StoreResolver::Tend(uint64_t now_ns) {
       if (now_ns < store.next_ns) continue;
       store.look_up = std::make_shared<LookUp>();
       try {
-        std::thread([look_up = store.look_up, names = store.host_ports, resolve = resolve_] {
-          Run(look_up.get(), names, resolve);
+        std::thread([look_up = store.look_up, names = store.host_ports, known = addresses_[i],
+                     resolve = resolve_] {
+          Run(look_up.get(), names, known, resolve);
           look_up->done.store(true, std::memory_order_release);
         }).detach();
       } catch (const std::system_error& error) {  // too many threads for now
@@ -193,7 +202,7 @@ bool StoreResolver::Tend(uint64_t now_ns) {
           {{"store", store.name}, {"reason", look_up->problem}});
     }
     store.failed = failed;
-    if (failed || !Follow(&addresses_[i], look_up->found)) continue;
+    if (look_up->found.empty() || !Follow(&addresses_[i], look_up->found)) continue;
     changed = true;
     Log(LogLevel::kInfo, "store_addresses",
         {{"store", store.name}, {"addresses", Listed(addresses_[i])}});

@@ -43,6 +43,9 @@ size_t ServingFrom(const std::vector<StoreAddress>& addresses, size_t index);
 // unless it is gone.
 size_t UsableFrom(const std::vector<StoreAddress>& addresses, size_t index);
 
+// How many there are to try: those that are not gone.
+size_t UsableCount(const std::vector<StoreAddress>& addresses);
+
 // What a check of an address has found.
 struct StoreVerdict {
   size_t store = 0;      // StoreIndex
@@ -85,7 +88,8 @@ class StoreResolver {
   };
   static Store Make(const StoreConfig& config);
   bool Find(const Store& store, std::vector<StoreAddress>* found, std::string* error) const;
-  static void Run(LookUp* look_up, const std::vector<HostPort>& host_ports, const Resolve& resolve);
+  static void Run(LookUp* look_up, const std::vector<HostPort>& host_ports,
+                  const std::vector<StoreAddress>& known, const Resolve& resolve);
 
   const Resolve resolve_;
   std::vector<Store> stores_;

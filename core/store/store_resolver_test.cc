@@ -109,7 +109,7 @@ class StoreResolverTest : public ::testing::Test {
     return store;
   }
   // One look-up at that time, to its end; true: something changed.
-  bool LookUp(StoreResolver* names, double at_s) {
+  bool LookUp(StoreResolver* names, double at_s, int questions = 1) {
     const int before = book_.asked();
     const auto now = static_cast<uint64_t>(at_s * kNsPerSecond);
     bool changed = names->Tend(now);
@@ -118,13 +118,35 @@ class StoreResolverTest : public ::testing::Test {
       std::this_thread::yield();
       changed = names->Tend(now) || changed;
     }
-    EXPECT_EQ(book_.asked(), before + 1);
+    EXPECT_EQ(book_.asked(), before + questions);
     EXPECT_FALSE(names->looking_up());
     return changed;
   }
 
   Book book_;
 };
+
+TEST_F(StoreResolverTest, AreFollowedThoughAnotherNameOfTheStoreIsNotKnownAnyMore) {
+  StoreConfig store = Store("a.example.org", 30);
+  store.addresses = {{"a.example.org", 143}, {"b.example.org", 143}};
+  book_.Set("a.example.org", {"10.0.0.1:143"});
+  book_.Set("b.example.org", {"10.0.0.2:143"});
+  StoreResolver names({store}, book_.resolve());
+  std::string error;
+  ASSERT_TRUE(names.Start(0, &error)) << error;
+  book_.Set("a.example.org", {});
+  book_.Set("b.example.org", {"10.0.0.3:143"});
+  EXPECT_TRUE(LookUp(&names, 30, 2));
+  std::vector<std::string> known;
+  for (const StoreAddress& one : names.addresses()[0]) {
+    if (!one.gone) known.push_back(one.name + " " + one.address.ToString());
+  }
+  EXPECT_EQ(known,
+            (std::vector<std::string>{"a.example.org 10.0.0.1:143", "b.example.org 10.0.0.3:143"}));
+  EXPECT_EQ(UsableCount(names.addresses()[0]), 2u);
+  book_.Set("b.example.org", {});
+  EXPECT_FALSE(LookUp(&names, 60, 2)) << "they keep what they had";
+}
 
 TEST_F(StoreResolverTest, AreLookedUpAtTheStartAndAgainWhenItIsTime) {
   book_.Set("imap.example.org", {"10.0.0.1:143", "10.0.0.2:143"});
