@@ -222,15 +222,14 @@ constexpr Metric kMetrics[] = {
      }},
     {"roost_connections_moved_total", kCounter, "", "Clients that came to the shard of their user.",
      [](const Context& c, Samples& s) { s.Add(c.total.client_stats.moved_in); }},
-    {"roost_logins_total", kCounter, "result: ok, refused, limit, unavailable",
-     "Logins of clients by the store's answer; unavailable had none, limit was one too many of a "
-     "user.",
+    {"roost_logins_total", kCounter, "result: ok, refused, unavailable, not-allowed, abandoned",
+     "Logins of clients by their result, as in the log.",
      [](const Context& c, Samples& s) {
-       const ClientStats& t = c.total.client_stats;
-       s.Each("result", {{"ok", t.logins},
-                         {"refused", t.failed_logins - t.unavailable_logins - t.refused_by_user},
-                         {"limit", t.refused_by_user},
-                         {"unavailable", t.unavailable_logins}});
+       const auto& logins = c.total.client_stats.logins;
+       for (size_t i = 0; i < kLoginResults; ++i) {
+         const auto result = static_cast<LoginResult>(i);
+         s.Add(logins[i], {{"result", std::string(LoginResultName(result))}});
+       }
      }},
     {"roost_lookups_total", kCounter, "result: ok, refused, wait, unavailable",
      "Logins that a look-up service was asked about, by its answer; unavailable: no server had "
@@ -248,6 +247,9 @@ constexpr Metric kMetrics[] = {
     {"roost_lookup_failures_total", kCounter, "",
      "Times that one of its servers gave no answer in time, or one that is none.",
      [](const Context& c, Samples& s) { s.Add(c.total.lookups.failures); }},
+    {"roost_lookup_connections_total", kCounter, "",
+     "Connections to its servers; far fewer than look-ups where these keep them open.",
+     [](const Context& c, Samples& s) { s.Add(c.total.lookups.connections); }},
     {"roost_limit_hits_total", kCounter,
      "limit: clients, handshakes, handshake_time, login_time, line, bad_commands, failed_logins, "
      "idle_time, log, address, user, login_delay, proxy_header",

@@ -45,7 +45,6 @@ MetricsInput Input() {
     ShardFigures f;
     for (const FigureName& figure : FigureNames()) figure.of(f) = n++;
     // What is part of something else is not more.
-    f.client_stats.failed_logins += 1000;
     f.client_stats.parked += 1000;
     f.feeds.adopted += 1000;
     f.feeds.audits += 10'000;

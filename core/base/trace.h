@@ -1,8 +1,9 @@
 // What happens to the clients of one user, told line by line to whoever follows it.
 //
 // What it is: the way from a shard to an operator's terminal. What it is not: the log; nothing is
-// told unless somebody follows, and then of that user alone. No secret and no content of a message
-// is ever told; names of mailboxes are.
+// told unless somebody follows, and then of that user alone (of sessions: of who has the same hash
+// of 48 bits, which nobody has by chance). No secret and no content of a message is ever told;
+// names of mailboxes are.
 //
 //   Client, Clients, Dialer -> Trace::Say (the shard) -> TraceFollower (both) -> Take (who follows)
 //

@@ -52,6 +52,8 @@ class Talk : public Retirable {
   virtual bool EndIsSaid() const { return false; }
   // Whose connection this is, where the cell's user does not say it.
   virtual std::string_view login() const { return {}; }
+  // What Clients::AdmitLogin was given, where that is not the login of the cell's user.
+  virtual std::string_view counted_as() const { return login(); }
   // No response is half written: a line of ours would be taken for one, not for a part of it.
   virtual bool MayInterject() const { return true; }
 

@@ -62,7 +62,7 @@ void Clients::Remove(uint32_t index) {
   timers_.Cancel(links(), index);
   if (c.drained) --drained_;
   if (c.counted) services_->addresses.Leave(c.peer);
-  if (c.counted_of_user) of_users_.Leave(services_->hash_key, LoginOf(c));
+  if (c.counted_of_user) of_users_.Leave(services_->hash_key, CountedAs(c));
   Unsubscribe(index);
   if (c.awake != nullptr) {
     loop_.Retire(std::unique_ptr<Retirable>(std::exchange(c.awake, nullptr)));
@@ -368,10 +368,15 @@ void Clients::Follow(const ClientCell& c, std::string_view event, LogFields fiel
   services_->trace.Say(LoginOf(c), event, c.connection_id, fields);
 }
 
-bool Clients::AdmitLogin(uint32_t index, std::string_view login) {
+std::string_view Clients::CountedAs(const ClientCell& c) const {
+  if (c.user != nullptr) return c.user->login();
+  return c.awake != nullptr ? c.awake->talk().counted_as() : std::string_view();
+}
+
+bool Clients::AdmitLogin(uint32_t index, std::string_view counted_as) {
   ClientCell& c = cells_[index];
   const auto most = static_cast<uint32_t>(config_.limits.max_clients_per_user);
-  c.counted_of_user = most != 0 && of_users_.Enter(services_->hash_key, login, most);
+  c.counted_of_user = most != 0 && of_users_.Enter(services_->hash_key, counted_as, most);
   if (most != 0 && !c.counted_of_user) return false;
   c.login_s = LoginTime::Of(loop_.now_ns()) & (LoginTime::kWrapSeconds - 1);
   return true;

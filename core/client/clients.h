@@ -111,8 +111,9 @@ class Clients final : public Subscribers {
   // same. Returns how many.
   uint32_t Kick(std::string_view login);
 
-  // It has logged in under this name. False: the name has all the clients that it may have.
-  bool AdmitLogin(uint32_t index, std::string_view login);
+  // It has logged in, and counts under this name. False: the name has all the clients that it may
+  // have.
+  bool AdmitLogin(uint32_t index, std::string_view counted_as);
 
   // What happened to it, for those who follow its user. Fields are worth making only when
   // following().
@@ -130,6 +131,7 @@ class Clients final : public Subscribers {
   }
 
  private:
+  std::string_view CountedAs(const ClientCell& cell) const;
   void OnNews(Feed& feed) override;
   void OnLogFull(Feed& feed) override;
   void OnDead(Feed& feed, const std::string& reason) override;

@@ -237,7 +237,7 @@ void Entering::OnInput() {
     } else {
       Execute(text);
     }
-    CleanseString(text);
+    Cleanse(&text);
   }
 }
 
@@ -350,7 +350,7 @@ void Entering::Authenticate(const Command& command) {
   if (args.initial) {
     std::string line(*args.initial == "=" ? std::string_view() : *args.initial);
     SaslLine(line);
-    CleanseString(line);
+    Cleanse(&line);
     return;
   }
   client_.Write(mechanism_ == SaslMechanism::kLogin
@@ -407,18 +407,23 @@ void Entering::SaslMessage(std::string message) {
       credentials.kind = Credentials::Kind::kToken;
       credentials.user = token.user;
       credentials.secret = message;
-      CleanseString(token.token);
+      Cleanse(&token.token);
       break;
     default:
       break;
   }
-  CleanseString(message);
+  Cleanse(&message);
   if (!good) return BadCommand(tag_, "BAD Invalid authentication message");
-  if (!credentials.authzid.empty()) {
-    static constexpr std::string_view kForeign =
-        "NO [AUTHORIZATIONFAILED] Acting for another user is not possible here";
+  static constexpr std::string_view kForeign =
+      "NO [AUTHORIZATIONFAILED] Acting for another user is not possible here";
+  // RFC 7628, 3.1 lets the token alone say it, which only the store can read: no route.
+  static constexpr std::string_view kNameless =
+      "NO [CANNOT] A token must come with the name of its user";
+  const bool foreign = !credentials.authzid.empty();
+  if (foreign || credentials.user.empty()) {
     credentials_ = std::move(credentials);
-    return LoginFailed(LoginResult::kNotAllowed, kForeign, "", WithoutStatus(kForeign));
+    const std::string_view answer = foreign ? kForeign : kNameless;
+    return LoginFailed(LoginResult::kNotAllowed, answer, "", WithoutStatus(answer));
   }
   Proceed(std::move(credentials));
 }
@@ -485,6 +490,7 @@ uint64_t Entering::NowSeconds() const { return NsToSeconds(client_.services().lo
 // Who guesses, waits: before anybody is asked, so that no answer can be had sooner by hanging up.
 void Entering::CheckLogin() {
   Services& services = client_.services();
+  attempt_ = {};
   GiveTime();
   // Whoever has the right password must not be logged out over it.
   const int most_s =
@@ -494,62 +500,74 @@ void Entering::CheckLogin() {
   if (delay_s == 0) return ChooseStore();
   ++services.stats.delayed_logins;
   state_ = State::kDelayed;
-  delay_.SetIn(SecondsToNs(delay_s), [this] { ChooseStore(); });
+  delay_.SetIn(SecondsToNs(delay_s), [this] {
+    GiveTime();
+    ChooseStore();
+  });
 }
 
 void Entering::ChooseStore() {
   Services& services = client_.services();
-  verified_ = false;
   if (services.router->service() != nullptr) return LookUp();
   const std::optional<StoreIndex> store = services.router->Route(credentials_.user);
   if (!store || !IsSaneName(credentials_.user, *services.dialers[*store]->target().config)) {
     return LoginRefused(kRefused, "", store ? kBadName : "no store for this user");
   }
-  store_ = *store;
-  address_ = services.dialers[store_]->address();
+  attempt_.store = *store;
+  attempt_.address = services.dialers[*store]->address();
   OpenSession();
 }
 
 // The reason is the operator's business.
 void Entering::Unroutable(std::string_view store, std::string_view reason) {
-  ++client_.services().stats.unavailable_logins;
   LoginFailed(LoginResult::kUnavailable, kUnavailable, store, reason);
 }
 
 void Entering::OpenSession() {
   state_ = State::kLoggingIn;
   GiveTime();
-  ++addresses_tried_;
-  session_ = client_.services().dialers[store_]->Open(credentials_, client_.session_client(),
-                                                      address_, Dialer::Urgency::kClient, *this);
+  ++attempt_.addresses_tried;
+  Dialer& dialer = *client_.services().dialers[attempt_.store];
+  session_ = dialer.Open(credentials_, client_.session_client(), attempt_.address,
+                         Dialer::Urgency::kClient, *this);
 }
 
 // Before the answer to the login: an ALERT.
 void Entering::OnStoreData(Session&, const Piece& piece, const Response* first) {
   if (!IsAlert(piece, first)) return;
   client_.Write(piece.bytes);
-  alerts_ += piece.bytes;
+  attempt_.alerts += piece.bytes;
+}
+
+// Whether the store's OK shows that this is the user, and not only somebody who says so.
+bool Entering::IsProven(const StoreConfig& store) const {
+  return credentials_.ProvesName() || attempt_.verified ||
+         (store.trust_token_names && store.login != StoreConfig::Login::kClient);
+}
+
+// A name that is only claimed must take no place of those who own it.
+std::string Entering::NameToCount(bool proven) const {
+  if (proven) return credentials_.user;
+  const uint64_t hash = SipHash24(client_.services().hash_key, credentials_.secret);
+  return credentials_.user + '\0' + std::to_string(hash);
 }
 
 void Entering::OnSessionReady(Session& session) {
   Services& services = client_.services();
-  if (!services.clients.AdmitLogin(client_.index(), credentials_.user)) return TooManyOfUser();
-  ++services.stats.logins;
-  services.addresses.LoginSucceeded(client_.cell().peer, NowSeconds());
-  addresses_tried_ = 0;
-  ClientCell& cell = client_.cell();
   const StoreConfig& store = *session.target().config;
-  const bool shareable = credentials_.ProvesName() || verified_ ||
-                         (store.trust_token_names && !credentials_.user.empty() &&
-                          store.login != StoreConfig::Login::kClient);
+  const bool proven = IsProven(store);
+  counted_as_ = NameToCount(proven);
+  if (!services.clients.AdmitLogin(client_.index(), counted_as_)) return TooManyOfUser();
+  services.addresses.LoginSucceeded(client_.cell().peer, NowSeconds());
+  ClientCell& cell = client_.cell();
   CapabilitySet offered = session.state().capabilities();
-  if (shareable) {
+  if (proven) {
     const uint64_t hash = SipHash24(services.hash_key, credentials_.secret);
     Dialer& dialer = *services.dialers[session.target().index];
     cell.user =
         services.users.Enter(services.config, dialer, credentials_, hash, session.address());
     cell.user->NoteCapabilities(offered);
-    cell.user->HearsAnew(alerts_);  // not again when it wakes
+    cell.user->HearsAnew(attempt_.alerts);  // not again when it wakes
   }
   StripUncarried(&offered);
   offered.RemovePrefix("AUTH=");
@@ -561,7 +579,7 @@ void Entering::OnSessionReady(Session& session) {
   services.clients.SetTimer(client_.index(), kNever);
   cell.phase = ClientPhase::kAttached;
   auto relay = std::make_unique<Relay>(client_, std::move(session_), std::move(offered));
-  if (cell.user == nullptr) relay->set_login(credentials_.user);
+  if (!proven) relay->set_login(credentials_.user, counted_as_);
   client_.ResetFramer(static_cast<size_t>(services.config.limits.max_line));
   client_.Become(std::move(relay));
   client_.stream().SetReading(true);
@@ -573,7 +591,6 @@ void Entering::TooManyOfUser() {
   const std::string& store = session_->target().config->name;
   session_->Close();
   client_.services().loop.Retire(std::move(session_));
-  addresses_tried_ = 0;
   ++client_.services().stats.refused_by_user;
   LoginFailed(LoginResult::kNotAllowed, "NO [LIMIT] Too many connections of this user", store,
               "limits.max_clients_per_user");
@@ -583,14 +600,14 @@ void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::stri
   Dialer& dialer = *client_.services().dialers[session.target().index];
   if (loss == SessionLoss::kUnreachable) {
     dialer.NoteUnreachable(session.address());
-    if (addresses_tried_ < static_cast<int>(session.target().addresses.size())) {
+    if (attempt_.addresses_tried < UsableCount(session.target().addresses)) {
       client_.services().loop.Retire(std::move(session_));
       // The dialer's choice, unless that was not asked and may be the same.
-      address_ = dialer.address() != address_ ? dialer.address() : address_ + 1;
+      size_t& address = attempt_.address;
+      address = dialer.address() != address ? dialer.address() : address + 1;
       return OpenSession();
     }
   }
-  addresses_tried_ = 0;
   const std::string& store = session.target().config->name;
   if (loss == SessionLoss::kRefused) {
     const std::string& answer = session.login_answer();  // lives until the turn ends
@@ -599,14 +616,13 @@ void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::stri
     if (credentials_.IsProxy()) {
       return Unroutable(store, "the store refused the master user: " + answer);
     }
-    if (verified_) {
+    if (attempt_.verified) {
       return Unroutable(store, "the store refused what the look-up service accepted: " + answer);
     }
     const std::string_view reason = WithoutStatus(answer);
     if (RefusedForGood(answer)) return LoginRefused(answer, store, reason);
     return LoginFailed(LoginResult::kUnavailable, answer, store, reason);
   }
-  ++client_.services().stats.unavailable_logins;
   client_.services().loop.Retire(std::move(session_));
   if (loss == SessionLoss::kNoPlace) {
     return LoginFailed(LoginResult::kUnavailable,
@@ -625,8 +641,7 @@ void Entering::LoginRefused(std::string_view answer, std::string_view store,
 
 void Entering::LoginFailed(LoginResult result, std::string_view answer, std::string_view store,
                            std::string_view reason) {
-  CleanseString(credentials_.secret);
-  ++client_.services().stats.failed_logins;
+  Cleanse(&credentials_.secret);
   Audit(result, store, reason);
   state_ = State::kTalking;
   Armed();
@@ -650,12 +665,14 @@ void Entering::Audit(LoginResult result, std::string_view store, std::string_vie
                             .listener = services.listener_addresses.at(cell.listener),
                             .suite = client_.stream().suite(),
                             .connection_id = cell.connection_id};
+  ++services.stats.Logins(result);
   LogLogin(audit);
   if (!services.trace.on()) return;
   FollowLogin(audit, (services.loop.now_ns() - since_ns_) / kNsPerMs, services.trace);
 }
 
-void Entering::LogLost(const Services& services, const MovingClient& moved, LoginResult result) {
+void Entering::LogLost(Services& services, const MovingClient& moved, LoginResult result) {
+  ++services.stats.Logins(result);
   LogLogin({.result = result,
             .reason = "the connection did not arrive at the shard of its user",
             .user = moved.credentials.user,

@@ -45,8 +45,9 @@ class Entering final : public Talk, private SessionSink {
   void OnDrained() override;
   void OnEnd() override;
   // Of a login whose connection did not arrive at the shard that owns its user.
-  static void LogLost(const Services& services, const MovingClient& moved, LoginResult result);
+  static void LogLost(Services& services, const MovingClient& moved, LoginResult result);
   std::string_view login() const override { return credentials_.user; }
+  std::string_view counted_as() const override { return counted_as_; }
   // What TLS is to begin on must not begin with a word of ours.
   bool MayInterject() const override { return state_ != State::kProxy; }
 
@@ -68,6 +69,15 @@ class Entering final : public Talk, private SessionSink {
       "NO [UNAVAILABLE] The mail store cannot be reached now; please try again later";
   static constexpr std::string_view kBadName = "the name is not one for this store";
   static constexpr size_t kMostNameBytes = 1000;
+
+  // What is known of the login under way beside its credentials.
+  struct Attempt {
+    StoreIndex store = 0;
+    size_t address = 0;  // of the store
+    size_t addresses_tried = 0;
+    bool verified = false;  // by the look-up service: credentials_ are what it says
+    std::string alerts;     // told already
+  };
 
   // Not one that a master login or a log line could be confused by.
   static bool IsSaneName(std::string_view user, const StoreConfig& store);
@@ -97,9 +107,11 @@ class Entering final : public Talk, private SessionSink {
   void Proceed(Credentials credentials);
   void MoveWhenDrained();
   void CheckLogin();
+  bool IsProven(const StoreConfig& store) const;
+  std::string NameToCount(bool proven) const;
   void ChooseStore();
   void LookUp();
-  void LookedUp(LookupResult result);
+  void LookedUp(LookupResult result, bool verifies);
   void TellRefusal(const std::string& text);
   void TakeRoute(LookupResult result);
   void Unroutable(std::string_view store, std::string_view reason);
@@ -124,15 +136,12 @@ class Entering final : public Talk, private SessionSink {
   Credentials credentials_;
   int bad_commands_ = 0;
   int failed_logins_ = 0;
-  StoreIndex store_ = 0;     // for the login under way, as the next three
-  size_t address_ = 0;       // of the store
-  int addresses_tried_ = 0;  // of the store
-  bool verified_ = false;    // by the look-up service: credentials_ are what it says
+  Attempt attempt_;
+  std::string counted_as_;
   std::unique_ptr<Lookup> lookup_;
   uint64_t since_ns_ = 0;
   uint32_t target_shard_ = 0;
   std::unique_ptr<Session> session_;
-  std::string alerts_;  // of the login, told already
   Alarm delay_;
 };
 

@@ -76,16 +76,22 @@ void Entering::LookUp() {
   question.client_ip = client_.cell().peer.HostString();
   question.attempt = static_cast<uint32_t>(failed_logins_) + 1;
   TellTls(client_.stream().suite(), &question);
+  // Queue, servers and their addresses together: sooner than the client's own time is over.
+  const auto most_s = static_cast<uint64_t>(std::max(1, services.config.timeouts.login_s / 2));
+  delay_.SetIn(SecondsToNs(most_s), [this] {
+    lookup_.reset();
+    Unroutable("", "the look-up took longer than half of timeouts.login_s");
+  });
   const LookupConfig& config = services.router->service()->config;
   lookup_ = services.lookups.Ask(services.router, std::move(question),
                                  [this, verifies = config.verifies](LookupResult result) {
+                                   delay_.Cancel();
                                    lookup_.reset();
-                                   verified_ = verifies;
-                                   LookedUp(std::move(result));
+                                   LookedUp(std::move(result), verifies);
                                  });
 }
 
-void Entering::LookedUp(LookupResult result) {
+void Entering::LookedUp(LookupResult result, bool verifies) {
   switch (result.kind) {
     case LookupResult::Kind::kUnavailable:
       return Unroutable("", result.text);
@@ -93,6 +99,7 @@ void Entering::LookedUp(LookupResult result) {
     case LookupResult::Kind::kWait:
       break;
     case LookupResult::Kind::kOk:
+      attempt_.verified = verifies;
       return TakeRoute(std::move(result));
   }
   // Not beyond the time for a login: the next try must be possible on this connection.
@@ -116,15 +123,15 @@ void Entering::TellRefusal(const std::string& text) {
 // What the service says, as far as it may.
 void Entering::TakeRoute(LookupResult result) {
   Services& services = client_.services();
-  const bool found = FindStore(services.dialers, result.store, &store_, &address_);
+  const bool found = FindStore(services.dialers, result.store, &attempt_.store, &attempt_.address);
   if (!found) {
     return Unroutable("", "the look-up service answered " + result.store.ToString() +
                               ", which is no address of a store in the configuration");
   }
-  const StoreConfig& store = *services.dialers[store_]->target().config;
+  const StoreConfig& store = *services.dialers[attempt_.store]->target().config;
   const bool renamed = !result.user.empty() && result.user != credentials_.user;
   const bool other_password = !result.password.empty() && result.password != credentials_.secret;
-  if (!verified_ && other_password) {
+  if (!attempt_.verified && other_password) {
     return Unroutable(store.name,
                       "the look-up service answered a password, but lookup.verifies is not set");
   }
@@ -142,12 +149,13 @@ void Entering::TakeRoute(LookupResult result) {
   }
   if (!IsSaneName(credentials_.user, store)) return LoginRefused(kRefused, store.name, kBadName);
   if (other_password) {
-    CleanseString(credentials_.secret);
+    Cleanse(&credentials_.secret);
     credentials_.secret = result.password;
-  } else if (verified_ && result.password.empty() && store.login != StoreConfig::Login::kClient) {
+  } else if (attempt_.verified && result.password.empty() &&
+             store.login != StoreConfig::Login::kClient) {
     Credentials later = LaterCredentials(store, credentials_);
     later.mechanism = credentials_.mechanism;
-    CleanseString(credentials_.secret);
+    Cleanse(&credentials_.secret);
     credentials_ = std::move(later);
   }
   OpenSession();

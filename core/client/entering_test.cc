@@ -40,6 +40,17 @@ TEST(Entering, TakesEveryFormOfALogin) {
   EXPECT_EQ(world.sessions_seen(), 3u);
 }
 
+// RFC 7628, 3.1: the name may be left to the token, which nobody but the store can read.
+TEST(Entering, SaysThatATokenNeedsAName) {
+  ScriptedWorld world(std::string(ScriptedWorld::kCapabilities) + " AUTH=OAUTHBEARER");
+  const size_t client = world.Connect();
+  world.Say(client, "a AUTHENTICATE OAUTHBEARER " + ToBase64("n,,\x01"
+                                                             "auth=Bearer t\x01\x01"));
+  world.HearsBeginning(client, "a NO [CANNOT]");
+  EXPECT_EQ(world.figures().client_stats.Logins(LoginResult::kNotAllowed), 1u);
+  EXPECT_EQ(world.sessions_seen(), 0u);
+}
+
 TEST(Entering, SendsAwayWhoDoesNotLogInInTime) {
   ScriptedWorld world;
   world.config().timeouts.login_s = 20;

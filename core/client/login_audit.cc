@@ -3,9 +3,7 @@
 #include "core/base/log.h"
 
 namespace roost {
-namespace {
-
-std::string_view NameOf(LoginResult result) {
+std::string_view LoginResultName(LoginResult result) {
   switch (result) {
     case LoginResult::kOk:
       return "ok";
@@ -20,8 +18,6 @@ std::string_view NameOf(LoginResult result) {
   }
   return "abandoned";
 }
-
-}  // namespace
 
 std::string_view LoginMethodName(const Credentials& credentials) {
   switch (credentials.mechanism) {
@@ -50,7 +46,7 @@ void LogLogin(const LoginAudit& a) {
   Log(unusual ? LogLevel::kWarning : LogLevel::kInfo, good ? "login" : "login_failed",
       {{"address", a.peer.HostString()},
        {"port", a.peer.port},
-       {"result", NameOf(a.result)},
+       {"result", LoginResultName(a.result)},
        {"method", a.method},
        {"listener", a.listener.ToString()},
        {"tls", TlsVersionName(a.suite)},
@@ -67,7 +63,7 @@ void FollowLogin(const LoginAudit& a, uint64_t connected_ms, Trace& trace) {
             {{"address", a.peer.HostString()},
              {"port", a.peer.port},
              {"connected_ms", connected_ms},
-             {"result", NameOf(a.result)},
+             {"result", LoginResultName(a.result)},
              {"method", a.method},
              {"tls", TlsVersionName(a.suite)},
              {"store", a.store},

@@ -5,6 +5,7 @@
 #ifndef ROOST_CORE_CLIENT_LOGIN_AUDIT_H_
 #define ROOST_CORE_CLIENT_LOGIN_AUDIT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -16,7 +17,7 @@
 
 namespace roost {
 
-// Only kRefused says something against the client.
+// How a login ended: for the log, for metrics. Only kRefused says something against the client.
 enum class LoginResult : uint8_t {
   kOk,
   kRefused,      // wrong name or password, as far as can be told
@@ -24,6 +25,9 @@ enum class LoginResult : uint8_t {
   kNotAllowed,   // not in this way: without TLS, for somebody else, too many of this user
   kAbandoned,    // the connection ended before the answer: time ran out, a drain
 };
+inline constexpr size_t kLoginResults = 5;
+// "ok", "refused", "unavailable", "not-allowed", "abandoned".
+std::string_view LoginResultName(LoginResult result);
 
 struct LoginAudit {
   LoginResult result;

@@ -23,7 +23,8 @@ std::string Plain(const std::string& user, const std::string& password,
 
 class LookupLoginTest : public ::testing::Test {
  protected:
-  LookupLoginTest() {
+  explicit LookupLoginTest(std::string_view capabilities = ScriptedWorld::kCapabilities)
+      : world_(capabilities) {
     world_.config().route.kind = RouteConfig::Kind::kHttp;
     world_.config().lookup.servers = {{"127.0.0.3", 80}};
     world_.TakeRoute();
@@ -61,7 +62,7 @@ class LookupLoginTest : public ::testing::Test {
     EXPECT_EQ(world_.Hear(Try()), kUnavailable);
     EXPECT_EQ(world_.sessions_seen(), sessions);
   }
-  uint64_t unavailable() { return world_.figures().client_stats.unavailable_logins; }
+  uint64_t unavailable() { return world_.figures().client_stats.Logins(LoginResult::kUnavailable); }
 
   ScriptedWorld world_;
   ScriptedService service_{world_.network(), world_.runner(), 3, "127.0.0.3:80"};
@@ -129,13 +130,28 @@ TEST_F(LookupLoginTest, AsksAgainWhereTheServiceWantsTime) {
   EXPECT_EQ(service_.requests().size(), 2u);
 }
 
+TEST_F(LookupLoginTest, IsAnsweredInTimeWhereTheServiceIsNot) {
+  world_.config().lookup.timeout_s = 60;
+  world_.config().lookup.queue_s = 600;
+  world_.TakeRoute();
+  service_.Answer("");
+  const size_t client = Try();
+  world_.HearsNothing(client, 29);
+  world_.Pass(2);
+  EXPECT_EQ(world_.Hear(client), kUnavailable);
+  EXPECT_EQ(unavailable(), 1u);
+  Good();
+  world_.Say(client, "b LOGIN ann secret");
+  world_.HearsBeginning(client, "b OK");
+}
+
 TEST_F(LookupLoginTest, IsUnavailableWhereTheServiceIs) {
   service_.Answer("garbage\r\n");
   Unavailable();
   service_.AnswerFields({"Auth-Status: OK", "Auth-Server: 127.0.0.2"});
   Unavailable();
   EXPECT_EQ(unavailable(), 2u);
-  EXPECT_EQ(world_.figures().client_stats.failed_logins, 2u);
+  EXPECT_EQ(world_.figures().client_stats.Logins(LoginResult::kRefused), 0u);
   Good();
   LogsIn();
 }
@@ -289,29 +305,18 @@ TEST_F(LookupLoginTest, TakesANewRouteForLoginsToCome) {
   EXPECT_FALSE(world_.closed(client));
 }
 
-class LookupTokenTest : public ::testing::Test {
+class LookupTokenTest : public LookupLoginTest {
  protected:
-  LookupTokenTest() {
-    world_.config().route.kind = RouteConfig::Kind::kHttp;
-    world_.config().lookup.servers = {{"127.0.0.3", 80}};
-    world_.TakeRoute();
-  }
+  LookupTokenTest()
+      : LookupLoginTest(std::string(ScriptedWorld::kCapabilities) + " AUTH=XOAUTH2") {}
   std::string Xoauth2() {
     return "a AUTHENTICATE XOAUTH2 " + Base64Encode(
                                            "user=ann\x01"
                                            "auth=Bearer t\x01\x01");
   }
-  void Good(std::vector<std::string> more = {}) {
-    more.insert(more.end(), {"Auth-Status: OK", "Auth-Server: 127.0.0.2", "Auth-Port: 143"});
-    service_.AnswerFields(more);
-  }
-
-  ScriptedWorld world_{std::string(ScriptedWorld::kCapabilities) + " AUTH=XOAUTH2"};
-  ScriptedService service_{world_.network(), world_.runner(), 3, "127.0.0.3:80"};
 };
 
 TEST_F(LookupTokenTest, IsRoutedByItsNameAndNotShown) {
-  Good();
   const size_t client = world_.Connect();
   world_.Say(client, Xoauth2());
   world_.HearsBeginning(client, "a OK");

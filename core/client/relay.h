@@ -45,7 +45,10 @@ class Relay final : public Talk, private SessionSink {
   ~Relay() override;
 
   // Of a client that shares nothing, and therefore has no user.
-  void set_login(std::string login) { login_ = std::move(login); }
+  void set_login(std::string login, std::string counted_as) {
+    login_ = std::move(login);
+    counted_as_ = std::move(counted_as);
+  }
   // Before Begin: the client counts messages that the session does not.
   void Owe(OwedExpunges owed);
   // Takes over from Awake with the first piece of a command that waited for the session; its bytes
@@ -57,6 +60,7 @@ class Relay final : public Talk, private SessionSink {
   void OnTimer() override;
   void OnEnd() override;
   std::string_view login() const override { return login_; }
+  std::string_view counted_as() const override { return counted_as_; }
   bool Busy() const override;
   bool EndIsSaid() const override;
   bool MayInterject() const override { return session_ == nullptr || session_->AtResponseStart(); }
@@ -132,7 +136,7 @@ class Relay final : public Talk, private SessionSink {
   bool TakesWithheld(const Command& command) const;
   void TellWithheld();
 
-  std::string login_;
+  std::string login_, counted_as_;
   std::unique_ptr<Session> session_;
   CapabilitySet capabilities_;
   State state_ = State::kRelaying;

@@ -16,6 +16,7 @@
 #include "core/base/trace.h"
 #include "core/client/address_limits.h"
 #include "core/client/client_ids.h"
+#include "core/client/login_audit.h"
 #include "core/client/parking_switches.h"
 #include "core/config/config.h"
 #include "core/park/feeds.h"
@@ -47,9 +48,10 @@ inline constexpr size_t kClientLimits = 9;
 
 struct ClientStats {
   void Hit(ClientLimit limit) { ++limits[static_cast<size_t>(limit)]; }
+  uint64_t& Logins(LoginResult result) { return logins[static_cast<size_t>(result)]; }
+  uint64_t Logins(LoginResult result) const { return logins[static_cast<size_t>(result)]; }
 
   uint64_t accepted = 0, closed = 0, refused = 0, moved_in = 0, moved_out = 0;
-  uint64_t logins = 0, failed_logins = 0, unavailable_logins = 0;
   uint64_t parked = 0, woken = 0, kept_idle = 0, quiet_parks = 0, mapped_commands = 0;
   uint64_t events_sent = 0, heartbeats = 0, laggards_coalesced = 0, laggards_dropped = 0;
   uint64_t drained = 0, kicked = 0, aged = 0;
@@ -57,6 +59,7 @@ struct ClientStats {
   // From the turn in which a feed heard something to its last subscriber's bytes having been handed
   // to the ring. Those whose socket is full are not waited for.
   Histogram fan_out;
+  std::array<uint64_t, kLoginResults> logins{};    // by LoginResult
   std::array<uint64_t, kCommandKinds> woken_by{};  // attached again, by CommandKind
   std::array<uint64_t, kClientLimits> limits{};    // by ClientLimit
 };

@@ -1,8 +1,8 @@
 // How many clients are logged in under each name, while there is a limit for it. One thread.
 //
 // Names are kept as keyed hashes: 12 bytes and some slack for each that is there. All clients of a
-// name are on one shard, so the count is exact. What it is not: it knows no limit and refuses
-// nobody.
+// name are on one shard, so the count is exact but for names that a look-up service changes: the
+// shard is chosen by the name before. What it is not: it knows no limit and refuses nobody.
 #ifndef ROOST_CORE_CLIENT_USER_LIMIT_H_
 #define ROOST_CORE_CLIENT_USER_LIMIT_H_
 

@@ -1,11 +1,13 @@
 #include "core/client/user_limit.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "core/testing/scripted_world.h"
+#include "proto/imap/sasl.h"
 
 namespace roost {
 namespace {
@@ -54,7 +56,8 @@ TEST_F(UserLimitTest, RefusesWhoIsOneTooManyUntilOneHasLeft) {
   EXPECT_EQ(Try(), kTooMany);
   world_.LogIn("bob");
   EXPECT_EQ(world_.figures().client_stats.refused_by_user, 2u);
-  EXPECT_EQ(world_.figures().client_stats.failed_logins, 2u);
+  EXPECT_EQ(world_.figures().client_stats.Logins(LoginResult::kNotAllowed), 2u);
+  EXPECT_EQ(world_.figures().client_stats.Logins(LoginResult::kRefused), 0u);
   world_.Hang(parked);
   world_.Pass(0.1);
   world_.LogIn();
@@ -62,6 +65,30 @@ TEST_F(UserLimitTest, RefusesWhoIsOneTooManyUntilOneHasLeft) {
   world_.Hang(attached);
   world_.Pass(0.1);
   world_.LogIn();
+}
+
+// A token's name is a claim: whoever makes it has places of their own.
+TEST(UserLimit, IsNotUsedUpByThoseWhoOnlySayTheyAreTheUser) {
+  ScriptedWorld world(std::string(ScriptedWorld::kCapabilities) + " AUTH=XOAUTH2");
+  world.config().limits.max_clients_per_user = 2;
+  const auto answer_to = [&world](const std::string& token) {
+    const size_t client = world.Connect();
+    const std::string message =
+        "user=ann\x01"
+        "auth=Bearer " +
+        token + "\x01\x01";
+    world.Say(client, "a AUTHENTICATE XOAUTH2 " + Base64Encode(message));
+    return std::pair(client, world.Hear(client).substr(0, 12));
+  };
+  const auto [first, taken] = answer_to("mallorys");
+  EXPECT_EQ(taken, "a OK [CAPABI");
+  EXPECT_EQ(answer_to("mallorys").second, "a OK [CAPABI");
+  EXPECT_EQ(answer_to("mallorys").second, "a NO [LIMIT]");
+  EXPECT_EQ(answer_to("anns").second, "a OK [CAPABI");
+  for (int i = 0; i < 2; ++i) world.LogIn();
+  world.Hang(first);
+  world.Pass(0.1);
+  EXPECT_EQ(answer_to("mallorys").second, "a OK [CAPABI");
 }
 
 TEST_F(UserLimitTest, LeavesNoSessionBehind) {

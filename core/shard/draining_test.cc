@@ -85,18 +85,10 @@ TEST_F(DrainTest, TellsThoseWhoAreNotLoggedIn) {
 
 TEST_F(DrainTest, LetsACommandFinish) {
   const size_t client = Attached();
-  world_.Say(client, "f FETCH 1 (BODY.PEEK[])");
-  EXPECT_EQ(world_.NextAsked(0), "f FETCH 1 (BODY.PEEK[])");
-  world_.Tell(0, "* 1 FETCH (BODY[] {10}");
-  world_.Drain(100, 0);
-  world_.Pass(80);
-  EXPECT_FALSE(world_.closed(client));
-  world_.Tell(0, "12345678");
-  world_.Tell(0, ")");
-  EXPECT_EQ(world_.Hear(client), "* 1 FETCH (BODY[] {10}\r\n12345678\r\n)");
-  world_.HearsNothing(client, 2);
-  world_.Tell(0, "f OK done");
-  EXPECT_EQ(world_.Hear(client), "f OK done");
+  world_.FinishesItsCommand(client, 0, [this] {
+    world_.Drain(100, 0);
+    world_.Pass(80);
+  });
   HearsBye(client);
   EXPECT_EQ(world_.sessions_open(), 0u);
 }

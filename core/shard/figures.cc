@@ -3,6 +3,8 @@
 namespace roost {
 namespace {
 
+uint64_t& Logins(ShardFigures& f, LoginResult result) { return f.client_stats.Logins(result); }
+
 constexpr FigureName kFigures[] = {
     {"clients", [](ShardFigures& f) -> uint64_t& { return f.clients; }},
     {"entering", [](ShardFigures& f) -> uint64_t& { return f.entering; }},
@@ -42,10 +44,15 @@ constexpr FigureName kFigures[] = {
     {"closed", [](ShardFigures& f) -> uint64_t& { return f.client_stats.closed; }},
     {"moved_in", [](ShardFigures& f) -> uint64_t& { return f.client_stats.moved_in; }},
     {"moved_out", [](ShardFigures& f) -> uint64_t& { return f.client_stats.moved_out; }},
-    {"logins", [](ShardFigures& f) -> uint64_t& { return f.client_stats.logins; }},
-    {"failed_logins", [](ShardFigures& f) -> uint64_t& { return f.client_stats.failed_logins; }},
+    {"logins", [](ShardFigures& f) -> uint64_t& { return Logins(f, LoginResult::kOk); }},
+    {"refused_logins",
+     [](ShardFigures& f) -> uint64_t& { return Logins(f, LoginResult::kRefused); }},
     {"unavailable_logins",
-     [](ShardFigures& f) -> uint64_t& { return f.client_stats.unavailable_logins; }},
+     [](ShardFigures& f) -> uint64_t& { return Logins(f, LoginResult::kUnavailable); }},
+    {"not_allowed_logins",
+     [](ShardFigures& f) -> uint64_t& { return Logins(f, LoginResult::kNotAllowed); }},
+    {"abandoned_logins",
+     [](ShardFigures& f) -> uint64_t& { return Logins(f, LoginResult::kAbandoned); }},
     {"parks", [](ShardFigures& f) -> uint64_t& { return f.client_stats.parked; }},
     {"quiet_parks", [](ShardFigures& f) -> uint64_t& { return f.client_stats.quiet_parks; }},
     {"wakes", [](ShardFigures& f) -> uint64_t& { return f.client_stats.woken; }},

@@ -445,7 +445,7 @@ SimCounts Simulation::Count() {
     c["roost drained"] += f.client_stats.drained;
     c["roost kicked"] += f.client_stats.kicked;
     c["roost aged"] += f.client_stats.aged;
-    c["roost logins"] += f.client_stats.logins;
+    c["roost logins"] += f.client_stats.Logins(LoginResult::kOk);
     c["roost parked"] += f.client_stats.parked;
     c["roost sessions refused"] += f.sessions.refused;
     c["roost quiet parks"] += f.client_stats.quiet_parks;

@@ -13,9 +13,6 @@
 
 namespace roost {
 
-// The whole capacity: a short string that was moved from still holds its bytes.
-inline void CleanseString(std::string& s) { Cleanse(&s); }
-
 struct Credentials {
   enum class Kind : uint8_t {
     kNone,
@@ -38,7 +35,7 @@ struct Credentials {
   Credentials(Credentials&&) = default;
   Credentials& operator=(const Credentials&) = default;
   Credentials& operator=(Credentials&&) = default;
-  ~Credentials() { CleanseString(secret); }
+  ~Credentials() { Cleanse(&secret); }
 
   // The store's OK proves that whoever presented these is `user`: a name that may be shared under.
   // A token's user and a foreign authzid are claims.

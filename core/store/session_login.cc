@@ -242,16 +242,16 @@ void Session::SendLogin() {
     }
     line.append(" AUTHENTICATE ").append(mechanism);
     std::string encoded = Base64Encode(message);
-    CleanseString(message);
+    Cleanse(&message);
     if (can.Has("SASL-IR")) {
       line.append(" ").append(encoded);
     } else {
       work_->login->parts.push_back(encoded + "\r\n");
     }
-    CleanseString(encoded);
+    Cleanse(&encoded);
     line.append("\r\n");
     stream_.Write(line);
-    CleanseString(line);
+    Cleanse(&line);
     return;
   }
   if (can.Has("LOGINDISABLED")) {
@@ -280,21 +280,21 @@ void Session::SendLogin() {
     }
   }
   work_->login->parts.push_back(line + "\r\n");
-  CleanseString(line);
+  Cleanse(&line);
   SendLoginParts();
 }
 
 void Session::SendLoginParts() {
   stream_.Write(work_->login->parts.front());
-  CleanseString(work_->login->parts.front());
+  Cleanse(&work_->login->parts.front());
   work_->login->parts.pop_front();
 }
 
 void Session::WipeLogin() {
   if (work_ == nullptr || work_->login == nullptr) return;
-  for (std::string& part : work_->login->parts) CleanseString(part);
+  for (std::string& part : work_->login->parts) Cleanse(&part);
   work_->login->parts.clear();
-  CleanseString(work_->login->credentials.secret);
+  Cleanse(&work_->login->credentials.secret);
 }
 
 void Session::LoginContinuation() {

@@ -103,7 +103,7 @@ User::User(Dialer& dialer, UserTable& table, const Credentials& own, uint64_t cr
   own_->hash = credential_hash;
   own_->login = own;
   own_->secret = SealedSecret(own.secret);
-  CleanseString(own_->login.secret);
+  Cleanse(&own_->login.secret);
 }
 
 UserTable::Key User::key() const {

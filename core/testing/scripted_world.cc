@@ -103,6 +103,21 @@ bool ScriptedWorld::Await(const std::function<bool()>& done, double seconds) {
   return runner_.RunUntil(done, static_cast<uint64_t>(seconds * kNsPerSecond));
 }
 
+void ScriptedWorld::FinishesItsCommand(size_t client, size_t session,
+                                       const std::function<void()>& ends) {
+  Say(client, "f FETCH 1 (BODY.PEEK[])");
+  EXPECT_EQ(NextAsked(session), "f FETCH 1 (BODY.PEEK[])");
+  Tell(session, "* 1 FETCH (BODY[] {10}");
+  ends();
+  EXPECT_FALSE(closed(client));
+  Tell(session, "12345678");
+  Tell(session, ")");
+  EXPECT_EQ(Hear(client), "* 1 FETCH (BODY[] {10}\r\n12345678\r\n)");
+  HearsNothing(client, 2);
+  Tell(session, "f OK done");
+  EXPECT_EQ(Hear(client), "f OK done");
+}
+
 void ScriptedWorld::Pass(double seconds) {
   runner_.RunFor(static_cast<uint64_t>(seconds * kNsPerSecond));
 }

@@ -98,6 +98,9 @@ class ScriptedWorld {
     std::string id = {};     // MAILBOXID; empty: not told
     bool tells_uid_next = true;
   };
+  // In the midst of an answer to a FETCH that `client` waits for, `ends` is what should end its
+  // connection: it hears the answer to its end first.
+  void FinishesItsCommand(size_t client, size_t session, const std::function<void()>& ends);
   // LogIn and Select; with ParkFirst; with Join to a feed that session 0 drives.
   size_t LogInAndSelect(const Mailbox& mailbox, std::string_view user = "ann");
   size_t LogInAndPark(const std::vector<uint32_t>& uids, std::string_view user = "ann");

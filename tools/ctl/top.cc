@@ -21,7 +21,7 @@ constexpr Column kColumns[] = {
     {"parked", "parked", "parked", Column::Kind::kNow},
     {"feeds", "feeds", "feeds", Column::Kind::kNow},
     {"logins", "logins/s", "logins_per_s", Column::Kind::kRate},
-    {"failed_logins", "failed/s", "failed_logins_per_s", Column::Kind::kRate},
+    {"refused_logins", "refused/s", "refused_logins_per_s", Column::Kind::kRate},
     {"parks", "parks/s", "parks_per_s", Column::Kind::kRate},
     {"wakes", "wakes/s", "wakes_per_s", Column::Kind::kRate},
     {"events_sent", "events/s", "events_per_s", Column::Kind::kRate},

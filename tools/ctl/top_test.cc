@@ -18,7 +18,7 @@ TEST(Top, HasALineForAllAndOneForEachShard) {
       "         -         -         -         -         -         -         -";
   EXPECT_EQ(
       TopTable({before, after, 2}),
-      "            clients  attached    parked     feeds  logins/s  failed/s   parks/s   wakes/s"
+      "            clients  attached    parked     feeds  logins/s refused/s   parks/s   wakes/s"
       "  events/s   beats/s   in KB/s  out KB/s\n"
       "total             7         -         -         -       2.5" +
           dashes.substr(0, 60) +

@@ -151,7 +151,7 @@ class AuditTest(EmbeddedStoreCase):
             client = front.client()
             self.addCleanup(client.close)
             self.audited(lambda: client.start("LOGIN ann x"), front, event="login_failed", result="abandoned",
-                         user="ann", store="main")
+                         user="ann", store="main", tls="1.3")
             self.assertIn(b"* BYE Autologout; not logged in in time", client.read_closed())
 
     def test_every_guess_of_many_is_there(self):
