@@ -34,8 +34,8 @@ ControlRequest ParseControlRequest(std::string_view line);
 // The answer to "status": totals, then one entry for each shard.
 std::string StatusJson(const std::vector<ShardFigures>& shards);
 
-// The answer to "reload": `refusal` says why not, empty when it was done; `needs_restart` which keys
-// were left as they were.
+// The answer to "reload": `refusal` says why not, empty when it was done; `needs_restart` which
+// keys were left as they were.
 std::string ReloadJson(const std::string& refusal, const std::string& needs_restart);
 
 std::string DrainJson(uint64_t over_s);
