@@ -175,9 +175,16 @@ class World:
     # ---- What is there
 
     def status(self):
-        answer = subprocess.run([self.bin / "roostctl", f"--socket={self.control}", "status", "--json"],
-                                check=True, capture_output=True, text=True).stdout
-        return json.loads(answer)["total"]
+        """What roostctl status tells; shards under load may not answer in time, and are asked again."""
+        end = time.monotonic() + DEADLINE_S
+        while True:
+            answer = subprocess.run([self.bin / "roostctl", f"--socket={self.control}", "status", "--json"],
+                                    check=False, capture_output=True, text=True)
+            if answer.returncode == 0:
+                return json.loads(answer.stdout)["total"]
+            if time.monotonic() >= end:
+                raise RuntimeError(answer.stderr)
+            time.sleep(0.2)
 
     def await_status(self, wanted, what):
         deadline_s = DEADLINE_S + self.options.clients / 100

@@ -58,6 +58,9 @@ void AppendFigures(ShardFigures f, std::string* out) {
 }  // namespace
 
 std::string StatusJson(const std::vector<ShardFigures>& shards) {
+  if (shards.empty()) {
+    return "{\"error\": \"the shards do not answer; roostd is starting, ending or held up\"}\n";
+  }
   ShardFigures total;
   for (const ShardFigures& f : shards) total += f;
   std::string out = "{\"total\": ";

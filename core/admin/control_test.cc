@@ -127,10 +127,12 @@ TEST(StatusJson, SumsEveryFigureOfAllShards) {
   EXPECT_EQ(values->at("total.clients"), "6000");
 }
 
-TEST(StatusJson, IsWholeWithoutShards) {
+// Zeros would be taken for figures.
+TEST(StatusJson, IsAnErrorWithoutShards) {
   const auto values = JsonReader::Read(StatusJson({}));
   ASSERT_TRUE(values.has_value());
-  EXPECT_EQ(values->at("total.clients"), "0");
+  EXPECT_EQ(values->count("total.clients"), 0u);
+  EXPECT_EQ(values->at("error").substr(0, 24), "the shards do not answer");
 }
 
 TEST(ControlRequest, IsOneOfAFew) {

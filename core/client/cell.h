@@ -54,6 +54,7 @@ struct ClientCell {
   uint8_t tag_bytes : 5 = 0;
   bool aged : 1 = false;             // logged in for too long
   bool counted_of_user : 1 = false;  // in UserLimit
+  bool rerouted : 1 = false;         // its user belongs to another store now
   char tag[kMaxTag] = {};            // of the IDLE
   uint32_t listener : 8 = 0;
   uint32_t login_s : 24 = 0;  // LoginTime
@@ -71,7 +72,7 @@ struct ClientCell {
   TlsState tls{};
 
   // Is to be told BYE as soon as nothing is under way.
-  bool leaves() const { return drained || kicked || aged; }
+  bool leaves() const { return drained || kicked || aged || rerouted; }
   std::string_view idle_tag() const { return {tag, tag_bytes}; }
 };
 

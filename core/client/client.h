@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,6 +55,8 @@ class Talk : public Retirable {
   virtual std::string_view login() const { return {}; }
   // What Clients::AdmitLogin was given, where that is not the login of the cell's user.
   virtual std::string_view counted_as() const { return login(); }
+  // Where its session is, if it has one.
+  virtual std::optional<StoreIndex> store() const { return {}; }
   // No response is half written: a line of ours would be taken for one, not for a part of it.
   virtual bool MayInterject() const { return true; }
 

@@ -22,6 +22,8 @@ constexpr uint64_t kBusySeconds = 1;
 
 constexpr std::string_view kDrained = "[UNAVAILABLE] Server shutting down; please connect again";
 constexpr std::string_view kKicked = "[UNAVAILABLE] Disconnected by the administrator";
+constexpr std::string_view kRerouted =
+    "[UNAVAILABLE] Your mailboxes are on another server now; please connect again";
 constexpr std::string_view kAged = "[UNAVAILABLE] Logged in for too long; please connect again";
 
 }  // namespace
@@ -185,10 +187,11 @@ bool Clients::Work() {
   EndKicked();
   timers_.Advance(links(), loop_.now_ns(), kTimersPerTurn, [this](uint32_t index) { Fire(index); });
   const bool sweeps = SweepAges();
-  return !news_.empty() || sweeps;
+  return SweepRoutes() || !news_.empty() || sweeps;
 }
 
 uint64_t Clients::NextDeadlineNs() const {
+  if (reroute_place_ != kNoIndex) return loop_.now_ns();
   uint64_t next = timers_.NextDeadlineNs();
   if (!kicked_.empty()) next = std::min(next, kicked_.front().at_ns);
   if (config_.limits.max_login_age_s != 0) next = std::min(next, age_sweep_.next_ns());
@@ -270,8 +273,10 @@ void Clients::SetByeTimer(uint32_t index) {
 std::string_view Clients::EndOf(const ClientCell& c) const {
   if (c.feed != nullptr && c.feed->dead()) return c.feed->death();
   if (c.user != nullptr && c.user->credentials_refused()) return kLoginRefused;
-  if (c.leaves() && !c.waking) return c.kicked ? kKicked : c.drained ? kDrained : kAged;
-  return {};
+  if (!c.leaves() || c.waking) return {};
+  if (c.kicked) return kKicked;
+  if (c.drained) return kDrained;
+  return c.rerouted ? kRerouted : kAged;
 }
 
 void Clients::EndAllOf(const User& user) {
@@ -338,20 +343,67 @@ std::string_view Clients::LoginOf(const ClientCell& c) const {
   return c.awake != nullptr ? c.awake->talk().login() : std::string_view();
 }
 
+std::optional<StoreIndex> Clients::StoreOf(const ClientCell& c) const {
+  if (c.user != nullptr) return c.user->dialer().target().index;
+  return c.awake != nullptr ? c.awake->talk().store() : std::nullopt;
+}
+
 uint32_t Clients::Kick(std::string_view login) {
-  std::vector<uint32_t> all;
-  cells_.ForEach([&](uint32_t index, ClientCell& c) {
-    if (LoginOf(c) == login) all.push_back(index);
-  });
+  uint32_t kicked = 0;
+  for (uint32_t place = 0; place != kNoIndex;) kicked += KickSome(login, &place);
+  return kicked;
+}
+
+uint32_t Clients::KickSome(std::string_view login, uint32_t* place) {
   const uint64_t end = loop_.now_ns() + SecondsToNs(kKickSeconds);
-  for (uint32_t index : all) {
-    if (!cells_.IsLive(index)) continue;  // went with another one
-    cells_[index].kicked = true;
+  uint32_t kicked = 0;
+  for (uint32_t i = 0; i < kVisitsPerTurn; ++i) {
+    const uint32_t index = cells_.NextLive(*place);
+    *place = index == kNoIndex ? kNoIndex : index + 1;
+    if (index == kNoIndex) break;
+    ClientCell& c = cells_[index];
+    if (LoginOf(c) != login) continue;
+    c.kicked = true;
+    ++kicked;
     ++services_->stats.kicked;
-    kicked_.push_back({Handle(kOwnerKind, index, cells_[index].generation), end});
+    kicked_.push_back({Handle(kOwnerKind, index, c.generation), end});
     End(index, kKicked);
   }
-  return static_cast<uint32_t>(all.size());
+  return kicked;
+}
+
+void Clients::Reroute() {
+  reroute_place_ = 0;
+  rerouted_before_ = services_->stats.rerouted;
+}
+
+// A user whom the routes do not know any more stays: a map that was cut short must not send
+// everybody away.
+void Clients::EndIfRerouted(uint32_t index) {
+  ClientCell& c = cells_[index];
+  if (c.phase == ClientPhase::kEntering || c.leaves()) return;
+  const Router& router = *services_->router;
+  if (router.service() != nullptr) return;  // nobody is asked without need
+  const std::optional<StoreIndex> at = StoreOf(c), belongs = router.Route(LoginOf(c));
+  if (!at || !belongs || *at == *belongs) return;
+  c.rerouted = true;
+  ++services_->stats.rerouted;
+  SetByeTimer(index);
+}
+
+// A part of looking for those. True: more of it waits.
+bool Clients::SweepRoutes() {
+  if (reroute_place_ == kNoIndex) return false;
+  for (uint32_t i = 0; i < kVisitsPerTurn; ++i) {
+    const uint32_t index = cells_.NextLive(reroute_place_);
+    reroute_place_ = index == kNoIndex ? kNoIndex : index + 1;
+    if (index == kNoIndex) break;
+    EndIfRerouted(index);
+  }
+  if (reroute_place_ != kNoIndex) return true;
+  const uint64_t clients = services_->stats.rerouted - rerouted_before_;
+  if (clients != 0) Log(LogLevel::kInfo, "clients_rerouted", {{"clients", clients}});
+  return false;
 }
 
 void Clients::EndKicked() {

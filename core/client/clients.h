@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,6 +50,8 @@ class Clients final : public Subscribers {
   static_assert(kSendsPerTurn > int{News::kInARow});
   static constexpr int kTimersPerTurn = 1024;
   static constexpr uint64_t kKickSeconds = 10;
+  // Of a walk over all clients, in one turn: a name is looked for on the way of each.
+  static constexpr uint32_t kVisitsPerTurn = 128;
 
   Clients(Loop& loop, const Config& config);
   ~Clients() override;
@@ -108,8 +111,16 @@ class Clients final : public Subscribers {
   // Whose turn has not come.
   uint32_t staying() const { return cells_.size() - drained_; }
   // The same for all clients of a user, by login name; who is busy for kKickSeconds is told all the
-  // same. Returns how many.
+  // same. Returns how many. In slices: from *place on, which is where the next one goes on, and
+  // kNoIndex when there is none.
   uint32_t Kick(std::string_view login);
+  uint32_t KickSome(std::string_view login, uint32_t* place);
+
+  // Routes have changed. Whose user belongs to another store now is told so within
+  // timeouts.bye_spread_s, or between two commands.
+  void Reroute();
+  // The same for one that has just logged in: the route that it took may be an old one.
+  void EndIfRerouted(uint32_t index);
 
   // It has logged in, and counts under this name. False: the name has all the clients that it may
   // have.
@@ -122,6 +133,8 @@ class Clients final : public Subscribers {
 
   // The name that it logged in with, or is about to; empty before.
   std::string_view LoginOf(const ClientCell& cell) const;
+  // Where it is logged in.
+  std::optional<StoreIndex> StoreOf(const ClientCell& cell) const;
 
   // The first that is there at or above `from`, kNoIndex when there is none: for walks in slices.
   uint32_t NextLive(uint32_t from) const { return cells_.NextLive(from); }
@@ -145,6 +158,7 @@ class Clients final : public Subscribers {
   void End(uint32_t index, std::string_view text);
   void EndKicked();
   bool SweepAges();
+  bool SweepRoutes();
   void Fire(uint32_t index);
   void Trim(Feed& feed);
   void Coalesce(Feed& feed);
@@ -163,6 +177,8 @@ class Clients final : public Subscribers {
   ClientIds ids_;
   UserLimit of_users_;
   AgeSweep age_sweep_;
+  uint32_t reroute_place_ = kNoIndex;  // where the walk goes on; none: it is over
+  uint64_t rerouted_before_ = 0;       // stats.rerouted when it began
   TimerWheel timers_;
   News news_;
   struct Kicked {

@@ -70,6 +70,7 @@ constexpr FigureName kFigures[] = {
     {"drained", [](ShardFigures& f) -> uint64_t& { return f.client_stats.drained; }},
     {"kicked", [](ShardFigures& f) -> uint64_t& { return f.client_stats.kicked; }},
     {"aged", [](ShardFigures& f) -> uint64_t& { return f.client_stats.aged; }},
+    {"rerouted", [](ShardFigures& f) -> uint64_t& { return f.client_stats.rerouted; }},
     {"heartbeats", [](ShardFigures& f) -> uint64_t& { return f.client_stats.heartbeats; }},
     {"laggards_coalesced",
      [](ShardFigures& f) -> uint64_t& { return f.client_stats.laggards_coalesced; }},

@@ -293,16 +293,26 @@ uint64_t Server::drain_over_s() const {
 }
 
 uint64_t Server::Kick(const std::string& login) {
-  const auto kicked = std::make_shared<std::atomic<uint64_t>>(0);
-  Ask([kicked, login](uint32_t, Shard& shard) { *kicked += shard.Kick(login); });
-  Log(LogLevel::kInfo, "kick", {{"user", login}, {"clients", kicked->load()}});
-  return *kicked;
+  struct Walk {
+    uint32_t place = 0;
+    uint64_t kicked = 0;
+  };
+  const auto walks = std::make_shared<std::vector<Walk>>(common_.shards);
+  AskInSlices([walks, login](uint32_t index, Shard& shard) {
+    Walk& walk = walks->at(index);
+    walk.kicked += shard.KickSome(login, &walk.place);
+    return walk.place == kNoIndex;
+  });
+  uint64_t kicked = 0;
+  for (const Walk& walk : *walks) kicked += walk.kicked;
+  Log(LogLevel::kInfo, "kick", {{"user", login}, {"clients", kicked}});
+  return kicked;
 }
 
 // One question at all shards; outlives whoever asked.
 class Server::Asking {
  public:
-  Asking(Question question, uint32_t shards) : question_(std::move(question)), left_(shards) {}
+  Asking(Slice slice, uint32_t shards) : slice_(std::move(slice)), left_(shards) {}
 
   static std::shared_ptr<ShardJob> Part(std::shared_ptr<Asking> all, uint32_t index) {
     return std::make_shared<Job>(std::move(all), index);
@@ -318,7 +328,7 @@ class Server::Asking {
    public:
     Job(std::shared_ptr<Asking> all, uint32_t index) : all_(std::move(all)), index_(index) {}
     Progress Step(Shard& shard) override {
-      all_->question_(index_, shard);
+      if (!all_->slice_(index_, shard)) return Progress::kMore;
       std::lock_guard lock(all_->mutex_);
       --all_->left_;
       all_->changed_.notify_all();
@@ -336,24 +346,34 @@ class Server::Asking {
     const uint32_t index_;
   };
 
-  const Question question_;
+  const Slice slice_;
   std::mutex mutex_;
   std::condition_variable changed_;
   uint32_t left_;
   bool dropped_ = false;
 };
 
-std::shared_ptr<Server::Asking> Server::AskAll(Question question) {
-  auto asking = std::make_shared<Asking>(std::move(question), common_.shards);
+std::shared_ptr<Server::Asking> Server::AskAll(Slice slice) {
+  auto asking = std::make_shared<Asking>(std::move(slice), common_.shards);
   for (uint32_t i = 0; i < common_.shards; ++i) Post(i, Asking::Part(asking, i));
   return asking;
 }
 
-bool Server::Ask(Question question) { return AskAll(std::move(question))->Await(); }
+bool Server::AskInSlices(Slice slice) { return AskAll(std::move(slice))->Await(); }
+
+bool Server::Ask(Question question) {
+  return AskInSlices([question = std::move(question)](uint32_t index, Shard& shard) {
+    question(index, shard);
+    return true;
+  });
+}
 
 // Has all shards take what was set under mutex_, which is not held now.
 std::shared_ptr<Server::Asking> Server::Order() {
-  return AskAll([this](uint32_t index, Shard& shard) { TakeOrders(index, shard); });
+  return AskAll([this](uint32_t index, Shard& shard) {
+    TakeOrders(index, shard);
+    return true;
+  });
 }
 
 Server::Reloaded Server::Reload(const Config& config, std::string* told) {

@@ -60,6 +60,9 @@ class Server {
   // what it refers to. Any thread but theirs.
   using Question = std::function<void(uint32_t index, Shard& shard)>;
   bool Ask(Question question);
+  // The same in slices: again in the next turn until it says true.
+  using Slice = std::function<bool(uint32_t index, Shard& shard)>;
+  bool AskInSlices(Slice slice);
   uint32_t shards() const { return common_.shards; }
   std::vector<std::string> StoreNames() const;  // by StoreIndex
   // Where they are, and what is known of each address. Any thread.
@@ -106,7 +109,7 @@ class Server {
   void RunShard(uint32_t index);
   void ServeShard(uint32_t index, Shard& shard);
   void Turn(uint32_t index, Shard& shard);
-  std::shared_ptr<Asking> AskAll(Question question);
+  std::shared_ptr<Asking> AskAll(Slice slice);
   std::shared_ptr<Asking> Order();
   void TakeOrders(uint32_t index, Shard& shard);
   Reloaded TakeConfig(const Config& config, std::string* told);

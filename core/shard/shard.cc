@@ -85,8 +85,10 @@ void Shard::SetSwitches(std::shared_ptr<const ParkingSwitches> switches) {
 }
 
 void Shard::SetRouter(std::shared_ptr<const Router> router) {
+  const bool other = services_.router != router;
   services_.router = std::move(router);
   services_.capability_texts = {};  // what is offered may depend on who verifies
+  if (other) clients_.Reroute();
 }
 
 void Shard::SetStores(const std::vector<StoreSettings>& stores) {

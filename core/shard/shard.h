@@ -72,8 +72,8 @@ class Shard final : private IoHandler, private Mover {
   void CheckStores(StoreChecks::Judged judged);
   // For handshakes to come.
   void SetTls(std::shared_ptr<const TlsServerContext> tls) { services_.tls = std::move(tls); }
-  // For logins to come. Whoever sets it keeps the one before until no shard has it: it may be
-  // large.
+  // For logins to come; clients whose user belongs to another store now must come again. Whoever
+  // sets it keeps the one before until no shard has it: it may be large.
   void SetRouter(std::shared_ptr<const Router> router);
   // Stops to accept and tells clients BYE by and by, each between two commands if it can be waited
   // for. A later plan takes the place of an earlier one.
@@ -82,6 +82,9 @@ class Shard final : private IoHandler, private Mover {
   bool drained() const { return plan_ && listeners_.empty() && clients_.size() == 0; }
   // BYE to all clients of a user; returns how many. None where the user is another shard's.
   uint32_t Kick(std::string_view login) { return clients_.Kick(login); }
+  uint32_t KickSome(std::string_view login, uint32_t* place) {
+    return clients_.KickSome(login, place);
+  }
   // Feeds in search of a session.
   uint64_t recovering() { return feeds_.stats().recovering; }
   // All at once, however much there is to count: where nobody waits (see survey.h).

@@ -222,7 +222,8 @@ int Status(const std::string& path, bool json) {
   std::string error, answer;
   if (!AskOnce(path, "status\n", &answer)) return 1;
   StatusAnswer status;
-  if (!json && !ParseStatusAnswer(answer, &status, &error)) {
+  const bool refused = answer.starts_with("{\"error\"");
+  if ((!json || refused) && !ParseStatusAnswer(answer, &status, &error)) {
     std::fprintf(stderr, "roostctl: %s\n", error.c_str());
     return 1;
   }

@@ -104,7 +104,7 @@ class CertificatesTest(ReloadCase):
 
 
 class RoutesTest(ReloadCase):
-    """Two stores; who comes after a change goes where it says, and who is there stays."""
+    """Two stores; who comes after a change goes where it says, and who is elsewhere must come again."""
 
     @classmethod
     def setUpClass(cls):
@@ -112,35 +112,80 @@ class RoutesTest(ReloadCase):
         cls.other = RoostStore(cls.directory / "other-store")
         cls.addClassCleanup(cls.other.stop)
 
-    def start_with_map(self, name, text):
+    def start_with_map(self, name, text, **settings):
         stores = [{"name": name, "addresses": [f"{store.host}:{store.imap_port}"]}
                   for name, store in (("one", self.dovecot), ("two", self.other))]
         path = self.directory / f"{name}-map"
         path.write_text(text)
-        return self.roostd(name, stores, {"route": {"kind": "map", "map_file": str(path)}}), path
+        return self.roostd(name, stores, {"route": {"kind": "map", "map_file": str(path)}, **settings}), path
 
     def replace(self, path, text):
         new = path.with_name("new-map")
         new.write_text(text)
         os.replace(new, path)
 
-    def test_a_changed_map_counts_for_whoever_comes_and_drops_nobody(self):
+    def test_a_changed_map_counts_for_whoever_comes(self):
         user, late = self.user(), self.user()
         front, path = self.start_with_map("map", f"{user} one\n")
         parked = self.client(user, front=front)
         parked.idle()
         self.connect(front=front).no(f"LOGIN {late} {PASSWORD}", "AUTHENTICATIONFAILED")
-        self.replace(path, f"{user} two\n{late} one\n")
+        self.replace(path, f"{user} one\n{late} two\n")
         self.eventually(lambda: "map_read" in front.log(), "the map is read again")
         self.eventually(lambda: self.logs_in(front, late), "it counts")
-        front.figures()  # which each shard answers after it has taken it
-        self.client(user, front=front)
-        self.assertEqual((self.dovecot.logins(user), self.other.logins(user)), (1, 1))
+        self.assertEqual((self.dovecot.logins(late), self.other.logins(late)), (0, 1))
         self.dovecot.deliver(user)
         parked.wait_untagged(rb"\* 1 EXISTS")
         parked.done()
-        parked.ok("FETCH 1 FLAGS")  # awake again, on the store where it logged in
-        self.assertEqual(self.other.logins(user), 1)
+        parked.ok("FETCH 1 FLAGS")  # awake again
+
+    def test_users_who_moved_come_again_and_others_notice_nothing(self):
+        users = [self.user() for _ in range(40)]
+        stay, move = users[::2], users[1::2]
+        front, path = self.start_with_map("moved", "".join(f"{user} one\n" for user in users),
+                                          timeouts={"bye_spread_s": 2, "heartbeat_s": 0})
+        # Parked in IDLE, in IDLE as well and fetching now and then, and silent with a mailbox selected.
+        clients = {user: [self.client(user, front=front) for _ in range(3)] for user in users}
+        for one, other, _ in clients.values():
+            one.idle()
+            other.idle()
+        self.eventually(lambda: front.figures()["parked"] >= 2 * len(users), "they are parked")
+        closed = front.figures()["closed"]
+        self.replace(path, "".join(f"{user} {'two' if user in move else 'one'}\n" for user in users))
+        for user in move:
+            for client in clients[user]:
+                self.assertIn(b"* BYE [UNAVAILABLE] Your mailboxes are on another server now; please connect again",
+                              client.read_closed()[-1])
+        self.eventually(lambda: front.figures()["closed"] >= closed + 3 * len(move), "all of them are gone")
+        figures = front.figures()
+        self.assertEqual(figures["rerouted"], 3 * len(move))
+        self.assertEqual(figures["closed"], closed + 3 * len(move))
+        again = {user: self.client(user, front=front) for user in move}
+        for client in again.values():
+            client.idle()
+        self.assertTrue(all(self.other.logins(user) == 1 for user in move))
+        for user in users:
+            (self.other if user in move else self.dovecot).deliver(user)
+        for client in [again[user] for user in move] + [client for user in stay for client in clients[user][:2]]:
+            self.assertEqual(client.read_untagged(), b"* 1 EXISTS")
+            self.assertNotIn(b"EXISTS", b"".join(client.done().untagged))  # told once
+            self.assertEqual(client.ok("UID SEARCH ALL").search_result(), [1])
+        for user in stay:
+            self.assertEqual(self.other.logins(user), 0)
+            clients[user][2].ok("NOOP").find(rb"\* 1 EXISTS")
+
+    def test_a_reload_of_the_route_moves_users_too(self):
+        user, token = self.user(), self.user()
+        front, _ = self.start_with_map("rerouted", f"{user} one\n{token} two\n", timeouts={"bye_spread_s": 0})
+        parked, attached, other = (self.client(name, front=front) for name in (user, user, token))
+        parked.idle()
+        other.idle()
+        front.config_path.write_text(json.dumps({**front.config, "route": {"kind": "static", "store": "two"}}))
+        self.reload(front)
+        for client in (parked, attached):
+            self.assertIn(b"* BYE", client.read_closed()[-1])
+        self.eventually(lambda: "clients_rerouted clients=2" in front.log(), "it is logged")
+        other.done()
 
     def logs_in(self, front, user):
         client = self.connect(front=front)

@@ -70,10 +70,16 @@ class Roostd:
         return self.process.log()
 
     def figures(self):
-        """What roostctl status tells, of all shards together."""
-        answer = subprocess.run([BIN / "roostctl", "--socket", self.config["control_socket"], "status", "--json"],
-                                check=True, capture_output=True, timeout=DEADLINE).stdout
-        return json.loads(answer)["total"]
+        """What roostctl status tells, of all shards together; while they do not answer, it waits."""
+        command = [BIN / "roostctl", "--socket", self.config["control_socket"], "status", "--json"]
+        runs = []
+
+        def answered():
+            runs.append(subprocess.run(command, check=False, capture_output=True, text=True, timeout=DEADLINE))
+            return runs[-1].returncode == 0
+
+        wait_until(answered, lambda: f"roostctl status is answered: {runs[-1].stderr}")
+        return json.loads(runs[-1].stdout)["total"]
 
     def client(self, tls="implicit", host=None, **options):
         """A connection, not logged in. tls: "implicit", "starttls", "none" (STARTTLS port), "plain"."""
