@@ -49,15 +49,21 @@ class StoreReloadTest(RoostCase):
         path.chmod(0o600)
         return path
 
-    def set_masters(self, text):
-        """What Dovecot knows of master users from now on."""
+    def set_master_password(self, password):
+        """What Dovecot takes from now on: it looks at the file once a second at most."""
         path = self.dovecot.directory / "masters"
         new = path.with_name("new-masters")
-        new.write_text(text)
+        new.write_text(f"{MASTER_USER}:{{PLAIN}}{password}\n")
         os.replace(new, path)
+        user = self.user()
+
+        def taken():
+            with self.direct_connection() as client:
+                return client.authenticate_plain(MASTER_USER, password, authzid=user).status == "OK"
+        self.eventually(taken, "Dovecot takes the new master password")
 
     def test_a_rotated_master_password_is_read_from_its_file(self):
-        self.addCleanup(self.set_masters, f"{MASTER_USER}:{{PLAIN}}{MASTER_PASSWORD}\n")
+        self.addCleanup(self.set_master_password, MASTER_PASSWORD)
         path = self.password_file("rotated", MASTER_PASSWORD)
         store = dovecot_store(self.dovecot, "proxy-authzid", master_password_file=str(path))
         del store["master_password"]
@@ -70,7 +76,7 @@ class StoreReloadTest(RoostCase):
         self.assert_sessions(user, 1)
         self.wakes(clients[0])  # as the first master
         logins = self.dovecot.logins(user)
-        self.set_masters(f"{MASTER_USER}:{{PLAIN}}another, much longer secret\n")
+        self.set_master_password("another, much longer secret")
         path.write_text("another, much longer secret\n")
         self.reload(front)
         self.dovecot.deliver(user)
