@@ -181,6 +181,9 @@ void AnswerTo(const std::string& text, Server& server, Reloader& reloader, const
       say(DrainJson(over_s));
       return;
     }
+    case ControlRequest::Kind::kStore:
+      say(StoreJson(request.store, server.DrainStore(request.store)));
+      return;
     case ControlRequest::Kind::kKick:
       say(KickJson(server.Kick(request.user)));
       return;
@@ -190,7 +193,7 @@ void AnswerTo(const std::string& text, Server& server, Reloader& reloader, const
       break;
   }
   say("{\"error\": \"not understood; known: status, clients, feeds, backends, reload, drain, "
-      "kick, trace\"}\n");
+      "store-drain, store-undrain, kick, trace\"}\n");
 }
 
 int Run(const Config& config, const std::string& path) {

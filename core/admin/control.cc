@@ -49,10 +49,51 @@ bool IsOtherFile(const std::string& path) {
   return lstat(path.c_str(), &found) == 0 && !S_ISSOCK(found.st_mode);
 }
 
+constexpr uint64_t kMostSeconds = 7 * 86'400;
+// Of a store's drain, unless said: most of its users are at another address, or a while without
+// mail, whatever the pace.
+constexpr uint64_t kStoreDrainSeconds = 60;
+
+bool ParseSeconds(std::string_view text, uint64_t* seconds) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *seconds);
+  return error == std::errc() && end == text.data() + text.size() && *seconds > 0 &&
+         *seconds <= kMostSeconds;
+}
+
+// Up to the next blank.
+std::string_view TakeWord(std::string_view* text) {
+  const std::string_view word = text->substr(0, text->find(' '));
+  text->remove_prefix(std::min(word.size() + 1, text->size()));
+  return word;
+}
+
+// False: it is none.
+bool ParseStoreOrder(std::string_view line, Server::StoreOrder* order) {
+  const std::string_view what = TakeWord(&line);
+  order->drain = what == "store-drain";
+  if (!order->drain && what != "store-undrain") return false;
+  if (order->drain) {
+    const std::string_view seconds = TakeWord(&line);
+    order->over_s = kStoreDrainSeconds;
+    if (seconds != "-" && !ParseSeconds(seconds, &order->over_s)) return false;
+  }
+  order->store = TakeWord(&line);
+  order->address = TakeWord(&line);
+  return !order->store.empty() && line.empty();
+}
+
 void AppendFigures(ShardFigures f, std::string* out) {
   JsonObject o(out);
   for (const FigureName& figure : FigureNames()) o.Number(figure.name, figure.of(f));
   o.End();
+}
+
+std::string ErrorJson(const std::string& text) {
+  std::string out;
+  JsonObject o(&out);
+  o.Text("error", text);
+  o.End();
+  return out + "\n";
 }
 
 }  // namespace
@@ -76,7 +117,6 @@ std::string StatusJson(const std::vector<ShardFigures>& shards) {
 
 ControlRequest ParseControlRequest(std::string_view line) {
   using Kind = ControlRequest::Kind;
-  constexpr uint64_t kMostSeconds = 7 * 86'400;
   const size_t blank = line.find(' ');
   const std::string_view word = line.substr(0, blank);
   const std::string_view rest = blank == line.npos ? "" : line.substr(blank + 1);
@@ -84,13 +124,12 @@ ControlRequest ParseControlRequest(std::string_view line) {
   if (line == "status") request.kind = Kind::kStatus;
   if (line == "backends") request.kind = Kind::kBackends;
   if (ParseRowsRequest(line, &request.rows)) request.kind = Kind::kRows;
+  if (ParseStoreOrder(line, &request.store)) request.kind = Kind::kStore;
   if (line == "reload") request.kind = Kind::kReload;
   if (line == "drain") request.kind = Kind::kDrain;
   if (word == "drain" && !rest.empty()) {
     uint64_t seconds = 0;
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), seconds);
-    if (error != std::errc() || end != rest.data() + rest.size()) return request;
-    if (seconds == 0 || seconds > kMostSeconds) return request;
+    if (!ParseSeconds(rest, &seconds)) return request;
     request.kind = Kind::kDrain;
     request.seconds = seconds;
   }
@@ -116,6 +155,18 @@ std::string ReloadJson(const std::string& refusal, const std::string& needs_rest
   } else {
     o.Text("error", refusal);
   }
+  o.End();
+  return out + "\n";
+}
+
+std::string StoreJson(const Server::StoreOrder& order, const std::string& refusal) {
+  if (!refusal.empty()) return ErrorJson(refusal);
+  std::string out;
+  JsonObject o(&out);
+  o.Text("store", order.store);
+  if (!order.address.empty()) o.Text("address", order.address);
+  o.Bool("draining", order.drain);
+  if (order.drain) o.Number("over_s", order.over_s);
   o.End();
   return out + "\n";
 }

@@ -21,12 +21,24 @@
 namespace roost {
 
 // A line of roostctl: `status`, `clients LIMIT [USER]`, `feeds LIMIT [USER]`, `backends`, `reload`,
-// `drain`, `drain SECONDS`, `kick USER`, `trace USER`.
+// `drain`, `drain SECONDS`, `kick USER`, `trace USER`, `store-drain SECONDS NAME [ADDRESS]` (`-`
+// for the seconds: as usual), `store-undrain NAME [ADDRESS]`.
 struct ControlRequest {
-  enum class Kind : uint8_t { kUnknown, kStatus, kRows, kBackends, kReload, kDrain, kKick, kTrace };
+  enum class Kind : uint8_t {
+    kUnknown,
+    kStatus,
+    kRows,
+    kBackends,
+    kReload,
+    kDrain,
+    kStore,
+    kKick,
+    kTrace
+  };
   Kind kind = Kind::kUnknown;
   std::optional<uint64_t> seconds;  // kDrain; none: as configured
   RowsRequest rows;                 // kRows
+  Server::StoreOrder store;         // kStore
   std::string user;                 // kKick, kTrace: the login name, all that is behind the blank
 };
 ControlRequest ParseControlRequest(std::string_view line);
@@ -40,6 +52,8 @@ std::string ReloadJson(const std::string& refusal, const std::string& needs_rest
 
 std::string DrainJson(uint64_t over_s);
 std::string KickJson(uint64_t clients);
+// `refusal` says why not, empty when it was done.
+std::string StoreJson(const Server::StoreOrder& order, const std::string& refusal);
 
 class ControlSocket {
  public:

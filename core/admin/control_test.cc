@@ -145,9 +145,36 @@ TEST(ControlRequest, IsOneOfAFew) {
   EXPECT_EQ(kind("trace ann"), Kind::kTrace);
   EXPECT_EQ(ParseControlRequest("trace ann b").user, "ann b");
   for (const char* other :
-       {"", "status ", "clients", "kick", "kick ", "trace", "trace ", "drain 0", "drain x"}) {
+       {"", "status ", "clients", "kick", "kick ", "trace", "trace ", "drain 0", "drain x",
+        "store-drain", "store-drain main", "store-drain 0 main", "store-drain - main a:1 b",
+        "store-undrain", "store-undrain  main", "store"}) {
     EXPECT_EQ(kind(other), Kind::kUnknown) << other;
   }
+}
+
+TEST(ControlRequest, MayBeAboutAStoreOrOneOfItsAddresses) {
+  const auto order = [](std::string_view line) {
+    const ControlRequest request = ParseControlRequest(line);
+    EXPECT_EQ(request.kind, ControlRequest::Kind::kStore) << line;
+    return request.store;
+  };
+  const Server::StoreOrder whole = order("store-drain - main");
+  EXPECT_TRUE(whole.drain);
+  EXPECT_EQ(whole.store, "main");
+  EXPECT_EQ(whole.address, "");
+  EXPECT_EQ(whole.over_s, 60u);
+  const Server::StoreOrder one = order("store-drain 7 main [::1]:143");
+  EXPECT_EQ(one.address, "[::1]:143");
+  EXPECT_EQ(one.over_s, 7u);
+  const Server::StoreOrder back = order("store-undrain main 127.0.0.1:143");
+  EXPECT_FALSE(back.drain);
+  EXPECT_EQ(back.address, "127.0.0.1:143");
+  EXPECT_EQ(
+      StoreJson(one, ""),
+      "{\"store\": \"main\", \"address\": \"[::1]:143\", \"draining\": true, \"over_s\": 7}\n");
+  EXPECT_EQ(StoreJson(order("store-undrain main"), ""),
+            "{\"store\": \"main\", \"draining\": false}\n");
+  EXPECT_EQ(StoreJson(one, "no"), "{\"error\": \"no\"}\n");
 }
 
 TEST(ReloadJson, CarriesAnyRefusal) {

@@ -213,13 +213,17 @@ constexpr Metric kMetrics[] = {
     {"roost_connections_closed_total", kCounter, "",
      "Clients that left, by themselves or not; a move to another shard is one too.",
      [](const Context& c, Samples& s) { s.Add(c.total.client_stats.closed); }},
-    {"roost_sent_away_total", kCounter, "cause: drain, kick, age, route",
-     "Of these, the ones whose turn came in a drain, those of a user who was kicked, those logged "
-     "in for too long, and those whose user belongs to another store since routes changed.",
+    {"roost_sent_away_total", kCounter, "cause: drain, kick, store, age, route",
+     "Of these, the ones whose turn came in a drain, those of a user who was kicked, those of a "
+     "store that is drained, those logged in for too long, and those whose user belongs to another "
+     "store since routes changed.",
      [](const Context& c, Samples& s) {
        const ClientStats& t = c.total.client_stats;
-       s.Each("cause",
-              {{"drain", t.drained}, {"kick", t.kicked}, {"age", t.aged}, {"route", t.rerouted}});
+       s.Each("cause", {{"drain", t.drained},
+                        {"kick", t.kicked},
+                        {"store", t.displaced},
+                        {"age", t.aged},
+                        {"route", t.rerouted}});
      }},
     {"roost_connections_moved_total", kCounter, "", "Clients that came to the shard of their user.",
      [](const Context& c, Samples& s) { s.Add(c.total.client_stats.moved_in); }},

@@ -19,10 +19,11 @@ const char* KeyOf(Listing::What what) {
 }
 
 // Addresses in one text, for tables.
-std::string Listed(const std::vector<StoreAddress>& addresses, bool down) {
+template <typename Matches>
+std::string Listed(const std::vector<StoreAddress>& addresses, Matches&& matches) {
   std::string text;
   for (const StoreAddress& one : addresses) {
-    if (one.gone || one.down != down) continue;
+    if (one.gone || !matches(one)) continue;
     text.append(text.empty() ? "" : " ").append(one.address.ToString());
   }
   return text;
@@ -115,8 +116,11 @@ std::string BackendsJson(const std::vector<ShardFigures>& shards,
     out += i == 0 ? "\n" : ",\n";
     JsonObject o(&out);
     o.Text("store", stores[i]);
-    o.Text("up", Listed(addresses.at(i), false));
-    o.Text("down", Listed(addresses.at(i), true));
+    const std::vector<StoreAddress>& places = addresses.at(i);
+    o.Text("up", Listed(places, [](const StoreAddress& one) { return !one.down; }));
+    o.Text("down", Listed(places, [](const StoreAddress& one) { return one.down; }));
+    o.Text("drained", Listed(places, [](const StoreAddress& one) { return one.drained; }));
+    o.Number("leaving", s.leaving);
     o.Number("open", s.open);
     o.Number("logging_in", s.logging_in);
     o.Number("waiting", s.waiting);

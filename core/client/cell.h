@@ -35,6 +35,14 @@ enum class ClientPhase : uint8_t {
   kParked,    // owns none
 };
 
+// Why a client is to come again, beside drains of roostd and kicks.
+enum class Parting : uint8_t {
+  kNone,
+  kAged,       // logged in for too long
+  kRerouted,   // its user belongs to another store now
+  kDisplaced,  // its store is drained
+};
+
 struct ClientCell {
   static constexpr uint8_t kMaxTag = 23;
 
@@ -52,10 +60,9 @@ struct ClientCell {
   bool counted : 1 = false;    // with its address, in AddressLimits
   uint8_t rights = 0;          // RightsOf the mailbox as it was told of it
   uint8_t tag_bytes : 5 = 0;
-  bool aged : 1 = false;             // logged in for too long
   bool counted_of_user : 1 = false;  // in UserLimit
-  bool rerouted : 1 = false;         // its user belongs to another store now
-  char tag[kMaxTag] = {};            // of the IDLE
+  Parting parting : 2 = Parting::kNone;
+  char tag[kMaxTag] = {};  // of the IDLE
   uint32_t listener : 8 = 0;
   uint32_t login_s : 24 = 0;  // LoginTime
   uint32_t heard_s = 0;       // when it said something last (monotonic)
@@ -72,7 +79,7 @@ struct ClientCell {
   TlsState tls{};
 
   // Is to be told BYE as soon as nothing is under way.
-  bool leaves() const { return drained || kicked || aged || rerouted; }
+  bool leaves() const { return drained || kicked || parting != Parting::kNone; }
   std::string_view idle_tag() const { return {tag, tag_bytes}; }
 };
 

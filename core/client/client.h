@@ -34,6 +34,7 @@
 namespace roost {
 
 class Client;
+class Session;
 
 // One phase of a connection. Replaced by Client::Become; the old one is retired.
 class Talk : public Retirable {
@@ -55,8 +56,8 @@ class Talk : public Retirable {
   virtual std::string_view login() const { return {}; }
   // What Clients::AdmitLogin was given, where that is not the login of the cell's user.
   virtual std::string_view counted_as() const { return login(); }
-  // Where its session is, if it has one.
-  virtual std::optional<StoreIndex> store() const { return {}; }
+  // The client's own; null without one, or while others have it.
+  virtual const Session* session() const { return nullptr; }
   // No response is half written: a line of ours would be taken for one, not for a part of it.
   virtual bool MayInterject() const { return true; }
 

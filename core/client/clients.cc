@@ -24,6 +24,8 @@ constexpr std::string_view kDrained = "[UNAVAILABLE] Server shutting down; pleas
 constexpr std::string_view kKicked = "[UNAVAILABLE] Disconnected by the administrator";
 constexpr std::string_view kRerouted =
     "[UNAVAILABLE] Your mailboxes are on another server now; please connect again";
+constexpr std::string_view kDisplaced =
+    "[UNAVAILABLE] The mail store is going down; please connect again";
 constexpr std::string_view kAged = "[UNAVAILABLE] Logged in for too long; please connect again";
 
 }  // namespace
@@ -276,7 +278,8 @@ std::string_view Clients::EndOf(const ClientCell& c) const {
   if (!c.leaves() || c.waking) return {};
   if (c.kicked) return kKicked;
   if (c.drained) return kDrained;
-  return c.rerouted ? kRerouted : kAged;
+  if (c.parting == Parting::kDisplaced) return kDisplaced;
+  return c.parting == Parting::kRerouted ? kRerouted : kAged;
 }
 
 void Clients::EndAllOf(const User& user) {
@@ -345,7 +348,9 @@ std::string_view Clients::LoginOf(const ClientCell& c) const {
 
 std::optional<StoreIndex> Clients::StoreOf(const ClientCell& c) const {
   if (c.user != nullptr) return c.user->dialer().target().index;
-  return c.awake != nullptr ? c.awake->talk().store() : std::nullopt;
+  const Session* session = c.awake != nullptr ? c.awake->talk().session() : nullptr;
+  if (session == nullptr) return {};
+  return session->target().index;
 }
 
 uint32_t Clients::Kick(std::string_view login) {
@@ -382,11 +387,10 @@ void Clients::Reroute() {
 void Clients::EndIfRerouted(uint32_t index) {
   ClientCell& c = cells_[index];
   if (c.phase == ClientPhase::kEntering || c.leaves()) return;
-  const Router& router = *services_->router;
-  if (router.service() != nullptr) return;  // nobody is asked without need
-  const std::optional<StoreIndex> at = StoreOf(c), belongs = router.Route(LoginOf(c));
+  if (services_->router->service() != nullptr) return;  // nobody is asked without need
+  const std::optional<StoreIndex> at = StoreOf(c), belongs = services_->RouteOf(LoginOf(c));
   if (!at || !belongs || *at == *belongs) return;
-  c.rerouted = true;
+  c.parting = Parting::kRerouted;
   ++services_->stats.rerouted;
   SetByeTimer(index);
 }
@@ -404,6 +408,15 @@ bool Clients::SweepRoutes() {
   const uint64_t clients = services_->stats.rerouted - rerouted_before_;
   if (clients != 0) Log(LogLevel::kInfo, "clients_rerouted", {{"clients", clients}});
   return false;
+}
+
+void Clients::Displace(uint32_t index, bool now) {
+  ClientCell& c = cells_[index];
+  const bool told = c.leaves();  // or will be
+  if (c.parting != Parting::kDisplaced) ++services_->stats.displaced;
+  c.parting = Parting::kDisplaced;
+  if (now) return Bye(index, kDisplaced);
+  if (!told) End(index, kDisplaced);
 }
 
 void Clients::EndKicked() {
@@ -454,7 +467,7 @@ bool Clients::SweepAges() {
     if (c.phase == ClientPhase::kEntering || c.leaves()) continue;
     if (LoginTime::AgeS(c.login_s, now) < LongestAgeS(most_s, c.connection_id)) continue;
     if (!age_sweep_.Take()) continue;
-    c.aged = true;
+    c.parting = Parting::kAged;
     ++services_->stats.aged;
     End(index, kAged);
   }

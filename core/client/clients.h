@@ -116,6 +116,10 @@ class Clients final : public Subscribers {
   uint32_t Kick(std::string_view login);
   uint32_t KickSome(std::string_view login, uint32_t* place);
 
+  // Its store is drained, or the address where its session is: likewise, or, `now`, whatever it
+  // does.
+  void Displace(uint32_t index, bool now);
+
   // Routes have changed. Whose user belongs to another store now is told so within
   // timeouts.bye_spread_s, or between two commands.
   void Reroute();

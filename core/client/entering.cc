@@ -509,12 +509,14 @@ void Entering::CheckLogin() {
 void Entering::ChooseStore() {
   Services& services = client_.services();
   if (services.router->service() != nullptr) return LookUp();
-  const std::optional<StoreIndex> store = services.router->Route(credentials_.user);
+  const std::optional<StoreIndex> store = services.RouteOf(credentials_.user);
   if (!store || !IsSaneName(credentials_.user, *services.dialers[*store]->target().config)) {
     return LoginRefused(kRefused, "", store ? kBadName : "no store for this user");
   }
   attempt_.store = *store;
-  attempt_.address = services.dialers[*store]->address();
+  const Dialer& dialer = *services.dialers[*store];
+  if (dialer.drained()) return Unroutable(dialer.target().config->name, kStoreDrained);
+  attempt_.address = dialer.address();
   OpenSession();
 }
 
@@ -604,8 +606,7 @@ void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::stri
     if (attempt_.addresses_tried < UsableCount(session.target().addresses)) {
       client_.services().loop.Retire(std::move(session_));
       // The dialer's choice, unless that was not asked and may be the same.
-      size_t& address = attempt_.address;
-      address = dialer.address() != address ? dialer.address() : address + 1;
+      attempt_.address = dialer.Another(attempt_.address);
       return OpenSession();
     }
   }

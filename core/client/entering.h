@@ -67,6 +67,7 @@ class Entering final : public Talk, private SessionSink {
   static constexpr std::string_view kRefused = "NO [AUTHENTICATIONFAILED] Authentication failed.";
   static constexpr std::string_view kUnavailable =
       "NO [UNAVAILABLE] The mail store cannot be reached now; please try again later";
+  static constexpr std::string_view kStoreDrained = "the store is drained";
   static constexpr std::string_view kBadName = "the name is not one for this store";
   static constexpr size_t kMostNameBytes = 1000;
 

@@ -128,7 +128,10 @@ void Entering::TakeRoute(LookupResult result) {
     return Unroutable("", "the look-up service answered " + result.store.ToString() +
                               ", which is no address of a store in the configuration");
   }
-  const StoreConfig& store = *services.dialers[attempt_.store]->target().config;
+  const Dialer& dialer = *services.dialers[attempt_.store];
+  const StoreConfig& store = *dialer.target().config;
+  if (dialer.drained()) return Unroutable(store.name, kStoreDrained);
+  if (!dialer.Wants(attempt_.address)) attempt_.address = dialer.address();  // of the same store
   const bool renamed = !result.user.empty() && result.user != credentials_.user;
   const bool other_password = !result.password.empty() && result.password != credentials_.secret;
   if (!attempt_.verified && other_password) {

@@ -61,7 +61,7 @@ class Relay final : public Talk, private SessionSink {
   void OnEnd() override;
   std::string_view login() const override { return login_; }
   std::string_view counted_as() const override { return counted_as_; }
-  std::optional<StoreIndex> store() const override;
+  const Session* session() const override { return session_.get(); }
   bool Busy() const override;
   bool EndIsSaid() const override;
   bool MayInterject() const override { return session_ == nullptr || session_->AtResponseStart(); }

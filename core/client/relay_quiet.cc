@@ -40,11 +40,6 @@ bool Relay::EndIsSaid() const {
   return session_ != nullptr && (session_->saw_logout() || !session_->ready());
 }
 
-std::optional<StoreIndex> Relay::store() const {
-  if (session_ == nullptr) return {};
-  return session_->target().index;
-}
-
 // Whose turn to go came while it was busy goes between two commands.
 bool Relay::Leaves() {
   if (client_.closed() || &client_.talk() != this) return true;

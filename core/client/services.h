@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,7 @@ struct ClientStats {
   uint64_t accepted = 0, closed = 0, refused = 0, moved_in = 0, moved_out = 0;
   uint64_t parked = 0, woken = 0, kept_idle = 0, quiet_parks = 0, mapped_commands = 0;
   uint64_t events_sent = 0, heartbeats = 0, laggards_coalesced = 0, laggards_dropped = 0;
-  uint64_t drained = 0, kicked = 0, aged = 0, rerouted = 0;
+  uint64_t drained = 0, kicked = 0, displaced = 0, aged = 0, rerouted = 0;
   uint64_t refused_by_address = 0, refused_by_user = 0, delayed_logins = 0, bad_proxy_headers = 0;
   // From the turn in which a feed heard something to its last subscriber's bytes having been handed
   // to the ring. Those whose socket is full are not waited for.
@@ -93,6 +94,13 @@ class Mover {
 };
 
 struct Services {
+  // Where a login of this user goes, while some stores are drained; see Router.
+  std::optional<StoreIndex> RouteOf(std::string_view user) const {
+    std::vector<bool> drained;
+    for (const auto& dialer : dialers) drained.push_back(dialer->drained());
+    return router->RouteAround(user, drained);
+  }
+
   Loop& loop;
   const Config& config;
   std::shared_ptr<const Router> router;  // for logins to come

@@ -135,6 +135,8 @@ class Feed final : public Retirable, private DriverListener {
     size_t log = 0;
   };
   Bytes memory() const;
+  // StopDriver is under way.
+  bool stopping() const { return driver_ && driver_->stopping(); }
   // Null without a driver.
   const Session* session() const { return driver_ ? &driver_->session() : nullptr; }
 

@@ -37,6 +37,7 @@ class Subscribers {
 
 struct FeedStats {
   uint64_t feeds = 0, recovering = 0;
+  uint64_t moved = 0;  // left an address that is drained
   uint64_t adopted = 0, raised = 0, joined = 0, handed_over = 0, woken = 0, recovered = 0,
            refused_wakes = 0;
   // With a verdict; those that found another view, or another mailbox; those that came to no end.

@@ -56,9 +56,20 @@ class HashRouter : public Router {
   explicit HashRouter(std::vector<Member> members) : members_(std::move(members)) {}
 
   std::optional<StoreIndex> Route(std::string_view user) const override {
+    return Best(user, {})->index;
+  }
+  std::optional<StoreIndex> RouteAround(std::string_view user,
+                                        const std::vector<bool>& drained) const override {
+    const Member* best = Best(user, drained);
+    return best != nullptr ? best->index : Route(user);
+  }
+
+ private:
+  const Member* Best(std::string_view user, const std::vector<bool>& drained) const {
     const Member* best = nullptr;
     double best_score = 0;
     for (const Member& member : members_) {
+      if (member.index < drained.size() && drained[member.index]) continue;
       double score = RendezvousScore(user, member.name, member.weight);
       // Equal scores are decided by name, so that the order of the stores does not matter.
       bool wins = best == nullptr || score > best_score ||
@@ -67,10 +78,9 @@ class HashRouter : public Router {
       best = &member;
       best_score = score;
     }
-    return best->index;
+    return best;
   }
 
- private:
   const std::vector<Member> members_;
 };
 

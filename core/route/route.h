@@ -53,6 +53,13 @@ class Router {
   // The user's store, or nothing: the user is unknown here and the login must be refused as a wrong
   // password would be, so that nobody learns who exists.
   virtual std::optional<StoreIndex> Route(std::string_view user) const = 0;
+  // The same while nobody is to go to these stores, by StoreIndex: where the route is a hash the
+  // others share their users. Elsewhere a user's store is what it is.
+  virtual std::optional<StoreIndex> RouteAround(std::string_view user,
+                                                const std::vector<bool>& drained) const {
+    (void)drained;
+    return Route(user);
+  }
   // Who is to be asked instead: null unless the route is looked up. Route knows nobody then.
   virtual const LookupService* service() const { return nullptr; }
 };

@@ -236,6 +236,27 @@ TEST(HashRoute, UsesOnlyTheNamedStores) {
   EXPECT_EQ(shares["b"] + shares["d"], kUsers);
 }
 
+TEST(HashRoute, GoesRoundStoresThatAreDrainedAsIfTheyWereNotThere) {
+  const auto router = HashRouter(HashConfig());
+  const auto without = HashRouter(WithStores({"a", "c", "d"}, RouteConfig::Kind::kHash));
+  const std::vector<bool> drained = {false, true, false, false};
+  for (int i = 0; i < kUsers; ++i) {
+    const std::string user = "user" + std::to_string(i);
+    const StoreIndex store = *router->RouteAround(user, drained);
+    EXPECT_EQ(store, *without->Route(user) == 0 ? 0u : *without->Route(user) + 1) << user;
+    EXPECT_EQ(*router->RouteAround(user, {}), *router->Route(user));
+    EXPECT_EQ(*router->RouteAround(user, std::vector<bool>(4, true)), *router->Route(user));
+  }
+}
+
+TEST(StaticRoute, IsWhatItIsWhereTheStoreIsDrained) {
+  std::vector<ConfigError> errors;
+  const auto router =
+      Router::BuildFromText(WithStores({"a", "b"}, RouteConfig::Kind::kStatic), "", &errors);
+  ASSERT_NE(router, nullptr);
+  EXPECT_EQ(router->RouteAround("ann", {true, false}), router->Route("ann"));
+}
+
 // Users must find their mail after an upgrade: these values may never change.
 TEST(HashRoute, IsTheSameInEveryVersion) {
   auto router = HashRouter(HashConfig());

@@ -165,6 +165,7 @@ bool Server::ResolveStores(std::string* error) {
     common_.targets.push_back(std::move(target));
   }
   store_addresses_ = std::make_shared<StoreResolver::Addresses>(resolver_->addresses());
+  store_plans_.resize(config_.stores.size());
   return true;
 }
 
@@ -259,6 +260,7 @@ void Server::TakeOrders(uint32_t index, Shard& shard) {
   if (tls_ != nullptr) shard.SetTls(tls_);
   shard.SetRouter(router_);
   shard.SetStoreAddresses(*store_addresses_);
+  shard.DrainStores(store_plans_);
   if (plan_) shard.Drain(*plan_);
 }
 
@@ -374,6 +376,33 @@ std::shared_ptr<Server::Asking> Server::Order() {
     TakeOrders(index, shard);
     return true;
   });
+}
+
+std::string Server::DrainStore(const StoreOrder& order) {
+  const auto& all = config_.stores;
+  const auto store = std::find_if(all.begin(), all.end(),
+                                  [&](const StoreConfig& one) { return one.name == order.store; });
+  if (store == all.end()) return "there is no store " + order.store;
+  const auto index = static_cast<size_t>(store - all.begin());
+  Address address;
+  const bool whole = order.address.empty();
+  if (!whole && !Address::Parse(order.address, &address)) {
+    return order.address + " is no address and port, like 192.0.2.1:143 or [2001:db8::1]:143";
+  }
+  {
+    std::lock_guard renewing(renewing_);
+    if (!resolver_->Drain(index, whole ? nullptr : &address, order.drain)) {
+      return "store " + order.store + " has no address " + order.address + " now";
+    }
+    std::lock_guard lock(mutex_);
+    store_addresses_ = std::make_shared<StoreResolver::Addresses>(resolver_->addresses());
+    if (order.drain) store_plans_[index] = DrainPlan::Make(NowNs(), order.over_s, 0);
+    if (!resolver_->drained(index)) store_plans_[index].reset();
+  }
+  Log(LogLevel::kInfo, order.drain ? "store_drain" : "store_undrain",
+      {{"store", order.store}, {"address", order.address}, {"over_s", order.over_s}});
+  Order()->Await();
+  return {};
 }
 
 Server::Reloaded Server::Reload(const Config& config, std::string* told) {

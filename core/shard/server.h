@@ -53,6 +53,17 @@ class Server {
   // BYE to all clients of a user, by login name; returns how many. Any thread.
   uint64_t Kick(const std::string& login);
 
+  // Nobody new is to go to the store, or to one of its addresses; those who are there leave, spread
+  // over so many seconds (store_drains.h). Or they may come again. Until the end of the process.
+  // Why not; empty: done. Any thread.
+  struct StoreOrder {
+    std::string store;
+    std::string address;  // empty: all
+    bool drain = true;
+    uint64_t over_s = 0;
+  };
+  std::string DrainStore(const StoreOrder& order);
+
   // Has a shard do it. Any thread. Dropped unless the shard runs.
   void Post(uint32_t shard, const std::shared_ptr<ShardJob>& job) { jobs_[shard].Post(job); }
   // Runs `question` once on the thread of each shard, each within kTickNs or so; returns when all
@@ -143,6 +154,7 @@ class Server {
   std::shared_ptr<const Stores> stores_;
   std::shared_ptr<const ParkingSwitches> switches_;
   std::shared_ptr<const StoreResolver::Addresses> store_addresses_;
+  StoreDrains::Plans store_plans_;
   std::vector<StoreVerdict> verdicts_;  // of checks, not taken by a Tend yet
   std::shared_ptr<const Router> router_;
   std::shared_ptr<const TlsServerContext> tls_;         // null: no listener has TLS

@@ -43,6 +43,7 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io, const Config* own)
                 {},
                 {},
                 std::make_shared<ParkingSwitches>(config_)},
+      drains_(clients_, feeds_, dialers_),
       probe_(loop_, dialers_, [this](const CapabilitySet& shared) {
         services_.shared_capabilities = shared;
         services_.capability_texts = {};
@@ -60,8 +61,9 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io, const Config* own)
     feeds_.EndAllOf(user);
   });
   loop_.set_work([this] {
-    const bool more = StepDrain();
-    return clients_.Work() || more;
+    const bool drains = StepDrain();
+    const bool empties = drains_.Step(loop_.now_ns());
+    return clients_.Work() || drains || empties;
   });
 }
 
@@ -113,7 +115,7 @@ void Shard::Start(const std::vector<ListenerDescriptor>& listeners) {
 }
 
 int Shard::Turn(uint64_t deadline_ns) {
-  const uint64_t own = std::min(clients_.NextDeadlineNs(), NextDrainNs());
+  const uint64_t own = std::min({clients_.NextDeadlineNs(), NextDrainNs(), drains_.NextNs()});
   const int done = loop_.Turn(std::min(deadline_ns, own));
   PaceAccepts();
   return done;
@@ -283,6 +285,7 @@ void Shard::AddSums(ShardFigures* figures) const {
   f.listeners = listeners_.size();
   for (const auto& dialer : dialers_) {
     f.stores.push_back(dialer->stats());
+    f.stores.back().leaving = drains_.leaving(dialer->target().index);
     f.sessions += f.stores.back();
   }
   f.feeds = feeds_.stats();

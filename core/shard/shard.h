@@ -28,6 +28,7 @@
 #include "core/shard/drain.h"
 #include "core/shard/figures.h"
 #include "core/shard/moves.h"
+#include "core/shard/store_drains.h"
 #include "core/store/store_checks.h"
 #include "core/store/store_resolver.h"
 
@@ -68,6 +69,8 @@ class Shard final : private IoHandler, private Mover {
   void SetStores(const std::vector<StoreSettings>& stores);
   // Where sessions to come find their stores.
   void SetStoreAddresses(const StoreResolver::Addresses& addresses);
+  // Whoever is at an address that is drained leaves it, as planned for its store.
+  void DrainStores(StoreDrains::Plans plans) { drains_.Set(std::move(plans), loop_.now_ns()); }
   // From now on the stores' addresses are checked here, for all shards.
   void CheckStores(StoreChecks::Judged judged);
   // For handshakes to come.
@@ -138,6 +141,7 @@ class Shard final : private IoHandler, private Mover {
   Feeds feeds_;
   ClientStats stats_;
   Services services_;
+  StoreDrains drains_;
   CapabilityProbe probe_;
   std::unique_ptr<StoreChecks> checks_;  // null: another shard's
   std::vector<ListenerDescriptor> listeners_;

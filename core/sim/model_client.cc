@@ -245,7 +245,9 @@ bool ModelClient::IsDue(std::string_view bye) const {
   const auto says = [bye](std::string_view words) { return bye.find(words) != bye.npos; };
   const ModelStore& store = world_.store;
   if (says("Too much has changed") || says("Too far behind")) return world_.small_log;
-  if (says("shutting down") || says("by the administrator")) return world_.ends;
+  if (says("shutting down") || says("by the administrator") || says("store is going down")) {
+    return world_.ends;
+  }
   if (says("Logged in for too long")) return world_.logins_age;
   if (says("did not answer a command")) return heard_untagged_bad_;
   // It guesses passwords at times, or they change.

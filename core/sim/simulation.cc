@@ -31,6 +31,7 @@ Simulation::Simulation(const Scenario& scenario, bool keep_transcript)
     : scenario_(scenario),
       rng_(scenario.seed * 7 + 3),
       end_rng_(scenario.seed * 13 + 1),
+      drain_rng_(scenario.seed * 17 + 5),
       network_(scenario.seed, scenario.network),
       runner_(&network_),
       store_wires_(*network_.AddIo(kStoreSet)),
@@ -157,6 +158,23 @@ void Simulation::PlanEnd() {
   });
 }
 
+// One of the two places of the store is emptied, and next time the other; both lead to the store.
+void Simulation::PlanStoreDrain() {
+  if (scenario_.ends_per_s <= 0) return;
+  store_wires_.In(drain_rng_.Between(1, 40) * kNsPerSecond, life_, [this] {
+    if (!busy_) return;
+    drained_place_ = 1 - drained_place_;
+    std::vector<StoreAddress> places = {{store_address_, "one"}, {store_address_, "two"}};
+    places[drained_place_].drained = true;
+    const DrainPlan plan = DrainPlan::Make(network_.NowNs(), drain_rng_.Between(1, 20), 0);
+    for (const auto& shard : shards_) {
+      shard->SetStoreAddresses({places});
+      shard->DrainStores({plan});
+    }
+    PlanStoreDrain();
+  });
+}
+
 void Simulation::ChangeSomething() {
   const Scenario::MailboxPlan& plan = scenario_.mailboxes[rng_.Below(scenario_.mailboxes.size())];
   const std::shared_ptr<ModelMailbox> mailbox = store_.Find(plan.user, plan.name);
@@ -182,6 +200,7 @@ void Simulation::Busy() {
   PlanChange();
   PlanFault();
   PlanEnd();
+  PlanStoreDrain();
   RunFor(static_cast<double>(scenario_.busy_s));
   busy_ = changing_ = false;
   config_.stores[0].max_sessions_per_user = 0;  // everybody may ask for everything now
@@ -444,6 +463,8 @@ SimCounts Simulation::Count() {
     c["roost refused wakes"] += f.feeds.refused_wakes;
     c["roost drained"] += f.client_stats.drained;
     c["roost kicked"] += f.client_stats.kicked;
+    c["roost displaced"] += f.client_stats.displaced;
+    c["roost left addresses"] += f.feeds.moved;
     c["roost aged"] += f.client_stats.aged;
     c["roost logins"] += f.client_stats.Logins(LoginResult::kOk);
     c["roost parked"] += f.client_stats.parked;

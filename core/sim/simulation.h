@@ -53,6 +53,7 @@ class Simulation {
   void PlanChange();
   void PlanFault();
   void PlanEnd();
+  void PlanStoreDrain();
   void ChangeSomething();
   void BreakSomething();
   // All settled, nothing on its way, for a while; faults are over. False: not so by the far limit.
@@ -78,7 +79,7 @@ class Simulation {
 
   const Scenario scenario_;
   Rng rng_;
-  Rng end_rng_;  // its own, so that other draws do not depend on it
+  Rng end_rng_, drain_rng_;  // their own, so that other draws do not depend on them
   Transcript transcript_;
   Violations violations_;
   SimNetwork network_;
@@ -95,6 +96,7 @@ class Simulation {
   ClientCounts client_counts_;
   std::unique_ptr<ClientWorld> world_;
   std::vector<std::unique_ptr<ModelClient>> clients_;
+  size_t drained_place_ = 1;
   bool busy_ = false;
   bool changing_ = false;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);

@@ -92,6 +92,8 @@ TEST_P(SimulationPart, EveryClientIsToldTheTruthAndNothingIsAtZero) {
                            "roost moved",
                            "roost drained",
                            "roost kicked",
+                           "roost displaced",
+                           "roost left addresses",
                            "roost audits",
                            "roost audits unavailable",
                            "roost polls",

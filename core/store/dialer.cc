@@ -46,11 +46,12 @@ void Dialer::Follow(const std::vector<StoreAddress>& addresses) {
   if (addresses.empty()) return;
   target_.addresses = addresses;
   address_ = ServingFrom(target_.addresses, address_ % addresses.size());
+  drained_ = !Wants(address_);  // the last to be chosen
 }
 
 size_t Dialer::AddressOf(UserHash user, size_t address) const {
   const StoreAddress& at = target_.addresses[address % target_.addresses.size()];
-  return (at.down || at.gone) && !open_of_user_.contains(user) ? address_ : address;
+  return (at.down || at.gone || at.drained) && !open_of_user_.contains(user) ? address_ : address;
 }
 
 void Dialer::Configure(const StoreSettings& settings) {
@@ -75,6 +76,7 @@ CapabilitySet Dialer::Shared(const CapabilitySet& set) {
 DialerStats& DialerStats::operator+=(const DialerStats& other) {
   opened += other.opened, refused += other.refused;
   waiting += other.waiting, logging_in += other.logging_in, open += other.open;
+  leaving += other.leaving;
   for (size_t i = 0; i < kSessionLosses; ++i) lost[i] += other.lost[i];
   return *this;
 }

@@ -43,6 +43,7 @@ struct DialerStats {
   uint64_t opened = 0;                             // sessions asked for
   uint64_t refused = 0;                            // had no place in time, or found the queue full
   uint64_t waiting = 0, logging_in = 0, open = 0;  // now
+  uint64_t leaving = 0;  // clients that are still to leave what is drained of the store
   // By SessionLoss, of those that had a place or waited for one.
   std::array<uint64_t, kSessionLosses> lost{};
 
@@ -88,6 +89,17 @@ class Dialer {
   // Where the next session of a user goes who is at `address`: there while any of its sessions is
   // open, and as long as nothing is wrong with it.
   size_t AddressOf(UserHash user, size_t address) const;
+  // Another one to try than `address`, which could not be reached; the same where there is none.
+  size_t Another(size_t address) const {
+    return address_ != address ? address_ : OtherThan(target_.addresses, address);
+  }
+  // Sessions may be there for long.
+  bool Wants(size_t address) const {
+    const StoreAddress& at = target_.addresses[address % target_.addresses.size()];
+    return !at.gone && !at.drained;
+  }
+  // The operator wants nobody at any of its addresses.
+  bool drained() const { return drained_; }
   DialerStats stats() const;
 
   // The same set, sharing its text with others that were asked for: a store offers thousands of
@@ -155,6 +167,7 @@ class Dialer {
   uint64_t opened_ = 0, refused_ = 0;
   std::array<uint64_t, kSessionLosses> lost_{};
   size_t address_ = 0;
+  bool drained_ = false;
   static constexpr size_t kMostOffered = 16;
   std::vector<CapabilitySet> offered_;
   TextPool texts_;  // likewise: names and flags of mailboxes

@@ -59,15 +59,25 @@ bool Follow(std::vector<StoreAddress>* known, const std::vector<StoreAddress>& f
 
 size_t ServingFrom(const std::vector<StoreAddress>& addresses, size_t index) {
   const size_t none = addresses.size();
-  size_t any = none;
+  size_t down = none, drained = none;
   for (size_t i = 0; i < addresses.size(); ++i) {
     const size_t at = (index + i) % addresses.size();
-    if (addresses[at].gone) continue;
-    if (!addresses[at].down) return at;
-    if (any == none) any = at;
+    const StoreAddress& one = addresses[at];
+    if (one.gone) continue;
+    if (!one.down && !one.drained) return at;
+    size_t& kind = one.drained ? drained : down;
+    if (kind == none) kind = at;
   }
-  ROOST_CHECK(any != none);
-  return any;
+  ROOST_CHECK(down != none || drained != none);
+  return down != none ? down : drained;
+}
+
+size_t OtherThan(const std::vector<StoreAddress>& addresses, size_t index) {
+  for (size_t i = 1; i < addresses.size(); ++i) {
+    const size_t at = (index + i) % addresses.size();
+    if (!addresses[at].gone && !addresses[at].drained) return at;
+  }
+  return index % addresses.size();
 }
 
 size_t UsableFrom(const std::vector<StoreAddress>& addresses, size_t index) {
@@ -81,7 +91,7 @@ size_t UsableCount(const std::vector<StoreAddress>& addresses) {
 }
 
 StoreResolver::StoreResolver(const std::vector<StoreConfig>& stores, Resolve resolve)
-    : resolve_(std::move(resolve)), addresses_(stores.size()) {
+    : resolve_(std::move(resolve)), drained_(stores.size()), addresses_(stores.size()) {
   for (const StoreConfig& config : stores) stores_.push_back(Make(config));
 }
 
@@ -161,6 +171,7 @@ bool StoreResolver::Change(const std::vector<StoreConfig>& stores, uint64_t now_
     Store store = Make(stores[i]);
     if (!found[i].empty()) {
       Follow(&addresses_[i], found[i]);
+      MarkDrained(i);
     } else if (store.period_ns == stores_[i].period_ns) {
       continue;
     }
@@ -168,6 +179,38 @@ bool StoreResolver::Change(const std::vector<StoreConfig>& stores, uint64_t now_
     stores_[i] = std::move(store);
   }
   return true;
+}
+
+void StoreResolver::MarkDrained(size_t store) {
+  const auto& [whole, drained] = drained_[store];
+  for (StoreAddress& one : addresses_[store]) {
+    one.drained = whole || std::find(drained.begin(), drained.end(), one.address) != drained.end();
+  }
+}
+
+bool StoreResolver::Drain(size_t store, const Address* address, bool drained) {
+  Drained& all = drained_[store];
+  if (address == nullptr) {
+    all = {drained, {}};
+    MarkDrained(store);
+    return true;
+  }
+  bool known = false;
+  for (StoreAddress& one : addresses_[store]) {
+    if (one.gone || one.address != *address) continue;
+    one.drained = drained;
+    known = true;
+  }
+  if (!known) return false;
+  all = {};
+  for (const StoreAddress& one : addresses_[store]) {
+    if (one.drained && !one.gone) all.addresses.push_back(one.address);
+  }
+  return true;
+}
+
+bool StoreResolver::drained(size_t store) const {
+  return drained_[store].whole || !drained_[store].addresses.empty();
 }
 
 bool StoreResolver::looking_up() const {
@@ -203,6 +246,7 @@ bool StoreResolver::Tend(uint64_t now_ns) {
     }
     store.failed = failed;
     if (look_up->found.empty() || !Follow(&addresses_[i], look_up->found)) continue;
+    MarkDrained(i);
     changed = true;
     Log(LogLevel::kInfo, "store_addresses",
         {{"store", store.name}, {"addresses", Listed(addresses_[i])}});

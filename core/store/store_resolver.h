@@ -23,9 +23,10 @@ namespace roost {
 
 struct StoreAddress {
   Address address;
-  std::string name;   // by which it was found: what the store's certificate is checked against
-  bool gone = false;  // the name leads here no more; its place is for the next one that is found
-  bool down = false;  // checks have found nobody who serves there
+  std::string name;      // by which it was found: what the store's certificate is checked against
+  bool gone = false;     // the name leads here no more; its place is for the next one that is found
+  bool down = false;     // checks have found nobody who serves there
+  bool drained = false;  // the operator wants nobody there
   bool IsAt(const StoreAddress& other) const {
     return address == other.address && name == other.name;
   }
@@ -36,12 +37,14 @@ struct StoreAddress {
 // place, so that its users stay with it, and what is known of it. False: nothing changed.
 bool Follow(std::vector<StoreAddress>* known, const std::vector<StoreAddress>& found);
 
-// Where new users go: the place at or behind `index` of one that is not down, or of any where all
-// are. Precondition: one is not gone.
+// Where new users go: the place at or behind `index` of one that is neither down nor drained; where
+// there is none, of one that is down; else of any. Precondition: one is not gone.
 size_t ServingFrom(const std::vector<StoreAddress>& addresses, size_t index);
 // Where those go who are to go to place number `index` (modulo), whatever is known of it: there
 // unless it is gone.
 size_t UsableFrom(const std::vector<StoreAddress>& addresses, size_t index);
+// Another place to try than `index` (modulo), down or not; the same where there is none.
+size_t OtherThan(const std::vector<StoreAddress>& addresses, size_t index);
 
 // How many there are to try: those that are not gone.
 size_t UsableCount(const std::vector<StoreAddress>& addresses);
@@ -71,6 +74,11 @@ class StoreResolver {
   bool Tend(uint64_t now_ns);
   // True: new users are to go elsewhere now, or may come back.
   bool Note(const StoreVerdict& verdict);
+  // The operator wants nobody at this address of the store, or, without one, at none of them, also
+  // not at those where its names lead later; or wants them back. False: it has no such address.
+  bool Drain(size_t store, const Address* address, bool drained);
+  // Something of the store is drained.
+  bool drained(size_t store) const;
   // One has begun, and was not taken by a Tend yet.
   bool looking_up() const;
   // Whatever changes, each keeps its place; places are never fewer.
@@ -78,6 +86,10 @@ class StoreResolver {
 
  private:
   struct LookUp;  // of one store
+  struct Drained {
+    bool whole = false;
+    std::vector<Address> addresses;
+  };
   struct Store {
     std::string name;
     std::vector<HostPort> host_ports;
@@ -92,7 +104,9 @@ class StoreResolver {
                   const std::vector<StoreAddress>& known, const Resolve& resolve);
 
   const Resolve resolve_;
+  void MarkDrained(size_t store);
   std::vector<Store> stores_;
+  std::vector<Drained> drained_;  // by StoreIndex
   Addresses addresses_;
 };
 

@@ -62,6 +62,19 @@ TEST(FollowedAddresses, ThatAreDownGetNobodyNewUnlessAllAre) {
   EXPECT_EQ(ServingFrom(known, 1), 2u);
 }
 
+TEST(FollowedAddresses, ThatAreDrainedGetNobodyNewWhileAnotherIsThere) {
+  auto known = All({"10.0.0.1:143", "10.0.0.2:143", "10.0.0.3:143"});
+  known[0].drained = true;
+  EXPECT_EQ(ServingFrom(known, 0), 1u);
+  known[1].down = known[2].down = true;
+  EXPECT_EQ(ServingFrom(known, 0), 1u) << "rather one that is down";
+  EXPECT_EQ(OtherThan(known, 1), 2u);
+  EXPECT_EQ(OtherThan(known, 2), 1u);
+  known[1].drained = known[2].drained = true;
+  EXPECT_EQ(ServingFrom(known, 2), 2u);
+  EXPECT_EQ(OtherThan(known, 2), 2u);
+}
+
 TEST(FollowedAddresses, StayDownUntilTheyAreGone) {
   auto known = All({"10.0.0.1:143", "10.0.0.2:143"});
   known[0].down = true;
@@ -236,6 +249,41 @@ TEST_F(StoreResolverTest, AreNotAskedForByAChangeThatLeavesThemAsTheyAre) {
   EXPECT_EQ(book_.asked(), 1);
   book_.Set("imap.example.org", {"10.0.0.2:143"});
   EXPECT_TRUE(LookUp(&names, 11));  // the new period
+}
+
+TEST_F(StoreResolverTest, AreDrainedOneByOneOrAllWhateverTheirNamesLeadTo) {
+  book_.Set("imap.example.org", {"10.0.0.1:143", "10.0.0.2:143"});
+  StoreResolver names({Store("imap.example.org", 10)}, book_.resolve());
+  std::string error;
+  ASSERT_TRUE(names.Start(0, &error)) << error;
+  const auto drained = [&] {
+    std::string all;
+    for (const StoreAddress& one : names.addresses()[0]) all += one.drained ? 'd' : '.';
+    return all;
+  };
+  const Address second = At("10.0.0.2:143"), other = At("10.0.0.9:143");
+  EXPECT_FALSE(names.Drain(0, &other, true));
+  EXPECT_FALSE(names.drained(0));
+  EXPECT_TRUE(names.Drain(0, &second, true));
+  EXPECT_TRUE(names.drained(0));
+  EXPECT_EQ(drained(), ".d");
+  book_.Set("imap.example.org", {"10.0.0.1:143", "10.0.0.3:143"});
+  EXPECT_TRUE(LookUp(&names, 10));
+  EXPECT_EQ(drained(), "..");
+  book_.Set("imap.example.org", {"10.0.0.1:143", "10.0.0.2:143"});
+  EXPECT_TRUE(LookUp(&names, 20));
+  EXPECT_EQ(drained(), ".d") << "it has come back";
+  EXPECT_TRUE(names.Drain(0, nullptr, true));
+  EXPECT_EQ(drained(), "dd");
+  book_.Set("imap.example.org", {"10.0.0.3:143", "10.0.0.2:143"});
+  EXPECT_TRUE(LookUp(&names, 30));
+  EXPECT_EQ(drained(), "dd");
+  const Address third = At("10.0.0.3:143");
+  EXPECT_TRUE(names.Drain(0, &third, false));
+  EXPECT_EQ(drained(), ".d");
+  EXPECT_TRUE(names.Drain(0, &second, false));
+  EXPECT_FALSE(names.drained(0));
+  EXPECT_EQ(drained(), "..");
 }
 
 TEST_F(StoreResolverTest, AreNotAskedForAgainWhereThereIsNoneOrNobodyWantsIt) {

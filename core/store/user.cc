@@ -132,6 +132,12 @@ void User::NoteUnreachable(size_t address) {
     address_ = static_cast<uint32_t>(dialer_.address());
 }
 
+void User::LeaveDrained() {
+  if (dialer_.Wants(address_)) return;
+  address_ = static_cast<uint32_t>(dialer_.address());
+  while (pooled() != 0) CloseAt(0);
+}
+
 void UserTable::CloseUnused(StoreIndex store, const std::string& login) {
   for (auto& [key, user] : pooling_) {
     if (user->dialer().target().index != store) continue;
@@ -198,7 +204,8 @@ std::unique_ptr<Session> User::Open(const SessionClient& client, Dialer::Urgency
 void User::Release(std::unique_ptr<Session> session) {
   const auto most = static_cast<size_t>(std::max(0, table_.config_->parking.pool_per_user));
   const bool fit = session->ready() && session->Settled() && !session->state().uncertain() &&
-                   !session->state().enabled().unknown() && !credentials_refused();
+                   !session->state().enabled().unknown() && !credentials_refused() &&
+                   dialer_.Wants(session->address());
   if (!fit || pooled() >= most || table_.config_->parking.pool_keep_s == 0) {
     session->Close();
     table_.loop_.Retire(std::move(session));

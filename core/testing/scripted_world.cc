@@ -99,6 +99,26 @@ void ScriptedWorld::MoveStore() {
   shard_->SetStoreAddresses({{{address, ""}}});
 }
 
+void ScriptedWorld::DrainAddress(uint64_t over_s) {
+  MoveStore();
+  StoreAddress old{MakeAddress("127.0.0.2:143"), ""};
+  old.drained = true;
+  shard_->SetStoreAddresses({{old, {MakeAddress("127.0.0.3:143"), ""}}});
+  shard_->DrainStores({DrainPlan::Make(network_.NowNs(), over_s, 0)});
+}
+
+void ScriptedWorld::DrainStore(uint64_t over_s) {
+  StoreAddress all{MakeAddress("127.0.0.2:143"), ""};
+  all.drained = true;
+  shard_->SetStoreAddresses({{all}});
+  shard_->DrainStores({DrainPlan::Make(network_.NowNs(), over_s, 0)});
+}
+
+void ScriptedWorld::UndrainStore() {
+  shard_->SetStoreAddresses({{{MakeAddress("127.0.0.2:143"), ""}}});
+  shard_->DrainStores({std::nullopt});
+}
+
 bool ScriptedWorld::Await(const std::function<bool()>& done, double seconds) {
   return runner_.RunUntil(done, static_cast<uint64_t>(seconds * kNsPerSecond));
 }

@@ -72,6 +72,12 @@ class ScriptedWorld {
   void Cut(size_t session);
   // Takes sessions at another address from now on, where its name leads.
   void MoveStore();
+  // The same with the address before still there, and drained; or nothing but the one address, and
+  // that is drained: within over_s.
+  void DrainAddress(uint64_t over_s);
+  void DrainStore(uint64_t over_s);
+  // All may go to the one address again.
+  void UndrainStore();
   // The client goes without a word.
   void Hang(size_t client);
   // Logins are refused with this from now on; empty: taken again.

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -14,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "tools/ctl/json_reader.h"
 #include "tools/ctl/rows.h"
@@ -47,6 +49,11 @@ constexpr char kUsage[] =
     "                             take no clients any more, tell those there are BYE\n"
     "                             spread over this time (drain.over_s), then end;\n"
     "                             with --wait, return when it has ended\n"
+    "  roostctl store drain NAME [ADDRESS] [--over SECONDS]\n"
+    "                             nobody new at this store, or at this address of it; who\n"
+    "                             is there goes, spread over this time (60)\n"
+    "  roostctl store undrain NAME [ADDRESS]\n"
+    "                             take that back\n"
     "  roostctl kick USER         tell the clients of a user BYE\n"
     "  roostctl trace USER        what happens to the clients of a user, until it is\n"
     "                             interrupted; --json for lines of JSON\n"
@@ -218,6 +225,18 @@ int Drain(const std::string& path, const std::string& over, bool wait) {
   return done ? 0 : 1;
 }
 
+// `words`: drain or undrain, the store's name, perhaps an address.
+int Store(const std::string& path, const std::vector<std::string>& words, const std::string& over) {
+  std::string request = "store-" + words[0];
+  if (words[0] == "drain") request += over.empty() ? " -" : " " + over;
+  for (size_t i = 1; i < words.size(); ++i) request += " " + words[i];
+  std::string answer;
+  if (!AskOnce(path, request + "\n", &answer)) return 1;
+  const bool done = answer.starts_with("{\"store\"");
+  std::fprintf(done ? stdout : stderr, "%s", answer.c_str());
+  return done ? 0 : 1;
+}
+
 int Status(const std::string& path, bool json) {
   std::string error, answer;
   if (!AskOnce(path, "status\n", &answer)) return 1;
@@ -242,7 +261,8 @@ struct Options {
   bool wait = false;
   bool once = false;
   std::string user, limit, over, every;
-  std::string subject;  // behind the command: a user, a file
+  std::string subject;             // behind the command: a user, a file
+  std::vector<std::string> words;  // behind `store`
 };
 
 bool AskStatus(const std::string& path, StatusAnswer* status,
@@ -279,6 +299,16 @@ int Top(const Options& options) {
 bool TakesSubject(std::string_view command, std::string_view subject) {
   if (command == "kick" || command == "trace") return subject.find('\n') == subject.npos;
   return command == "ticket-keys" && !subject.starts_with("-");
+}
+
+// `drain NAME`, `undrain NAME ADDRESS`.
+bool IsStoreOrder(const std::vector<std::string>& words) {
+  if (words.size() < 2 || words.size() > 3) return false;
+  const auto is_word = [](const std::string& word) {
+    return !word.empty() && word.find_first_of(" \n") == word.npos;
+  };
+  return (words[0] == "drain" || words[0] == "undrain") &&
+         std::all_of(words.begin(), words.end(), is_word);
 }
 
 std::string RowsRequest(const Options& options) {
@@ -333,6 +363,7 @@ int Run(const Options& o) {
   if (command == "top") return Top(o);
   if (command == "reload") return Reload(o.path);
   if (command == "drain") return Drain(o.path, o.over, o.wait);
+  if (command == "store" && IsStoreOrder(o.words)) return Store(o.path, o.words, o.over);
   if (command == "kick" && !o.subject.empty()) return Kick(o.path, o.subject);
   if (command == "trace" && !o.subject.empty()) return Trace(o.path, o.subject, o.json);
   return Usage();
@@ -360,6 +391,8 @@ int Main(int argc, char** argv) {
       return 0;
     } else if (o.command.empty() && !argument.starts_with("-")) {
       o.command = argument;
+    } else if (o.command == "store" && !argument.starts_with("-")) {
+      o.words.emplace_back(argument);
     } else if (o.subject.empty() && TakesSubject(o.command, argument)) {
       o.subject = argument;
     } else {

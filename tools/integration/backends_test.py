@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Backends that come and go: one store behind two gates, which are its addresses."""
+"""Backends that come and go: one store behind two gates, which are its addresses; and two stores of a hash."""
 
 import json
 import subprocess
@@ -9,7 +9,8 @@ from harness.case import dovecot_store, main, roost_only
 from harness.dovecot import PASSWORD
 from harness.gate import GateThread
 from harness.process import DEADLINE, free_port, wait_until
-from harness.roost import BIN
+from harness.roost import BIN, RoostStore
+from harness.view import View, truth
 from metrics_test import get, parse
 
 
@@ -110,6 +111,123 @@ class ChecksTest(TwoAddressesCase):
         _, samples = parse(get(self.admin_port, "/metrics")[2])
         return {dict(labels)["address"]: value for (name, labels), value in samples.items()
                 if name == "roost_store_address_up"}
+
+
+@roost_only
+class DrainedAddressTest(TwoAddressesCase):
+    """An address is emptied while many are parked there, and mail goes on to come."""
+
+    settings = {"parking": {"reconnect_min_ms": 10, "pool_keep_s": 1}}
+    store_settings = {"check_s": 0}
+    USERS, EACH = 60, 3
+
+    def test_parked_clients_stay_and_are_told_everything_once(self):
+        users = [self.user() for _ in range(self.USERS)]
+        self.dovecot.deliver_to(users)
+        views = [(user, View(self.client(user))) for user in users for _ in range(self.EACH)]
+        for _, view in views:
+            view.client.idle()
+        wait_until(lambda: self.gates[0].connections() == self.USERS, "one session for each mailbox")
+        attached = self.client(self.user())
+        run = self.ctl("store", "drain", "store", self.addresses[0], "--over", "6")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual(self.backend()["drained"], self.addresses[0])
+        rounds = 0
+        while self.gates[0].connections():
+            self.dovecot.deliver_to(users)
+            rounds += 1
+            self.assertLess(rounds, 10_000)
+        responses = attached.read_closed()
+        self.assertTrue(any(r.startswith(b"* BYE [UNAVAILABLE] The mail store is going down") for r in responses),
+                        responses)
+        wait_until(lambda: self.gates[1].connections() == self.USERS,
+                   lambda: f"all are at the other: {self.gates[1].connections()}")
+        wait_until(lambda: self.backend()["leaving"] == 0, "nobody is left")
+        self.dovecot.deliver_to(users)
+        for _, view in views:
+            view.wait_exists(rounds + 2)
+        for user, view in views[::self.EACH]:
+            expected = truth(self.direct(user))
+            view.done()
+            view.check(expected)
+        self.assertEqual(self.gates[0].connections(), 0)
+        figures = self.front.figures()
+        self.assertEqual(figures["displaced"], 1)
+        self.assertEqual(figures["recovered"], self.USERS)
+        self.assertIn(f"store_drain store=store address={self.addresses[0]} over_s=6", self.front.log())
+        self.assertEqual(self.ctl("store", "undrain", "store", self.addresses[0]).returncode, 0)
+        self.assertEqual(self.backend()["drained"], "")
+
+    def test_what_is_not_there_is_refused(self):
+        for words in (("nostore",), ("store", "127.0.0.1:1"), ("store", "imap.example.org")):
+            run = self.ctl("store", "drain", *words)
+            self.assertEqual(run.returncode, 1, run.stdout)
+            self.assertIn(words[-1], run.stderr)
+        for words in ((), ("drain",), ("empty", "store"), ("drain", "store", "a", "b")):
+            self.assertEqual(self.ctl("store", *words).returncode, 2)
+
+
+@roost_only
+class DrainedStoreTest(EmbeddedStoreCase):
+    """Two stores: the other one is at 127.0.0.2."""
+
+    login = "proxy-authzid"
+    ROUTE = {"kind": "hash"}
+
+    @classmethod
+    def start_front(cls):
+        cls.other = RoostStore(cls.directory / "other", host="127.0.0.2")
+        cls.addClassCleanup(cls.other.stop)
+        stores = [dovecot_store(store, cls.login, name=name)
+                  for name, store in (("a", cls.dovecot), ("b", cls.other))]
+        return cls.roostd("front", stores, {"route": cls.ROUTE})
+
+    def ctl(self, *command):
+        return subprocess.run([BIN / "roostctl", "--socket", self.front.config["control_socket"], *command],
+                              capture_output=True, text=True, check=False, timeout=DEADLINE)
+
+    def test_its_clients_are_told_and_come_again_at_the_other_store(self):
+        users = [self.user() for _ in range(30)]
+        clients = [(user, self.client(user)) for user in users for _ in range(2)]
+        for _, client in clients[::2]:
+            client.idle()
+        there = [user for user in users if self.dovecot.logins(user)]
+        self.assertTrue(0 < len(there) < len(users))
+        self.assertEqual(self.ctl("store", "drain", "a", "--over", "3").returncode, 0)
+        for user, client in clients:
+            if user in there:
+                responses = client.read_closed()
+                self.assertTrue(any(r.startswith(b"* BYE [UNAVAILABLE] The mail store") for r in responses), responses)
+        for user, client in clients:
+            if user not in there:
+                if client is clients[2 * users.index(user)][1]:
+                    client.done()
+                client.ok("NOOP")
+        self.assertEqual(self.dovecot.total("sessions"), 0)
+        before = self.dovecot.total("logins")
+        for user in there:
+            self.client(user)
+        self.assertEqual(self.dovecot.total("logins"), before)
+        self.assertEqual(self.ctl("store", "undrain", "a").returncode, 0)
+        self.client(there[0])
+        self.assertEqual(self.dovecot.total("logins"), before + 1)
+
+
+@roost_only
+class DrainedStoreOfAStaticRouteTest(DrainedStoreTest):
+    ROUTE = {"kind": "static", "store": "a"}
+
+    def test_its_clients_are_told_and_come_again_at_the_other_store(self):
+        user = self.user()
+        client = self.client(user)
+        client.idle()
+        self.assertEqual(self.ctl("store", "drain", "a", "--over", "2").returncode, 0)
+        self.connect().no(f"LOGIN {self.user()} {PASSWORD}", "UNAVAILABLE")
+        responses = client.read_closed()
+        self.assertTrue(any(r.startswith(b"* BYE [UNAVAILABLE] The mail store") for r in responses), responses)
+        self.connect().no(f"LOGIN {user} {PASSWORD}", "UNAVAILABLE")
+        self.assertEqual(self.ctl("store", "undrain", "a").returncode, 0)
+        self.client(user)
 
 
 if __name__ == "__main__":
