@@ -262,7 +262,7 @@ LoadedConfig LoadConfigFile(const std::string& path);
 // Copies what a reload may change (all keys but those that the reference says need a restart) from
 // one configuration into another. Stores are found by name; those that only one of the two has stay
 // as they are, and the route may name one that is not there. Returns the keys in which `from` still
-// differs, in order: they need a restart.
+// differs, in order: they need a restart. References into *to are of no use afterwards.
 std::vector<std::string> TakeReloadable(const Config& from, Config* to);
 
 // Why its route does not fit its stores; empty: it does. For one that was put together of two, each

@@ -148,7 +148,7 @@ TEST(Reload, KeepsTheMasterUserTogetherWithTheKindOfLogin) {
   wanted.stores[0].queue_s = 3;
   const std::vector<std::string> left = {"stores[0].login", "stores[0].master_user"};
   EXPECT_EQ(TakeReloadable(wanted, &running), left);
-  EXPECT_EQ(store.master_user, "roost");
+  EXPECT_EQ(running.stores[0].master_user, "roost");
 }
 
 TEST(Reload, NamesEachKeyThatIsLeftAndAListOfAnotherLengthOnce) {
