@@ -112,6 +112,49 @@ class LintTest(unittest.TestCase):
         self.write("tools/x.py", "def f(:\n")
         self.assert_found("scripts", "tools/x.py:1")
 
+    EVENTS = """
+## Log events
+
+| event | level | fields | meaning |
+| --- | --- | --- | --- |
+| `lost` | info or warning | `store`, `user` | A session has gone. |
+| `found` | info | | It is there. |
+
+## Other
+"""
+    LOGS = """
+Log(bad ? LogLevel::kWarning : LogLevel::kInfo, "lost",
+    {{"store", Name(a, "(")}, {"user", user}});
+Log(LogLevel::kInfo, "found");
+feed.Log(event);
+"""
+
+    def test_the_readme_has_all_events(self):
+        self.write("core/b/b.cc", self.LOGS)
+        self.write("README.md", self.EVENTS)
+        self.assertEqual((0, "events: nothing found\n"), self.lint("events"))
+        for row in ("| `lost`", "| `found`"):
+            line = next(line for line in self.EVENTS.splitlines() if line.startswith(row))
+            self.write("README.md", self.EVENTS.replace(line + "\n", ""))
+            self.assert_found("events", f"{row[3:-1]} of core/b/b.cc is not among the log events")
+
+    def test_the_readme_has_no_other_events(self):
+        self.write("core/b/b.cc", self.LOGS.replace('"found"', '"lost"'))
+        self.write("README.md", self.EVENTS)
+        self.assert_found("events", "nothing logs found")
+
+    def test_levels_and_fields_of_events_are_those_of_the_readme(self):
+        self.write("core/b/b.cc", self.LOGS)
+        self.write("README.md", self.EVENTS.replace("`store`, `user`", "`user`"))
+        self.assert_found("events", "lost has the fields `store`, `user`")
+        self.write("README.md", self.EVENTS.replace("info or warning", "error"))
+        self.assert_found("events", "lost is info or warning, not error")
+
+    def test_events_have_names_that_can_be_compared(self):
+        self.write("core/b/b.cc", self.LOGS + "Log(LogLevel::kInfo, name);\n")
+        self.write("README.md", self.EVENTS)
+        self.assert_found("events", "core/b/b.cc:6: an event whose name is not in quotes")
+
 
 if __name__ == "__main__":
     unittest.main()
