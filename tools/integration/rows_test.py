@@ -2,6 +2,7 @@
 """roostctl clients, feeds and backends, as tables and as JSON, of a roostd with clients of every sort."""
 
 import json
+import re
 import subprocess
 
 from embedded_test import EmbeddedStoreCase
@@ -9,7 +10,7 @@ from harness.case import dovecot_store, main, roost_only
 from harness.dovecot import PASSWORD
 from harness.imap import quoted
 from harness.process import DEADLINE, wait_until
-from harness.roost import BIN
+from harness.roost import BIN, ROOT
 
 
 @roost_only
@@ -144,6 +145,20 @@ class RowsTest(EmbeddedStoreCase):
         self.assertGreaterEqual(after["open"], 1)
         self.assertGreaterEqual(after["opened"], before["opened"] + 2)
         self.assertIn("lost_timeout", self.ctl("backends").stdout.splitlines()[0])
+
+    def test_the_readme_has_every_figure_and_column_and_no_other(self):
+        readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        chapter = readme.partition("\n## What roostctl shows\n")[2].partition("\n## ")[0]
+        told = {"status": [], "clients": [], "feeds": [], "backends": []}
+        for of, names in re.findall(r"^\| (?:(\w+) \| )?(`\w+`(?:, `\w+`)*) \|", chapter, re.M):
+            told[of or "status"] += re.findall(r"\w+", names)
+        user = self.user()
+        self.idle(user)
+        wait_until(lambda: self.rows("feeds", "--user", user), "the mailbox is watched")
+        shown = {what: list(self.rows(what)[0]) for what in ("clients", "feeds", "backends")}
+        shown["status"] = list(self.front.figures())
+        for what, names in shown.items():
+            self.assertEqual(sorted(told[what]), sorted(names), what)
 
 
 if __name__ == "__main__":
