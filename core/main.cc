@@ -114,6 +114,7 @@ class Reloader {
     std::string refusal;  // empty: taken
     std::string needs_restart;
   };
+  const std::string& path() const { return path_; }
   Outcome Reload() {
     std::lock_guard lock(mutex_);
     std::ifstream file(path_);
@@ -172,7 +173,7 @@ void AnswerTo(const std::string& text, Server& server, Reloader& reloader, const
       return;
     case ControlRequest::Kind::kReload: {
       const Reloader::Outcome outcome = reloader.Reload();
-      say(ReloadJson(outcome.refusal, outcome.needs_restart));
+      say(ReloadJson(outcome.refusal, outcome.needs_restart, reloader.path()));
       return;
     }
     case ControlRequest::Kind::kDrain: {

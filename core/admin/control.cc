@@ -146,12 +146,14 @@ std::string DrainJson(uint64_t over_s) {
 
 std::string KickJson(uint64_t clients) { return "{\"kicked\": " + std::to_string(clients) + "}\n"; }
 
-std::string ReloadJson(const std::string& refusal, const std::string& needs_restart) {
+std::string ReloadJson(const std::string& refusal, const std::string& needs_restart,
+                       const std::string& file) {
   std::string out;
   JsonObject o(&out);
   if (refusal.empty()) {
     o.Bool("reloaded", true);
     o.Text("needs_restart", needs_restart);
+    o.Text("file", file);
   } else {
     o.Text("error", refusal);
   }

@@ -47,8 +47,9 @@ ControlRequest ParseControlRequest(std::string_view line);
 std::string StatusJson(const std::vector<ShardFigures>& shards);
 
 // The answer to "reload": `refusal` says why not, empty when it was done; `needs_restart` which
-// keys were left as they were.
-std::string ReloadJson(const std::string& refusal, const std::string& needs_restart);
+// keys were left as they were; `file` is that of the configuration.
+std::string ReloadJson(const std::string& refusal, const std::string& needs_restart,
+                       const std::string& file);
 
 std::string DrainJson(uint64_t over_s);
 std::string KickJson(uint64_t clients);

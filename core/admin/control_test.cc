@@ -178,9 +178,10 @@ TEST(ControlRequest, MayBeAboutAStoreOrOneOfItsAddresses) {
 }
 
 TEST(ReloadJson, CarriesAnyRefusal) {
-  EXPECT_EQ(JsonReader::Read(ReloadJson("", ""))->at("reloaded"), "true");
-  EXPECT_EQ(JsonReader::Read(ReloadJson("", "a, b"))->at("needs_restart"), "a, b");
-  const auto values = JsonReader::Read(ReloadJson("a \"b\" c:\\d\nline\ttab\x7f", ""));
+  EXPECT_EQ(JsonReader::Read(ReloadJson("", "", "/r"))->at("reloaded"), "true");
+  EXPECT_EQ(JsonReader::Read(ReloadJson("", "a, b", "/r"))->at("needs_restart"), "a, b");
+  EXPECT_EQ(JsonReader::Read(ReloadJson("", "", "/r"))->at("file"), "/r");
+  const auto values = JsonReader::Read(ReloadJson("a \"b\" c:\\d\nline\ttab\x7f", "", "/r"));
   ASSERT_TRUE(values.has_value());
   EXPECT_EQ(values->at("error"), "a \"b\" c:\\d\nline\ttab\x7f");
 }

@@ -17,7 +17,8 @@
 #include <thread>
 #include <vector>
 
-#include "tools/ctl/json_reader.h"
+#include "tools/ctl/answer.h"
+#include "tools/ctl/options.h"
 #include "tools/ctl/rows.h"
 #include "tools/ctl/status.h"
 #include "tools/ctl/ticket_keys.h"
@@ -29,40 +30,6 @@ namespace {
 
 constexpr int kAnswerSeconds = 10;
 constexpr size_t kMaxAnswer = 64 << 20;
-
-constexpr char kUsage[] =
-    "roostctl: asks a running roostd\n"
-    "\n"
-    "  roostctl status            figures of all shards, as a table\n"
-    "  roostctl status --json     the same as JSON\n"
-    "  roostctl clients           who is connected and what they do, a line for each\n"
-    "  roostctl feeds             mailboxes that are watched\n"
-    "  roostctl backends          sessions of each store\n"
-    "      --user NAME   clients and feeds of this login only\n"
-    "      --limit N     so many lines at most; 1000 unless said, 0 for all\n"
-    "      --json        the same as JSON\n"
-    "  roostctl top               what is done each second, by shard, again and again\n"
-    "      --every N     so many seconds apart; 2 unless said\n"
-    "      --once        once, after that time\n"
-    "      --json        a line of JSON each time\n"
-    "  roostctl drain [--over SECONDS] [--wait]\n"
-    "                             take no clients any more, tell those there are BYE\n"
-    "                             spread over this time (drain.over_s), then end;\n"
-    "                             with --wait, return when it has ended\n"
-    "  roostctl store drain NAME [ADDRESS] [--over SECONDS]\n"
-    "                             nobody new at this store, or at this address of it; who\n"
-    "                             is there goes, spread over this time (60)\n"
-    "  roostctl store undrain NAME [ADDRESS]\n"
-    "                             take that back\n"
-    "  roostctl kick USER         tell the clients of a user BYE\n"
-    "  roostctl trace USER        what happens to the clients of a user, until it is\n"
-    "                             interrupted; --json for lines of JSON\n"
-    "  roostctl reload            read the configuration, certificates and keys anew\n"
-    "  roostctl ticket-keys FILE  make, or rotate, a tls.ticket_key_file\n"
-    "\n"
-    "  --socket PATH   what the configuration of roostd says at control_socket; "
-    "/run/roost/control\n"
-    "                  unless said. Only root and the user that roostd runs as are answered.\n";
 
 std::string WhyNotConnected(const std::string& path, int error) {
   switch (error) {
@@ -172,21 +139,17 @@ int Trace(const std::string& path, const std::string& user, bool json) {
   return 0;
 }
 
-int Reload(const std::string& path) {
-  std::string answer;
-  if (!AskOnce(path, "reload\n", &answer)) return 1;
-  if (!answer.starts_with("{\"reloaded\"")) {
-    std::fprintf(stderr, "roostctl: nothing was changed: %s", answer.c_str());
+// Has roostd do it.
+int Order(const Options& options, const std::string& request) {
+  std::string answer, sentence;
+  if (!AskOnce(options.path, request, &answer)) return 1;
+  const std::string subject = options.words.empty() ? "" : options.words.front();
+  if (!AnswerSentence(options.command, subject, answer, &sentence)) {
+    std::fprintf(stderr, "roostctl: %s\n", sentence.c_str());
     return 1;
   }
-  JsonReader reader(answer);
-  bool done = false;
-  std::string left;
-  const bool read = reader.Char('{') && reader.Name("reloaded") && reader.Bool(&done) &&
-                    reader.Char(',') && reader.Name("needs_restart") && reader.String(&left);
-  if (read && !left.empty()) {
-    std::fprintf(stderr, "roostctl: left as they were, they need a restart: %s\n", left.c_str());
-  }
+  std::fputs((options.json ? answer : sentence + "\n").c_str(), stdout);
+  std::fflush(stdout);
   return 0;
 }
 
@@ -195,14 +158,6 @@ int TicketKeysIn(const std::string& file) {
   if (RotateTicketKeyFile(file, &error)) return 0;
   std::fprintf(stderr, "roostctl: %s\n", error.c_str());
   return 1;
-}
-
-int Kick(const std::string& path, const std::string& user) {
-  std::string answer;
-  if (!AskOnce(path, "kick " + user + "\n", &answer)) return 1;
-  const bool done = answer.starts_with("{\"kicked\"");
-  std::fprintf(done ? stdout : stderr, "%s", answer.c_str());
-  return done ? 0 : 1;
 }
 
 // Until nobody listens there.
@@ -215,26 +170,20 @@ void AwaitEnd(const std::string& path) {
   }
 }
 
-int Drain(const std::string& path, const std::string& over, bool wait) {
-  std::string answer;
-  if (!AskOnce(path, over.empty() ? "drain\n" : "drain " + over + "\n", &answer)) return 1;
-  const bool done = answer.starts_with("{\"draining\"");
-  std::fprintf(done ? stdout : stderr, "%s", answer.c_str());
-  std::fflush(stdout);
-  if (done && wait) AwaitEnd(path);
-  return done ? 0 : 1;
+int Drain(const Options& options) {
+  const int status =
+      Order(options, options.over.empty() ? "drain\n" : "drain " + options.over + "\n");
+  if (status == 0 && options.wait) AwaitEnd(options.path);
+  return status;
 }
 
-// `words`: drain or undrain, the store's name, perhaps an address.
-int Store(const std::string& path, const std::vector<std::string>& words, const std::string& over) {
-  std::string request = "store-" + words[0];
-  if (words[0] == "drain") request += over.empty() ? " -" : " " + over;
-  for (size_t i = 1; i < words.size(); ++i) request += " " + words[i];
-  std::string answer;
-  if (!AskOnce(path, request + "\n", &answer)) return 1;
-  const bool done = answer.starts_with("{\"store\"");
-  std::fprintf(done ? stdout : stderr, "%s", answer.c_str());
-  return done ? 0 : 1;
+int Store(const Options& options) {
+  std::string request = "store-undrain";
+  if (options.command == "store drain") {
+    request = "store-drain " + (options.over.empty() ? "-" : options.over);
+  }
+  for (const std::string& word : options.words) request += " " + word;
+  return Order(options, request + "\n");
 }
 
 int Status(const std::string& path, bool json) {
@@ -255,16 +204,6 @@ int Status(const std::string& path, bool json) {
   return 0;
 }
 
-struct Options {
-  std::string path = "/run/roost/control", command;
-  bool json = false;
-  bool wait = false;
-  bool once = false;
-  std::string user, limit, over, every;
-  std::string subject;             // behind the command: a user, a file
-  std::vector<std::string> words;  // behind `store`
-};
-
 bool AskStatus(const std::string& path, StatusAnswer* status,
                std::chrono::steady_clock::time_point* when) {
   std::string error, answer;
@@ -277,7 +216,7 @@ bool AskStatus(const std::string& path, StatusAnswer* status,
 
 int Top(const Options& options) {
   constexpr char kClear[] = "\x1b[H\x1b[2J";
-  const int every_s = options.every.empty() ? 2 : std::atoi(options.every.c_str());
+  const int every_s = std::atoi(options.every.c_str());
   const bool refresh = !options.json && !options.once && isatty(STDOUT_FILENO) != 0;
   StatusAnswer before, after;
   std::chrono::steady_clock::time_point then, now;
@@ -295,25 +234,9 @@ int Top(const Options& options) {
   return 0;
 }
 
-// Whether this command may be followed by something.
-bool TakesSubject(std::string_view command, std::string_view subject) {
-  if (command == "kick" || command == "trace") return subject.find('\n') == subject.npos;
-  return command == "ticket-keys" && !subject.starts_with("-");
-}
-
-// `drain NAME`, `undrain NAME ADDRESS`.
-bool IsStoreOrder(const std::vector<std::string>& words) {
-  if (words.size() < 2 || words.size() > 3) return false;
-  const auto is_word = [](const std::string& word) {
-    return !word.empty() && word.find_first_of(" \n") == word.npos;
-  };
-  return (words[0] == "drain" || words[0] == "undrain") &&
-         std::all_of(words.begin(), words.end(), is_word);
-}
-
 std::string RowsRequest(const Options& options) {
   if (options.command == "backends") return "backends\n";
-  std::string request = options.command + " " + (options.limit.empty() ? "1000" : options.limit);
+  std::string request = options.command + " " + options.limit;
   if (!options.user.empty()) request += " " + options.user;
   return request + "\n";
 }
@@ -335,82 +258,34 @@ int Rows(const Options& options) {
   return 1;
 }
 
-// `--name VALUE` or `--name=VALUE` at argv[*i].
-bool TakeValue(const char* name, int argc, char** argv, int* i, std::string* value) {
-  std::string_view argument = argv[*i];
-  if (!argument.starts_with(name)) return false;
-  argument.remove_prefix(std::strlen(name));
-  if (argument.starts_with('=')) {
-    *value = argument.substr(1);
-    return true;
-  }
-  if (!argument.empty() || *i + 1 >= argc) return false;
-  *value = argv[++*i];
-  return true;
-}
-
-int Usage() {
-  std::fputs(kUsage, stderr);
-  return 2;
-}
-
 int Run(const Options& o) {
   const std::string& command = o.command;
-  if (command == "ticket-keys") return o.subject.empty() ? Usage() : TicketKeysIn(o.subject);
-  if (o.path.empty()) return Usage();
+  if (command == "ticket-keys") return TicketKeysIn(o.words.front());
   if (command == "status") return Status(o.path, o.json);
-  if (command == "clients" || command == "feeds" || command == "backends") return Rows(o);
   if (command == "top") return Top(o);
-  if (command == "reload") return Reload(o.path);
-  if (command == "drain") return Drain(o.path, o.over, o.wait);
-  if (command == "store" && IsStoreOrder(o.words)) return Store(o.path, o.words, o.over);
-  if (command == "kick" && !o.subject.empty()) return Kick(o.path, o.subject);
-  if (command == "trace" && !o.subject.empty()) return Trace(o.path, o.subject, o.json);
-  return Usage();
+  if (command == "reload") return Order(o, "reload\n");
+  if (command == "drain") return Drain(o);
+  if (command.starts_with("store ")) return Store(o);
+  if (command == "kick") return Order(o, "kick " + o.words.front() + "\n");
+  if (command == "trace") return Trace(o.path, o.words.front(), o.json);
+  return Rows(o);
 }
 
 int Main(int argc, char** argv) {
-  Options o;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    if (TakeValue("--socket", argc, argv, &i, &o.path) ||
-        TakeValue("--user", argc, argv, &i, &o.user) ||
-        TakeValue("--over", argc, argv, &i, &o.over) ||
-        TakeValue("--every", argc, argv, &i, &o.every) ||
-        TakeValue("--limit", argc, argv, &i, &o.limit)) {
-      continue;
-    }
-    if (argument == "--json") {
-      o.json = true;
-    } else if (argument == "--wait") {
-      o.wait = true;
-    } else if (argument == "--once") {
-      o.once = true;
-    } else if (argument == "--help") {
-      std::fputs(kUsage, stdout);
+  const std::vector<std::string_view> arguments(argv + std::min(argc, 1), argv + argc);
+  Options options;
+  std::string error;
+  switch (ParseOptions(arguments, &options, &error)) {
+    case OptionsVerdict::kHelp:
+      std::fputs(std::string(UsageText()).c_str(), stdout);
       return 0;
-    } else if (o.command.empty() && !argument.starts_with("-")) {
-      o.command = argument;
-    } else if (o.command == "store" && !argument.starts_with("-")) {
-      o.words.emplace_back(argument);
-    } else if (o.subject.empty() && TakesSubject(o.command, argument)) {
-      o.subject = argument;
-    } else {
-      std::fprintf(stderr, "roostctl: %s is not understood; try --help\n", argv[i]);
+    case OptionsVerdict::kWrong:
+      std::fprintf(stderr, "roostctl: %s\n", error.c_str());
       return 2;
-    }
+    case OptionsVerdict::kRun:
+      break;
   }
-  if (o.limit.find_first_not_of("0123456789") != o.limit.npos || o.limit.size() > 18 ||
-      o.user.find('\n') != o.user.npos) {
-    std::fprintf(stderr, "roostctl: --limit needs a number, --user a login name\n");
-    return 2;
-  }
-  if (o.every.find_first_not_of("0123456789") != o.every.npos || o.every.size() > 4 ||
-      (!o.every.empty() && o.every.find_first_not_of('0') == o.every.npos)) {
-    std::fprintf(stderr, "roostctl: --every needs a number of seconds\n");
-    return 2;
-  }
-  return Run(o);
+  return Run(options);
 }
 
 }  // namespace

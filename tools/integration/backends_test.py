@@ -2,14 +2,13 @@
 """Backends that come and go: one store behind two gates, which are its addresses; and two stores of a hash."""
 
 import json
-import subprocess
 
 from embedded_test import EmbeddedStoreCase
 from harness.case import dovecot_store, main, roost_only
 from harness.dovecot import PASSWORD
 from harness.gate import GateThread
-from harness.process import DEADLINE, free_port, wait_until
-from harness.roost import BIN, RoostStore
+from harness.process import free_port, wait_until
+from harness.roost import RoostStore
 from harness.view import View, truth
 from metrics_test import get, parse
 
@@ -28,14 +27,8 @@ class TwoAddressesCase(EmbeddedStoreCase):
         store = dovecot_store(cls.dovecot, cls.login, name="store", addresses=cls.addresses, **cls.store_settings)
         return cls.roostd("front", [store], {"admin": {"address": f"127.0.0.1:{cls.admin_port}"}, **cls.settings})
 
-    def ctl(self, *command):
-        return subprocess.run([BIN / "roostctl", "--socket", self.front.config["control_socket"], *command],
-                              capture_output=True, text=True, check=False, timeout=DEADLINE)
-
     def backend(self):
-        run = self.ctl("backends", "--json")
-        self.assertEqual(run.returncode, 0, run.stderr)
-        return json.loads(run.stdout)["backends"][0]
+        return json.loads(self.front.ctl("backends", "--json", status=0).stdout)["backends"][0]
 
     def await_down(self, *gates):
         """That of all addresses those of these gates are down."""
@@ -129,8 +122,8 @@ class DrainedAddressTest(TwoAddressesCase):
             view.client.idle()
         wait_until(lambda: self.gates[0].connections() == self.USERS, "one session for each mailbox")
         attached = self.client(self.user())
-        run = self.ctl("store", "drain", "store", self.addresses[0], "--over", "6")
-        self.assertEqual(run.returncode, 0, run.stderr)
+        run = self.front.ctl("store", "drain", "store", self.addresses[0], "--over", "6", status=0)
+        self.assertTrue(run.stdout.startswith(f"{self.addresses[0]} of store store is drained: "), run.stdout)
         self.assertEqual(self.backend()["drained"], self.addresses[0])
         rounds = 0
         while self.gates[0].connections():
@@ -155,16 +148,16 @@ class DrainedAddressTest(TwoAddressesCase):
         self.assertEqual(figures["displaced"], 1)
         self.assertEqual(figures["recovered"], self.USERS)
         self.assertIn(f"store_drain store=store address={self.addresses[0]} over_s=6", self.front.log())
-        self.assertEqual(self.ctl("store", "undrain", "store", self.addresses[0]).returncode, 0)
+        run = self.front.ctl("store", "undrain", "store", self.addresses[0], "--json", status=0)
+        self.assertEqual(json.loads(run.stdout),
+                         {"store": "store", "address": self.addresses[0], "draining": False})
         self.assertEqual(self.backend()["drained"], "")
 
     def test_what_is_not_there_is_refused(self):
         for words in (("nostore",), ("store", "127.0.0.1:1"), ("store", "imap.example.org")):
-            run = self.ctl("store", "drain", *words)
-            self.assertEqual(run.returncode, 1, run.stdout)
-            self.assertIn(words[-1], run.stderr)
+            self.assertIn(words[-1], self.front.ctl("store", "drain", *words, status=1).stderr)
         for words in ((), ("drain",), ("empty", "store"), ("drain", "store", "a", "b")):
-            self.assertEqual(self.ctl("store", *words).returncode, 2)
+            self.front.ctl("store", *words, status=2)
 
 
 @roost_only
@@ -182,10 +175,6 @@ class DrainedStoreTest(EmbeddedStoreCase):
                   for name, store in (("a", cls.dovecot), ("b", cls.other))]
         return cls.roostd("front", stores, {"route": cls.ROUTE})
 
-    def ctl(self, *command):
-        return subprocess.run([BIN / "roostctl", "--socket", self.front.config["control_socket"], *command],
-                              capture_output=True, text=True, check=False, timeout=DEADLINE)
-
     def test_its_clients_are_told_and_come_again_at_the_other_store(self):
         users = [self.user() for _ in range(30)]
         clients = [(user, self.client(user)) for user in users for _ in range(2)]
@@ -193,7 +182,7 @@ class DrainedStoreTest(EmbeddedStoreCase):
             client.idle()
         there = [user for user in users if self.dovecot.logins(user)]
         self.assertTrue(0 < len(there) < len(users))
-        self.assertEqual(self.ctl("store", "drain", "a", "--over", "3").returncode, 0)
+        self.front.ctl("store", "drain", "a", "--over", "3", status=0)
         for user, client in clients:
             if user in there:
                 responses = client.read_closed()
@@ -208,7 +197,7 @@ class DrainedStoreTest(EmbeddedStoreCase):
         for user in there:
             self.client(user)
         self.assertEqual(self.dovecot.total("logins"), before)
-        self.assertEqual(self.ctl("store", "undrain", "a").returncode, 0)
+        self.front.ctl("store", "undrain", "a", status=0)
         self.client(there[0])
         self.assertEqual(self.dovecot.total("logins"), before + 1)
 
@@ -221,12 +210,12 @@ class DrainedStoreOfAStaticRouteTest(DrainedStoreTest):
         user = self.user()
         client = self.client(user)
         client.idle()
-        self.assertEqual(self.ctl("store", "drain", "a", "--over", "2").returncode, 0)
+        self.front.ctl("store", "drain", "a", "--over", "2", status=0)
         self.connect().no(f"LOGIN {self.user()} {PASSWORD}", "UNAVAILABLE")
         responses = client.read_closed()
         self.assertTrue(any(r.startswith(b"* BYE [UNAVAILABLE] The mail store") for r in responses), responses)
         self.connect().no(f"LOGIN {user} {PASSWORD}", "UNAVAILABLE")
-        self.assertEqual(self.ctl("store", "undrain", "a").returncode, 0)
+        self.front.ctl("store", "undrain", "a", status=0)
         self.client(user)
 
 

@@ -3,14 +3,13 @@
 
 import json
 import signal
-import subprocess
 import time
 
 from embedded_test import EmbeddedStoreCase
 from harness.case import main
 from harness.dovecot import PASSWORD
 from harness.process import DEADLINE, accepts
-from harness.roost import BIN, Roostd
+from harness.roost import Roostd
 
 BYE = b"* BYE [UNAVAILABLE] Server shutting down; please connect again"
 
@@ -42,10 +41,6 @@ class DrainCase(EmbeddedStoreCase):
         client.idle()
         return client
 
-    def ctl(self, *command):
-        return subprocess.run([BIN / "roostctl", "--socket", self.own.config["control_socket"], *command],
-                              capture_output=True, text=True, check=False, timeout=DEADLINE)
-
     def ends(self, status=0):
         self.assertEqual(self.own.process.popen.wait(DEADLINE), status, self.own.log())
 
@@ -61,8 +56,8 @@ class DrainTest(DrainCase):
         attached = [self.log_in(self.user()) for _ in range(4)]
         self.eventually(lambda: self.own.figures()["asleep"] == 12, "all are parked")
         before = time.monotonic()
-        answer = self.ctl("drain", "--over", "15")
-        self.assertEqual((answer.returncode, json.loads(answer.stdout)), (0, {"draining": True, "over_s": 15}))
+        answer = self.own.ctl("drain", "--over", "15", "--json", status=0)
+        self.assertEqual(json.loads(answer.stdout), {"draining": True, "over_s": 15})
         self.eventually(lambda: self.own.figures()["draining"] != 0, "it is shown")
         self.eventually(lambda: not accepts(self.own.host, self.own.imaps_port), "nobody is taken any more")
         for client in parked + attached:
@@ -75,7 +70,8 @@ class DrainTest(DrainCase):
         client = self.log_in(self.user())
         tag = client.start("APPEND INBOX {10}")
         client.continuation()
-        self.ctl("drain", "--over", "20")
+        self.assertEqual(self.own.ctl("drain", "--over", "20", status=0).stdout,
+                         "roostd is drained: all clients are told BYE within 20 s, then it ends\n")
         self.eventually(lambda: not accepts(self.own.host, self.own.imaps_port), "nobody is taken any more")
         client.silent_for(1)
         client.send("a: b\r\n\r\nok\r\n")
@@ -90,7 +86,7 @@ class DrainTest(DrainCase):
         self.own.process.signal(signal.SIGTERM)
         self.eventually(lambda: self.own.figures()["draining"] == 2, "both shards drain")
         self.eventually(lambda: self.own.figures()["clients"] == 1, "the first was told")
-        self.assertEqual(self.ctl("reload").returncode, 0)
+        self.own.ctl("reload", status=0)
         self.own.figures()
         self.assertEqual(self.own.figures()["clients"], 1)  # whose turn that did not bring forward
         self.own.process.signal(signal.SIGTERM)
@@ -110,7 +106,7 @@ class DrainTest(DrainCase):
         user = self.user()
         clients = [self.idle(user) for _ in range(2)]
         before = time.monotonic()
-        self.assertEqual(self.ctl("drain", "--over", "4", "--wait").returncode, 0)
+        self.own.ctl("drain", "--over", "4", "--wait", status=0)
         self.assertGreater(time.monotonic() - before, 0.5)
         self.ends()
         for client in clients:
@@ -119,7 +115,7 @@ class DrainTest(DrainCase):
     def test_nonsense_drains_nothing(self):
         self.begin()
         for over in ("0", "-1", "soon", "99999999"):
-            self.assertEqual(self.ctl("drain", "--over", over).returncode, 1, over)
+            self.own.ctl("drain", "--over", over, status=1)
         self.assertEqual(self.own.figures()["draining"], 0)
 
 
@@ -130,11 +126,11 @@ class KickTest(DrainCase):
         user, other = self.user(), self.user()
         clients = [self.idle(user), self.idle(user), self.log_in(user)]
         stays = self.idle(other)
-        answer = self.ctl("kick", user)
-        self.assertEqual((answer.returncode, json.loads(answer.stdout)), (0, {"kicked": 3}))
+        answer = self.own.ctl("kick", user, "--json", status=0)
+        self.assertEqual(json.loads(answer.stdout), {"kicked": 3})
         for client in clients:
             self.assertEqual(client.read_closed(), [b"* BYE [UNAVAILABLE] Disconnected by the administrator"])
-        self.assertEqual(json.loads(self.ctl("kick", user).stdout), {"kicked": 0})
+        self.assertEqual(self.own.ctl("kick", user, status=0).stdout, f"there is no client of {user}\n")
         stays.done()
         self.idle(user).done()  # and may come again
 

@@ -3,7 +3,6 @@
 
 import json
 import socket
-import subprocess
 import time
 
 from embedded_test import EmbeddedStoreCase
@@ -11,7 +10,6 @@ from harness.case import main
 from harness.dovecot import PASSWORD
 from harness.imap import Client
 from harness.process import DEADLINE, SLOWNESS
-from harness.roost import BIN
 
 TOO_MANY = b"* BYE [UNAVAILABLE] Too many connections from your address"
 
@@ -103,8 +101,7 @@ class LimitsTest(EmbeddedStoreCase):
 
     def reload(self, front, limits):
         front.config_path.write_text(json.dumps({**front.config, "limits": limits}))
-        subprocess.run([BIN / "roostctl", "--socket", front.config["control_socket"], "reload"],
-                       check=True, timeout=DEADLINE)
+        front.ctl("reload", status=0)
 
     def test_handshakes_in_progress(self):
         front = self.roostd("handshakes", self.stores(), {"limits": {"max_handshakes_in_progress": 1}, "shards": 1,

@@ -6,13 +6,12 @@ import json
 import re
 import shlex
 import socket
-import subprocess
 
 from embedded_test import EmbeddedStoreCase
 from harness.case import RoostCase, dovecot_store, main, roost_only
 from harness.dovecot import PASSWORD
 from harness.process import DEADLINE, free_port, wait_until
-from harness.roost import BIN, ROOT
+from harness.roost import ROOT
 
 FILTER = ROOT / "tools" / "packaging" / "fail2ban" / "filter.d" / "roostd.conf"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -219,8 +218,7 @@ class SessionIdTest(RoostCase):
     settings = {"shards": 3}
 
     def session_of(self, user):
-        answer = subprocess.run([BIN / "roostctl", "--socket", self.front.config["control_socket"], "clients",
-                                 "--user", user, "--json"], check=True, capture_output=True, timeout=DEADLINE).stdout
+        answer = self.front.ctl("clients", "--user", user, "--json", status=0).stdout
         return [row["session"] for row in json.loads(answer)["clients"]]
 
     def test_is_the_same_everywhere_and_lasts(self):

@@ -11,7 +11,6 @@ from harness.dovecot import PASSWORD, SPECIAL_PASSWORD, SPECIAL_USER
 from harness.imap import quoted
 from harness.lookup_service import LookupService
 from harness.process import free_port
-from reload_test import ctl
 
 UNAVAILABLE = "UNAVAILABLE"
 
@@ -142,7 +141,7 @@ class LookupBehaviour:
         self.assertIn("Connection refused", front.log())
         front.config["lookup"]["servers"] = [self.service.address]
         front.config_path.write_text(json.dumps(front.config))
-        self.assertEqual(ctl("--socket", front.config["control_socket"], "reload").returncode, 0)
+        front.ctl("reload", status=0)
         client.login(self.user(), PASSWORD)
 
     def test_another_name_is_the_stores(self):

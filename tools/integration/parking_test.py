@@ -3,11 +3,9 @@
 
 import json
 import signal
-import subprocess
 
 from embedded_test import EmbeddedStoreCase
 from harness.case import RoostCase, main, roost_only
-from harness.roost import BIN
 
 
 class QuietBehaviour:
@@ -69,17 +67,12 @@ class SwitchesTest(EmbeddedStoreCase):
 
     @classmethod
     def start_front(cls):
-        settings = {**cls.settings, "control_socket": str(cls.directory / "control")}
         return cls.roostd("front", [{"name": "store", "addresses": [f"{cls.dovecot.host}:{cls.dovecot.imap_port}"]}],
-                          settings)
+                          cls.settings)
 
     def write(self, **parking):
         config = {**self.front.config, "parking": {"pool_keep_s": 1, **parking}}
         self.front.config_path.write_text(json.dumps(config))
-
-    def ctl(self, command):
-        return subprocess.run([BIN / "roostctl", "--socket", self.directory / "control", command],
-                              capture_output=True, text=True, check=False)
 
     def idle_sessions(self, user, count, clients=3):
         for _ in range(clients):
@@ -99,15 +92,14 @@ class SwitchesTest(EmbeddedStoreCase):
         self.idle_sessions(self.user(), 3)
         self.assert_sessions(user, 1)  # those that are parked stay so
         self.write(except_users=[exempt := self.user()])
-        self.assertEqual(self.ctl("reload").returncode, 0)
+        self.front.ctl("reload", status=0)
         self.idle_sessions(exempt, 3)
         self.idle_sessions(self.user(), 1)
 
     def test_a_file_with_an_error_changes_nothing(self):
         self.write(enabled=False, nonsense=1)
-        refused = self.ctl("reload")
-        self.assertEqual(refused.returncode, 1)
-        self.assertIn("parking.nonsense", refused.stderr)
+        refused = self.front.ctl("reload", status=1)
+        self.assertRegex(refused.stderr, "^roostctl: nothing was changed: .*parking.nonsense")
         self.idle_sessions(self.user(), 1)
 
 

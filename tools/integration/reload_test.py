@@ -18,11 +18,6 @@ from harness.roost import BIN, RoostStore
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 
 
-def ctl(*arguments):
-    return subprocess.run([BIN / "roostctl", *map(str, arguments)], capture_output=True, text=True,
-                          check=False, timeout=DEADLINE)
-
-
 class ReloadCase(EmbeddedStoreCase):
 
     @classmethod
@@ -34,8 +29,7 @@ class ReloadCase(EmbeddedStoreCase):
         return self.roostd(name, [store], settings, certificates)
 
     def reload(self, front, status=0):
-        answer = ctl("--socket", front.config["control_socket"], "reload")
-        self.assertEqual(answer.returncode, status, answer.stderr)
+        answer = front.ctl("reload", status=status)
         for _ in range(2):
             front.figures()  # which each shard answers after it has taken what is new
         return answer.stderr
@@ -227,7 +221,7 @@ class TicketKeysTest(ReloadCase):
         return path
 
     def rotate(self, path):
-        self.assertEqual(ctl("ticket-keys", path).returncode, 0)
+        subprocess.run([BIN / "roostctl", "ticket-keys", path], check=True, timeout=DEADLINE)
 
     def pair(self, name, key_files, **tls):
         return [self.start(f"{name}{i}", {"tls": {"ticket_key_file": str(path), **tls}})

@@ -9,8 +9,8 @@ from embedded_test import EmbeddedStoreCase
 from harness.case import dovecot_store, main, roost_only
 from harness.dovecot import PASSWORD
 from harness.imap import quoted
-from harness.process import DEADLINE, wait_until
-from harness.roost import BIN, ROOT
+from harness.process import wait_until
+from harness.roost import ROOT
 
 
 @roost_only
@@ -21,14 +21,8 @@ class RowsTest(EmbeddedStoreCase):
     def start_front(cls):
         return cls.roostd("front", [dovecot_store(cls.dovecot, cls.login)])
 
-    def ctl(self, *command):
-        return subprocess.run([BIN / "roostctl", "--socket", self.front.config["control_socket"], *command],
-                              capture_output=True, text=True, check=False, timeout=DEADLINE)
-
     def rows(self, what, *options):
-        run = self.ctl(what, "--json", *options)
-        self.assertEqual(run.returncode, 0, run.stderr)
-        answer = json.loads(run.stdout)
+        answer = json.loads(self.front.ctl(what, "--json", *options, status=0).stdout)
         self.assertEqual(answer["end"], "limit" if "--limit" in options else "all")
         return answer[what]
 
@@ -68,22 +62,21 @@ class RowsTest(EmbeddedStoreCase):
         user = self.user()
         self.idle(user)
         wait_until(lambda: self.rows("feeds", "--user", user), "the mailbox is watched")
-        run = self.ctl("feeds", "--user", user)
-        self.assertEqual(run.returncode, 0, run.stderr)
-        head, line = run.stdout.splitlines()
+        head, line = self.front.ctl("feeds", "--user", user, status=0).stdout.splitlines()
         self.assertEqual(head.split()[:4], ["user", "driver", "recovering", "clients"])
         self.assertEqual(line.split()[:2], [user, "idle"])
         self.assertTrue(line.endswith("  INBOX"), line)
-        self.assertEqual(self.ctl("clients", "--user", "nobody").stdout, "")
+        self.assertEqual(self.front.ctl("clients", "--user", "nobody").stdout, "")
 
     def test_no_more_than_the_limit(self):
         for _ in range(3):
             self.idle(self.user(), None)
         self.assertEqual(len(self.rows("clients", "--limit", "2")), 2)
-        run = self.ctl("clients", "--limit=1")
+        run = self.front.ctl("clients", "--limit=1")
         self.assertEqual(len(run.stdout.splitlines()), 2)
         self.assertIn("there are more", run.stderr)
-        self.assertEqual(self.ctl("clients", "--limit", "many").returncode, 2)
+        for wrong in (("clients", "--limit", "many"), ("backends", "--user", "ann"), ("kick", "ann", "--limit", "3")):
+            self.assertIn("\nusage: roostctl " + wrong[0], self.front.ctl(*wrong, status=2).stderr)
 
     def test_many_in_slices(self):
         users = [self.user() for _ in range(20)]
@@ -108,12 +101,12 @@ class RowsTest(EmbeddedStoreCase):
         client.idle()
         wait_until(lambda: self.rows("feeds", "--user", user), "the mailbox is watched")
         self.assertEqual(self.rows("feeds", "--user", user)[0]["mailbox"], name)
-        self.assertIn(name, self.ctl("feeds", "--user", user).stdout)
+        self.assertIn(name, self.front.ctl("feeds", "--user", user).stdout)
 
     def test_top(self):
         user = self.user()
-        run = subprocess.Popen([BIN / "roostctl", "--socket", self.front.config["control_socket"], "top", "--json",
-                                "--every", "1"], stdout=subprocess.PIPE, text=True)
+        run = subprocess.Popen(self.front.ctl_command("top", "--json", "--every", "1"), stdout=subprocess.PIPE,
+                               text=True)
         try:
             logins = 0
             while logins < 2:
@@ -127,11 +120,10 @@ class RowsTest(EmbeddedStoreCase):
             run.terminate()
             run.wait()
             run.stdout.close()
-        table = self.ctl("top", "--once", "--every=1")
-        self.assertEqual(table.returncode, 0, table.stderr)
+        table = self.front.ctl("top", "--once", "--every=1", status=0)
         lines = table.stdout.splitlines()
         self.assertEqual([line.split()[0] for line in lines], ["clients", "total", "shard", "shard"])
-        self.assertEqual(self.ctl("top", "--every", "0").returncode, 2)
+        self.front.ctl("top", "--every", "0", status=2)
 
     def test_backends(self):
         user = self.user()
@@ -144,7 +136,7 @@ class RowsTest(EmbeddedStoreCase):
         after = self.rows("backends")[0]
         self.assertGreaterEqual(after["open"], 1)
         self.assertGreaterEqual(after["opened"], before["opened"] + 2)
-        self.assertIn("lost_timeout", self.ctl("backends").stdout.splitlines()[0])
+        self.assertIn("lost_timeout", self.front.ctl("backends").stdout.splitlines()[0])
 
     def test_the_readme_has_every_figure_and_column_and_no_other(self):
         readme = (ROOT / "README.md").read_text(encoding="utf-8")

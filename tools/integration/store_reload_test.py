@@ -4,13 +4,10 @@
 import json
 import os
 import shutil
-import subprocess
 
 from harness.case import RoostCase, dovecot_store, main, roost_only
 from harness.certificates import Authority
 from harness.dovecot import MASTER_PASSWORD, MASTER_USER, PASSWORD
-from harness.process import DEADLINE
-from harness.roost import BIN
 
 
 @roost_only
@@ -24,10 +21,9 @@ class StoreReloadTest(RoostCase):
 
     def reload(self, front, status=0):
         """What roostctl says; when it has, each shard has taken what is new."""
-        answer = subprocess.run([BIN / "roostctl", "--socket", front.config["control_socket"], "reload"],
-                                capture_output=True, text=True, check=False, timeout=DEADLINE)
-        self.assertEqual(answer.returncode, status, answer.stderr)
-        return answer.stderr
+        answer = front.ctl("reload", status=status)
+        self.assertEqual((answer.stdout == "", answer.stderr == ""), (status != 0, status == 0))
+        return answer.stdout + answer.stderr
 
     def configure(self, front, store=None, **settings):
         config = {**front.config, **settings}

@@ -8,7 +8,6 @@ from embedded_test import EmbeddedStoreCase
 from harness.case import dovecot_store, main, roost_only
 from harness.dovecot import PASSWORD
 from harness.process import DEADLINE, wait_until
-from harness.roost import BIN
 
 
 @roost_only
@@ -23,8 +22,8 @@ class TraceTest(EmbeddedStoreCase):
         """Lines of a roostctl that follows the user, as they are written to a file; it has begun."""
         path = self.directory / f"trace-{user}-{len(list(self.directory.iterdir()))}"
         with path.open("w", encoding="utf-8") as out:
-            run = subprocess.Popen([BIN / "roostctl", "--socket", self.front.config["control_socket"], "trace", user,
-                                    *options], stdout=out, stderr=subprocess.STDOUT)
+            run = subprocess.Popen(self.front.ctl_command("trace", user, *options), stdout=out,
+                                   stderr=subprocess.STDOUT)
         self.addCleanup(self.end, run)
         wait_until(lambda: "following" in path.read_text(encoding="utf-8"), "it follows")
         return run, lambda: path.read_text(encoding="utf-8").splitlines()
@@ -81,10 +80,7 @@ class TraceTest(EmbeddedStoreCase):
         for _, lines in followers:
             wait_until(lambda lines=lines: any(" selected session=" in line for line in lines()),
                        lambda lines=lines: str(lines()))
-        run = subprocess.run([BIN / "roostctl", "--socket", self.front.config["control_socket"], "trace", user],
-                             capture_output=True, text=True, timeout=DEADLINE, check=False)
-        self.assertEqual(run.returncode, 1)
-        self.assertIn("follow somebody already", run.stderr)
+        self.assertIn("follow somebody already", self.front.ctl("trace", user, status=1).stderr)
         self.assertGreaterEqual(self.front.figures()["clients"], 1)
         self.end(followers[0][0])
         # roostd notices within a second or two, and another may follow.
@@ -94,16 +90,15 @@ class TraceTest(EmbeddedStoreCase):
     def another_follows(self, user):
         path = self.directory / "another"
         with path.open("w", encoding="utf-8") as out:
-            run = subprocess.Popen([BIN / "roostctl", "--socket", self.front.config["control_socket"], "trace", user],
-                                   stdout=out, stderr=subprocess.STDOUT)
+            run = subprocess.Popen(self.front.ctl_command("trace", user), stdout=out, stderr=subprocess.STDOUT)
         self.addCleanup(self.end, run)
         said = wait_until(lambda: path.read_text(encoding="utf-8"), "it is answered")
         return "following" in said
 
     def test_ends_with_roostd(self):
         front = self.roostd("ending", [dovecot_store(self.dovecot, self.login)])
-        with subprocess.Popen([BIN / "roostctl", "--socket", front.config["control_socket"], "trace", "ann"],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        with subprocess.Popen(front.ctl_command("trace", "ann"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True) as run:
             self.addCleanup(run.kill)
             self.assertIn("following user=ann", run.stdout.readline())
             self.assertEqual(front.stop(), 0)

@@ -68,6 +68,12 @@ def accepts(host, port):
         return False
 
 
+def accepts_at(path):
+    """The same of a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(str(path)) == 0
+
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .dovecot import MASTER_PASSWORD, MASTER_USER, PASSWORD, deliver, deliver_to
 from .imap import Client, trusting
-from .process import DEADLINE, Process, accepts, free_port, wait_until
+from .process import DEADLINE, Process, accepts, accepts_at, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(os.environ.get("ROOST_BIN", ROOT / "build" / "bin"))
@@ -61,7 +61,9 @@ class Roostd:
     def start(self):
         self.launch()
         ports = (self.imaps_port, self.imap_port, self.plain_port)
-        self.process.wait_ready(lambda: all(accepts(self.host, port) for port in ports))
+        # The control socket comes after the listeners.
+        self.process.wait_ready(lambda: all(accepts(self.host, port) for port in ports)
+                                and accepts_at(self.config["control_socket"]))
 
     def stop(self):
         return self.process.stop()
@@ -69,13 +71,23 @@ class Roostd:
     def log(self):
         return self.process.log()
 
+    def ctl_command(self, *words):
+        """The command line of a roostctl that asks this roostd."""
+        return [BIN / "roostctl", "--socket", self.config["control_socket"], *map(str, words)]
+
+    def ctl(self, *words, status=None):
+        """roostctl, which has ended: its exit status (checked, where one is given) and what it said."""
+        run = subprocess.run(self.ctl_command(*words), check=False, capture_output=True, text=True, timeout=DEADLINE)
+        if status not in (None, run.returncode):
+            raise AssertionError(f"roostctl {words} ended with {run.returncode}: {run.stdout}{run.stderr}")
+        return run
+
     def figures(self):
         """What roostctl status tells, of all shards together; while they do not answer, it waits."""
-        command = [BIN / "roostctl", "--socket", self.config["control_socket"], "status", "--json"]
         runs = []
 
         def answered():
-            runs.append(subprocess.run(command, check=False, capture_output=True, text=True, timeout=DEADLINE))
+            runs.append(self.ctl("status", "--json"))
             return runs[-1].returncode == 0
 
         wait_until(answered, lambda: f"roostctl status is answered: {runs[-1].stderr}")

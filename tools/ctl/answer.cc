@@ -1,0 +1,69 @@
+#include "tools/ctl/answer.h"
+
+#include "tools/ctl/rows.h"
+
+namespace roost {
+namespace {
+
+// Empty: there is none of that name.
+std::string Field(const RowsAnswer::Row& row, std::string_view name) {
+  for (const RowsAnswer::Value& value : row) {
+    if (value.name == name) return value.text;
+  }
+  return {};
+}
+
+std::string OfReload(const RowsAnswer::Row& row) {
+  const std::string left = Field(row, "needs_restart");
+  const std::string read = "read anew: " + Field(row, "file") + " and all files that it names";
+  return left.empty() ? read : read + "; left as they were, they need a restart: " + left;
+}
+
+std::string OfStore(const RowsAnswer::Row& row) {
+  const std::string address = Field(row, "address");
+  const std::string place = address.empty() ? "store " + Field(row, "store")
+                                            : address + " of store " + Field(row, "store");
+  if (Field(row, "draining").empty()) return place + " is drained no more: it takes users again";
+  const std::string fate = address.empty() ? "its clients are told BYE" : "its users go elsewhere";
+  return place + " is drained: " + fate + " within " + Field(row, "over_s") +
+         " s; roostctl backends shows how many are left";
+}
+
+std::string OfKick(const RowsAnswer::Row& row, std::string_view user) {
+  const std::string count = Field(row, "kicked");
+  const std::string of = " of " + ForTerminal(user);
+  if (count == "0") return "there is no client" + of;
+  return (count == "1" ? "1 client" : count + " clients") + of + (count == "1" ? " is" : " are") +
+         " told BYE";
+}
+
+}  // namespace
+
+bool AnswerSentence(std::string_view command, std::string_view subject, std::string_view json,
+                    std::string* sentence) {
+  RowsAnswer::Row row;
+  const bool read = ParseRow(json, &row);
+  const std::string_view done = command == "reload"  ? "reloaded"
+                                : command == "drain" ? "draining"
+                                : command == "kick"  ? "kicked"
+                                                     : "store";
+  if (!read || row.front().name != done) {
+    const std::string reason = read ? Field(row, "error") : "";
+    *sentence = command == "reload" ? "nothing was changed: " : "";
+    *sentence += !reason.empty() ? reason : "the answer is not one that this program understands";
+    return false;
+  }
+  if (command == "reload") {
+    *sentence = OfReload(row);
+  } else if (command == "drain") {
+    *sentence = "roostd is drained: all clients are told BYE within " + Field(row, "over_s") +
+                " s, then it ends";
+  } else if (command == "kick") {
+    *sentence = OfKick(row, subject);
+  } else {
+    *sentence = OfStore(row);
+  }
+  return true;
+}
+
+}  // namespace roost

@@ -1,0 +1,68 @@
+#include "tools/ctl/answer.h"
+
+#include <gtest/gtest.h>
+
+namespace roost {
+namespace {
+
+std::string Said(std::string_view command, std::string_view json, bool done = true) {
+  std::string sentence;
+  EXPECT_EQ(AnswerSentence(command, "ann", json, &sentence), done) << json;
+  return sentence;
+}
+
+TEST(Answer, OfReloadSaysWhatWasReadAndWhatNeedsARestart) {
+  EXPECT_EQ(
+      Said("reload", "{\"reloaded\": true, \"needs_restart\": \"\", \"file\": \"/r.yaml\"}\n"),
+      "read anew: /r.yaml and all files that it names");
+  EXPECT_EQ(
+      Said("reload", "{\"reloaded\": true, \"needs_restart\": \"a, b\", \"file\": \"/r.yaml\"}\n"),
+      "read anew: /r.yaml and all files that it names; left as they were, they need a restart: "
+      "a, b");
+}
+
+TEST(Answer, OfDrainSaysUntilWhen) {
+  EXPECT_EQ(Said("drain", "{\"draining\": true, \"over_s\": 15}\n"),
+            "roostd is drained: all clients are told BYE within 15 s, then it ends");
+}
+
+TEST(Answer, OfAStoreSaysWhichAndWhatBecomesOfItsUsers) {
+  EXPECT_EQ(Said("store drain", "{\"store\": \"m\", \"draining\": true, \"over_s\": 60}\n"),
+            "store m is drained: its clients are told BYE within 60 s; roostctl backends shows how "
+            "many are left");
+  EXPECT_EQ(
+      Said("store drain",
+           "{\"store\": \"m\", \"address\": \"[::1]:143\", \"draining\": true, \"over_s\": 6}"),
+      "[::1]:143 of store m is drained: its users go elsewhere within 6 s; roostctl backends "
+      "shows how many are left");
+  EXPECT_EQ(Said("store undrain", "{\"store\": \"m\", \"draining\": false}\n"),
+            "store m is drained no more: it takes users again");
+}
+
+TEST(Answer, OfKickCounts) {
+  EXPECT_EQ(Said("kick", "{\"kicked\": 0}\n"), "there is no client of ann");
+  EXPECT_EQ(Said("kick", "{\"kicked\": 1}\n"), "1 client of ann is told BYE");
+  EXPECT_EQ(Said("kick", "{\"kicked\": 30}\n"), "30 clients of ann are told BYE");
+}
+
+TEST(Answer, ThatRefusesGivesTheReasonAlone) {
+  EXPECT_EQ(Said("store drain", "{\"error\": \"there is no store x\"}\n", false),
+            "there is no store x");
+  EXPECT_EQ(Said("reload", "{\"error\": \"f:2: colour: is not a key\"}\n", false),
+            "nothing was changed: f:2: colour: is not a key");
+}
+
+TEST(Answer, ThatIsOfAnotherKindIsNotTakenForDone) {
+  for (const char* json : {"", "{", "{}", "[]", "{\"kicked\": 1}", "{\"reloaded\": true} {}"}) {
+    EXPECT_EQ(Said("drain", json, false), "the answer is not one that this program understands");
+  }
+}
+
+TEST(Answer, MovesNoCursor) {
+  std::string sentence;
+  ASSERT_TRUE(AnswerSentence("kick", "a\x1b[2J", "{\"kicked\": 1}", &sentence));
+  EXPECT_EQ(sentence, "1 client of a?[2J is told BYE");
+}
+
+}  // namespace
+}  // namespace roost
