@@ -27,6 +27,7 @@
 #include "core/admin/pages.h"
 #include "core/admin/service_manager.h"
 #include "core/base/log.h"
+#include "core/base/reopened_log.h"
 #include "core/config/config.h"
 #include "core/io/listener.h"
 #include "core/shard/server.h"
@@ -125,8 +126,11 @@ class Reloader {
     if (loaded.ok()) CheckFilesToRead(&loaded);
     if (!loaded.ok()) return Refused(loaded.errors.front().ToString());
     std::string told;
+    ReopenedLog log;
+    if (!log.Open(&told)) return Refused(told + "; it must be writable as this user");
     const Server::Reloaded done = server_.Reload(loaded.config, &told);
     if (done == Server::Reloaded::kRefused) return Refused(told);
+    log.Take();
     Log(LogLevel::kInfo, "reloaded", {{"file", path_}});
     if (done == Server::Reloaded::kInPart) {
       Log(LogLevel::kWarning, "reload_in_part", {{"needs_restart", told}});

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 
 #include "core/base/json.h"
 #include "core/base/log_limit.h"
+#include "core/base/reopened_log.h"
 
 namespace roost {
 namespace {
@@ -25,7 +27,8 @@ std::atomic<LogLevel> enabled_level{LogLevel::kError};
 LogFormat format = LogFormat::kText;
 std::mutex mutex;
 int descriptor = STDERR_FILENO;
-bool torn = false;  // the last line lacks its end
+std::string file_name;  // empty: standard error
+bool torn = false;      // the last line lacks its end
 LogLimit limit;
 constexpr size_t kPageBytes = 4096;
 constexpr int kPipeBytes = 1 << 20;  // some seconds of a storm of logins
@@ -122,22 +125,52 @@ void SayLeftOut(const timespec& now) {
   }
 }
 
+// Below 0 with *error.
+int OpenFile(const std::string& name, std::string* error) {
+  const int fd = open(name.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  if (fd < 0) *error = "log.file: cannot open " + name + ": " + std::strerror(errno);
+  return fd;
+}
+
+// What is at the path is not what is written to.
+bool WasMovedAway() {
+  struct stat written {};
+  struct stat there {};
+  if (fstat(descriptor, &written) != 0 || !S_ISREG(written.st_mode)) return false;
+  if (stat(file_name.c_str(), &there) != 0) return true;
+  return there.st_dev != written.st_dev || there.st_ino != written.st_ino;
+}
+
 }  // namespace
 
 bool OpenLog(const LogOptions& options, std::string* error) {
-  int fd = STDERR_FILENO;
-  if (!options.file.empty()) {
-    fd = open(options.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-  }
-  if (fd < 0) {
-    *error = "log.file: cannot open " + options.file + ": " + std::strerror(errno);
-    return false;
-  }
+  const int fd = options.file.empty() ? STDERR_FILENO : OpenFile(options.file, error);
+  if (fd < 0) return false;
   static_cast<void>(fcntl(fd, F_SETPIPE_SZ, kPipeBytes));  // where it is one
   descriptor = fd;
+  file_name = options.file;
   format = options.format;
   enabled_level = options.level;
   return true;
+}
+
+ReopenedLog::~ReopenedLog() {
+  if (fd_ >= 0) close(fd_);
+}
+
+bool ReopenedLog::Open(std::string* error) {
+  if (file_name.empty() || !WasMovedAway()) return true;
+  fd_ = OpenFile(file_name, error);
+  return fd_ >= 0;
+}
+
+void ReopenedLog::Take() {
+  if (fd_ < 0) return;
+  // The descriptor keeps its number: whoever compares it needs no lock.
+  std::lock_guard lock(mutex);
+  while (dup3(fd_, descriptor, O_CLOEXEC) < 0 && errno == EINTR) {
+  }
+  torn = false;
 }
 
 void SetLogLevel(LogLevel level) { enabled_level = level; }

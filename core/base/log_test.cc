@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -15,6 +17,7 @@
 #include <gtest/gtest.h>
 
 #include "core/base/log_limit.h"
+#include "core/base/reopened_log.h"
 
 namespace roost {
 namespace {
@@ -133,6 +136,13 @@ TEST(Log, WritesAFloodToItsFileUpToTheBoundAndThenTheCount) {
   unlink(path.c_str());
 }
 
+std::vector<std::string> LinesOf(const std::string& path) {
+  std::ifstream file(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  return lines;
+}
+
 class LogFile {
  public:
   LogFile() { close(mkstemp(path_.data())); }
@@ -159,12 +169,8 @@ class LogFile {
     }
     return 0;
   }
-  std::vector<std::string> Lines() const {
-    std::ifstream file(path_);
-    std::vector<std::string> lines;
-    for (std::string line; std::getline(file, line);) lines.push_back(line);
-    return lines;
-  }
+  std::vector<std::string> Lines() const { return LinesOf(path_); }
+  const std::string& path() const { return path_; }
 
  private:
   std::string path_ = ::testing::TempDir() + "/roost-log-XXXXXX";
@@ -199,6 +205,67 @@ TEST(Log, EndsALineThatFoundRoomForHalfOfIt) {
   EXPECT_NE(lines[2].find(" info whole text=" + text), std::string::npos);
   EXPECT_EQ(lines[2].find("20"), 0u) << "glued to what was there: " << lines[2];
   EXPECT_EQ(file.AwaitLeftOut("torn"), 2);
+}
+
+TEST(Log, GoesToANewFileWhenTheOldOneWasMovedAwayAndThatIsTaken) {
+  LogFile file;
+  file.Open();
+  Log(LogLevel::kInfo, "first");
+  std::string error;
+  {
+    ReopenedLog same;
+    ASSERT_TRUE(same.Open(&error)) << error;
+    same.Take();
+  }
+  const std::string moved = file.path() + ".1";
+  ASSERT_EQ(rename(file.path().c_str(), moved.c_str()), 0);
+  {
+    ReopenedLog given_up;
+    ASSERT_TRUE(given_up.Open(&error)) << error;
+    Log(LogLevel::kInfo, "second");
+  }
+  Log(LogLevel::kInfo, "third");
+  EXPECT_EQ(LinesOf(moved).size(), 3u);
+  EXPECT_EQ(file.Lines().size(), 0u);
+  ReopenedLog taken;
+  ASSERT_TRUE(taken.Open(&error)) << error;
+  taken.Take();
+  Log(LogLevel::kInfo, "fourth");
+  EXPECT_EQ(LinesOf(moved).size(), 3u);
+  ASSERT_EQ(file.Lines().size(), 1u);
+  EXPECT_NE(file.Lines()[0].find(" info fourth"), std::string::npos);
+  unlink(moved.c_str());
+}
+
+TEST(Log, StaysInTheOldFileWhenThereCanBeNoNewOne) {
+  LogFile file;
+  file.Open();
+  const std::string moved = file.path() + ".1";
+  ASSERT_EQ(rename(file.path().c_str(), moved.c_str()), 0);
+  ASSERT_EQ(mkdir(file.path().c_str(), 0700), 0);
+  std::string error;
+  ReopenedLog log;
+  EXPECT_FALSE(log.Open(&error));
+  EXPECT_EQ(error, "log.file: cannot open " + file.path() + ": Is a directory");
+  log.Take();  // nothing
+  Log(LogLevel::kInfo, "still");
+  EXPECT_EQ(LinesOf(moved).size(), 1u);
+  rmdir(file.path().c_str());
+  unlink(moved.c_str());
+}
+
+TEST(Log, ThatIsNoFileIsNotReopened) {
+  LogOptions device;
+  device.file = "/dev/null";
+  std::string error;
+  ASSERT_TRUE(OpenLog(device, &error)) << error;
+  ReopenedLog log;
+  EXPECT_TRUE(log.Open(&error));
+  log.Take();
+  OpenLog({}, &error);
+  ReopenedLog standard_error;
+  EXPECT_TRUE(standard_error.Open(&error));
+  standard_error.Take();
 }
 
 // Whoever reads the log may stand still: shards do not.

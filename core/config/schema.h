@@ -411,7 +411,10 @@ void Visit(V& v, LogConfig& c) {
   v.Field("format", c.format,
           {.why = "`text`: time, level, event, then `name=value`. `json`: an object in each line.",
            .restart = true});
-  v.Field("file", c.file, {.why = "Empty: standard error.", .form = Form::kPath, .restart = true});
+  v.Field("file", c.file,
+          {.why = "Empty: standard error. Once it was moved away, a reload makes it anew.",
+           .form = Form::kPath,
+           .restart = true});
 }
 
 template <class V>

@@ -5,6 +5,7 @@ import configparser
 import json
 import re
 import shlex
+import signal
 import socket
 
 from embedded_test import EmbeddedStoreCase
@@ -207,6 +208,57 @@ class FloodTest(EmbeddedStoreCase):
         self.assertEqual(refused, before + 1000)
         self.eventually(lambda: sum(counted()) == refused, lambda: f"{counted()} of {refused}")
         self.assertGreater(counted()[1], 0)
+
+
+@roost_only
+class MovedLogTest(EmbeddedStoreCase):
+    """What logrotate does to log.file: it is moved away, and roostd told to reload."""
+
+    @classmethod
+    def start_front(cls):
+        cls.log_file = cls.directory / "log" / "roostd.log"
+        cls.log_file.parent.mkdir()
+        return cls.roostd("front", [dovecot_store(cls.dovecot)], {"log": {"file": str(cls.log_file)}})
+
+    def logged_in(self, path, user):
+        return f" user={user} " in path.read_text(encoding="utf-8")
+
+    def test_lines_go_to_a_new_file_and_every_line_is_somewhere(self):
+        users = [self.user()]
+        self.client(users[-1])
+        reloads = (lambda: self.front.ctl("reload", status=0), lambda: self.front.process.signal(signal.SIGHUP))
+        moved = [self.log_file.with_suffix(f".{i}") for i in range(len(reloads))]
+        for path, reload in zip(moved, reloads):
+            self.log_file.rename(path)
+            users.append(self.user())
+            self.client(users[-1])
+            self.assertTrue(self.logged_in(path, users[-1]))
+            reload()
+            self.eventually(lambda: self.log_file.exists() and " reloaded " in self.log_file.read_text(encoding="utf-8"),
+                            "the new file is written to")
+            users.append(self.user())
+            self.client(users[-1])
+            self.assertTrue(self.logged_in(self.log_file, users[-1]))
+            self.assertFalse(self.logged_in(path, users[-1]))
+        for user in users:
+            self.assertEqual(sum(self.logged_in(path, user) for path in (*moved, self.log_file)), 1, user)
+
+    def test_where_it_cannot_be_made_nothing_is_reloaded(self):
+        path = self.log_file.with_suffix(".kept")
+        self.log_file.rename(path)
+        self.log_file.mkdir()
+        self.front.config_path.write_text(json.dumps({**self.front.config, "greeting": "Not yet."}))
+        refused = self.front.ctl("reload", status=1).stderr
+        self.assertIn(f"nothing was changed: log.file: cannot open {self.log_file}: Is a directory", refused)
+        self.assertNotIn(b"Not yet.", self.connect().greeting)
+        self.assertIn("error reload_refused ", path.read_text(encoding="utf-8"))
+        user = self.user()
+        self.client(user)
+        self.assertTrue(self.logged_in(path, user))
+        self.log_file.rmdir()
+        self.front.ctl("reload", status=0)
+        self.assertIn(b"Not yet.", self.connect().greeting)
+        self.assertIn(" reloaded ", self.log_file.read_text(encoding="utf-8"))
 
 
 @roost_only

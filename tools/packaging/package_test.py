@@ -47,7 +47,7 @@ class InstallTest(Case):
         self.assertEqual(installed, {
             "bin/roostd", "bin/roostctl", "lib/systemd/system/roostd.service", "lib/sysusers.d/roost.conf",
             "lib/tmpfiles.d/roost.conf", "share/doc/roost/README.md", "share/doc/roost/copyright", "share/doc/roost/examples/roost.yaml",
-            "share/doc/roost/examples/fail2ban/filter.d/roostd.conf"})
+            "share/doc/roost/examples/fail2ban/filter.d/roostd.conf", "share/doc/roost/examples/logrotate/roostd"})
 
     def test_an_installed_roostd_finds_its_libraries(self):
         # Those of the build's own directories too would be found; of them nothing may be left.
