@@ -258,8 +258,8 @@ constexpr Metric kMetrics[] = {
     {"roost_limit_hits_total", kCounter,
      "limit: clients, handshakes, handshake_time, login_time, line, bad_commands, failed_logins, "
      "idle_time, log, address, user, login_delay, proxy_header",
-     "Clients refused, kept waiting or ended by a limit; of handshakes, times that nobody was "
-     "accepted for a while.",
+     "Clients refused, kept waiting or ended by a limit; of handshakes, times that none could "
+     "begin for a while.",
      [](const Context& c, Samples& s) {
        const ClientStats& t = c.total.client_stats;
        s.Each("limit", kLimits, t.limits);

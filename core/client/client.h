@@ -44,8 +44,10 @@ class Talk : public Retirable {
   virtual void OnInput() = 0;
   virtual void OnSecure() {}
   virtual void OnDrained() {}
-  // The deadline set by Clients::SetTimer, while attached.
+  // The deadline set by Clients::SetTimer, while it enters and while attached.
   virtual void OnTimer() {}
+  // It is in Services::awaiting_tls, and its turn has come.
+  virtual void OnTurnForTls() {}
   // The client is gone; the cell is freed right after.
   virtual void OnEnd() {}
   // A command is in progress that is worth a little wait before the client is told BYE.

@@ -530,9 +530,7 @@ void Clients::Fire(uint32_t index) {
   // Whatever ends the client ends its cell, and perhaps the memory around it.
   if (c.phase == ClientPhase::kEntering) {
     if (c.awake == nullptr) return;
-    const bool handshake = c.awake->stream().phase() == Stream::Phase::kHandshaking;
-    services_->stats.Hit(handshake ? ClientLimit::kHandshakeTime : ClientLimit::kLoginTime);
-    return c.awake->Bye("Autologout; not logged in in time");
+    return c.awake->talk().OnTimer();
   }
   if (const std::string_view end = EndOf(c); !end.empty()) return End(index, std::string(end));
   if (c.phase == ClientPhase::kAttached) {

@@ -14,6 +14,7 @@ namespace roost {
 namespace {
 
 constexpr std::string_view kContinue = "+ OK\r\n";
+constexpr std::string_view kBehindStartTls = "Nothing may follow STARTTLS before its answer";
 constexpr std::string_view kNeedsTls = "NO [PRIVACYREQUIRED] Log in over TLS only";
 
 // A store's or our own "NO text", as a reason.
@@ -80,8 +81,8 @@ bool Entering::MayLogIn() const {
 
 void Entering::Armed() {
   const TimeoutsConfig& t = client_.services().config.timeouts;
-  const bool secure =
-      client_.stream().phase() != Stream::Phase::kHandshaking && state_ != State::kProxy;
+  const bool secure = client_.stream().phase() != Stream::Phase::kHandshaking &&
+                      state_ != State::kProxy && state_ != State::kAwaitingTls;
   const uint64_t limit = static_cast<uint64_t>(secure ? t.login_s : t.handshake_s);
   client_.services().clients.SetTimer(client_.index(), since_ns_ + SecondsToNs(limit));
 }
@@ -92,6 +93,13 @@ void Entering::GiveTime() {
   const auto login_s = static_cast<uint64_t>(client_.services().config.timeouts.login_s);
   client_.services().clients.SetTimer(client_.index(),
                                       client_.services().loop.now_ns() + SecondsToNs(login_s));
+}
+
+void Entering::OnTimer() {
+  const bool handshake = client_.stream().phase() == Stream::Phase::kHandshaking ||
+                         state_ == State::kAwaitingTls;
+  client_.services().stats.Hit(handshake ? ClientLimit::kHandshakeTime : ClientLimit::kLoginTime);
+  client_.Bye("Autologout; not logged in in time");
 }
 
 void Entering::Begin() {
@@ -215,6 +223,7 @@ void Entering::Greet() {
 
 void Entering::OnInput() {
   if (state_ == State::kProxy && !TakeProxyHeader()) return;
+  if (state_ == State::kAwaitingTls) return client_.Bye(kBehindStartTls);
   while (!client_.closed() && (state_ == State::kTalking || state_ == State::kSasl)) {
     const Piece piece = client_.NextPiece();
     if (piece.kind == Piece::Kind::kNeedMore) {
@@ -289,17 +298,7 @@ void Entering::Execute(const std::string& text) {
       client_.Answer(command.tag, "OK Logout completed.");
       return client_.Close();
     case CommandKind::kStartTls:
-      if (listener().tls != ListenerConfig::Tls::kStartTls || client_.stream().secure()) {
-        return BadCommand(command.tag, "BAD STARTTLS is not possible here");
-      }
-      // Bytes behind STARTTLS came in clear: whoever sent them, they are not executed.
-      if (!client_.stream().input().empty()) {
-        return client_.Bye("Nothing may follow STARTTLS before its answer");
-      }
-      client_.Answer(command.tag, "OK Begin TLS negotiation now.");
-      client_.SetId({});
-      client_.stream().StartTls(client_.services().tls);
-      return Armed();
+      return StartTls(command);
     case CommandKind::kLogin:
       return Login(command);
     case CommandKind::kAuthenticate:
@@ -307,6 +306,30 @@ void Entering::Execute(const std::string& text) {
     default:
       return BadCommand(command.tag, "BAD Unknown command, or not possible before login");
   }
+}
+
+// Waits for its turn rather than being refused: clients have no use for a NO to STARTTLS, and would
+// come again at once or tell their people of a broken server.
+void Entering::StartTls(const Command& command) {
+  if (listener().tls != ListenerConfig::Tls::kStartTls || client_.stream().secure()) {
+    return BadCommand(command.tag, "BAD STARTTLS is not possible here");
+  }
+  // Bytes behind STARTTLS came in clear: whoever sent them, they are not executed.
+  if (!client_.stream().input().empty()) return client_.Bye(kBehindStartTls);
+  tag_ = command.tag;
+  state_ = State::kAwaitingTls;
+  client_.services().awaiting_tls.push_back(
+      Handle(Clients::kOwnerKind, client_.index(), client_.cell().generation));
+  Armed();
+}
+
+void Entering::OnTurnForTls() {
+  if (state_ != State::kAwaitingTls) return;
+  state_ = State::kTalking;
+  client_.Answer(tag_, "OK Begin TLS negotiation now.");
+  client_.SetId({});
+  client_.stream().StartTls(client_.services().tls);
+  Armed();
 }
 
 void Entering::Login(const Command& command) {

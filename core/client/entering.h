@@ -6,6 +6,7 @@
 //   OK--> Relay
 //                                            kLoggingIn --store's NO--> kTalking
 //   kSasl: the next line answers a challenge
+//   kAwaitingTls: said STARTTLS, and is answered when its handshake may begin
 //   kDelayed: before kLoggingIn, where many logins from this address were refused
 //   kLookingUp: before kLoggingIn, where the route is looked up; kDelayed before its refusal is
 //   told
@@ -43,6 +44,8 @@ class Entering final : public Talk, private SessionSink {
   void OnInput() override;
   void OnSecure() override;
   void OnDrained() override;
+  void OnTimer() override;
+  void OnTurnForTls() override;
   void OnEnd() override;
   // Of a login whose connection did not arrive at the shard that owns its user.
   static void LogLost(Services& services, const MovingClient& moved, LoginResult result);
@@ -56,6 +59,7 @@ class Entering final : public Talk, private SessionSink {
     kProxy,
     kTalking,
     kSasl,
+    kAwaitingTls,
     kMoving,
     kDelayed,
     kLookingUp,
@@ -100,6 +104,7 @@ class Entering final : public Talk, private SessionSink {
   bool TakePiece(const Piece& piece);
   bool TakeLiteralMark(const Piece& piece);
   void Execute(const std::string& text);
+  void StartTls(const Command& command);
   void BadCommand(std::string_view tag, std::string_view text);
   void Login(const Command& command);
   void Authenticate(const Command& command);

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "core/base/cleanse.h"
 #include "core/base/connection_id.h"
+#include "core/base/handle.h"
 #include "core/base/hash.h"
 #include "core/base/histogram.h"
 #include "core/base/trace.h"
@@ -36,7 +38,7 @@ class Clients;
 // What a client, or all of them together, ran into.
 enum class ClientLimit : uint8_t {
   kClients,     // limits.max_clients: refused
-  kHandshakes,  // limits.max_handshakes_in_progress: nobody accepted for a while
+  kHandshakes,  // limits.max_handshakes_in_progress: no handshake began for a while
   kHandshakeTime,
   kLoginTime,
   kLine,  // a line or literal too long
@@ -122,6 +124,10 @@ struct Services {
   std::shared_ptr<const ParkingSwitches> switches{};
   // Connections that a balancer has not announced yet; a handshake may begin with the next byte.
   uint64_t awaiting_proxy_header = 0;
+  // Cells whose clients said STARTTLS and have no answer yet: each handshake waits for its turn, so
+  // that they count like those that begin with the connection. In the order in which they asked;
+  // who has left is in it until its turn.
+  std::deque<Handle> awaiting_tls{};
   ConnectionIds connection_ids{0, 0, 1};
   Trace trace{};
 };

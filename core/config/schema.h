@@ -362,7 +362,8 @@ void Visit(V& v, LimitsConfig& c) {
        .maximum = 90 * kDay,
        .zero_too = true});
   v.Field("max_handshakes_in_progress", c.max_handshakes_in_progress,
-          {.why = "Each takes about 8 KB; more connections wait their turn.",
+          {.why = "Each takes about 8 KB; more connections, and more who say STARTTLS, wait "
+                  "their turn.",
            .minimum = 1,
            .maximum = 1'000'000});
   v.Field("max_line", c.max_line,

@@ -133,9 +133,16 @@ bool Shard::HasRoomToBegin() const {
   return handshakes < ShareOf(config_.limits.max_handshakes_in_progress);
 }
 
-// A storm of connections becomes a queue instead of a collapse: in the kernel's backlog, and here
-// for the backlog that had been accepted as a whole.
+// Whose turn for a handshake has come. A storm of connections becomes a queue instead of a
+// collapse: in the kernel's backlog, and here for the backlog that had been accepted as a whole.
 void Shard::PaceAccepts() {
+  std::deque<Handle>& waiting = services_.awaiting_tls;  // have waited longer
+  while (!waiting.empty() && HasRoomToBegin()) {
+    const Handle next = waiting.front();
+    waiting.pop_front();
+    if (!clients_.IsLive(next.index(), next.generation())) continue;
+    if (Client* client = clients_.cell(next.index()).awake) client->talk().OnTurnForTls();
+  }
   while (!arrivals_.empty() && HasRoomToBegin()) {
     const Arrival arrival = arrivals_.front();
     arrivals_.pop_front();

@@ -27,7 +27,7 @@ void Loop::Retire(std::unique_ptr<Retirable> object) {
 void Loop::Post(std::function<void()> task) { tasks_.push_back(std::move(task)); }
 
 uint64_t Loop::NextDeadlineNs() const {
-  if (work_waits_ || !tasks_.empty()) return 0;
+  if (work_waits_ || !tasks_.empty() || streams_.unflushed()) return 0;
   return timers_.NextDeadlineNs();
 }
 

@@ -115,6 +115,23 @@ class LimitsTest(EmbeddedStoreCase):
             client.login(self.user(), PASSWORD)
         self.assertGreater(time.monotonic() - before, 2)
 
+    def test_starttls_waits_for_its_turn(self):
+        front = self.roostd("starttls", self.stores(), {"limits": {"max_handshakes_in_progress": 1}, "shards": 1})
+        waiting = [front.client("none") for _ in range(2)]
+        self.eventually(lambda: front.figures()["clients"] == 2, "nobody else is there")
+        silent = socket.create_connection((front.host, front.imaps_port), timeout=DEADLINE)
+        self.eventually(lambda: front.figures()["handshakes_in_progress"] == 1, "its handshake has begun")
+        tags = [client.start("STARTTLS") for client in waiting]
+        for client in waiting:
+            client.silent_for(0.5)
+        self.assertEqual(front.figures()["handshakes_in_progress"], 1)
+        silent.close()
+        for client, tag in zip(waiting, tags):
+            self.assertEqual(client.finish(tag).status, "OK")
+            client.start_tls(front.context)
+            client.login(self.user(), PASSWORD)
+            client.close()
+
     def test_failed_logins_from_one_address_wait(self):
         front = self.roostd("failing", self.stores(), {"limits": {"failed_login_delay_s": 2}})
         for _ in range(5):
@@ -179,6 +196,7 @@ class BalancerTest(LimitsTest):
     test_limits_are_taken_while_running = None
     test_failed_logins_from_one_address_wait = None
     test_handshakes_in_progress = None
+    test_starttls_waits_for_its_turn = None
     test_clients_of_one_user = None
     test_age_of_a_login = None
 

@@ -78,6 +78,11 @@ class Client:
             self.ok("STARTTLS")
             self._wrap()
 
+    def start_tls(self, context):
+        """After the OK to STARTTLS."""
+        self._context = context
+        self._wrap()
+
     def _wrap(self):
         assert not self._buffer, f"plaintext before TLS: {bytes(self._buffer)!r}"
         self.socket = self._context.wrap_socket(self.socket, server_hostname=self._hostname)

@@ -1,0 +1,129 @@
+// STARTTLS, up to the answer to it: what comes behind is the handshake's business (proto/tls).
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include "core/testing/scripted_world.h"
+#include "proto/tls/self_signed.h"
+
+namespace roost {
+namespace {
+
+constexpr std::string_view kBegin = "a OK Begin TLS negotiation now.";
+
+class StartTls : public ::testing::Test {
+ protected:
+  StartTls() {
+    world_.config().listeners[0].tls = ListenerConfig::Tls::kStartTls;
+    const PemPair pem = MakeSelfSigned({"localhost"});
+    TlsServerOptions options;
+    options.certificates.push_back({.chain_pem = pem.cert_pem, .key_pem = pem.key_pem});
+    std::string error;
+    world_.shard().SetTls(TlsServerContext::Create(options, &error));
+    EXPECT_EQ(error, "");
+  }
+
+  uint64_t in_progress() { return world_.figures().streams.handshakes_in_progress; }
+  uint64_t hits(ClientLimit limit) {
+    return world_.figures().client_stats.limits[static_cast<size_t>(limit)];
+  }
+
+  ScriptedWorld world_;
+};
+
+TEST_F(StartTls, IsAnsweredAtOnceWhileFewDoSo) {
+  for (uint64_t before = 0; before < 3; ++before) {
+    const size_t client = world_.Connect();
+    world_.Say(client, "a STARTTLS");
+    EXPECT_EQ(world_.Hear(client), kBegin);
+    EXPECT_EQ(in_progress(), before + 1);
+  }
+  EXPECT_EQ(hits(ClientLimit::kHandshakes), 0u);
+}
+
+TEST_F(StartTls, WaitsForItsTurnWhileTooManyHandshakesAreInProgress) {
+  world_.config().limits.max_handshakes_in_progress = 1;
+  const size_t first = world_.Connect(), second = world_.Connect(), third = world_.Connect();
+  for (const size_t client : {first, second, third}) {
+    world_.Say(client, "a STARTTLS");
+    world_.Pass(0.1);
+  }
+  EXPECT_EQ(world_.Hear(first), kBegin);
+  world_.HearsNothing(second, 1);
+  EXPECT_EQ(in_progress(), 1u);
+  EXPECT_EQ(hits(ClientLimit::kHandshakes), 1u);
+  const size_t fourth = world_.Dial();
+  world_.HearsNothing(fourth, 1);  // nobody is accepted meanwhile
+  world_.Hang(first);
+  EXPECT_EQ(world_.Hear(second), kBegin);
+  world_.HearsNothing(third, 1);
+  EXPECT_EQ(in_progress(), 1u);
+  world_.Hang(second);
+  EXPECT_EQ(world_.Hear(third), kBegin);
+  world_.Hang(third);
+  world_.HearsBeginning(fourth, "* OK ");
+  EXPECT_EQ(in_progress(), 0u);
+}
+
+TEST_F(StartTls, IsForgottenOfWhoDoesNotWait) {
+  world_.config().limits.max_handshakes_in_progress = 1;
+  const size_t first = world_.Connect(), gone = world_.Connect(), third = world_.Connect();
+  for (const size_t client : {first, gone, third}) {
+    world_.Say(client, "a STARTTLS");
+    world_.Pass(0.1);
+  }
+  world_.Hang(gone);
+  world_.Pass(0.1);
+  EXPECT_EQ(world_.figures().clients, 2u);
+  world_.Hang(first);
+  EXPECT_EQ(world_.Hear(third), kBegin);
+  EXPECT_EQ(in_progress(), 1u);
+}
+
+TEST_F(StartTls, WaitsNoLongerThanAHandshakeMayTake) {
+  world_.config().limits.max_handshakes_in_progress = 1;
+  world_.config().timeouts.handshake_s = 10;
+  const size_t first = world_.Connect();
+  world_.Pass(5);
+  const size_t second = world_.Connect();
+  world_.Say(second, "a STARTTLS");  // and no more: it is in progress until its time is over
+  EXPECT_EQ(world_.Hear(second), kBegin);
+  world_.Say(first, "a STARTTLS");
+  world_.HearsNothing(first, 4);
+  EXPECT_EQ(world_.Hear(first), "* BYE Autologout; not logged in in time");
+  EXPECT_EQ(hits(ClientLimit::kHandshakeTime), 1u);
+  EXPECT_EQ(in_progress(), 1u);
+  world_.Pass(6);
+  EXPECT_EQ(in_progress(), 0u);
+  EXPECT_EQ(hits(ClientLimit::kHandshakeTime), 2u);
+}
+
+// What came in clear must not be taken for what came over TLS.
+TEST_F(StartTls, IsTheEndOfWhoSaysMoreBeforeTheAnswer) {
+  const size_t at_once = world_.Connect();
+  world_.SayRaw(at_once, "a STARTTLS\r\nb LOGIN ann secret\r\n");
+  EXPECT_EQ(world_.Hear(at_once), "* BYE Nothing may follow STARTTLS before its answer");
+  world_.config().limits.max_handshakes_in_progress = 1;
+  const size_t first = world_.Connect(), second = world_.Connect();
+  world_.Say(first, "a STARTTLS");
+  EXPECT_EQ(world_.Hear(first), kBegin);
+  world_.Say(second, "a STARTTLS");
+  world_.HearsNothing(second, 0.5);
+  world_.Say(second, "b LOGIN ann secret");
+  EXPECT_EQ(world_.Hear(second), "* BYE Nothing may follow STARTTLS before its answer");
+  world_.Pass(0.1);
+  EXPECT_TRUE(world_.closed(second));
+  EXPECT_EQ(world_.sessions_seen(), 0u);
+}
+
+TEST_F(StartTls, IsNotPossibleElsewhere) {
+  world_.config().listeners[0].tls = ListenerConfig::Tls::kNone;
+  const size_t client = world_.Connect();
+  world_.Say(client, "a STARTTLS");
+  world_.HearsBeginning(client, "a BAD ");
+}
+
+}  // namespace
+}  // namespace roost
