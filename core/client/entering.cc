@@ -54,6 +54,8 @@ bool Entering::LoggingIn() const {
 }
 
 void Entering::OnEnd() {
+  // Not where nothing went wrong but the connection ended meanwhile.
+  if (handshaking_ && !client_.stream().error().empty()) HandshakeFailed(client_.stream().error());
   if (LoggingIn()) {
     Audit(LoginResult::kAbandoned, session_ == nullptr ? "" : session_->target().config->name,
           "the connection ended before the answer");
@@ -96,9 +98,10 @@ void Entering::GiveTime() {
 }
 
 void Entering::OnTimer() {
-  const bool handshake = client_.stream().phase() == Stream::Phase::kHandshaking ||
-                         state_ == State::kAwaitingTls;
+  const bool waits = state_ == State::kAwaitingTls;
+  const bool handshake = handshaking_ || waits;
   client_.services().stats.Hit(handshake ? ClientLimit::kHandshakeTime : ClientLimit::kLoginTime);
+  if (handshake) HandshakeFailed(waits ? "too many others were in progress" : "it took too long");
   client_.Bye("Autologout; not logged in in time");
 }
 
@@ -164,14 +167,27 @@ bool Entering::Admit() {
 
 void Entering::Start() {
   if (listener().tls == ListenerConfig::Tls::kImplicit) {
-    client_.stream().StartTls(client_.services().tls);
+    BeginTls();
   } else {
     Greet();
   }
   Armed();
 }
 
+void Entering::BeginTls() {
+  handshaking_ = true;
+  client_.stream().StartTls(client_.services().tls);
+}
+
+void Entering::HandshakeFailed(std::string_view reason) {
+  Log(LogLevel::kInfo, "handshake_failed",
+      {{"address", client_.cell().peer.HostString()},
+       {"session", client_.cell().connection_id.Text()},
+       {"reason", reason}});
+}
+
 void Entering::OnSecure() {
+  handshaking_ = false;
   Armed();
   if (listener().tls == ListenerConfig::Tls::kImplicit) Greet();
 }
@@ -328,7 +344,7 @@ void Entering::OnTurnForTls() {
   state_ = State::kTalking;
   client_.Answer(tag_, "OK Begin TLS negotiation now.");
   client_.SetId({});
-  client_.stream().StartTls(client_.services().tls);
+  BeginTls();
   Armed();
 }
 

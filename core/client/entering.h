@@ -100,6 +100,8 @@ class Entering final : public Talk, private SessionSink {
   bool TakeProxyHeader();
   bool Admit();
   void Start();
+  void BeginTls();
+  void HandshakeFailed(std::string_view reason);
   void Greet();
   bool TakePiece(const Piece& piece);
   bool TakeLiteralMark(const Piece& piece);
@@ -140,6 +142,7 @@ class Entering final : public Talk, private SessionSink {
   std::string command_;    // pieces of the command under way, small literals included
   std::string tag_;        // of the LOGIN or AUTHENTICATE under way
   Credentials credentials_;
+  bool handshaking_ = false;  // TLS has begun, and is not done
   int bad_commands_ = 0;
   int failed_logins_ = 0;
   Attempt attempt_;

@@ -1,10 +1,16 @@
 // STARTTLS, up to the answer to it: what comes behind is the handshake's business (proto/tls).
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
+#include "core/base/log.h"
 #include "core/testing/scripted_world.h"
 #include "proto/tls/self_signed.h"
 
@@ -12,6 +18,40 @@ namespace roost {
 namespace {
 
 constexpr std::string_view kBegin = "a OK Begin TLS negotiation now.";
+
+// The log goes there as long as it lives.
+class LogFile {
+ public:
+  LogFile() {
+    LogOptions options;
+    options.file = path_;
+    std::string error;
+    EXPECT_TRUE(OpenLog(options, &error)) << error;
+  }
+  ~LogFile() {
+    std::string error;
+    OpenLog({}, &error);
+    std::remove(path_.c_str());
+  }
+  // Of all handshakes that failed.
+  std::vector<std::string> Reasons() const {
+    static constexpr std::string_view kEvent = " info handshake_failed address=127.0.0.";
+    static constexpr std::string_view kReason = " reason=\"";
+    std::vector<std::string> reasons;
+    std::ifstream file(path_);
+    for (std::string line; std::getline(file, line);) {
+      const size_t reason = line.find(kReason);
+      if (line.find(kEvent) == line.npos || reason == line.npos) continue;
+      EXPECT_NE(line.find(" session="), line.npos) << line;
+      reasons.push_back(line.substr(reason + kReason.size()));
+      reasons.back().pop_back();
+    }
+    return reasons;
+  }
+
+ private:
+  const std::string path_ = testing::TempDir() + "roost_starttls_test_" + std::to_string(getpid());
+};
 
 class StartTls : public ::testing::Test {
  protected:
@@ -116,6 +156,44 @@ TEST_F(StartTls, IsTheEndOfWhoSaysMoreBeforeTheAnswer) {
   world_.Pass(0.1);
   EXPECT_TRUE(world_.closed(second));
   EXPECT_EQ(world_.sessions_seen(), 0u);
+}
+
+TEST_F(StartTls, LeavesALineInTheLogWhenTheHandshakeFails) {
+  world_.config().timeouts.handshake_s = 10;
+  LogFile log;
+  const size_t garbage = world_.Connect();
+  world_.Say(garbage, "a STARTTLS");
+  EXPECT_EQ(world_.Hear(garbage), kBegin);
+  world_.SayRaw(garbage, "GET / HTTP/1.1\r\n\r\n");
+  world_.Pass(1);
+  EXPECT_TRUE(world_.closed(garbage));
+  EXPECT_EQ(log.Reasons(), std::vector<std::string>{"the client does not speak TLS"});
+  const size_t halfway = world_.Connect();
+  world_.Say(halfway, "a STARTTLS");
+  EXPECT_EQ(world_.Hear(halfway), kBegin);
+  world_.SayRaw(halfway, "\x16\x03\x01");
+  world_.Pass(1);
+  world_.Hang(halfway);
+  world_.Pass(1);
+  EXPECT_EQ(log.Reasons().back(), "the peer went away during the TLS handshake");
+  const size_t slow = world_.Connect();
+  world_.Say(slow, "a STARTTLS");
+  world_.Pass(11);
+  EXPECT_TRUE(world_.closed(slow));
+  EXPECT_EQ(log.Reasons().back(), "it took too long");
+  const size_t silent = world_.Connect();
+  world_.Say(silent, "a STARTTLS");
+  EXPECT_EQ(world_.Hear(silent), kBegin);
+  world_.Hang(silent);
+  world_.Pass(1);
+  const size_t kicked = world_.Connect();
+  world_.Say(kicked, "a STARTTLS");
+  EXPECT_EQ(world_.Hear(kicked), kBegin);
+  world_.SayRaw(kicked, "\x16\x03\x01");
+  world_.Pass(1);
+  world_.Stop("over");
+  world_.Pass(1);
+  EXPECT_EQ(log.Reasons().size(), 3u);
 }
 
 TEST_F(StartTls, IsNotPossibleElsewhere) {

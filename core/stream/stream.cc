@@ -20,6 +20,7 @@ constexpr uint8_t kRecordsBeforeContext = 4;
 constexpr size_t kBulkBytes = 2048;
 // Input that was consumed is moved down when it exceeds this, so that the buffer does not creep.
 constexpr size_t kCompactBytes = 4096;
+constexpr std::string_view kGoneInHandshake = "the peer went away during the TLS handshake";
 
 std::span<uint8_t> Bytes(std::string& s) {
   return {reinterpret_cast<uint8_t*>(s.data()), s.size()};
@@ -229,6 +230,7 @@ void Stream::OnReceive(std::span<uint8_t> data, int error) {
       break;
     case Phase::kHandshaking:
       Append(work().cipher_in, data);
+      work_->error = kGoneInHandshake;  // unless more comes of it
       if (!queued_handshake_) {
         queued_handshake_ = true;
         set_.handshakes_.push_back(set_.OwnerOf(slot_));
@@ -291,6 +293,7 @@ void Stream::HandshakeOver(HandshakeEnd end) {
   const bool done = end == HandshakeEnd::kFull || end == HandshakeEnd::kResumed;
   ++(done ? stats.handshakes_done : stats.handshakes_failed);
   if (end == HandshakeEnd::kResumed) ++stats.handshakes_resumed;
+  if (end != HandshakeEnd::kGone) work().error.clear();
 }
 
 void Stream::OpenPending() {
@@ -348,7 +351,9 @@ void Stream::Fail(StreamEnd end, uint8_t alert) {
 void Stream::End(StreamEnd end) {
   if (phase_ == Phase::kHandshaking) {
     HandshakeOver(HandshakeEnd::kGone);
-    work().error = "the peer went away during the TLS handshake";
+    // Who connects to us and says nothing, as balancers do to see whether we are there, has had
+    // none.
+    if (work().side == TlsSide::kClient) work().error = kGoneInHandshake;
   }
   if (end == StreamEnd::kClosed) {
     Close();  // says goodbye in kind

@@ -33,6 +33,9 @@ constexpr Known kKnown[] = {
     {SSL_R_HTTP_REQUEST, Fault::kPeer, "speaks HTTP, not TLS"},
     {SSL_R_HTTPS_PROXY_REQUEST, Fault::kPeer, "speaks HTTP, not TLS"},
     {SSL_R_WRONG_VERSION_NUMBER, Fault::kPeer, "sent something that is not TLS"},
+    // Several clients send their alert in clear where only encrypted records are expected any more.
+    {SSL_R_BAD_PACKET_LENGTH, Fault::kPeer,
+     "broke off in the clear, as some do that do not accept our certificate"},
     {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, Fault::kPeer,
      "sent a record that does not decrypt"},
     {SSL_R_DIGEST_CHECK_FAILED, Fault::kPeer, "sent a wrong Finished message"},

@@ -7,6 +7,7 @@ import re
 import shlex
 import signal
 import socket
+import ssl
 
 from embedded_test import EmbeddedStoreCase
 from harness.case import RoostCase, dovecot_store, main, roost_only
@@ -153,6 +154,44 @@ class AuditTest(EmbeddedStoreCase):
             self.audited(lambda: client.start("LOGIN ann x"), front, event="login_failed", result="abandoned",
                          user="ann", store="main", tls="1.3")
             self.assertIn(b"* BYE Autologout; not logged in in time", client.read_closed())
+
+    def test_handshakes_that_fail(self):
+        front = self.roostd("handshakes", [self.store()], {**self.logging(), "timeouts": {"handshake_s": 1}})
+
+        def reason(act):
+            before = len(front.log().splitlines())
+
+            def failed():
+                lines = [self.parsed(line) or {} for line in front.log().splitlines()[before:]]
+                return [line for line in lines if line.get("event") == "handshake_failed"]
+            with socket.create_connection((front.host, front.imaps_port), timeout=DEADLINE) as sock:
+                act(sock)
+            wait_until(failed, lambda: f"a line: {front.log()[-2000:]}")
+            [line] = failed()
+            self.assertEqual((line["level"], line["address"]), ("info", "127.0.0.1"))
+            self.assertRegex(line["session"], f"^{SESSION.pattern}$")
+            return line["reason"]
+
+        def distrust(sock):
+            with self.assertRaises(ssl.SSLCertVerificationError):
+                ssl.create_default_context().wrap_socket(sock, server_hostname="localhost")
+
+        def speak_http(sock):
+            sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            sock.recv(100)
+
+        self.assertEqual(reason(distrust), "the client broke off in the clear, as some do that do not accept our "
+                                           "certificate")
+        self.assertEqual(reason(speak_http), "the client does not speak TLS")
+        self.assertEqual(reason(lambda sock: sock.sendall(b"\x16\x03\x01")),
+                         "the peer went away during the TLS handshake")
+        self.assertEqual(reason(lambda sock: sock.recv(100)), "it took too long")
+        # Balancers look whether anybody is there.
+        lines = front.log().count("handshake_failed")
+        socket.create_connection((front.host, front.imaps_port), timeout=DEADLINE).close()
+        with front.client() as client:
+            client.login(self.user(), PASSWORD)
+        self.assertEqual(front.log().count("handshake_failed"), lines)
 
     def test_every_guess_of_many_is_there(self):
         def guess():
