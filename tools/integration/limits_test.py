@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Limits, each exceeded: by address and in all, and addresses as a balancer announces them."""
 
+import contextlib
 import json
 import socket
 import time
@@ -9,7 +10,8 @@ from embedded_test import EmbeddedStoreCase
 from harness.case import main
 from harness.dovecot import PASSWORD
 from harness.imap import Client
-from harness.process import DEADLINE, SLOWNESS
+from harness.process import DEADLINE, SLOWNESS, free_port, wait_until
+from metrics_test import get, parse
 
 TOO_MANY = b"* BYE [UNAVAILABLE] Too many connections from your address"
 
@@ -99,8 +101,8 @@ class LimitsTest(EmbeddedStoreCase):
         self.assertLess(time.monotonic() - began, 15 * SLOWNESS)
         self.assertEqual(front.figures()["aged"], 5)
 
-    def reload(self, front, limits):
-        front.config_path.write_text(json.dumps({**front.config, "limits": limits}))
+    def reload(self, front, limits, **more):
+        front.config_path.write_text(json.dumps({**front.config, **more, "limits": limits}))
         front.ctl("reload", status=0)
 
     def test_handshakes_in_progress(self):
@@ -161,7 +163,8 @@ class BalancerTest(LimitsTest):
     def dial(self, source, piecewise=False):
         sock = socket.create_connection((self.front.host, self.front.imaps_port), timeout=DEADLINE)
         self.addCleanup(sock.close)
-        header = f"PROXY TCP4 {source} 192.0.2.1 40000 993\r\n".encode()
+        family, own = ("TCP6", "2001:db8::1") if ":" in source else ("TCP4", "192.0.2.1")
+        header = f"PROXY {family} {source} {own} 40000 993\r\n".encode()
         for byte in ([header[i:i + 1] for i in range(len(header))] if piecewise else [header]):
             sock.sendall(byte)
         sock = self.front.context.wrap_socket(sock, server_hostname="localhost")
@@ -193,6 +196,141 @@ class BalancerTest(LimitsTest):
         self.assertEqual(client.read_closed(), [])
         self.assertEqual(self.front.figures()["bad_proxy_headers"], before + 1)
 
+    def test_clients_of_one_prefix(self):
+        """Whoever has an IPv6 address has all of its /64."""
+        for source in ("2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff"):
+            self.assertTrue(self.greeting(self.dial(source)).startswith(b"* OK "))
+        with self.assertRaises(OSError):
+            self.greeting(self.dial("2001:db8:0:1:8000::2"))
+        self.assertTrue(self.greeting(self.dial("2001:db8:0:2::1")).startswith(b"* OK "))
+
+    test_limits_are_taken_while_running = None
+    test_failed_logins_from_one_address_wait = None
+    test_handshakes_in_progress = None
+    test_starttls_waits_for_its_turn = None
+    test_clients_of_one_user = None
+    test_age_of_a_login = None
+
+
+class LimitHitsTest(LimitsTest):
+    """Each label of roost_limit_hits_total counts who exceeds that limit.
+
+    Nobody can wait for idle_time (half an hour) here, nor make a client lag behind for log: see clients_test.cc.
+    """
+
+    @classmethod
+    def start_front(cls):
+        cls.admin_port = free_port()
+        front = cls.roostd("hits", cls.stores(), {"shards": 1, "admin": {"address": f"127.0.0.1:{cls.admin_port}"}})
+        front.stop()
+        for listener in front.config["listeners"]:
+            listener["proxy_from"] = ["127.0.0.2/32"]
+        front.start()
+        return front
+
+    def setUp(self):
+        self.eventually(lambda: self.front.figures()["clients"] == 0, "nobody is there")
+
+    def set_limits(self, limits, **timeouts):
+        self.reload(self.front, {"failed_login_delay_s": 0, **limits}, timeouts=timeouts)
+        self.addCleanup(self.reload, self.front, self.front.config["limits"])
+
+    def hits(self, limit):
+        status, _, text = get(self.admin_port, "/metrics")
+        self.assertEqual(status, 200, text)
+        return parse(text)[1]["roost_limit_hits_total", frozenset({("limit", limit)})]
+
+    @contextlib.contextmanager
+    def exceeds(self, limit):
+        before = self.hits(limit)
+        yield
+        wait_until(lambda: self.hits(limit) == before + 1,
+                   lambda: f"{limit} was exceeded {self.hits(limit) - before} times")
+
+    def test_clients(self):
+        self.set_limits({"max_clients": 1})
+        self.connect("plain")
+        with self.exceeds("clients"):
+            self.assertEqual(self.refused_client(), [b"* BYE [UNAVAILABLE] Too many connections"])
+
+    def refused_client(self):
+        return self.connect("plain", greeting=False).read_closed()
+
+    def test_handshakes(self):
+        self.set_limits({"max_handshakes_in_progress": 1})
+        with self.exceeds("handshakes"):
+            self.silent()
+        self.assertEqual(self.front.figures()["handshakes_in_progress"], 1)
+
+    def silent(self):
+        sock = socket.create_connection((self.front.host, self.front.imaps_port), timeout=DEADLINE)
+        self.addCleanup(sock.close)
+        return sock
+
+    def test_handshake_time(self):
+        self.set_limits({}, handshake_s=1)
+        with self.exceeds("handshake_time"):
+            self.assertEqual(self.silent().recv(100), b"")
+
+    def test_login_time(self):
+        self.set_limits({}, handshake_s=1, login_s=2)
+        with self.exceeds("login_time"):
+            self.assertEqual(self.connect("plain").read_closed(), [b"* BYE Autologout; not logged in in time"])
+
+    def test_line(self):
+        for text in (b"a LOGIN x " + b"y" * 9000, b"a LOGIN x {9000}\r\n"):
+            with self.exceeds("line"):
+                client = self.connect("plain")
+                client.send(text)
+                self.assertTrue(client.read_closed()[-1].startswith(b"* BYE "))
+
+    def test_bad_commands(self):
+        with self.exceeds("bad_commands"):
+            client = self.connect("plain")
+            client.bad("XYZZY")
+            client.bad("XYZZY")
+            client.start("XYZZY")
+            self.assertEqual(client.read_closed()[-1], b"* BYE Too many bad commands")
+
+    def test_failed_logins(self):
+        with self.exceeds("failed_logins"):
+            client = self.connect("plain")
+            for _ in range(3):
+                client.no(f"LOGIN {self.user()} wrong", "AUTHENTICATIONFAILED")
+            self.assertTrue(client.read_closed()[-1].startswith(b"* BYE "))
+
+    def test_address(self):
+        self.set_limits({"max_clients_per_address": 1})
+        self.connect("plain")
+        with self.exceeds("address"):
+            self.assertEqual(self.refused_client(), [TOO_MANY])
+
+    def test_user(self):
+        self.set_limits({"max_clients_per_user": 1})
+        user = self.user()
+        self.client(user)
+        with self.exceeds("user"):
+            self.connect().no(f"LOGIN {user} {PASSWORD}", "LIMIT")
+
+    def test_login_delay(self):
+        self.set_limits({"failed_login_delay_s": 1})
+        with self.exceeds("login_delay"):
+            for _ in range(5):
+                self.connect(source="127.0.0.3").no(f"LOGIN {self.user()} wrong", "AUTHENTICATIONFAILED")
+
+    def test_proxy_header(self):
+        with self.exceeds("proxy_header"):
+            client = self.connect("plain", greeting=False, source="127.0.0.2")
+            client.send("a LOGIN ann secret\r\n")
+            self.assertEqual(client.read_closed(), [])
+
+    def test_every_label_is_exceeded(self):
+        _, samples = parse(get(self.admin_port, "/metrics")[2])
+        labels = {dict(labels)["limit"] for name, labels in samples if name == "roost_limit_hits_total"}
+        tested = {name[len("test_"):] for name in vars(LimitHitsTest) if name.startswith("test_")}
+        self.assertEqual(labels - tested, {"idle_time", "log"})
+
+    test_clients_of_one_address = None
     test_limits_are_taken_while_running = None
     test_failed_logins_from_one_address_wait = None
     test_handshakes_in_progress = None
