@@ -33,11 +33,11 @@
 #include "core/shard/server.h"
 
 #ifdef ROOST_JEMALLOC
-// Read by jemalloc before main. A thread that has become quiet gives nothing back by itself: after
-// a storm a background thread does, some seconds later.
+// Read by jemalloc before main.
 extern "C" {
 extern const char* malloc_conf;
-const char* malloc_conf = "background_thread:true,dirty_decay_ms:5000,muzzy_decay_ms:0";
+const char* malloc_conf = "dirty_decay_ms:5000,muzzy_decay_ms:0";
+int mallctl(const char* name, void* old, size_t* old_size, void* now, size_t now_size);
 }
 #endif
 
@@ -68,6 +68,16 @@ void CatchSignals() {
   action.sa_handler = OnSignal;
   for (const int signal : {SIGTERM, SIGINT}) sigaction(signal, &action, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+}
+
+// A thread that has become quiet gives no memory back by itself: after a storm a background thread
+// does, some seconds later. Not started by malloc_conf, before main: it must not have more rights
+// than the others.
+void StartGivingBack() {
+#ifdef ROOST_JEMALLOC
+  bool on = true;
+  mallctl("background_thread", nullptr, nullptr, &on, sizeof on);
+#endif
 }
 
 // As many descriptors as the hard limit allows: every client and session is one.
@@ -202,6 +212,9 @@ void AnswerTo(const std::string& text, Server& server, Reloader& reloader, const
 }
 
 int Run(const Config& config, const std::string& path) {
+  // Each thread has it from the one that starts it: before the first.
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  StartGivingBack();
   sigset_t hangup;
   sigemptyset(&hangup);
   sigaddset(&hangup, SIGHUP);
@@ -237,7 +250,6 @@ int Run(const Config& config, const std::string& path) {
     std::fprintf(stderr, "roostd: %s\n", error.c_str());
     return 1;
   }
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   prctl(PR_SET_DUMPABLE, config.dumpable ? 1 : 0, 0, 0, 0);
   running_server = server.get();
   Reloader reloader(path, *server);
