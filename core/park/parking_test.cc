@@ -377,5 +377,26 @@ TEST(Parking, OwesAQuietClientNoFlagsWithoutTheModseqThatItsClassIsTold) {
   EXPECT_EQ(world.NextAsked(1), "n NOOP");
 }
 
+// Its list would be held by the feed, and by the session that drives it.
+TEST(Parking, LeavesAClientItsSessionWhereTheListOfItsMailboxTakesTooMuch) {
+  ScriptedWorld world;
+  world.config().parking.view_bytes_max = 4096;
+  std::vector<uint32_t> uids;
+  for (uint32_t uid = 1; uids.size() < 4000; uid += 17) uids.push_back(uid);
+  const size_t client = world.LogInAndSelect({.uids = uids});
+  world.StartIdle(client);
+  world.AnswerList(0, uids);
+  world.Asked(0, "IDLE");
+  world.Tell(0, "+ idling");
+  world.Tell(0, "* 4001 EXISTS");
+  EXPECT_EQ(world.Hear(client), "* 4001 EXISTS");
+  EXPECT_EQ(world.figures().client_stats.kept_idle, 1u);
+  EXPECT_EQ(world.figures().parked, 0u);
+  EXPECT_EQ(world.figures().feeds.feeds, 0u);
+  const size_t small = world.LogInAndPark({1, 2, 3}, "bob");
+  EXPECT_FALSE(world.closed(small));
+  EXPECT_EQ(world.figures().parked, 1u);
+}
+
 }  // namespace
 }  // namespace roost
