@@ -132,17 +132,16 @@ class World:
              f"--threads={self.options.shards}", "--descriptors=direct",
              f"--sockets-per-thread={resource.getrlimit(resource.RLIMIT_NOFILE)[1]}", *arguments],
             "ready", "stdout")
-        self.store_plain, self.store_tls = re.findall(r"imap (\S+)", said)
+        # store_more: of listeners that were asked for beside these two.
+        self.store_plain, self.store_tls, *self.store_more = re.findall(r"imap (\S+)", said)
         self.lmtp = re.search(r"lmtp (\S+)", said).group(1)
         self.store_control = re.search(r"control (\S+)", said).group(1)
 
     def _start_roostd(self, settings):
         tls = getattr(self.options, "store_tls", False)
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-                        "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", self.directory / "key.pem",
-                        "-out", self.directory / "certificate.pem"], check=True, capture_output=True)
+        self.make_certificate()
         self.control = self.directory / "control"
-        config = {
+        self.config = {
             "shards": self.options.shards,
             "descriptors": "direct",
             "dumpable": True,
@@ -158,28 +157,41 @@ class World:
                 "source_addresses": [f"127.3.0.{i}" for i in range(1, 21)],
             }],
         }
-        for key, value in settings.items():
-            config[key] = {**config.get(key, {}), **value} if isinstance(value, dict) else value
-        self.config = config
+        self.configure(settings)
         self.start_again()
+
+    def make_certificate(self):
+        """Another than before, if there was one."""
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                        "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", self.directory / "key.pem",
+                        "-out", self.directory / "certificate.pem"], check=True, capture_output=True)
+
+    def configure(self, settings):
+        """More of roostd's configuration, for its next start or reload; a mapping is added to what is there."""
+        for key, value in settings.items():
+            self.config[key] = {**self.config.get(key, {}), **value} if isinstance(value, dict) else value
+        (self.directory / "roost.yaml").write_text(json.dumps(self.config))  # JSON is YAML
 
     def start_again(self):
         """roostd, at the same address as the one before if there was one."""
-        (self.directory / "roost.yaml").write_text(json.dumps(self.config))  # JSON is YAML
         self.roostd, said = self.spawn([self.bin / "roostd", f"--config={self.directory / 'roost.yaml'}"],
                                        "roostd: ready", "stderr", measured=True)
         self.address = re.search(r"listening on (\S+)", said).group(1)
-        self.config["listeners"][0]["address"] = self.address
+        self.configure({"listeners": [{**self.config["listeners"][0], "address": self.address}]})
         self.empty = self.pss()
 
     # ---- What is there
+
+    def ctl(self, *command):
+        """roostctl, to its end."""
+        return subprocess.run([self.bin / "roostctl", f"--socket={self.control}", *command], check=False,
+                              capture_output=True, text=True)
 
     def status(self):
         """What roostctl status tells; shards under load may not answer in time, and are asked again."""
         end = time.monotonic() + DEADLINE_S
         while True:
-            answer = subprocess.run([self.bin / "roostctl", f"--socket={self.control}", "status", "--json"],
-                                    check=False, capture_output=True, text=True)
+            answer = self.ctl("status", "--json")
             if answer.returncode == 0:
                 return json.loads(answer.stdout)["total"]
             if time.monotonic() >= end:
@@ -259,12 +271,12 @@ class World:
         raise RuntimeError("roost-load ended early")
 
     @staticmethod
-    def finish(begun):
-        """What those measured who were begun."""
+    def finish(begun, sent_away=False):
+        """What those measured who were begun. None of them was lost, unless they were to be sent away."""
         load, result = begun
         load.send_signal(signal.SIGINT)
         said = load.communicate(timeout=120)[0]
-        if load.returncode != 0:
+        if load.returncode != 0 and not sent_away:
             raise RuntimeError(said[-4000:])
         return json.loads(result.read_text())
 
