@@ -413,5 +413,29 @@ TEST_F(WakingByProxy, JudgesNobodyByASessionOfTheMasterUserBefore) {
   world_.AnswerList(2, {1, 2});
 }
 
+// The same where its login waited for its turn until then.
+TEST_F(WakingByProxy, JudgesNobodyByASessionThatWaitedWithTheCredentialsOfTheOneBefore) {
+  world_.config().stores[0].max_logins_in_progress = 1;
+  world_.TakeStores();
+  world_.HoldLogins(true);
+  world_.Say(world_.Connect(), "l LOGIN bob secret");
+  world_.Pass(0.1);
+  world_.Say(other_, "u UID FETCH 1 (FLAGS)");
+  world_.Pass(0.1);
+  EXPECT_EQ(world_.figures().sessions.waiting, 1u);
+  world_.config().stores[0].master_user = "other";
+  world_.TakeStores();
+  world_.HoldLogins(false);
+  world_.AnswerSelect(3, "SELECT INBOX", {.uids = {1, 2}, .permanent = "(\\Seen \\Deleted \\*)"});
+  EXPECT_EQ(world_.LoginOf(3),
+            "AUTHENTICATE PLAIN " + ToBase64(std::string("ann\0roost\0master", 16)));
+  world_.AnswerFlush(0);
+  EXPECT_EQ(world_.NextAsked(3), "u UID FETCH 1 (FLAGS)");
+  world_.Tell(3, "u OK done");
+  world_.HearUntil(other_, "u");
+  world_.StartIdle(other_, "j");
+  world_.AnswerList(3, {1, 2});
+}
+
 }  // namespace
 }  // namespace roost

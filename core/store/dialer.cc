@@ -58,7 +58,7 @@ void Dialer::Configure(const StoreSettings& settings) {
   const StoreConfig& old = *target_.config;
   const StoreConfig& now = *settings.config;
   if (now.master_user != old.master_user || now.master_separator != old.master_separator) {
-    ++target_.masters;
+    if (++target_.masters == StoreTarget::kNoMaster) target_.masters = 0;
   }
   static_cast<StoreSettings&>(target_) = settings;
   Later();  // there may be more places now

@@ -95,6 +95,7 @@ struct StoreSettings {
 
 // What all sessions to one store share, in one shard.
 struct StoreTarget : StoreSettings {
+  static constexpr uint16_t kNoMaster = UINT16_MAX;
   StoreIndex index = 0;
   std::vector<StoreAddress> addresses;
   uint16_t masters = 0;  // counts those who have logged in for users, one after another
@@ -196,7 +197,7 @@ class Session final : public Retirable, private StreamOwner {
   const StoreTarget& target() const { return target_; }
   size_t address() const { return address_; }  // index into target().addresses
   // Opened by a master user rather than with the user's own credentials; by which: as
-  // target().masters was then.
+  // target().masters was then, or kNoMaster for one who was another's predecessor already.
   bool as_proxy() const { return as_proxy_; }
   uint16_t master() const { return master_; }
   // kRefused, inside OnSessionLost: the store's words, "NO [AUTHENTICATIONFAILED] …". Inside

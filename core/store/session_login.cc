@@ -39,9 +39,12 @@ void Session::Start(const Credentials& credentials, const SessionClient& client,
   work_->login->store = target_;
   work_->login->credentials = credentials;
   work_->login->client = client;
-  as_proxy_ = credentials.IsProxy();
-  master_ = target_.masters;
   const StoreConfig& config = *target_.config;
+  as_proxy_ = credentials.IsProxy();
+  // Who waited for a turn may come with those of the master user before.
+  const bool todays =
+      credentials.master == config.master_user && credentials.separator == config.master_separator;
+  master_ = todays ? target_.masters : StoreTarget::kNoMaster;
   address_ = static_cast<uint16_t>(UsableFrom(target_.addresses, attempt));
   const StoreAddress& store = target_.addresses[address_];
   work_->login->server_name = config.server_name.empty() ? store.name : config.server_name;
