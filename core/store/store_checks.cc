@@ -27,7 +27,8 @@ class StoreChecks::Place final : public SessionSink {
     session_->Start({}, {}, 0);
   }
 
-  uint64_t next_ns = 0;
+  uint64_t next_ns = kNever;
+  int period_s = 0;  // check_s when that was chosen
 
  private:
   void OnSessionReady(Session&) override { Judge(true, {}); }
@@ -93,28 +94,37 @@ void StoreChecks::FollowAddresses() {
         return place != nullptr && place->target().index == store.index &&
                place->address().IsAt(address);
       });
-      if (known != before.end()) {
-        places_.push_back(std::move(*known));
-        continue;
-      }
-      places_.push_back(std::make_unique<Place>(loop_, store, address, judged_));
-      places_.back()->next_ns = NextNs(*store.config, true);
+      places_.push_back(known != before.end()
+                            ? std::move(*known)
+                            : std::make_unique<Place>(loop_, store, address, judged_));
+      Place& place = *places_.back();
+      if (std::exchange(place.period_s, store.config->check_s) == store.config->check_s) continue;
+      place.next_ns = std::min(place.next_ns, NextNs(*store.config, true));
     }
   }
 }
 
+// Those that have waited longest come first, so that addresses which never answer keep nobody's
+// turn.
 void StoreChecks::Tick() {
   FollowAddresses();
-  const auto under_way = static_cast<size_t>(std::count_if(
-      places_.begin(), places_.end(), [](const auto& place) { return place->checking(); }));
-  size_t room = kMostAtOnce - std::min(under_way, kMostAtOnce);
+  size_t room = kMostAtOnce;
+  std::vector<Place*> due;
   for (const auto& place : places_) {
-    if (room == 0) break;
-    if (place->checking() || loop_.now_ns() < place->next_ns) continue;
+    if (place->checking()) {
+      --room;
+    } else if (place->next_ns <= loop_.now_ns()) {
+      due.push_back(place.get());
+    }
+  }
+  room = std::min(room, due.size());
+  std::partial_sort(due.begin(), due.begin() + static_cast<ptrdiff_t>(room), due.end(),
+                    [](const Place* a, const Place* b) { return a->next_ns < b->next_ns; });
+  due.resize(room);
+  for (Place* place : due) {
     const StoreTarget& store = dialers_[place->target().index]->target();
     place->next_ns = NextNs(*store.config, false);
     place->Check(store);
-    --room;
   }
   alarm_.SetIn(kTickNs, [this] { Tick(); });
 }

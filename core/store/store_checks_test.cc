@@ -1,5 +1,6 @@
 #include "core/store/store_checks.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -74,7 +75,7 @@ class StoreChecksTest : public ::testing::Test {
     runner_.Add([this] { return loop_.Turn(kNever); });
     checks_ = std::make_unique<StoreChecks>(loop_, dialers_, [this](const StoreVerdict& verdict) {
       EXPECT_EQ(verdict.store, 0u);
-      EXPECT_TRUE(verdict.reason.empty() || verdict.address.IsAt(At("127.0.0.2:143")));
+      EXPECT_TRUE(verdict.reason.empty() || fails_(verdict.address)) << verdict.reason;
       verdicts_.push_back(verdict);
     });
     checks_->Start();
@@ -107,6 +108,10 @@ class StoreChecksTest : public ::testing::Test {
   Loop loop_{*network_.AddIo(0), handler_};
   std::vector<std::unique_ptr<Host>> hosts_;
   std::vector<std::unique_ptr<Dialer>> dialers_;
+  // Where a check may fail.
+  std::function<bool(const StoreAddress&)> fails_ = [](const StoreAddress& address) {
+    return address.IsAt(At("127.0.0.2:143"));
+  };
   std::vector<StoreVerdict> verdicts_;
   std::unique_ptr<StoreChecks> checks_;
 };
@@ -183,6 +188,35 @@ TEST_F(StoreChecksTest, LeaveNobodyDownWhoIsCheckedNoMore) {
   dialers_[0]->Follow(known);
   Pass(1);
   EXPECT_EQ(Story(), "+");
+}
+
+// They take all the places there are, longer than their period, and leave none for those behind.
+TEST_F(StoreChecksTest, ComeToAllWhereManyNeverAnswer) {
+  config_.check_s = 2;
+  std::vector<StoreAddress> addresses;
+  for (size_t i = 0; i < StoreChecks::kMostAtOnce + 2; ++i) {
+    addresses.push_back(At(("127.0.1." + std::to_string(i + 10) + ":143").c_str()));
+    hosts_.push_back(std::make_unique<Host>(&network_, addresses.back().address));
+    runner_.Add([host = hosts_.back().get()] { return host->Turn(); });
+    if (i < StoreChecks::kMostAtOnce) hosts_.back()->greeting.clear();
+  }
+  fails_ = [&](const StoreAddress& address) { return address.address.bytes[2] == 1; };
+  dialers_[0]->Follow(addresses);
+  Pass(30);
+  const int visits = hosts_.back()->visits;
+  Pass(30);
+  EXPECT_GT(hosts_.back()->visits, visits + 2);
+}
+
+TEST_F(StoreChecksTest, ComeSoonWhenTheirPeriodHasBecomeShorter) {
+  config_.check_s = 3600;
+  Pass(15);  // the first is under way or over; the next is an hour off
+  hosts_[0]->visits = 0;
+  auto soon = std::make_shared<StoreConfig>(config_);
+  soon->check_s = 10;
+  dialers_[0]->Configure({soon, nullptr});
+  Pass(11);
+  EXPECT_GT(hosts_[0]->visits, 0);
 }
 
 TEST(Dialers, SendNewUsersWhereSomebodyAnswers) {
