@@ -76,16 +76,12 @@ void Entering::LookUp() {
   question.client_ip = client_.cell().peer.HostString();
   question.attempt = static_cast<uint32_t>(failed_logins_) + 1;
   TellTls(client_.stream().suite(), &question);
-  // Queue, servers and their addresses together: sooner than the client's own time is over.
-  const auto most_s = static_cast<uint64_t>(std::max(1, services.config.timeouts.login_s / 2));
-  delay_.SetIn(SecondsToNs(most_s), [this] {
-    lookup_.reset();
-    Unroutable("", "the look-up took longer than half of timeouts.login_s");
-  });
+  // Sooner than the client's own time is over.
+  question.within_ns =
+      SecondsToNs(static_cast<uint64_t>(std::max(1, services.config.timeouts.login_s / 2)));
   const LookupConfig& config = services.router->service()->config;
   lookup_ = services.lookups.Ask(services.router, std::move(question),
                                  [this, verifies = config.verifies](LookupResult result) {
-                                   delay_.Cancel();
                                    lookup_.reset();
                                    LookedUp(std::move(result), verifies);
                                  });

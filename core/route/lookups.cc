@@ -255,7 +255,8 @@ std::unique_ptr<Lookup> Lookups::Ask(std::shared_ptr<const Router> router, Looku
     });
     return lookup;
   }
-  lookup->deadline_.SetIn(SecondsToNs(static_cast<uint64_t>(config.queue_s)),
+  const uint64_t wait_ns = SecondsToNs(static_cast<uint64_t>(config.queue_s));
+  lookup->deadline_.SetIn(std::min(wait_ns, lookup->question_.within_ns),
                           [this, asked = lookup.get()] {
                             Finish(*asked, Unavailable("too many logins are being looked up"));
                           });
@@ -282,6 +283,11 @@ void Lookups::Next() {
     lookup.deadline_.Cancel();
     lookup.state_ = Lookup::State::kAsking;
     ++asking_;
+    if (lookup.question_.within_ns != kNever) {
+      const uint64_t end_ns = lookup.since_ns_ + lookup.question_.within_ns;
+      lookup.deadline_.SetIn(end_ns - std::min(end_ns, loop_.now_ns()),
+                             [this, asked = &lookup] { GiveUp(*asked); });
+    }
     Start(lookup);
   }
 }
@@ -341,13 +347,23 @@ void Lookups::Answered(const Address& address) {
   std::erase_if(avoided_, [&](const auto& entry) { return entry.first == address; });
 }
 
-void Lookups::Failed(Lookup& lookup, const LookupServer& server, const std::string& problem) {
-  lookup.connection_ = nullptr;
+void Lookups::NoteFailure(Lookup& lookup, const LookupServer& server, const std::string& problem) {
   if (!lookup.problems_.empty()) lookup.problems_ += "; ";
   lookup.problems_ += server.host + ": " + problem;
   ++stats_.failures;
   Avoid(server.address);
   Log(LogLevel::kWarning, "lookup_failed", {{"server", server.host}, {"reason", problem}});
+}
+
+// Whoever is asked now has not answered.
+void Lookups::GiveUp(Lookup& lookup) {
+  NoteFailure(lookup, lookup.service().servers[lookup.server_], "the login cannot wait any longer");
+  Finish(lookup, Unavailable(lookup.problems_));
+}
+
+void Lookups::Failed(Lookup& lookup, const LookupServer& server, const std::string& problem) {
+  lookup.connection_ = nullptr;
+  NoteFailure(lookup, server, problem);
   const uint32_t all = static_cast<uint32_t>((uint64_t{1} << lookup.service().servers.size()) - 1);
   if (lookup.tried_ != all) return Start(lookup);
   Finish(lookup, Unavailable(lookup.problems_));

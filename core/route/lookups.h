@@ -49,6 +49,7 @@ struct LookupQuestion {
   std::string_view tls_version;       // empty: no TLS
   std::string_view tls_cipher;
   uint32_t attempt = 1;
+  uint64_t within_ns = kNever;  // later an answer is of no use: queue and servers together
 
   LookupQuestion() = default;
   LookupQuestion(LookupQuestion&&) = default;
@@ -118,6 +119,8 @@ class Lookups {
   Connection& Connect(const LookupServer& server, bool fresh);
   size_t Pick(const Lookup& lookup) const;
   void Failed(Lookup& lookup, const LookupServer& server, const std::string& problem);
+  void GiveUp(Lookup& lookup);
+  void NoteFailure(Lookup& lookup, const LookupServer& server, const std::string& problem);
   void Stale(Lookup& lookup);
   void Finish(Lookup& lookup, LookupResult result);
   void Cancel(Lookup& lookup);
@@ -163,7 +166,7 @@ class Lookup {
   uint32_t tried_ = 0;                         // bit i: the service's server i
   size_t server_ = 0;                          // that is asked
   std::string problems_;                       // of the servers tried
-  Alarm deadline_;                             // of the wait
+  Alarm deadline_;                             // of the wait, then of the whole
   Lookups::Queue::iterator place_;             // kWaiting
   Lookups::Connection* connection_ = nullptr;  // kAsking
   Life life_;

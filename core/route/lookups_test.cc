@@ -37,6 +37,7 @@ class LookupsTest : public ::testing::Test {
     question.user = user;
     question.password = "secret";
     question.client_ip = "198.51.100.7";
+    question.within_ns = within_ns_;
     const size_t number = results_.size();
     results_.emplace_back();
     asked_.push_back(lookups_.Ask(router, std::move(question), [this, number](LookupResult r) {
@@ -68,6 +69,7 @@ class LookupsTest : public ::testing::Test {
   ScriptedService first_{network_, runner_, 1, "127.0.0.3:80"};
   ScriptedService second_{network_, runner_, 2, "127.0.0.4:80"};
   Config config_;
+  uint64_t within_ns_ = kNever;
   std::vector<std::optional<LookupResult>> results_;
   std::vector<std::unique_ptr<Lookup>> asked_;
 };
@@ -121,6 +123,25 @@ TEST_F(LookupsTest, TakeAnIpAddressInEveryWayAndNoName) {
         {"Auth-Status: OK", std::string("Auth-Server: ") + server, "Auth-Port: 143"});
     EXPECT_EQ(Result().kind, Kind::kUnavailable) << server;
   }
+}
+
+TEST_F(LookupsTest, GiveUpWhenTheAnswerIsOfNoUseAnyMoreAndSaySo) {
+  UseBoth();
+  config_.lookup.timeout_s = 4;
+  within_ns_ = SecondsToNs(6);  // the first is given up for the second, the second for good
+  first_.Answer("");
+  second_.Answer("");
+  const size_t number = Ask();
+  EXPECT_FALSE(Answered(number, 5.5));
+  EXPECT_EQ(lookups_.stats().failures, 1u);
+  ASSERT_TRUE(Answered(number, 1));
+  EXPECT_EQ(results_[number]->kind, Kind::kUnavailable);
+  EXPECT_NE(results_[number]->text.find("127.0.0.4:80: the login cannot wait any longer"),
+            std::string::npos)
+      << results_[number]->text;
+  EXPECT_EQ(lookups_.stats().failures, 2u);
+  EXPECT_EQ(lookups_.stats().results[static_cast<size_t>(Kind::kUnavailable)], 1u);
+  EXPECT_EQ(lookups_.stats().asking, 0u);
 }
 
 TEST_F(LookupsTest, UseOneConnectionForManyQuestionsInTurn) {
