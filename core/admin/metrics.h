@@ -1,8 +1,8 @@
 // What Prometheus is shown: every metric once, with its name, labels and meaning.
 //
 // Pure: figures in, text out (Prometheus text exposition, version 0.0.4, by its client library).
-// Labels have few values, known beforehand: never a user, a mailbox or a
-// client's address.
+// Labels have few values: names and addresses of stores as far as configuration and DNS name them,
+// all others known beforehand; never a user, a mailbox or a client's address.
 #ifndef ROOST_CORE_ADMIN_METRICS_H_
 #define ROOST_CORE_ADMIN_METRICS_H_
 

@@ -456,8 +456,7 @@ void Entering::SaslMessage(std::string message) {
   static constexpr std::string_view kForeign =
       "NO [AUTHORIZATIONFAILED] Acting for another user is not possible here";
   // RFC 7628, 3.1 lets the token alone say it, which only the store can read: no route.
-  static constexpr std::string_view kNameless =
-      "NO [CANNOT] A token must come with the name of its user";
+  static constexpr std::string_view kNameless = "NO [CANNOT] A login must name its user";
   const bool foreign = !credentials.authzid.empty();
   if (foreign || credentials.user.empty()) {
     credentials_ = std::move(credentials);
