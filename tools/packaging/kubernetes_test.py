@@ -243,6 +243,25 @@ class FitTest(Case):
         self.assertEqual(f"{place}/roostd.json", SECCOMP_DIRECTORY + profile["localhostProfile"])
         text = self.node["ConfigMap", "roost-seccomp"]["data"]["roostd.json"]
         self.assertEqual(text, (K8S / "node/roostd.json").read_text(encoding="utf-8"))
+        images = {container["image"] for container in (*node["initContainers"], *node["containers"])}
+        roostd = objects(kept("aws"))["Deployment", "roost"]["spec"]["template"]["spec"]["containers"][0]
+        self.assertEqual(images, {roostd["image"]})
+
+    def test_the_seccomp_profile_is_laid_anew_in_one_step(self):
+        pod = self.node["DaemonSet", "roost-seccomp"]["spec"]["template"]["spec"]
+        with tempfile.TemporaryDirectory() as directory:
+            profile, laid = Path(directory, "profile"), Path(directory, "seccomp")
+            profile.mkdir(), laid.mkdir()
+            (laid / "roostd.json").write_text("old", encoding="utf-8")
+            with (laid / "roostd.json").open(encoding="utf-8") as reader:
+                (profile / "roostd.json").write_text("new", encoding="utf-8")
+                shell, options, script = pod["initContainers"][0]["command"]
+                for mounted in (profile, laid):
+                    script = script.replace(f" /{mounted.name}/", f" {mounted}/")
+                run(shell, options, script)
+                self.assertEqual(reader.read(), "old")  # whoever reads it reads the whole of one
+            self.assertEqual([path.name for path in laid.iterdir()], ["roostd.json"])
+            self.assertEqual((laid / "roostd.json").read_text(encoding="utf-8"), "new")
 
     def test_files_of_the_configuration_are_mounted(self):
         mounts = {m["mountPath"]: m for m in self.roostd["volumeMounts"]}
@@ -269,6 +288,16 @@ class FitTest(Case):
         self.assertEqual(spec["strategy"]["rollingUpdate"], {"maxSurge": 1, "maxUnavailable": 0})
         self.assertGreaterEqual(spec["minReadySeconds"], self.pod["spec"]["terminationGracePeriodSeconds"])
         self.assertGreaterEqual(spec["progressDeadlineSeconds"], spec["minReadySeconds"] + 300)
+
+    def test_pods_go_slowly_and_come_at_once(self):
+        behaviour = self.base["HorizontalPodAutoscaler", "roost"]["spec"]["behavior"]
+        down = behaviour["scaleDown"]
+        self.assertEqual(behaviour["scaleUp"]["stabilizationWindowSeconds"], 0)
+        self.assertGreaterEqual(down["stabilizationWindowSeconds"], 1800)
+        # One at a time, and the next when the one before is empty and its clients are at rest elsewhere.
+        self.assertEqual([(p["type"], p["value"]) for p in down["policies"]], [("Pods", 1)])
+        self.assertGreaterEqual(down["policies"][0]["periodSeconds"],
+                                2 * self.pod["spec"]["terminationGracePeriodSeconds"])
 
     def test_heartbeats_come_before_a_balancer_forgets(self):
         self.assertLess(self.config["timeouts"]["heartbeat_s"], SHORTEST_BALANCER)
