@@ -80,6 +80,7 @@ std::unique_ptr<Server> Server::Create(const Config& config, std::string* error)
   UringSet::Options options;
   options.count = common.shards;
   options.mode = config.descriptors;
+  options.limits.max_sockets = kMostSocketsOfAShard;
   server->ios_ = UringSet::Create(options, error);
   if (server->ios_ == nullptr) return nullptr;
   server->ios_->at(0).Random(

@@ -2,11 +2,15 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -264,6 +268,32 @@ TEST(Server, ChangesNothingWhenOneThingOfAStoreCannotBeUsed) {
   EXPECT_EQ(Known(server.get()), before);
   server->RequestStop();
   thread.join();
+}
+
+// By what the kernel says of each ring.
+std::vector<uint64_t> TablesOfRings() {
+  std::vector<uint64_t> sizes;
+  for (const auto& file : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+    std::ifstream text(file.path());
+    for (std::string line; std::getline(text, line);) {
+      if (line.starts_with("UserFiles:")) sizes.push_back(std::stoull(line.substr(10)));
+    }
+  }
+  return sizes;
+}
+
+TEST(Server, HasPlaceForAsManySocketsInEachShardAsItMayHaveDescriptors) {
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = limit.rlim_max;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  Config config = Plain();
+  config.descriptors = DescriptorMode::kDirect;
+  std::string why;
+  const auto server = Make(config, &why);
+  if (server == nullptr) GTEST_SKIP() << "not on this machine: " << why;
+  const uint64_t places = std::min<uint64_t>(limit.rlim_cur, Server::kMostSocketsOfAShard);
+  EXPECT_EQ(TablesOfRings(), std::vector<uint64_t>(2, places));
 }
 
 TEST(Server, RefusesRoutesToStoresThatItWasNotStartedWith) {
