@@ -397,8 +397,10 @@ std::string Server::DrainStore(const StoreOrder& order) {
     }
     std::lock_guard lock(mutex_);
     store_addresses_ = std::make_shared<StoreResolver::Addresses>(resolver_->addresses());
-    if (order.drain) store_plans_[index] = DrainPlan::Make(NowNs(), order.over_s, 0);
-    if (!resolver_->drained(index)) store_plans_[index].reset();
+    std::optional<StoreDrainPlan>& plan = store_plans_[index];
+    if (order.drain) plan = StoreDrainPlan{DrainPlan::Make(NowNs(), order.over_s, 0)};
+    if (!resolver_->drained(index)) plan.reset();
+    if (plan) plan->whole = resolver_->whole_drained(index);
   }
   Log(LogLevel::kInfo, order.drain ? "store_drain" : "store_undrain",
       {{"store", order.store}, {"address", order.address}, {"over_s", order.over_s}});

@@ -21,7 +21,9 @@ void StoreDrains::Set(Plans plans, uint64_t now_ns) {
   walking_ = false;
   next_ns_ = now_ns;
   for (size_t i = 0; i < leaving_.size(); ++i) {
-    if (i >= plans_.size() || !plans_[i]) leaving_[i] = {};
+    const bool planned = i < plans_.size() && plans_[i];
+    dialers_[i]->set_drained(planned && plans_[i]->whole);
+    if (!planned) leaving_[i] = {};
   }
 }
 
@@ -81,15 +83,15 @@ void StoreDrains::Visit(uint32_t index, uint64_t now_ns) {
   const Dialer& dialer = c.user != nullptr ? c.user->dialer() : *dialers_[own->target().index];
   const StoreIndex store = dialer.target().index;
   if (!plans_[store]) return;
-  const DrainPlan& plan = *plans_[store];
+  const StoreDrainPlan& plan = *plans_[store];
   const uint64_t hash = c.user != nullptr ? c.user->spread() : SipHash13({}, clients_.LoginOf(c));
   const bool due = now_ns >= TurnOf(plan, hash);
-  if (dialer.drained()) {
+  if (plan.whole) {
     ++leaving_[store].counted;
     if (due) clients_.Displace(index, now_ns >= plan.end_ns);
     return;
   }
-  const bool elsewhere = !dialer.target().addresses[dialer.address()].down;
+  const bool elsewhere = dialer.serves();
   if (due && elsewhere && c.user != nullptr) c.user->LeaveDrained();
   Feed* feed = c.phase == ClientPhase::kParked ? c.feed : nullptr;
   const Session* session = own != nullptr ? own : feed != nullptr ? feed->session() : nullptr;

@@ -7,8 +7,9 @@
 // drained as a whole: its clients are told BYE. An address of it: later sessions of the user go
 // elsewhere, all in the same walk; feeds that have theirs there find another one (feeds.h,
 // Recheck), and their clients stay and are told the difference; a client with a session of its own
-// keeps it until told_ns, since it may park before, and is told BYE then. While no other address
-// answers all of them stay. What it is not: it keeps nobody out (dialer.h does).
+// keeps it until told_ns, since it may park before, and is told BYE then. While no other address is
+// there and answers all of them stay, also where each is drained by itself: only a store that is
+// drained as a whole loses its last address. What it is not: it keeps nobody out (dialer.h does).
 //
 // Thread rule: its shard. Bound: kVisitsPerTurn clients in a turn.
 #ifndef ROOST_CORE_SHARD_STORE_DRAINS_H_
@@ -26,16 +27,20 @@
 
 namespace roost {
 
+struct StoreDrainPlan : DrainPlan {
+  bool whole = false;  // the store; else those of its addresses that are drained
+};
+
 class StoreDrains {
  public:
   static constexpr uint32_t kVisitsPerTurn = 256;
   // By StoreIndex; none: nothing of the store is drained.
-  using Plans = std::vector<std::optional<DrainPlan>>;
+  using Plans = std::vector<std::optional<StoreDrainPlan>>;
 
   StoreDrains(Clients& clients, Feeds& feeds, const std::vector<std::unique_ptr<Dialer>>& dialers)
       : clients_(clients), feeds_(feeds), dialers_(dialers), leaving_(dialers.size()) {}
 
-  // Which addresses are drained is said by the dialers.
+  // Which addresses are drained is said by the dialers; they are told which stores.
   void Set(Plans plans, uint64_t now_ns);
   // A part of a turn. True: more waits.
   bool Step(uint64_t now_ns);

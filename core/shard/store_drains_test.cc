@@ -121,6 +121,43 @@ TEST_F(DrainedAddress, IsLeftByNobodyWhileThereIsNowhereToGo) {
   EXPECT_EQ(world_.Hear(attached), kBye);
 }
 
+// What it was: those at the other address were cut off in the middle of their commands.
+TEST_F(DrainedAddress, DrainsNobodyElseWhenItIsTheOnlyOneThatNamesLeadTo) {
+  const size_t parked = world_.LogInAndSelect({.uids = {1}});
+  const std::string idle = world_.ParkFirst(parked, 0, {1});
+  world_.DrainAddress(60);
+  world_.Pass(54);
+  IsLeft(0, idle);
+  Recovers(1, {1});
+  const size_t attached = world_.LogIn("bob");
+  world_.Say(attached, "a NOOP");
+  EXPECT_EQ(world_.NextAsked(2), "a NOOP");
+  world_.Pass(100);
+  auto addresses = world_.shard().dialer(0).target().addresses;
+  addresses[1].gone = true;
+  world_.shard().SetStoreAddresses({addresses});
+  world_.Pass(100);
+  world_.Tell(2, "a OK done");
+  EXPECT_EQ(world_.Hear(attached), "a OK done");
+  world_.HearsNothing(attached, 100);
+  EXPECT_FALSE(world_.closed(attached));
+  EXPECT_FALSE(world_.closed(parked));
+  EXPECT_EQ(world_.figures().client_stats.displaced, 0u);
+}
+
+TEST_F(DrainedAddress, KeepsItsClientsAndTakesNewOnesWhenItIsTheOnlyOne) {
+  const size_t parked = world_.LogInAndSelect({.uids = {1}});
+  world_.ParkFirst(parked, 0, {1});
+  const size_t attached = world_.LogIn("bob");
+  world_.DrainStore(10, false);
+  world_.LogIn("cid");
+  world_.Pass(100);
+  world_.AsksNothing(0, 1);
+  EXPECT_FALSE(world_.closed(parked));
+  EXPECT_FALSE(world_.closed(attached));
+  EXPECT_EQ(leaving(), 3u);
+}
+
 TEST_F(DrainedAddress, IsNotWhereAClientWakes) {
   const size_t client = world_.LogInAndSelect({.uids = {1}});
   const std::string idle = world_.ParkFirst(client, 0, {1});

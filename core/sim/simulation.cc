@@ -166,7 +166,7 @@ void Simulation::PlanStoreDrain() {
     drained_place_ = 1 - drained_place_;
     std::vector<StoreAddress> places = {{store_address_, "one"}, {store_address_, "two"}};
     places[drained_place_].drained = true;
-    const DrainPlan plan = DrainPlan::Make(network_.NowNs(), drain_rng_.Between(1, 20), 0);
+    const StoreDrainPlan plan{DrainPlan::Make(network_.NowNs(), drain_rng_.Between(1, 20), 0)};
     for (const auto& shard : shards_) {
       shard->SetStoreAddresses({places});
       shard->DrainStores({plan});

@@ -46,7 +46,6 @@ void Dialer::Follow(const std::vector<StoreAddress>& addresses) {
   if (addresses.empty()) return;
   target_.addresses = addresses;
   address_ = ServingFrom(target_.addresses, address_ % addresses.size());
-  drained_ = !Wants(address_);  // the last to be chosen
 }
 
 size_t Dialer::AddressOf(UserHash user, size_t address) const {

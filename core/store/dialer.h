@@ -98,8 +98,12 @@ class Dialer {
     const StoreAddress& at = target_.addresses[address % target_.addresses.size()];
     return !at.gone && !at.drained;
   }
-  // The operator wants nobody at any of its addresses.
+  // New users find an address that answers and where they are wanted.
+  bool serves() const { return Wants(address_) && !target_.addresses[address_].down; }
+  // The operator wants nobody at the store, wherever its names lead. That of all addresses that
+  // there are each is drained is not the same: names may lead elsewhere in a moment.
   bool drained() const { return drained_; }
+  void set_drained(bool drained) { drained_ = drained; }
   DialerStats stats() const;
 
   // The same set, sharing its text with others that were asked for: a store offers thousands of

@@ -79,6 +79,8 @@ class StoreResolver {
   bool Drain(size_t store, const Address* address, bool drained);
   // Something of the store is drained.
   bool drained(size_t store) const;
+  // All of it is, wherever its names lead.
+  bool whole_drained(size_t store) const { return drained_[store].whole; }
   // One has begun, and was not taken by a Tend yet.
   bool looking_up() const;
   // Whatever changes, each keeps its place; places are never fewer.

@@ -104,14 +104,14 @@ void ScriptedWorld::DrainAddress(uint64_t over_s) {
   StoreAddress old{MakeAddress("127.0.0.2:143"), ""};
   old.drained = true;
   shard_->SetStoreAddresses({{old, {MakeAddress("127.0.0.3:143"), ""}}});
-  shard_->DrainStores({DrainPlan::Make(network_.NowNs(), over_s, 0)});
+  shard_->DrainStores({StoreDrainPlan{DrainPlan::Make(network_.NowNs(), over_s, 0)}});
 }
 
-void ScriptedWorld::DrainStore(uint64_t over_s) {
+void ScriptedWorld::DrainStore(uint64_t over_s, bool whole) {
   StoreAddress all{MakeAddress("127.0.0.2:143"), ""};
   all.drained = true;
   shard_->SetStoreAddresses({{all}});
-  shard_->DrainStores({DrainPlan::Make(network_.NowNs(), over_s, 0)});
+  shard_->DrainStores({StoreDrainPlan{DrainPlan::Make(network_.NowNs(), over_s, 0), whole}});
 }
 
 void ScriptedWorld::UndrainStore() {

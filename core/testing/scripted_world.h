@@ -73,9 +73,9 @@ class ScriptedWorld {
   // Takes sessions at another address from now on, where its name leads.
   void MoveStore();
   // The same with the address before still there, and drained; or nothing but the one address, and
-  // that is drained: within over_s.
+  // that is drained, with its store or by itself: within over_s.
   void DrainAddress(uint64_t over_s);
-  void DrainStore(uint64_t over_s);
+  void DrainStore(uint64_t over_s, bool whole = true);
   // All may go to the one address again.
   void UndrainStore();
   // The client goes without a word.
