@@ -377,19 +377,22 @@ uint32_t Clients::KickSome(std::string_view login, uint32_t* place) {
   return kicked;
 }
 
-void Clients::Reroute() {
+void Clients::Reroute(std::shared_ptr<const Router> before) {
+  replaced_.push_back(std::move(before));
   reroute_place_ = 0;
   rerouted_before_ = services_->stats.rerouted;
 }
 
 // A user whom the routes do not know any more stays: a map that was cut short must not send
 // everybody away.
-void Clients::EndIfRerouted(uint32_t index) {
+void Clients::EndIfRerouted(uint32_t index, std::optional<StoreIndex> before) {
   ClientCell& c = cells_[index];
   if (c.phase == ClientPhase::kEntering || c.leaves()) return;
   if (services_->router->service() != nullptr) return;  // nobody is asked without need
-  const std::optional<StoreIndex> at = StoreOf(c), belongs = services_->RouteOf(LoginOf(c));
-  if (!at || !belongs || *at == *belongs) return;
+  const std::string_view login = LoginOf(c);
+  if (services_->router->Route(login) == before) return;
+  const std::optional<StoreIndex> at = StoreOf(c), belongs = services_->RouteOf(login);
+  if (!at || !belongs || *at == *belongs || services_->dialers[*at]->drained()) return;
   c.parting = Parting::kRerouted;
   ++services_->stats.rerouted;
   SetByeTimer(index);
@@ -402,9 +405,11 @@ bool Clients::SweepRoutes() {
     const uint32_t index = cells_.NextLive(reroute_place_);
     reroute_place_ = index == kNoIndex ? kNoIndex : index + 1;
     if (index == kNoIndex) break;
-    EndIfRerouted(index);
+    const ClientCell& c = cells_[index];
+    for (const auto& router : replaced_) EndIfRerouted(index, router->Route(LoginOf(c)));
   }
   if (reroute_place_ != kNoIndex) return true;
+  replaced_.clear();
   const uint64_t clients = services_->stats.rerouted - rerouted_before_;
   if (clients != 0) Log(LogLevel::kInfo, "clients_rerouted", {{"clients", clients}});
   return false;

@@ -24,6 +24,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/clock.h"
 #include "core/base/handle.h"
@@ -36,6 +37,7 @@
 #include "core/client/news.h"
 #include "core/client/user_limit.h"
 #include "core/park/feeds.h"
+#include "core/route/route.h"
 #include "core/stream/loop.h"
 
 namespace roost {
@@ -120,11 +122,12 @@ class Clients final : public Subscribers {
   // does.
   void Displace(uint32_t index, bool now);
 
-  // Routes have changed. Whose user belongs to another store now is told so within
-  // timeouts.bye_spread_s, or between two commands.
-  void Reroute();
-  // The same for one that has just logged in: the route that it took may be an old one.
-  void EndIfRerouted(uint32_t index);
+  // Routes have changed, from `before`. Whose user belongs to another store since is told so within
+  // timeouts.bye_spread_s, or between two commands. Not whoever is where a drained store had it go,
+  // or at one: routes that lead where they led move nobody, and drains have times of their own.
+  void Reroute(std::shared_ptr<const Router> before);
+  // The same for one that has just logged in, when its route was `before`.
+  void EndIfRerouted(uint32_t index, std::optional<StoreIndex> before);
 
   // It has logged in, and counts under this name. False: the name has all the clients that it may
   // have.
@@ -181,8 +184,9 @@ class Clients final : public Subscribers {
   ClientIds ids_;
   UserLimit of_users_;
   AgeSweep age_sweep_;
-  uint32_t reroute_place_ = kNoIndex;  // where the walk goes on; none: it is over
-  uint64_t rerouted_before_ = 0;       // stats.rerouted when it began
+  uint32_t reroute_place_ = kNoIndex;                    // where the walk goes on; none: it is over
+  uint64_t rerouted_before_ = 0;                         // stats.rerouted when it began
+  std::vector<std::shared_ptr<const Router>> replaced_;  // while it goes on: routes before
   TimerWheel timers_;
   News news_;
   struct Kicked {

@@ -551,6 +551,7 @@ void Entering::ChooseStore() {
   if (!store || !IsSaneName(credentials_.user, *services.dialers[*store]->target().config)) {
     return LoginRefused(kRefused, "", store ? kBadName : "no store for this user");
   }
+  attempt_.route = services.router->Route(credentials_.user);
   attempt_.store = *store;
   const Dialer& dialer = *services.dialers[*store];
   if (dialer.drained()) return Unroutable(dialer.target().config->name, kStoreDrained);
@@ -622,7 +623,7 @@ void Entering::OnSessionReady(Session& session) {
   if (!proven) relay->set_login(credentials_.user, counted_as_);
   client_.ResetFramer(static_cast<size_t>(services.config.limits.max_line));
   client_.Become(std::move(relay));
-  services.clients.EndIfRerouted(client_.index());
+  services.clients.EndIfRerouted(client_.index(), attempt_.route);
   client_.stream().SetReading(true);
   client_.ResumeInput();
 }

@@ -23,6 +23,7 @@
 #define ROOST_CORE_CLIENT_ENTERING_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -77,6 +78,7 @@ class Entering final : public Talk, private SessionSink {
 
   // What is known of the login under way beside its credentials.
   struct Attempt {
+    std::optional<StoreIndex> route;  // where the user belongs, which drained stores do not change
     StoreIndex store = 0;
     size_t address = 0;  // of the store
     size_t addresses_tried = 0;

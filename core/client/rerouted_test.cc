@@ -23,17 +23,26 @@ constexpr std::string_view kBye =
 class SaidRoutes final : public Router {
  public:
   using Say = std::function<std::optional<StoreIndex>(std::string_view user)>;
-  explicit SaidRoutes(Say say) : say_(std::move(say)) {}
+  // `around`: while some store is drained; by default the same.
+  explicit SaidRoutes(Say say, Say around = {})
+      : say_(std::move(say)), around_(around ? std::move(around) : say_) {}
   std::optional<StoreIndex> Route(std::string_view user) const override { return say_(user); }
+  std::optional<StoreIndex> RouteAround(std::string_view user,
+                                        const std::vector<bool>&) const override {
+    return around_(user);
+  }
 
  private:
-  const Say say_;
+  const Say say_, around_;
 };
 
 class ReroutedTest : public ::testing::Test {
  protected:
-  void Route(SaidRoutes::Say say) {
-    world_.shard().SetRouter(std::make_shared<SaidRoutes>(std::move(say)));
+  void Route(SaidRoutes::Say say, SaidRoutes::Say around = {}) {
+    world_.shard().SetRouter(std::make_shared<SaidRoutes>(std::move(say), std::move(around)));
+  }
+  static SaidRoutes::Say To(StoreIndex store) {
+    return [store](std::string_view) { return store; };
   }
   // Everybody else stays.
   void Move(const std::string& moved) {
@@ -68,6 +77,46 @@ TEST_F(ReroutedTest, StayWhereTheRoutesLeadWhereTheyLed) {
   world_.TakeRoute();  // another router, which says the same
   Route([](std::string_view) { return 0; });
   world_.HearsNothing(parked, 60);
+  EXPECT_EQ(rerouted(), 0u);
+}
+
+// What it was: any reload sent all clients of a store that was being drained away at once.
+TEST_F(ReroutedTest, AreNotThoseWhoseStoreIsDrainedWhateverIsReloadedMeanwhile) {
+  const size_t parked = world_.LogInAndPark(kUids, "ann");
+  const size_t attached = world_.LogIn("ann");
+  world_.DrainStore(100'000);
+  Route(To(0), To(1));
+  Route(To(0), To(1));
+  world_.HearsNothing(parked, 60);
+  EXPECT_FALSE(world_.closed(attached));
+  EXPECT_EQ(rerouted(), 0u);
+  Route(To(1));
+  world_.HearsNothing(parked, 60);
+  EXPECT_FALSE(world_.closed(attached)) << "the drain sends it, in its time";
+  EXPECT_EQ(rerouted(), 0u);
+}
+
+// What it was: the first reload after a store was wanted again moved its users back.
+TEST_F(ReroutedTest, AreNotThoseWhoWentRoundAStoreThatIsWantedAgain) {
+  Route(To(1), To(0));
+  const size_t parked = world_.LogInAndPark(kUids, "ann");
+  const size_t attached = world_.LogIn("ann");
+  Route(To(1));
+  world_.HearsNothing(parked, 60);
+  EXPECT_FALSE(world_.closed(attached));
+  EXPECT_EQ(rerouted(), 0u);
+}
+
+TEST_F(ReroutedTest, AreNotThoseWhoWereLoggingInWhenAStoreWasWantedAgain) {
+  Route(To(1), To(0));
+  world_.HoldLogins(true);
+  const size_t client = world_.Connect();
+  world_.Say(client, "l LOGIN ann secret");
+  world_.Pass(1);
+  Route(To(1));
+  world_.HoldLogins(false);
+  world_.HearsBeginning(client, "l OK");
+  world_.HearsNothing(client, 60);
   EXPECT_EQ(rerouted(), 0u);
 }
 
@@ -140,11 +189,18 @@ TEST_F(ReroutedTest, AreToldSpreadOverTheTimeForGoodbyes) {
 TEST_F(ReroutedTest, AreLookedForAnewWhenRoutesChangeMeanwhile) {
   std::vector<size_t> clients;
   for (int i = 0; i < 300; ++i) clients.push_back(world_.LogIn(i < 150 ? "ann" : "bob"));
-  Route([](std::string_view) { return 0; });
+  Move("cid");
   Move("ann");
   world_.Pass(0.1);
   EXPECT_EQ(rerouted(), 150u);
   EXPECT_EQ(world_.figures().clients, 150u);
+}
+
+TEST_F(ReroutedTest, AreFoundThoughRoutesChangeAgainBeforeTheyAreLookedAt) {
+  const size_t client = world_.LogIn("ann");
+  Move("ann");
+  Move("ann");
+  HearsBye(client);
 }
 
 }  // namespace

@@ -87,10 +87,9 @@ void Shard::SetSwitches(std::shared_ptr<const ParkingSwitches> switches) {
 }
 
 void Shard::SetRouter(std::shared_ptr<const Router> router) {
-  const bool other = services_.router != router;
-  services_.router = std::move(router);
+  std::shared_ptr<const Router> before = std::exchange(services_.router, std::move(router));
   services_.capability_texts = {};  // what is offered may depend on who verifies
-  if (other) clients_.Reroute();
+  if (before != services_.router) clients_.Reroute(std::move(before));
 }
 
 void Shard::SetStores(const std::vector<StoreSettings>& stores) {
