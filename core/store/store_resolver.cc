@@ -182,31 +182,44 @@ bool StoreResolver::Change(const std::vector<StoreConfig>& stores, uint64_t now_
 }
 
 void StoreResolver::MarkDrained(size_t store) {
-  const auto& [whole, drained] = drained_[store];
+  const Drained& drained = drained_[store];
   for (StoreAddress& one : addresses_[store]) {
-    one.drained = whole || std::find(drained.begin(), drained.end(), one.address) != drained.end();
+    one.drained = drained.whole || drained.Lists(one.address);
   }
 }
 
 bool StoreResolver::Drain(size_t store, const Address* address, bool drained) {
   Drained& all = drained_[store];
   if (address == nullptr) {
-    all = {drained, {}};
+    all.whole = drained;
+    if (!drained) all.addresses.clear();
     MarkDrained(store);
     return true;
   }
-  bool known = false;
-  for (StoreAddress& one : addresses_[store]) {
-    if (one.gone || one.address != *address) continue;
-    one.drained = drained;
-    known = true;
+  const std::vector<StoreAddress>& known = addresses_[store];
+  const bool there = std::any_of(known.begin(), known.end(), [&](const StoreAddress& one) {
+    return !one.gone && one.address == *address;
+  });
+  if (!there && !all.Lists(*address)) return false;
+  if (drained) {
+    all.Add(*address);
+  } else {
+    const bool others = std::exchange(all.whole, false);
+    for (const StoreAddress& one : known) {
+      if (others && !one.gone) all.Add(one.address);
+    }
+    std::erase(all.addresses, *address);
   }
-  if (!known) return false;
-  all = {};
-  for (const StoreAddress& one : addresses_[store]) {
-    if (one.drained && !one.gone) all.addresses.push_back(one.address);
-  }
+  MarkDrained(store);
   return true;
+}
+
+bool StoreResolver::Drained::Lists(const Address& address) const {
+  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+}
+
+void StoreResolver::Drained::Add(const Address& address) {
+  if (!Lists(address)) addresses.push_back(address);
 }
 
 bool StoreResolver::drained(size_t store) const {

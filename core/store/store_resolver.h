@@ -75,7 +75,11 @@ class StoreResolver {
   // True: new users are to go elsewhere now, or may come back.
   bool Note(const StoreVerdict& verdict);
   // The operator wants nobody at this address of the store, or, without one, at none of them, also
-  // not at those where its names lead later; or wants them back. False: it has no such address.
+  // not at those where its names lead later; or wants them back. Each order changes what it names
+  // and nothing else: an address stays drained while no name leads to it, and so does the store
+  // when one of its addresses is drained besides. Of a store that is drained one address may be
+  // wanted back: then the others that it has now are drained, each by itself. False: it has no such
+  // address, nor is such a one drained.
   bool Drain(size_t store, const Address* address, bool drained);
   // Something of the store is drained.
   bool drained(size_t store) const;
@@ -89,8 +93,10 @@ class StoreResolver {
  private:
   struct LookUp;  // of one store
   struct Drained {
+    bool Lists(const Address& address) const;
+    void Add(const Address& address);
     bool whole = false;
-    std::vector<Address> addresses;
+    std::vector<Address> addresses;  // by themselves, known now or not
   };
   struct Store {
     std::string name;

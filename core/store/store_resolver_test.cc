@@ -1,5 +1,6 @@
 #include "core/store/store_resolver.h"
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -284,6 +285,80 @@ TEST_F(StoreResolverTest, AreDrainedOneByOneOrAllWhateverTheirNamesLeadTo) {
   EXPECT_TRUE(names.Drain(0, &second, false));
   EXPECT_FALSE(names.drained(0));
   EXPECT_EQ(drained(), "..");
+}
+
+class DrainedAddresses : public StoreResolverTest {
+ protected:
+  void SetUp() override {
+    Lead({"10.0.0.1:143", "10.0.0.2:143", "10.0.0.3:143"});
+    std::string error;
+    ASSERT_TRUE(names_.Start(0, &error)) << error;
+  }
+  void Lead(std::vector<std::string> addresses) {
+    book_.Set("imap.example.org", std::move(addresses));
+  }
+  bool LeadTo(std::vector<std::string> addresses) {
+    Lead(std::move(addresses));
+    now_s_ += 10;
+    return LookUp(&names_, now_s_);
+  }
+  bool Drain(int number, bool drained = true) {
+    const Address address = At("10.0.0." + std::to_string(number) + ":143");
+    return names_.Drain(0, &address, drained);
+  }
+  // Of those that are there, by their last numbers.
+  std::string drained() {
+    std::string all;
+    for (const StoreAddress& one : names_.addresses()[0]) {
+      if (!one.gone && one.drained) all += one.address.HostString().back();
+    }
+    std::sort(all.begin(), all.end());
+    return all;
+  }
+
+  StoreResolver names_{{Store("imap.example.org", 10)}, book_.resolve()};
+  double now_s_ = 0;
+};
+
+TEST_F(DrainedAddresses, StaySoWhateverIsOrderedWhileNoNameLeadsToThem) {
+  ASSERT_TRUE(Drain(1));
+  EXPECT_TRUE(LeadTo({"10.0.0.2:143", "10.0.0.3:143"}));
+  EXPECT_TRUE(Drain(2));
+  EXPECT_TRUE(Drain(2, false));
+  EXPECT_TRUE(Drain(3));
+  EXPECT_EQ(drained(), "3");
+  EXPECT_TRUE(LeadTo({"10.0.0.1:143", "10.0.0.2:143", "10.0.0.3:143"}));
+  EXPECT_EQ(drained(), "13");
+}
+
+TEST_F(DrainedAddresses, LeaveADrainedStoreAsItIs) {
+  ASSERT_TRUE(names_.Drain(0, nullptr, true));
+  EXPECT_TRUE(Drain(1));
+  EXPECT_TRUE(names_.whole_drained(0));
+  EXPECT_TRUE(LeadTo({"10.0.0.1:143", "10.0.0.4:143"}));
+  EXPECT_EQ(drained(), "14");
+  ASSERT_TRUE(names_.Drain(0, nullptr, false));
+  EXPECT_EQ(drained(), "");
+  EXPECT_FALSE(names_.drained(0));
+}
+
+TEST_F(DrainedAddresses, AreTheOthersWhenOneOfADrainedStoreIsWantedBack) {
+  ASSERT_TRUE(names_.Drain(0, nullptr, true));
+  EXPECT_TRUE(Drain(2, false));
+  EXPECT_FALSE(names_.whole_drained(0));
+  EXPECT_EQ(drained(), "13");
+  EXPECT_TRUE(LeadTo({"10.0.0.1:143", "10.0.0.2:143", "10.0.0.4:143"}));
+  EXPECT_EQ(drained(), "1");
+}
+
+TEST_F(DrainedAddresses, AreWantedBackThoughNoNameLeadsToThem) {
+  ASSERT_TRUE(Drain(1));
+  EXPECT_TRUE(LeadTo({"10.0.0.2:143"}));
+  EXPECT_TRUE(Drain(1, false));
+  EXPECT_FALSE(names_.drained(0));
+  EXPECT_FALSE(Drain(1, false)) << "nobody knows it any more";
+  EXPECT_TRUE(LeadTo({"10.0.0.1:143", "10.0.0.2:143"}));
+  EXPECT_EQ(drained(), "");
 }
 
 TEST_F(StoreResolverTest, AreNotAskedForAgainWhereThereIsNoneOrNobodyWantsIt) {
