@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/store/store_resolver.h"
 #include "core/testing/scripted_world.h"
 
 namespace roost {
@@ -156,6 +157,23 @@ TEST_F(DrainedAddress, KeepsItsClientsAndTakesNewOnesWhenItIsTheOnlyOne) {
   EXPECT_FALSE(world_.closed(parked));
   EXPECT_FALSE(world_.closed(attached));
   EXPECT_EQ(leaving(), 3u);
+}
+
+// What it was: nobody was left to leave, while a session was still there.
+TEST_F(DrainedAddress, IsLeftByWhoeverIsThereWhenItsPlaceIsAnotherOnesByNow) {
+  const size_t attached = world_.LogIn();
+  world_.DrainAddress(60);
+  auto addresses = world_.shard().dialer(0).target().addresses;
+  StoreAddress third;
+  ASSERT_TRUE(Address::Parse("127.0.0.4:143", &third.address));
+  ASSERT_TRUE(Follow(&addresses, {addresses[1], third}));
+  ASSERT_EQ(addresses.size(), 2u);
+  ASSERT_FALSE(addresses[0].drained);
+  world_.shard().SetStoreAddresses({addresses});
+  world_.Pass(52);
+  EXPECT_EQ(leaving(), 1u);
+  EXPECT_FALSE(world_.closed(attached));
+  EXPECT_EQ(world_.Hear(attached), kBye);
 }
 
 TEST_F(DrainedAddress, IsNotWhereAClientWakes) {

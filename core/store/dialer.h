@@ -98,6 +98,11 @@ class Dialer {
     const StoreAddress& at = target_.addresses[address % target_.addresses.size()];
     return !at.gone && !at.drained;
   }
+  // This one may be where it is. At an address that names lead to no more, not even its place: no.
+  bool Wants(const Session& session) const {
+    const size_t at = session.address();
+    return Wants(at) && target_.addresses[at].generation == session.address_generation();
+  }
   // New users find an address that answers and where they are wanted.
   bool serves() const { return Wants(address_) && !target_.addresses[address_].down; }
   // The operator wants nobody at the store, wherever its names lead. That of all addresses that

@@ -195,7 +195,10 @@ class Session final : public Retirable, private StreamOwner {
   Phase phase() const { return phase_; }
   bool ready() const { return phase_ == Phase::kReady; }
   const StoreTarget& target() const { return target_; }
-  size_t address() const { return address_; }  // index into target().addresses
+  // Index into target().addresses, and that one's generation then: where they are not the same
+  // now, it is at another address.
+  size_t address() const { return address_; }
+  uint16_t address_generation() const { return address_generation_; }
   // Opened by a master user rather than with the user's own credentials; by which: as
   // target().masters was then, or kNoMaster for one who was another's predecessor already.
   bool as_proxy() const { return as_proxy_; }
@@ -286,6 +289,7 @@ class Session final : public Retirable, private StreamOwner {
   bool saw_logout_ : 1 = false;
   bool as_proxy_ : 1 = false;
   uint16_t master_ = 0;
+  uint16_t address_generation_ = 0;
 };
 
 static_assert(sizeof(Session) <= 256, "one for each feed, for days");

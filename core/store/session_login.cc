@@ -47,6 +47,7 @@ void Session::Start(const Credentials& credentials, const SessionClient& client,
   master_ = todays ? target_.masters : StoreTarget::kNoMaster;
   address_ = static_cast<uint16_t>(UsableFrom(target_.addresses, attempt));
   const StoreAddress& store = target_.addresses[address_];
+  address_generation_ = store.generation;
   work_->login->server_name = config.server_name.empty() ? store.name : config.server_name;
   ConnectOptions options;
   // Each has ports for some 28,000 sessions to one address of the store: all are used alike.

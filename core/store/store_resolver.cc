@@ -47,12 +47,22 @@ bool Follow(std::vector<StoreAddress>* known, const std::vector<StoreAddress>& f
     one.gone = true;
     changed = true;
   }
-  for (const StoreAddress& one : found) {
-    if (Contains(*known, one)) continue;
-    changed = true;
-    const auto place = std::find_if(known->begin(), known->end(),
-                                    [](const StoreAddress& address) { return address.gone; });
-    place == known->end() ? known->push_back(one) : static_cast<void>(*place = one);
+  for (const bool own : {true, false}) {
+    for (const StoreAddress& one : found) {
+      if (Contains(*known, one)) continue;
+      const auto place = std::find_if(
+          known->begin(), known->end(),
+          [&](const StoreAddress& address) { return address.gone && (!own || address.IsAt(one)); });
+      if (place == known->end() && own) continue;
+      changed = true;
+      if (place == known->end()) {
+        known->push_back(one);
+        continue;
+      }
+      const auto generation = static_cast<uint16_t>(place->generation + (own ? 0 : 1));
+      *place = one;
+      place->generation = generation;
+    }
   }
   return changed;
 }

@@ -205,7 +205,7 @@ void User::Release(std::unique_ptr<Session> session) {
   const auto most = static_cast<size_t>(std::max(0, table_.config_->parking.pool_per_user));
   const bool fit = session->ready() && session->Settled() && !session->state().uncertain() &&
                    !session->state().enabled().unknown() && !credentials_refused() &&
-                   dialer_.Wants(session->address());
+                   dialer_.Wants(*session);
   if (!fit || pooled() >= most || table_.config_->parking.pool_keep_s == 0) {
     session->Close();
     table_.loop_.Retire(std::move(session));
