@@ -567,7 +567,7 @@ void Entering::Unroutable(std::string_view store, std::string_view reason) {
 void Entering::OpenSession() {
   state_ = State::kLoggingIn;
   GiveTime();
-  ++attempt_.addresses_tried;
+  attempt_.tried.push_back(attempt_.address);
   Dialer& dialer = *client_.services().dialers[attempt_.store];
   session_ = dialer.Open(credentials_, client_.session_client(), attempt_.address,
                          Dialer::Urgency::kClient, *this);
@@ -642,10 +642,9 @@ void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::stri
   Dialer& dialer = *client_.services().dialers[session.target().index];
   if (loss == SessionLoss::kUnreachable) {
     dialer.NoteUnreachable(session.address());
-    if (attempt_.addresses_tried < UsableCount(session.target().addresses)) {
+    if (const std::optional<size_t> another = dialer.Another(attempt_.tried)) {
       client_.services().loop.Retire(std::move(session_));
-      // The dialer's choice, unless that was not asked and may be the same.
-      attempt_.address = dialer.Another(attempt_.address);
+      attempt_.address = *another;
       return OpenSession();
     }
   }

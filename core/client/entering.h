@@ -26,6 +26,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/client/client.h"
 #include "core/client/login_audit.h"
@@ -80,10 +81,10 @@ class Entering final : public Talk, private SessionSink {
   struct Attempt {
     std::optional<StoreIndex> route;  // where the user belongs, which drained stores do not change
     StoreIndex store = 0;
-    size_t address = 0;  // of the store
-    size_t addresses_tried = 0;
-    bool verified = false;  // by the look-up service: credentials_ are what it says
-    std::string alerts;     // told already
+    size_t address = 0;         // of the store
+    std::vector<size_t> tried;  // addresses, this one the last
+    bool verified = false;      // by the look-up service: credentials_ are what it says
+    std::string alerts;         // told already
   };
 
   // Not one that a master login or a log line could be confused by.

@@ -1,5 +1,7 @@
 #include "core/client/entering.h"
 
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "core/testing/scripted_world.h"
@@ -146,6 +148,44 @@ TEST(Entering, EndsAfterThreeBadCommands) {
   world.Say(client, "Accept: */*");
   world.Hear(client);
   world.HearsBeginning(client, "* BYE");
+}
+
+// The world's store is at the last of these; nobody answers at the others.
+std::vector<StoreAddress> ThreeAddresses() {
+  std::vector<StoreAddress> three(3);
+  EXPECT_TRUE(Address::Parse("127.0.0.9:143", &three[0].address));
+  EXPECT_TRUE(Address::Parse("127.0.0.8:143", &three[1].address));
+  EXPECT_TRUE(Address::Parse("127.0.0.2:143", &three[2].address));
+  return three;
+}
+
+// What it was: the first, the second, and the first once more.
+TEST(Entering, TriesEachAddressOfTheStoreOnce) {
+  ScriptedWorld world;
+  auto addresses = ThreeAddresses();
+  const uint64_t before = world.figures().stores[0].opened;
+  addresses[1].down = addresses[2].down = true;
+  world.shard().SetStoreAddresses({addresses});
+  const size_t client = world.Connect();
+  world.Say(client, "l LOGIN ann secret");
+  world.HearsBeginning(client, "l OK");
+  EXPECT_EQ(world.figures().stores[0].opened - before, 3u);
+}
+
+TEST(Entering, TriesNoDrainedAddressWhileAnotherIsNotDrained) {
+  ScriptedWorld world;
+  auto addresses = ThreeAddresses();
+  const uint64_t before = world.figures().stores[0].opened;
+  addresses[2].drained = true;
+  world.shard().SetStoreAddresses({addresses});
+  const size_t client = world.Connect();
+  world.Say(client, "l LOGIN ann secret");
+  world.HearsBeginning(client, "l NO [UNAVAILABLE]");
+  EXPECT_EQ(world.figures().stores[0].opened - before, 2u);
+  addresses[0].drained = addresses[1].drained = true;
+  world.shard().SetStoreAddresses({addresses});
+  world.Say(client, "m LOGIN ann secret");
+  world.HearsBeginning(client, "m OK");
 }
 
 TEST(Entering, ExecutesWhatFollowsTheLoginAfterIt) {

@@ -53,6 +53,21 @@ size_t Dialer::AddressOf(UserHash user, size_t address) const {
   return (at.down || at.gone || at.drained) && !open_of_user_.contains(user) ? address_ : address;
 }
 
+std::optional<size_t> Dialer::Another(const std::vector<size_t>& tried) const {
+  const std::vector<StoreAddress>& all = target_.addresses;
+  const bool all_drained = all[address_].drained;
+  const auto open = [&](size_t at) {
+    return !all[at].gone && (all_drained || !all[at].drained) &&
+           std::find(tried.begin(), tried.end(), at) == tried.end();
+  };
+  if (open(address_)) return address_;
+  for (size_t i = 1; i < all.size(); ++i) {
+    const size_t at = (tried.back() + i) % all.size();
+    if (open(at)) return at;
+  }
+  return {};
+}
+
 void Dialer::Configure(const StoreSettings& settings) {
   const StoreConfig& old = *target_.config;
   const StoreConfig& now = *settings.config;

@@ -27,6 +27,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -89,10 +90,10 @@ class Dialer {
   // Where the next session of a user goes who is at `address`: there while any of its sessions is
   // open, and as long as nothing is wrong with it.
   size_t AddressOf(UserHash user, size_t address) const;
-  // Another one to try than `address`, which could not be reached; the same where there is none.
-  size_t Another(size_t address) const {
-    return address_ != address ? address_ : OtherThan(target_.addresses, address);
-  }
+  // Another one to try than these, of which the last could not be reached, and at least one is: the
+  // one for new users, else the next behind the last; nobody goes to one that is drained while
+  // another is not. None: all were tried.
+  std::optional<size_t> Another(const std::vector<size_t>& tried) const;
   // Sessions may be there for long.
   bool Wants(size_t address) const {
     const StoreAddress& at = target_.addresses[address % target_.addresses.size()];

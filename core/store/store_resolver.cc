@@ -82,22 +82,9 @@ size_t ServingFrom(const std::vector<StoreAddress>& addresses, size_t index) {
   return down != none ? down : drained;
 }
 
-size_t OtherThan(const std::vector<StoreAddress>& addresses, size_t index) {
-  for (size_t i = 1; i < addresses.size(); ++i) {
-    const size_t at = (index + i) % addresses.size();
-    if (!addresses[at].gone && !addresses[at].drained) return at;
-  }
-  return index % addresses.size();
-}
-
 size_t UsableFrom(const std::vector<StoreAddress>& addresses, size_t index) {
   const size_t at = index % addresses.size();
   return addresses[at].gone ? ServingFrom(addresses, at) : at;
-}
-
-size_t UsableCount(const std::vector<StoreAddress>& addresses) {
-  return static_cast<size_t>(std::count_if(addresses.begin(), addresses.end(),
-                                           [](const StoreAddress& one) { return !one.gone; }));
 }
 
 StoreResolver::StoreResolver(const std::vector<StoreConfig>& stores, Resolve resolve)

@@ -45,11 +45,6 @@ size_t ServingFrom(const std::vector<StoreAddress>& addresses, size_t index);
 // Where those go who are to go to place number `index` (modulo), whatever is known of it: there
 // unless it is gone.
 size_t UsableFrom(const std::vector<StoreAddress>& addresses, size_t index);
-// Another place to try than `index` (modulo), down or not; the same where there is none.
-size_t OtherThan(const std::vector<StoreAddress>& addresses, size_t index);
-
-// How many there are to try: those that are not gone.
-size_t UsableCount(const std::vector<StoreAddress>& addresses);
 
 // What a check of an address has found.
 struct StoreVerdict {
