@@ -53,14 +53,20 @@ void Feeds::DropIfUnused(Feed* feed) {
   stats_.recovering = recoveries_.size();
 }
 
-void Feeds::Recheck(Feed& feed) {
-  feed.StopDriver([this, &feed, hold = std::make_shared<FeedHold>(*this, feed)](
+void Feeds::Move(Feed& feed) {
+  ++stats_.moved;
+  Recheck(feed, true);
+}
+
+void Feeds::Recheck(Feed& feed, bool moves) {
+  feed.StopDriver([this, &feed, moves, hold = std::make_shared<FeedHold>(*this, feed)](
                       std::unique_ptr<Session> session) {
+    const bool gives_up = moves && session != nullptr;  // else it was lost meanwhile
     if (session != nullptr) {
       session->Close();
       loop_.Retire(std::move(session));
     }
-    Recover(feed);
+    Recover(feed, gives_up);
   });
 }
 
@@ -85,7 +91,7 @@ void Feeds::EndAllOf(const User& user) {
 
 void Feeds::OnFeedDriverLost(Feed& feed, const std::string&) { Recover(feed); }
 
-void Feeds::Recover(Feed& feed) {
+void Feeds::Recover(Feed& feed, bool moves) {
   if (feed.state() != Feed::State::kDriverless || recovering(feed)) return;
   // One that was dropped lives until the turn ends, and its driver may still be heard of.
   if (Find(feed.user(), feed.mailbox()) != &feed) return;
@@ -93,7 +99,7 @@ void Feeds::Recover(Feed& feed) {
   Recovery* started = recovery.get();
   recoveries_.emplace(&feed, std::move(recovery));
   stats_.recovering = recoveries_.size();
-  started->Start();
+  started->Start(moves);
 }
 
 void Feeds::RecoveryOver(Feed& feed) {

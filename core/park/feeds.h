@@ -64,14 +64,16 @@ class Feeds final : public FeedHost {
   // Retires the feed if it has no subscribers and no holds. Call after either has fallen.
   void DropIfUnused(Feed* feed);
   // Doubt about the feed's session or identity: drops its driver and lets recovery look anew.
-  void Recheck(Feed& feed);
+  void Recheck(Feed& feed) { Recheck(feed, false); }
+  // The same because the session's address is drained.
+  void Move(Feed& feed);
   // The store refuses what the user's clients hold (User::credentials_refused): no feed of it goes
   // on.
   void EndAllOf(const User& user);
   // A recovery is under way: nobody else may adopt.
   bool recovering(const Feed& feed) const { return recoveries_.count(&feed) != 0; }
-  // Makes sure that a feed without driver gets one.
-  void Recover(Feed& feed);
+  // Makes sure that a feed without driver gets one. `moves`: it gave up the one it had.
+  void Recover(Feed& feed, bool moves = false);
 
   FeedTable& all() { return feeds_; }
   const FeedTable& all() const { return feeds_; }
@@ -90,6 +92,7 @@ class Feeds final : public FeedHost {
   void OnFeedDead(Feed& feed, const std::string& reason) override;
   void OnFeedPolls(Feed&) override { ++stats_.polls; }
   void OnFeedLearned(Feed&) override { ++stats_.flags_learned; }
+  void Recheck(Feed& feed, bool moves);
   void RecoveryOver(Feed& feed);
 
   Loop& loop_;

@@ -30,12 +30,14 @@ void Recovery::DropSession() {
   loop_.Retire(std::move(session_));
 }
 
-void Recovery::Start() { Pause("the session was lost"); }
+void Recovery::Start(bool moves) {
+  Pause(moves ? "its address is drained" : "the session was lost", moves);
+}
 
 // The first pause is short, since often only one session was cut; the spread keeps thousands of
 // feeds apart.
-void Recovery::Pause(std::string_view reason) {
-  Log(LogLevel::kWarning, "feed_without_session",
+void Recovery::Pause(std::string_view reason, bool moves) {
+  Log(moves ? LogLevel::kInfo : LogLevel::kWarning, "feed_without_session",
       {{"store", feed_.user().store().name},
        {"user", feed_.user().login()},
        {"reason", reason},

@@ -29,7 +29,8 @@ class Recovery final : public Retirable, private SessionSink {
  public:
   Recovery(Loop& loop, const Config& config, Feeds& feeds, Feed& feed);
   ~Recovery() override;
-  void Start();
+  // `moves`: the feed gave its session up, which is no reason to worry.
+  void Start(bool moves);
 
  private:
   // Sessions that are behind so often are not so by delay.
@@ -40,7 +41,7 @@ class Recovery final : public Retirable, private SessionSink {
   void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
 
-  void Pause(std::string_view reason);
+  void Pause(std::string_view reason, bool moves = false);
   void Open();
   void Opened(Opener::Result result);
   void ListNow();

@@ -100,8 +100,7 @@ void StoreDrains::Visit(uint32_t index, uint64_t now_ns) {
   if (!elsewhere) return;
   if (session != own) {
     if (!due || feed->stopping()) return;
-    ++feeds_.stats().moved;
-    feeds_.Recheck(*feed);
+    feeds_.Move(*feed);
   } else if (now_ns >= plan.told_ns) {
     clients_.Displace(index, now_ns >= plan.end_ns);
   }

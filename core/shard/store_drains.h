@@ -6,7 +6,7 @@
 // What it is: a walk over all clients, again and again while anything is drained. A store that is
 // drained as a whole: its clients are told BYE. An address of it: later sessions of the user go
 // elsewhere, all in the same walk; feeds that have theirs there find another one (feeds.h,
-// Recheck), and their clients stay and are told the difference; a client with a session of its own
+// Move), and their clients stay and are told the difference; a client with a session of its own
 // keeps it until told_ns, since it may park before, and is told BYE then. While no other address is
 // there and answers all of them stay, also where each is drained by itself: only a store that is
 // drained as a whole loses its last address. Meanwhile whoever is at an address that names lead to

@@ -176,6 +176,30 @@ TEST_F(DrainedAddress, IsLeftByWhoeverIsThereWhenItsPlaceIsAnotherOnesByNow) {
   EXPECT_EQ(world_.Hear(attached), kBye);
 }
 
+// What it was: they stayed for as long as kept sessions do, since the user was elsewhere already.
+TEST_F(DrainedAddress, HasItsKeptSessionsClosed) {
+  world_.config().parking.pool_keep_s = 10'000;
+  const size_t first = world_.LogInAndSelect({.uids = {1}});
+  const std::string idle = world_.ParkFirst(first, 0, {1});
+  const size_t second = world_.LogInAndSelect({.uids = {1}});
+  world_.DrainAddress(600);
+  for (int i = 0; i < 560 && world_.figures().feeds.moved == 0; ++i) world_.Pass(1);
+  IsLeft(0, idle);
+  Recovers(2, {1});
+  auto addresses = world_.shard().dialer(0).target().addresses;
+  addresses[0].drained = false;
+  world_.shard().SetStoreAddresses({addresses});
+  world_.shard().DrainStores({std::nullopt});
+  world_.Join(second, 1, 2, {1});
+  ASSERT_EQ(world_.sessions_open(), 2u) << "the second client's is kept";
+  addresses[0].drained = true;
+  world_.shard().SetStoreAddresses({addresses});
+  world_.shard().DrainStores({StoreDrainPlan{DrainPlan::Make(world_.shard().now_ns(), 60, 0)}});
+  world_.Pass(60);
+  EXPECT_EQ(world_.sessions_open(), 1u);
+  EXPECT_FALSE(world_.closed(second));
+}
+
 TEST_F(DrainedAddress, IsNotWhereAClientWakes) {
   const size_t client = world_.LogInAndSelect({.uids = {1}});
   const std::string idle = world_.ParkFirst(client, 0, {1});

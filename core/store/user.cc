@@ -133,9 +133,10 @@ void User::NoteUnreachable(size_t address) {
 }
 
 void User::LeaveDrained() {
-  if (dialer_.Wants(address_)) return;
-  address_ = static_cast<uint32_t>(dialer_.address());
-  while (pooled() != 0) CloseAt(0);
+  if (!dialer_.Wants(address_)) address_ = static_cast<uint32_t>(dialer_.address());
+  for (size_t i = pooled(); i-- > 0;) {
+    if (!dialer_.Wants(*pool_->sessions[i].session)) CloseAt(i);
+  }
 }
 
 void UserTable::CloseUnused(StoreIndex store, const std::string& login) {

@@ -110,8 +110,8 @@ class User final : public SessionSink, public Retirable {
   std::unique_ptr<Session> Open(const SessionClient& client, Dialer::Urgency urgency,
                                 SessionSink& sink);
   void NoteUnreachable(size_t address);
-  // Later sessions go elsewhere when nobody is to be where they went; those that are open are for
-  // others to end.
+  // Later sessions go elsewhere when nobody is to be where they went, and those that are kept at an
+  // address where nobody is to be are closed; others that are open are for others to end.
   void LeaveDrained();
 
   // The first mailbox selected on a session that a master user opened shows whether that sees it as

@@ -148,6 +148,10 @@ class DrainedAddressTest(TwoAddressesCase):
         self.assertEqual(figures["displaced"], 1)
         self.assertEqual(figures["recovered"], self.USERS)
         self.assertIn(f"store_drain store=store address={self.addresses[0]} over_s=6", self.front.log())
+        self.assertIn('reason="its address is drained"', self.front.log())
+        self.assertNotIn('reason="the session was lost"', self.front.log())
+        self.front.ctl("reload", status=0)
+        self.assertEqual(self.backend()["drained"], self.addresses[0])
         run = self.front.ctl("store", "undrain", "store", self.addresses[0], "--json", status=0)
         self.assertEqual(json.loads(run.stdout),
                          {"store": "store", "address": self.addresses[0], "draining": False})
@@ -174,6 +178,25 @@ class DrainedStoreTest(EmbeddedStoreCase):
         stores = [dovecot_store(store, cls.login, name=name)
                   for name, store in (("a", cls.dovecot), ("b", cls.other))]
         return cls.roostd("front", stores, {"route": cls.ROUTE})
+
+    def drained(self):
+        run = self.front.ctl("backends", "--json", status=0)
+        return {store["store"]: store["drained"] for store in json.loads(run.stdout)["backends"]}
+
+    def test_a_reload_hurries_nobody_and_moves_nobody_back(self):
+        users = [self.user() for _ in range(20)]
+        clients = [self.client(user) for user in users]
+        self.assertTrue(0 < sum(self.dovecot.logins(user) for user in users) < len(users))
+        self.front.ctl("store", "drain", "a", "--over", "86400", status=0)
+        self.front.ctl("reload", status=0)
+        self.assertEqual(self.drained(), {"a": f"{self.dovecot.host}:{self.dovecot.imap_port}", "b": ""})
+        clients += [self.client(user) for user in users]
+        self.front.ctl("store", "undrain", "a", status=0)
+        self.front.ctl("reload", status=0)
+        for client in clients:
+            client.ok("NOOP")
+        self.assertEqual(self.front.figures()["rerouted"], 0)
+        self.assertEqual(self.drained(), {"a": "", "b": ""})
 
     def test_its_clients_are_told_and_come_again_at_the_other_store(self):
         users = [self.user() for _ in range(30)]
@@ -205,6 +228,7 @@ class DrainedStoreTest(EmbeddedStoreCase):
 @roost_only
 class DrainedStoreOfAStaticRouteTest(DrainedStoreTest):
     ROUTE = {"kind": "static", "store": "a"}
+    test_a_reload_hurries_nobody_and_moves_nobody_back = None
 
     def test_its_clients_are_told_and_come_again_at_the_other_store(self):
         user = self.user()
