@@ -95,7 +95,7 @@ void StoreDrains::Visit(uint32_t index, uint64_t now_ns) {
   if (due && elsewhere && c.user != nullptr) c.user->LeaveDrained();
   Feed* feed = c.phase == ClientPhase::kParked ? c.feed : nullptr;
   const Session* session = own != nullptr ? own : feed != nullptr ? feed->session() : nullptr;
-  if (session == nullptr || dialer.Wants(*session)) return;
+  if (session == nullptr || !dialer.Drains(*session)) return;
   ++leaving_[store].counted;
   if (!elsewhere) return;
   if (session != own) {

@@ -9,9 +9,8 @@
 // Move), and their clients stay and are told the difference; a client with a session of its own
 // keeps it until told_ns, since it may park before, and is told BYE then. While no other address is
 // there and answers all of them stay, also where each is drained by itself: only a store that is
-// drained as a whole loses its last address. Meanwhile whoever is at an address that names lead to
-// no more goes as well: it may be one that was drained. What it is not: it keeps nobody out
-// (dialer.h does).
+// drained as a whole loses its last address. Whether names lead to an address that is drained makes
+// no difference to those who are there. What it is not: it keeps nobody out (dialer.h does).
 //
 // Thread rule: its shard. Bound: kVisitsPerTurn clients in a turn.
 #ifndef ROOST_CORE_SHARD_STORE_DRAINS_H_

@@ -160,20 +160,42 @@ TEST_F(DrainedAddress, KeepsItsClientsAndTakesNewOnesWhenItIsTheOnlyOne) {
 }
 
 // What it was: nobody was left to leave, while a session was still there.
-TEST_F(DrainedAddress, IsLeftByWhoeverIsThereWhenItsPlaceIsAnotherOnesByNow) {
+TEST_F(DrainedAddress, IsLeftByWhoeverIsThereThoughNamesLeadElsewhereByNow) {
   const size_t attached = world_.LogIn();
   world_.DrainAddress(60);
   auto addresses = world_.shard().dialer(0).target().addresses;
   StoreAddress third;
   ASSERT_TRUE(Address::Parse("127.0.0.4:143", &third.address));
   ASSERT_TRUE(Follow(&addresses, {addresses[1], third}));
-  ASSERT_EQ(addresses.size(), 2u);
-  ASSERT_FALSE(addresses[0].drained);
   world_.shard().SetStoreAddresses({addresses});
   world_.Pass(52);
   EXPECT_EQ(leaving(), 1u);
   EXPECT_FALSE(world_.closed(attached));
   EXPECT_EQ(world_.Hear(attached), kBye);
+}
+
+// Neither as long as names lead nowhere but to the drained one, nor when its place is another's.
+TEST_F(DrainedAddress, IsNotWhereThoseAreWhoseAddressIsGone) {
+  world_.DrainAddress(10);
+  const size_t attached = world_.LogIn();
+  world_.Say(attached, "a NOOP");
+  EXPECT_EQ(world_.NextAsked(0), "a NOOP");
+  auto addresses = world_.shard().dialer(0).target().addresses;
+  StoreAddress third;
+  ASSERT_TRUE(Address::Parse("127.0.0.4:143", &third.address));
+  ASSERT_TRUE(Follow(&addresses, {addresses[0], third}));
+  ASSERT_EQ(addresses.size(), 2u);
+  world_.shard().SetStoreAddresses({addresses});
+  world_.Pass(100);
+  EXPECT_EQ(leaving(), 0u);
+  addresses[1].drained = true;
+  world_.shard().SetStoreAddresses({addresses});
+  world_.Pass(100);
+  EXPECT_EQ(leaving(), 0u);
+  world_.Tell(0, "a OK done");
+  EXPECT_EQ(world_.Hear(attached), "a OK done");
+  world_.HearsNothing(attached, 60);
+  EXPECT_FALSE(world_.closed(attached));
 }
 
 // What it was: they stayed for as long as kept sessions do, since the user was elsewhere already.

@@ -99,10 +99,12 @@ class Dialer {
     const StoreAddress& at = target_.addresses[address % target_.addresses.size()];
     return !at.gone && !at.drained;
   }
-  // This one may be where it is. At an address that names lead to no more, not even its place: no.
-  bool Wants(const Session& session) const {
-    const size_t at = session.address();
-    return Wants(at) && target_.addresses[at].generation == session.address_generation();
+  // This one may be kept for long.
+  bool Wants(const Session& session) const { return Wants(session.address()) && HasPlace(session); }
+  // Its address is drained, whether names lead there or not. At one that they lead to no more, and
+  // that is not drained, it may stay until it ends.
+  bool Drains(const Session& session) const {
+    return target_.addresses[session.address()].drained && HasPlace(session);
   }
   // New users find an address that answers and where they are wanted.
   bool serves() const { return Wants(address_) && !target_.addresses[address_].down; }
@@ -118,6 +120,11 @@ class Dialer {
 
  private:
   friend class SessionPlace;
+
+  // The place of its address is not another's by now.
+  bool HasPlace(const Session& session) const {
+    return target_.addresses[session.address()].generation == session.address_generation();
+  }
 
   // A session that has a place, which it may give back meanwhile.
   struct PlaceRef {

@@ -50,9 +50,10 @@ bool Follow(std::vector<StoreAddress>* known, const std::vector<StoreAddress>& f
   for (const bool own : {true, false}) {
     for (const StoreAddress& one : found) {
       if (Contains(*known, one)) continue;
-      const auto place = std::find_if(
-          known->begin(), known->end(),
-          [&](const StoreAddress& address) { return address.gone && (!own || address.IsAt(one)); });
+      const auto place =
+          std::find_if(known->begin(), known->end(), [&](const StoreAddress& address) {
+            return address.gone && (own ? address.IsAt(one) : !address.drained);
+          });
       if (place == known->end() && own) continue;
       changed = true;
       if (place == known->end()) {
@@ -181,7 +182,9 @@ bool StoreResolver::Change(const std::vector<StoreConfig>& stores, uint64_t now_
 void StoreResolver::MarkDrained(size_t store) {
   const Drained& drained = drained_[store];
   for (StoreAddress& one : addresses_[store]) {
-    one.drained = drained.whole || drained.Lists(one.address);
+    // With its store only while it is one of its addresses: else places would be kept for all that
+    // ever were.
+    one.drained = (drained.whole && !one.gone) || drained.Lists(one.address);
   }
 }
 

@@ -24,7 +24,7 @@ namespace roost {
 struct StoreAddress {
   Address address;
   std::string name;      // by which it was found: what the store's certificate is checked against
-  bool gone = false;     // the name leads here no more; its place is for the next one that is found
+  bool gone = false;     // the name leads here no more
   bool down = false;     // checks have found nobody who serves there
   bool drained = false;  // the operator wants nobody there
   uint16_t generation = 0;  // of its place: grows when the place becomes another address's
@@ -36,7 +36,7 @@ struct StoreAddress {
 
 // `known` becomes what was `found`, of which there is one at least. Whichever stays keeps its
 // place, so that its users stay with it, and what is known of it; whichever comes back has its own
-// again, if that is free. False: nothing changed.
+// again, if that is free. The place of one that is drained is kept for it. False: nothing changed.
 bool Follow(std::vector<StoreAddress>* known, const std::vector<StoreAddress>& found);
 
 // Where new users go: the place at or behind `index` of one that is neither down nor drained; where

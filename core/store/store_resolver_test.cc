@@ -263,7 +263,9 @@ TEST_F(StoreResolverTest, AreDrainedOneByOneOrAllWhateverTheirNamesLeadTo) {
   ASSERT_TRUE(names.Start(0, &error)) << error;
   const auto drained = [&] {
     std::string all;
-    for (const StoreAddress& one : names.addresses()[0]) all += one.drained ? 'd' : '.';
+    for (const StoreAddress& one : names.addresses()[0]) {
+      if (!one.gone) all += one.drained ? 'd' : '.';
+    }
     return all;
   };
   const Address second = At("10.0.0.2:143"), other = At("10.0.0.9:143");
@@ -285,7 +287,7 @@ TEST_F(StoreResolverTest, AreDrainedOneByOneOrAllWhateverTheirNamesLeadTo) {
   EXPECT_EQ(drained(), "dd");
   const Address third = At("10.0.0.3:143");
   EXPECT_TRUE(names.Drain(0, &third, false));
-  EXPECT_EQ(drained(), ".d");
+  EXPECT_EQ(drained(), "d.");
   EXPECT_TRUE(names.Drain(0, &second, false));
   EXPECT_FALSE(names.drained(0));
   EXPECT_EQ(drained(), "..");
@@ -333,6 +335,26 @@ TEST_F(DrainedAddresses, StaySoWhateverIsOrderedWhileNoNameLeadsToThem) {
   EXPECT_EQ(drained(), "3");
   EXPECT_TRUE(LeadTo({"10.0.0.1:143", "10.0.0.2:143", "10.0.0.3:143"}));
   EXPECT_EQ(drained(), "13");
+}
+
+TEST_F(DrainedAddresses, KeepTheirPlacesForThoseWhoAreStillThere) {
+  ASSERT_TRUE(Drain(1));
+  EXPECT_TRUE(LeadTo({"10.0.0.3:143", "10.0.0.4:143"}));
+  const StoreAddress& first = names_.addresses()[0][0];
+  EXPECT_EQ(first.address, At("10.0.0.1:143"));
+  EXPECT_TRUE(first.gone && first.drained);
+  EXPECT_EQ(names_.addresses()[0].size(), 3u) << "the second's place is free";
+  ASSERT_TRUE(Drain(1, false));
+  EXPECT_TRUE(LeadTo({"10.0.0.3:143", "10.0.0.4:143", "10.0.0.5:143"}));
+  EXPECT_EQ(names_.addresses()[0].size(), 3u);
+}
+
+TEST_F(DrainedAddresses, KeepNoPlacesForAllThatEverWereOfADrainedStore) {
+  ASSERT_TRUE(names_.Drain(0, nullptr, true));
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(LeadTo({"10.0.0.1" + std::to_string(i) + ":143"}));
+  }
+  EXPECT_LE(names_.addresses()[0].size(), 4u);
 }
 
 TEST_F(DrainedAddresses, LeaveADrainedStoreAsItIs) {
