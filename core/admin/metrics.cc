@@ -80,8 +80,8 @@ constexpr MetricType kHistogram = MetricType::Histogram;
 
 constexpr std::array<const char*, kClientLimits> kLimits = {
     "clients",      "handshakes",    "handshake_time", "login_time", "line",
-    "bad_commands", "failed_logins", "idle_time",      "log"};
-static_assert(static_cast<size_t>(ClientLimit::kLog) + 1 == kClientLimits);
+    "bad_commands", "failed_logins", "idle_time",      "log",        "memory"};
+static_assert(static_cast<size_t>(ClientLimit::kMemory) + 1 == kClientLimits);
 
 constexpr std::array<const char*, kSessionLosses> kLosses = {
     "no_place", "unreachable", "refused", "bye", "closed", "protocol", "timeout"};
@@ -213,17 +213,18 @@ constexpr Metric kMetrics[] = {
     {"roost_connections_closed_total", kCounter, "",
      "Clients that left, by themselves or not; a move to another shard is one too.",
      [](const Context& c, Samples& s) { s.Add(c.total.client_stats.closed); }},
-    {"roost_sent_away_total", kCounter, "cause: drain, kick, store, age, route",
+    {"roost_sent_away_total", kCounter, "cause: drain, kick, store, age, route, memory",
      "Of these, the ones whose turn came in a drain, those of a user who was kicked, those of a "
-     "store that is drained, those logged in for too long, and those whose user belongs to another "
-     "store since routes changed.",
+     "store that is drained, those logged in for too long, those whose user belongs to another "
+     "store since routes changed, and those sent away when memory ran out.",
      [](const Context& c, Samples& s) {
        const ClientStats& t = c.total.client_stats;
        s.Each("cause", {{"drain", t.drained},
                         {"kick", t.kicked},
                         {"store", t.displaced},
                         {"age", t.aged},
-                        {"route", t.rerouted}});
+                        {"route", t.rerouted},
+                        {"memory", t.shed}});
      }},
     {"roost_connections_moved_total", kCounter, "", "Clients that came to the shard of their user.",
      [](const Context& c, Samples& s) { s.Add(c.total.client_stats.moved_in); }},
@@ -257,7 +258,7 @@ constexpr Metric kMetrics[] = {
      [](const Context& c, Samples& s) { s.Add(c.total.lookups.connections); }},
     {"roost_limit_hits_total", kCounter,
      "limit: clients, handshakes, handshake_time, login_time, line, bad_commands, failed_logins, "
-     "idle_time, log, address, user, login_delay, proxy_header",
+     "idle_time, log, memory, address, user, login_delay, proxy_header",
      "Clients refused, kept waiting or ended by a limit; of handshakes, times that none could "
      "begin for a while.",
      [](const Context& c, Samples& s) {

@@ -11,6 +11,8 @@
 #include <sstream>
 #include <string>
 
+#include "core/base/resident.h"
+
 // jemalloc's, where the program is linked with it.
 extern "C" __attribute__((weak)) int mallctl(const char*, void*, size_t*, void*, size_t);
 
@@ -59,10 +61,7 @@ ProcessFigures ReadProcessFigures() {
   if (getrusage(RUSAGE_SELF, &usage) == 0) {
     p.cpu_seconds = Seconds(usage.ru_utime) + Seconds(usage.ru_stime);
   }
-  uint64_t pages = 0, resident_pages = 0;
-  if (std::ifstream("/proc/self/statm") >> pages >> resident_pages) {
-    p.resident_bytes = resident_pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  }
+  p.resident_bytes = ResidentBytes();
   if (mallctl != nullptr) {
     uint64_t epoch = 1;  // statistics are of the last time that this was set
     mallctl("epoch", nullptr, nullptr, &epoch, sizeof epoch);

@@ -26,6 +26,8 @@ constexpr std::string_view kRerouted =
     "[UNAVAILABLE] Your mailboxes are on another server now; please connect again";
 constexpr std::string_view kDisplaced =
     "[UNAVAILABLE] The mail store is going down; please connect again";
+constexpr std::string_view kShed =
+    "[UNAVAILABLE] The server is short of memory; please connect again later";
 constexpr std::string_view kAged = "[UNAVAILABLE] Logged in for too long; please connect again";
 
 }  // namespace
@@ -189,11 +191,12 @@ bool Clients::Work() {
   EndKicked();
   timers_.Advance(links(), loop_.now_ns(), kTimersPerTurn, [this](uint32_t index) { Fire(index); });
   const bool sweeps = SweepAges();
-  return SweepRoutes() || !news_.empty() || sweeps;
+  const bool sheds = SweepShed();
+  return SweepRoutes() || !news_.empty() || sweeps || sheds;
 }
 
 uint64_t Clients::NextDeadlineNs() const {
-  if (reroute_place_ != kNoIndex) return loop_.now_ns();
+  if (reroute_place_ != kNoIndex || shed_pass_ != ShedPass::kOver) return loop_.now_ns();
   uint64_t next = timers_.NextDeadlineNs();
   if (!kicked_.empty()) next = std::min(next, kicked_.front().at_ns);
   if (config_.limits.max_login_age_s != 0) next = std::min(next, age_sweep_.next_ns());
@@ -413,6 +416,38 @@ bool Clients::SweepRoutes() {
   const uint64_t clients = services_->stats.rerouted - rerouted_before_;
   if (clients != 0) Log(LogLevel::kInfo, "clients_rerouted", {{"clients", clients}});
   return false;
+}
+
+void Clients::Shed(uint32_t count) {
+  shed_pass_ = ShedPass::kQuiet;
+  shed_place_ = 0;
+  shed_left_ = count;
+}
+
+bool Clients::MayShed(const ClientCell& c) const {
+  if (c.phase == ClientPhase::kParked) return shed_pass_ == ShedPass::kParked;
+  const bool busy = c.awake != nullptr && c.awake->talk().Busy();
+  return shed_pass_ == (busy ? ShedPass::kBusy : ShedPass::kQuiet);
+}
+
+// A part of sending clients away as memory has run out. True: more of it waits.
+bool Clients::SweepShed() {
+  for (uint32_t i = 0; i < kVisitsPerTurn && shed_pass_ != ShedPass::kOver; ++i) {
+    const uint32_t index = shed_left_ == 0 ? kNoIndex : cells_.NextLive(shed_place_);
+    if (index == kNoIndex) {
+      shed_pass_ = shed_left_ == 0 ? ShedPass::kOver
+                                   : static_cast<ShedPass>(static_cast<int>(shed_pass_) + 1);
+      shed_place_ = 0;
+      continue;
+    }
+    shed_place_ = index + 1;
+    if (!MayShed(cells_[index])) continue;
+    --shed_left_;
+    ++services_->stats.shed;
+    services_->stats.Hit(ClientLimit::kMemory);
+    Bye(index, kShed);
+  }
+  return shed_pass_ != ShedPass::kOver;
 }
 
 void Clients::Displace(uint32_t index, bool now) {

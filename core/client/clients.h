@@ -122,6 +122,11 @@ class Clients final : public Subscribers {
   // does.
   void Displace(uint32_t index, bool now);
 
+  // Memory has run out: `count` clients are told BYE, in some turns: those with a session of their
+  // own or not logged in yet, first of these the ones without a command in progress; then parked
+  // ones.
+  void Shed(uint32_t count);
+
   // Routes have changed, from `before`. Whose user belongs to another store since is told so within
   // timeouts.bye_spread_s, or between two commands. Not whoever is where a drained store had it go,
   // or at one: routes that lead where they led move nobody, and drains have times of their own.
@@ -166,6 +171,8 @@ class Clients final : public Subscribers {
   void EndKicked();
   bool SweepAges();
   bool SweepRoutes();
+  bool MayShed(const ClientCell& cell) const;
+  bool SweepShed();
   void Fire(uint32_t index);
   void Trim(Feed& feed);
   void Coalesce(Feed& feed);
@@ -187,6 +194,10 @@ class Clients final : public Subscribers {
   uint32_t reroute_place_ = kNoIndex;                    // where the walk goes on; none: it is over
   uint64_t rerouted_before_ = 0;                         // stats.rerouted when it began
   std::vector<std::shared_ptr<const Router>> replaced_;  // while it goes on: routes before
+  enum class ShedPass : uint8_t { kQuiet, kBusy, kParked, kOver };
+  ShedPass shed_pass_ = ShedPass::kOver;
+  uint32_t shed_place_ = 0;  // where the walk goes on
+  uint32_t shed_left_ = 0;   // still to be told
   TimerWheel timers_;
   News news_;
   struct Kicked {

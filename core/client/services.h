@@ -46,8 +46,9 @@ enum class ClientLimit : uint8_t {
   kFailedLogins,
   kIdleTime,  // autologout
   kLog,       // too far behind its feed
+  kMemory,    // limits.max_memory_mib: refused, or sent away
 };
-inline constexpr size_t kClientLimits = 9;
+inline constexpr size_t kClientLimits = 10;
 
 struct ClientStats {
   void Hit(ClientLimit limit) { ++limits[static_cast<size_t>(limit)]; }
@@ -57,7 +58,7 @@ struct ClientStats {
   uint64_t accepted = 0, closed = 0, refused = 0, moved_in = 0, moved_out = 0;
   uint64_t parked = 0, woken = 0, kept_idle = 0, quiet_parks = 0, mapped_commands = 0;
   uint64_t events_sent = 0, heartbeats = 0, laggards_coalesced = 0, laggards_dropped = 0;
-  uint64_t drained = 0, kicked = 0, displaced = 0, aged = 0, rerouted = 0;
+  uint64_t drained = 0, kicked = 0, displaced = 0, aged = 0, rerouted = 0, shed = 0;
   uint64_t refused_by_address = 0, refused_by_user = 0, delayed_logins = 0, bad_proxy_headers = 0;
   // From the turn in which a feed heard something to its last subscriber's bytes having been handed
   // to the ring. Those whose socket is full are not waited for.

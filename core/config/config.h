@@ -177,6 +177,7 @@ struct LimitsConfig {
   int max_clients_per_address = 0;  // an IPv4 address, or a /64 of IPv6; 0: no bound
   int max_clients_per_user = 0;     // of one login name; 0: no bound
   int max_login_age_s = 0;          // then BYE between two commands; 0: no bound
+  int max_memory_mib = 0;           // of the process, resident; 0: no bound
   int max_handshakes_in_progress = 2000;
   int max_line = 65'536;                 // bytes of a command line without its literals
   int max_line_before_login = 8'192;     // a token in AUTHENTICATE is the longest of these

@@ -361,6 +361,13 @@ void Visit(V& v, LimitsConfig& c) {
        .minimum = 10,
        .maximum = 90 * kDay,
        .zero_too = true});
+  v.Field("max_memory_mib", c.max_memory_mib,
+          {.why = "Memory of the process, in MiB, without the kernel's for sockets. From 85 % on "
+                  "nothing is kept for later, from 90 % nobody new is taken, at 100 % clients are "
+                  "told BYE, some each second; 0: no bound.",
+           .minimum = 1,
+           .maximum = 100'000'000,
+           .zero_too = true});
   v.Field("max_handshakes_in_progress", c.max_handshakes_in_progress,
           {.why = "Each takes about 8 KB; more connections, and more who say STARTTLS, wait "
                   "their turn.",

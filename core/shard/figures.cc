@@ -73,6 +73,7 @@ constexpr FigureName kFigures[] = {
     {"displaced", [](ShardFigures& f) -> uint64_t& { return f.client_stats.displaced; }},
     {"aged", [](ShardFigures& f) -> uint64_t& { return f.client_stats.aged; }},
     {"rerouted", [](ShardFigures& f) -> uint64_t& { return f.client_stats.rerouted; }},
+    {"shed", [](ShardFigures& f) -> uint64_t& { return f.client_stats.shed; }},
     {"heartbeats", [](ShardFigures& f) -> uint64_t& { return f.client_stats.heartbeats; }},
     {"laggards_coalesced",
      [](ShardFigures& f) -> uint64_t& { return f.client_stats.laggards_coalesced; }},

@@ -8,6 +8,7 @@
 
 #include "core/base/cleanse.h"
 #include "core/base/log.h"
+#include "core/base/resident.h"
 #include "core/config/resolve.h"
 #include "core/io/listener.h"
 #include "core/shard/survey.h"
@@ -256,6 +257,9 @@ void Server::ServeShard(uint32_t index, Shard& shard) {
 void Server::TakeOrders(uint32_t index, Shard& shard) {
   std::lock_guard lock(mutex_);
   *shard_configs_[index] = WithoutPasswords(wanted_);
+  const MemoryLevel memory = memory_level_;
+  if (memory != MemoryLevel::kPlenty) shard_configs_[index]->parking.pool_keep_s = 0;
+  shard.SetMemoryLevel(memory);
   shard.SetStores(*stores_);
   if (switches_ != nullptr) shard.SetSwitches(switches_);
   if (tls_ != nullptr) shard.SetTls(tls_);
@@ -454,6 +458,36 @@ void Server::Tend() {
   const bool routes = TendRoutes();
   const bool addresses = TendResolver();
   if (keys || routes || addresses) Order();
+  TendMemory();
+}
+
+void Server::TendMemory() {
+  const uint64_t now = NowNs();
+  if (now - memory_looked_ns_ < kNsPerSecond) return;
+  memory_looked_ns_ = now;
+  const MemoryLevel before = memory_level_;
+  const uint64_t limit = static_cast<uint64_t>(wanted_.limits.max_memory_mib) << 20;
+  if (limit == 0 && before == MemoryLevel::kPlenty) return;
+  uint64_t used = ResidentBytes();
+  if (NextMemoryLevel(before, used, limit) != MemoryLevel::kPlenty) {
+    GiveBackFreed();  // and what is free counts for nothing
+    used = ResidentBytes();
+  }
+  const MemoryLevel level = NextMemoryLevel(before, used, limit);
+  if (level != before) {
+    memory_level_ = level;
+    Log(level > before ? LogLevel::kWarning : LogLevel::kInfo, "memory_level",
+        {{"level", MemoryLevelName(level)},
+         {"used_mib", used >> 20},
+         {"max_memory_mib", limit >> 20}});
+    Order();
+  }
+  if (level == MemoryLevel::kShedding) {
+    AskAll([](uint32_t, Shard& shard) {
+      shard.Shed();
+      return true;
+    });
+  }
 }
 
 // True: there are others now.
@@ -538,6 +572,7 @@ std::string Server::NotReady() const {
   if (stopping()) return "stopping";
   if (draining()) return "draining";
   if (serving_ != common_.shards) return "starting";
+  if (memory_level_.load() >= MemoryLevel::kFull) return "memory";
   return {};
 }
 

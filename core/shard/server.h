@@ -99,8 +99,8 @@ class Server {
   enum class Reloaded : uint8_t { kWhole, kInPart, kRefused };
   Reloaded Reload(const Config& config, std::string* told);
   // Rotates ticket keys when their time has come, or reads them again; reads the map of users again
-  // when it has changed. To be called now and then
-  // while it runs, from any thread.
+  // when it has changed; once a second looks at the memory that the process has. To be called now
+  // and then while it runs, from any thread.
   void Tend();
 
   // "2 shards, direct descriptors: …": for the log.
@@ -131,6 +131,7 @@ class Server {
   bool TendTicketKeys();
   bool TendResolver();
   bool TendRoutes();
+  void TendMemory();
   void BeginEnd();
 
   const Config config_;
@@ -161,8 +162,10 @@ class Server {
   StoreDrains::Plans store_plans_;
   std::vector<StoreVerdict> verdicts_;  // of checks, not taken by a Tend yet
   std::shared_ptr<const Router> router_;
-  std::shared_ptr<const TlsServerContext> tls_;         // null: no listener has TLS
-  uint64_t tickets_since_ns_ = 0;                       // their keys were set or looked at
+  std::shared_ptr<const TlsServerContext> tls_;                  // null: no listener has TLS
+  std::atomic<MemoryLevel> memory_level_{MemoryLevel::kPlenty};  // changed under renewing_
+  uint64_t memory_looked_ns_ = 0;                                // under renewing_
+  uint64_t tickets_since_ns_ = 0;                                // their keys were set or looked at
   std::vector<std::unique_ptr<Config>> shard_configs_;  // each its own shard's, without passwords
   std::optional<DrainPlan> plan_;
 };

@@ -319,5 +319,41 @@ TEST(Server, RefusesRoutesToStoresThatItWasNotStartedWith) {
   EXPECT_EQ(server->Reload(config, &error), Reloaded::kWhole);
 }
 
+// Goes on with what is done now and then until it is so.
+bool Tended(Server* server, const std::string& not_ready) {
+  for (int i = 0; i < 60'000 && server->NotReady() != not_ready; ++i) {
+    server->Tend();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return server->NotReady() == not_ready;
+}
+
+TEST(Server, TakesNobodyWhileItHasMoreMemoryThanItMay) {
+  std::string why;
+  const auto server = Make(Plain(), &why);
+  if (server == nullptr) GTEST_SKIP() << "not on this machine: " << why;
+  std::thread thread([&] { server->Run(); });
+  EXPECT_TRUE(Tended(server.get(), ""));
+  ClientSocket there(server->bound()[0]);
+  EXPECT_EQ(there.Line().substr(0, 5), "* OK ");
+  Config config = Plain();
+  config.limits.max_memory_mib = 1;  // less than any process has
+  std::string error;
+  EXPECT_EQ(server->Reload(config, &error), Reloaded::kWhole);
+  EXPECT_TRUE(Tended(server.get(), "memory"));
+  EXPECT_EQ(there.Line(),
+            "* BYE [UNAVAILABLE] The server is short of memory; please connect again later\r\n");
+  EXPECT_TRUE(server->Ask([](uint32_t, Shard&) {}));  // which all have heard of it before
+  EXPECT_EQ(ClientSocket(server->bound()[0]).Line(),
+            "* BYE [UNAVAILABLE] Short of memory; please connect again later\r\n");
+  config.limits.max_memory_mib = 1 << 20;
+  EXPECT_EQ(server->Reload(config, &error), Reloaded::kWhole);
+  EXPECT_TRUE(Tended(server.get(), ""));
+  EXPECT_TRUE(server->Ask([](uint32_t, Shard&) {}));
+  EXPECT_EQ(ClientSocket(server->bound()[0]).Line().substr(0, 5), "* OK ");
+  server->RequestStop();
+  thread.join();
+}
+
 }  // namespace
 }  // namespace roost

@@ -13,6 +13,8 @@ namespace roost {
 namespace {
 
 constexpr std::string_view kStopping = "[UNAVAILABLE] Server shutting down";
+// Kept sessions that are closed in one turn.
+constexpr size_t kClosedPerTurn = 64;
 
 }  // namespace
 
@@ -63,7 +65,9 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io, const Config* own)
   loop_.set_work([this] {
     const bool drains = StepDrain();
     const bool empties = drains_.Step(loop_.now_ns());
-    return clients_.Work() || drains || empties;
+    const bool closes =
+        memory_level_ != MemoryLevel::kPlenty && users_.CloseSomeUnused(kClosedPerTurn);
+    return clients_.Work() || drains || empties || closes;
   });
 }
 
@@ -162,16 +166,22 @@ void Shard::OnAccept(uint64_t listener, SocketId socket, const Address& peer) {
   PaceAccepts();
 }
 
+void Shard::Refuse(const Arrival& arrival, ClientLimit limit, std::string_view text) {
+  ++stats_.refused;
+  stats_.Hit(limit);
+  const bool clear = config_.listeners[arrival.listener].tls != ListenerConfig::Tls::kImplicit;
+  loop_.io().Close(arrival.socket,
+                   clear ? "* BYE [UNAVAILABLE] " + std::string(text) + "\r\n" : "");
+}
+
 void Shard::Begin(const Arrival& arrival) {
+  if (memory_level_ >= MemoryLevel::kFull) {
+    return Refuse(arrival, ClientLimit::kMemory, "Short of memory; please connect again later");
+  }
   const auto& [socket, peer, listener] = arrival;
   const bool full = clients_.size() >= ShareOf(config_.limits.max_clients);
   const uint32_t index = full ? kNoIndex : clients_.Add(peer, listener);
-  if (index == kNoIndex) {
-    ++stats_.refused;
-    stats_.Hit(ClientLimit::kClients);
-    const bool clear = config_.listeners[listener].tls != ListenerConfig::Tls::kImplicit;
-    return loop_.io().Close(socket, clear ? "* BYE [UNAVAILABLE] Too many connections\r\n" : "");
-  }
+  if (index == kNoIndex) return Refuse(arrival, ClientLimit::kClients, "Too many connections");
   clients_.cell(index).connection_id = services_.connection_ids.Next();
   auto* client = new Client(services_, index);  // owned by its cell
   clients_.cell(index).awake = client;
@@ -269,6 +279,8 @@ bool Shard::StepDrain() {
   clients_.Drain(due);
   return due == DrainPace::kPerTurn;
 }
+
+void Shard::Shed() { clients_.Shed(std::max(clients_.size() / 100 * kShedPercent, uint32_t{1})); }
 
 void Shard::Stop(std::string_view reason) {
   CloseListeners();

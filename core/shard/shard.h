@@ -27,6 +27,7 @@
 #include "core/shard/capability_probe.h"
 #include "core/shard/drain.h"
 #include "core/shard/figures.h"
+#include "core/shard/memory_level.h"
 #include "core/shard/moves.h"
 #include "core/shard/store_drains.h"
 #include "core/store/store_checks.h"
@@ -88,6 +89,10 @@ class Shard final : private IoHandler, private Mover {
   uint32_t KickSome(std::string_view login, uint32_t* place) {
     return clients_.KickSome(login, place);
   }
+  // From kSparing on sessions that are kept are closed, from kFull on nobody new is taken.
+  void SetMemoryLevel(MemoryLevel level) { memory_level_ = level; }
+  // Sends kShedPercent of the clients away: to be called each second of kShedding.
+  void Shed();
   // Feeds in search of a session.
   uint64_t recovering() { return feeds_.stats().recovering; }
   // All at once, however much there is to count: where nobody waits (see survey.h).
@@ -125,6 +130,7 @@ class Shard final : private IoHandler, private Mover {
   bool HasRoomToBegin() const;
   void PaceAccepts();
   void Begin(const Arrival& arrival);
+  void Refuse(const Arrival& arrival, ClientLimit limit, std::string_view text);
   void CloseListeners();
   bool StepDrain();
   uint64_t NextDrainNs() const;
@@ -146,6 +152,7 @@ class Shard final : private IoHandler, private Mover {
   std::unique_ptr<StoreChecks> checks_;  // null: another shard's
   std::vector<ListenerDescriptor> listeners_;
   bool accepting_ = true;
+  MemoryLevel memory_level_ = MemoryLevel::kPlenty;
   std::deque<Arrival> arrivals_;  // in the order in which they came
   std::optional<DrainPlan> plan_;
   std::optional<DrainPace> pace_;

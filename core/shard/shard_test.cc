@@ -14,6 +14,10 @@ namespace {
 using Uids = std::vector<uint32_t>;
 const Uids kUids = {1, 2};
 
+uint64_t HitsOf(ScriptedWorld& world, ClientLimit limit) {
+  return world.figures().client_stats.limits[static_cast<size_t>(limit)];
+}
+
 TEST(Shard, SaysGoodbyeToWhoComesWhenItIsFull) {
   ScriptedWorld world;
   world.config().limits.max_clients = 2;
@@ -158,6 +162,87 @@ TEST(Shard, StopsWithoutAWordInTheMiddleOfALiteral) {
   world.Stop("[UNAVAILABLE] Enough");
   world.HearsNothing(client, 1);  // a goodbye would be the literal
   EXPECT_TRUE(world.closed(client));
+}
+
+TEST(ShardShortOfMemory, TakesNobodyNewUntilThereIsRoomAgain) {
+  ScriptedWorld world;
+  const size_t there = world.LogInAndPark(kUids);
+  world.shard().SetMemoryLevel(MemoryLevel::kFull);
+  const size_t refused = world.Dial();
+  EXPECT_EQ(world.Hear(refused), "* BYE [UNAVAILABLE] Short of memory; please connect again later");
+  world.Pass(0.1);
+  EXPECT_TRUE(world.closed(refused));
+  EXPECT_EQ(world.figures().client_stats.refused, 1u);
+  EXPECT_EQ(HitsOf(world, ClientLimit::kMemory), 1u);
+  EXPECT_EQ(HitsOf(world, ClientLimit::kClients), 0u);
+  world.Tell(0, "* 1 EXPUNGE");
+  EXPECT_EQ(world.Hear(there), "* 1 EXPUNGE");
+  world.shard().SetMemoryLevel(MemoryLevel::kSparing);
+  world.Connect();
+}
+
+TEST(ShardShortOfMemory, KeepsNoSessionForLater) {
+  ScriptedWorld world;
+  world.config().parking.pool_keep_s = 600;
+  world.LogInAndPark(kUids);
+  world.LogInAndJoin(kUids);
+  world.Pass(1);
+  EXPECT_EQ(world.sessions_open(), 2u);
+  world.config().parking.pool_keep_s = 0;  // as Server does
+  world.shard().SetMemoryLevel(MemoryLevel::kSparing);
+  world.Pass(1);
+  EXPECT_EQ(world.sessions_open(), 1u);
+  EXPECT_EQ(world.figures().parked, 2u);
+}
+
+TEST(ShardShortOfMemory, SendsThoseAwayFirstWhoTakeMost) {
+  static constexpr std::string_view kBye =
+      "* BYE [UNAVAILABLE] The server is short of memory; please connect again later";
+  ScriptedWorld world;
+  const size_t parked = world.LogInAndPark(kUids);
+  const size_t busy = world.LogInAndSelect({.uids = kUids}, "bob");
+  world.Say(busy, "f FETCH 1 (FLAGS)");
+  world.NextAsked(1);
+  const size_t attached = world.LogIn("eve");
+  const size_t entering = world.Connect();
+  const auto told = [&](size_t client) {
+    EXPECT_EQ(world.Hear(client), kBye);
+    world.Pass(0.1);
+    EXPECT_TRUE(world.closed(client));
+  };
+  world.shard().Shed();
+  told(attached);
+  world.shard().Shed();
+  told(entering);
+  EXPECT_FALSE(world.closed(busy));
+  world.shard().Shed();
+  told(busy);
+  EXPECT_EQ(world.figures().clients, 1u);
+  world.Tell(0, "* 1 EXPUNGE");
+  EXPECT_EQ(world.Hear(parked), "* 1 EXPUNGE");
+  world.shard().Shed();
+  told(parked);
+  EXPECT_EQ(world.figures().clients, 0u);
+  EXPECT_EQ(world.figures().client_stats.shed, 4u);
+  EXPECT_EQ(HitsOf(world, ClientLimit::kMemory), 4u);
+  world.shard().Shed();  // nobody is left
+  world.Pass(1);
+  world.Connect();
+  world.Pass(1);
+  EXPECT_EQ(world.figures().clients, 1u);
+}
+
+// Two in a hundred each time, so that those who come back do not come in one moment.
+TEST(ShardShortOfMemory, SendsThemAwayByAndBy) {
+  ScriptedWorld world;
+  for (int i = 0; i < 300; ++i) world.Connect();
+  world.shard().Shed();
+  world.Pass(1);
+  EXPECT_EQ(world.figures().clients, 294u);
+  world.shard().Shed();
+  world.shard().Shed();  // before the first has been done
+  world.Pass(1);
+  EXPECT_EQ(world.figures().clients, 290u);
 }
 
 }  // namespace

@@ -146,6 +146,11 @@ void UserTable::CloseUnused(StoreIndex store, const std::string& login) {
   }
 }
 
+bool UserTable::CloseSomeUnused(size_t most) {
+  for (; most > 0 && !pooling_.empty(); --most) pooling_.begin()->second->CloseUnused();
+  return !pooling_.empty();
+}
+
 User::~User() {
   while (pooled() != 0) CloseAt(0);
 }

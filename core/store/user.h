@@ -49,6 +49,8 @@ class UserTable {
   size_t size() const { return users_.size(); }
   // Closes a kept session that nobody uses, of this login or, when it is empty, of any.
   void CloseUnused(StoreIndex store, const std::string& login);
+  // Closes kept sessions of anybody, so many at most. True: there are more.
+  bool CloseSomeUnused(size_t most);
   // All users and the table, as the allocator counts; without the sessions that they keep. A sum
   // that is kept.
   size_t memory_bytes() const;

@@ -134,6 +134,34 @@ class LimitsTest(EmbeddedStoreCase):
             client.login(self.user(), PASSWORD)
             client.close()
 
+    def test_memory(self):
+        port = free_port()
+        front = self.roostd("memory", self.stores(), {"shards": 1, "admin": {"address": f"127.0.0.1:{port}"}})
+        [parked] = self.idle_clients(1, "127.0.0.1", front)
+        self.eventually(lambda: front.figures()["parked"] == 1, "it is parked")
+        attached = self.client(self.user(), None, front=front)
+        has_mib = front.process.memory_kb() / 1024
+        self.assertEqual(get(port, "/readyz")[0::2], (200, "ok\n"))
+        self.reload(front, {"max_memory_mib": round(has_mib / 0.95)})
+        self.eventually(lambda: get(port, "/readyz")[0::2] == (503, "memory\n"), "nobody should come")
+        self.assertEqual(self.refused("127.0.0.1", front),
+                         [b"* BYE [UNAVAILABLE] Short of memory; please connect again later"])
+        attached.ok("NOOP")
+        parked.done()
+        parked.idle()
+        self.assertEqual(front.figures()["shed"], 0)
+        self.reload(front, {"max_memory_mib": round(has_mib * 0.75)})
+        for client, left in ((attached, 1), (parked, 0)):
+            self.assertEqual(client.read_closed()[-1], b"* BYE [UNAVAILABLE] The server is short of memory; "
+                                                       b"please connect again later")
+            self.eventually(lambda most=left: front.figures()["clients"] <= most, "it has gone")
+        self.assertEqual(front.figures()["shed"], 2)
+        self.reload(front, {"max_memory_mib": round(has_mib * 10)})
+        self.eventually(lambda: get(port, "/readyz")[0::2] == (200, "ok\n"), "there is room again")
+        self.client(self.user(), front=front)
+        levels = [line.split(" level=")[1].split()[0] for line in front.log().splitlines() if " memory_level " in line]
+        self.assertEqual(levels, ["full", "shedding", "plenty"])
+
     def test_failed_logins_from_one_address_wait(self):
         front = self.roostd("failing", self.stores(), {"limits": {"failed_login_delay_s": 2}})
         for _ in range(5):
@@ -208,6 +236,7 @@ class BalancerTest(LimitsTest):
     test_failed_logins_from_one_address_wait = None
     test_handshakes_in_progress = None
     test_starttls_waits_for_its_turn = None
+    test_memory = None
     test_clients_of_one_user = None
     test_age_of_a_login = None
 
@@ -317,6 +346,16 @@ class LimitHitsTest(LimitsTest):
         with self.exceeds("login_delay"):
             for _ in range(5):
                 self.connect(source="127.0.0.3").no(f"LOGIN {self.user()} wrong", "AUTHENTICATIONFAILED")
+
+    def test_memory(self):
+        has_mib = self.front.process.memory_kb() / 1024
+        self.set_limits({"max_memory_mib": round(has_mib / 0.95)})
+        self.eventually(lambda: get(self.admin_port, "/readyz")[0] == 503, "nobody should come")
+        with self.exceeds("memory"):
+            self.assertEqual(self.refused_client(),
+                             [b"* BYE [UNAVAILABLE] Short of memory; please connect again later"])
+        self.reload(self.front, self.front.config["limits"])
+        self.eventually(lambda: get(self.admin_port, "/readyz")[0] == 200, "there is room again")
 
     def test_proxy_header(self):
         with self.exceeds("proxy_header"):
