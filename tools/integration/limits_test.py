@@ -16,6 +16,24 @@ from metrics_test import get, parse
 TOO_MANY = b"* BYE [UNAVAILABLE] Too many connections from your address"
 
 
+def memory_mib(front):
+    return front.process.memory_kb() / 1024
+
+
+def run_short_of_memory(front, admin_port, set_limits):
+    """Until nobody new is taken: the bound is a little above what roostd has, which is less as soon as it is looked at,
+    since freed memory is given back then."""
+    limit = 0
+
+    def short():
+        nonlocal limit
+        if not 0.92 * limit < memory_mib(front) < limit:
+            limit = round(memory_mib(front) / 0.95)
+            set_limits({"max_memory_mib": limit})
+        return get(admin_port, "/readyz")[0] == 503
+    wait_until(short, "nobody should come")
+
+
 class LimitsTest(EmbeddedStoreCase):
     settings = {"limits": {"max_clients_per_address": 6, "failed_login_delay_s": 0}, "shards": 2}
 
@@ -140,27 +158,26 @@ class LimitsTest(EmbeddedStoreCase):
         [parked] = self.idle_clients(1, "127.0.0.1", front)
         self.eventually(lambda: front.figures()["parked"] == 1, "it is parked")
         attached = self.client(self.user(), None, front=front)
-        has_mib = front.process.memory_kb() / 1024
         self.assertEqual(get(port, "/readyz")[0::2], (200, "ok\n"))
-        self.reload(front, {"max_memory_mib": round(has_mib / 0.95)})
-        self.eventually(lambda: get(port, "/readyz")[0::2] == (503, "memory\n"), "nobody should come")
+        run_short_of_memory(front, port, lambda limits: self.reload(front, limits))
+        self.assertEqual(get(port, "/readyz")[0::2], (503, "memory\n"))
         self.assertEqual(self.refused("127.0.0.1", front),
                          [b"* BYE [UNAVAILABLE] Short of memory; please connect again later"])
         attached.ok("NOOP")
         parked.done()
         parked.idle()
         self.assertEqual(front.figures()["shed"], 0)
-        self.reload(front, {"max_memory_mib": round(has_mib * 0.75)})
+        self.reload(front, {"max_memory_mib": round(memory_mib(front) * 0.75)})
         for client, left in ((attached, 1), (parked, 0)):
             self.assertEqual(client.read_closed()[-1], b"* BYE [UNAVAILABLE] The server is short of memory; "
                                                        b"please connect again later")
             self.eventually(lambda most=left: front.figures()["clients"] <= most, "it has gone")
         self.assertEqual(front.figures()["shed"], 2)
-        self.reload(front, {"max_memory_mib": round(has_mib * 10)})
+        self.reload(front, {"max_memory_mib": round(memory_mib(front) * 10)})
         self.eventually(lambda: get(port, "/readyz")[0::2] == (200, "ok\n"), "there is room again")
         self.client(self.user(), front=front)
         levels = [line.split(" level=")[1].split()[0] for line in front.log().splitlines() if " memory_level " in line]
-        self.assertEqual(levels, ["full", "shedding", "plenty"])
+        self.assertEqual([level for level in levels if level != "sparing"][-3:], ["full", "shedding", "plenty"])
 
     def test_failed_logins_from_one_address_wait(self):
         front = self.roostd("failing", self.stores(), {"limits": {"failed_login_delay_s": 2}})
@@ -348,9 +365,7 @@ class LimitHitsTest(LimitsTest):
                 self.connect(source="127.0.0.3").no(f"LOGIN {self.user()} wrong", "AUTHENTICATIONFAILED")
 
     def test_memory(self):
-        has_mib = self.front.process.memory_kb() / 1024
-        self.set_limits({"max_memory_mib": round(has_mib / 0.95)})
-        self.eventually(lambda: get(self.admin_port, "/readyz")[0] == 503, "nobody should come")
+        run_short_of_memory(self.front, self.admin_port, self.set_limits)
         with self.exceeds("memory"):
             self.assertEqual(self.refused_client(),
                              [b"* BYE [UNAVAILABLE] Short of memory; please connect again later"])
