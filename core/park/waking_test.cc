@@ -394,47 +394,46 @@ TEST_F(WakingByProxy, JudgesAnotherMasterUserAnew) {
 }
 
 // What a session shows that the one before opened says nothing about the present one.
-TEST_F(WakingByProxy, JudgesNobodyByASessionOfTheMasterUserBefore) {
-  world_.TakeStores();
-  world_.HoldLogins(true);
-  world_.Say(other_, "u UID FETCH 1 (FLAGS)");
-  world_.Pass(0.1);
-  world_.config().stores[0].master_user = "other";
-  world_.TakeStores();
-  world_.HoldLogins(false);
-  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 2}, .permanent = "(\\Seen \\Deleted \\*)"});
-  EXPECT_EQ(world_.LoginOf(2),
-            "AUTHENTICATE PLAIN " + ToBase64(std::string("ann\0roost\0master", 16)));
-  world_.AnswerFlush(0);
-  EXPECT_EQ(world_.NextAsked(2), "u UID FETCH 1 (FLAGS)");
-  world_.Tell(2, "u OK done");
-  world_.HearUntil(other_, "u");
-  world_.StartIdle(other_, "j");
-  world_.AnswerList(2, {1, 2});
+class WakingAcrossMasters : public WakingByProxy {
+ protected:
+  WakingAcrossMasters() {
+    world_.config().stores[0].max_logins_in_progress = 1;
+    world_.TakeStores();
+    world_.HoldLogins(true);
+  }
+  void Wakes() {
+    world_.Say(other_, "u UID FETCH 1 (FLAGS)");
+    world_.Pass(0.1);
+  }
+  // The master user is another one now; the one before was still to log in, as this session.
+  void JudgesNobodyBy(size_t session) {
+    world_.config().stores[0].master_user = "other";
+    world_.TakeStores();
+    world_.HoldLogins(false);
+    world_.AnswerSelect(session, "SELECT INBOX",
+                        {.uids = {1, 2}, .permanent = "(\\Seen \\Deleted \\*)"});
+    EXPECT_EQ(world_.LoginOf(session),
+              "AUTHENTICATE PLAIN " + ToBase64(std::string("ann\0roost\0master", 16)));
+    world_.AnswerFlush(0);
+    EXPECT_EQ(world_.NextAsked(session), "u UID FETCH 1 (FLAGS)");
+    world_.Tell(session, "u OK done");
+    world_.HearUntil(other_, "u");
+    world_.StartIdle(other_, "j");
+    world_.AnswerList(session, {1, 2});  // it joins
+  }
+};
+
+TEST_F(WakingAcrossMasters, IsJudgedByNobodyWhoWasLoggingIn) {
+  Wakes();
+  JudgesNobodyBy(2);
 }
 
-// The same where its login waited for its turn until then.
-TEST_F(WakingByProxy, JudgesNobodyByASessionThatWaitedWithTheCredentialsOfTheOneBefore) {
-  world_.config().stores[0].max_logins_in_progress = 1;
-  world_.TakeStores();
-  world_.HoldLogins(true);
+TEST_F(WakingAcrossMasters, IsJudgedByNobodyWhoWaitedToLogIn) {
   world_.Say(world_.Connect(), "l LOGIN bob secret");
   world_.Pass(0.1);
-  world_.Say(other_, "u UID FETCH 1 (FLAGS)");
-  world_.Pass(0.1);
+  Wakes();
   EXPECT_EQ(world_.figures().sessions.waiting, 1u);
-  world_.config().stores[0].master_user = "other";
-  world_.TakeStores();
-  world_.HoldLogins(false);
-  world_.AnswerSelect(3, "SELECT INBOX", {.uids = {1, 2}, .permanent = "(\\Seen \\Deleted \\*)"});
-  EXPECT_EQ(world_.LoginOf(3),
-            "AUTHENTICATE PLAIN " + ToBase64(std::string("ann\0roost\0master", 16)));
-  world_.AnswerFlush(0);
-  EXPECT_EQ(world_.NextAsked(3), "u UID FETCH 1 (FLAGS)");
-  world_.Tell(3, "u OK done");
-  world_.HearUntil(other_, "u");
-  world_.StartIdle(other_, "j");
-  world_.AnswerList(3, {1, 2});
+  JudgesNobodyBy(3);
 }
 
 }  // namespace

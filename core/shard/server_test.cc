@@ -54,6 +54,17 @@ std::unique_ptr<Server> Make(const Config& config, std::string* why) {
   return Server::Create(config, why);
 }
 
+// Looks again and again, for a minute at most.
+template <typename Condition>
+bool Awaits(Condition condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() >= end) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
 class ClientSocket {
  public:
   explicit ClientSocket(const std::string& address) {
@@ -147,9 +158,7 @@ TEST(Server, ServesOnOnePortWithAllShardsUntilItIsToldToStop) {
     EXPECT_EQ(clients.back()->Line().substr(0, 5), "* OK ");
   }
   // They may all have come to one shard while the other still begins.
-  for (int i = 0; i < 20'000 && !server->NotReady().empty(); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  EXPECT_TRUE(Awaits([&] { return server->NotReady().empty(); }));
   const std::vector<ShardFigures> figures = server->Figures();
   EXPECT_EQ(figures.size(), 2u);
   uint64_t total = 0;
@@ -211,9 +220,7 @@ TEST(Server, GivesEachShardAllThatWasTaken) {
   const auto server = Make(config, &why);
   if (server == nullptr) GTEST_SKIP() << "not on this machine: " << why;
   std::thread thread([&] { server->Run(); });
-  for (int i = 0; i < 60'000 && !server->NotReady().empty(); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  EXPECT_TRUE(Awaits([&] { return server->NotReady().empty(); }));
   const auto all = [&](const std::string& password) {
     return std::vector<std::string>(2, PrintConfig(config) + password);
   };
@@ -247,9 +254,7 @@ TEST(Server, ChangesNothingWhenOneThingOfAStoreCannotBeUsed) {
   const auto server = Make(Plain(), &why);
   if (server == nullptr) GTEST_SKIP() << "not on this machine: " << why;
   std::thread thread([&] { server->Run(); });
-  for (int i = 0; i < 60'000 && !server->NotReady().empty(); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  EXPECT_TRUE(Awaits([&] { return server->NotReady().empty(); }));
   const std::vector<std::string> before = Known(server.get());
   Config config = Plain();
   config.greeting = "Hello.";
@@ -321,11 +326,10 @@ TEST(Server, RefusesRoutesToStoresThatItWasNotStartedWith) {
 
 // Goes on with what is done now and then until it is so.
 bool Tended(Server* server, const std::string& not_ready) {
-  for (int i = 0; i < 60'000 && server->NotReady() != not_ready; ++i) {
+  return Awaits([&] {
     server->Tend();
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return server->NotReady() == not_ready;
+    return server->NotReady() == not_ready;
+  });
 }
 
 TEST(Server, TakesNobodyWhileItHasMoreMemoryThanItMay) {

@@ -3,7 +3,6 @@
 
 import os
 import pwd
-import socket
 import subprocess
 import unittest
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from embedded_test import EmbeddedStoreCase
 from harness.case import main, roost_only
 from harness.dovecot import PASSWORD
-from harness.process import DEADLINE
+from harness.process import DEADLINE, first_free
 
 ASK = """
 import socket, sys
@@ -24,19 +23,6 @@ with socket.socket(socket.AF_UNIX) as control:
     except ConnectionError:
         pass
 """
-
-
-def low_port():
-    """One that only root may bind, free on 127.0.0.1 and ::1 alike."""
-    for port in range(1023, 600, -1):
-        with socket.socket(socket.AF_INET) as four, socket.socket(socket.AF_INET6) as six:
-            try:
-                four.bind(("127.0.0.1", port))
-                six.bind(("::1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no free port below 1024")
 
 
 @roost_only
@@ -59,7 +45,7 @@ class PrivilegesTest(EmbeddedStoreCase):
         os.chown(directory, account.pw_uid, account.pw_gid)
         front = self.roostd(account.pw_name, self.stores(), {"user": account.pw_name})
         front.stop()
-        front.plain_port = low_port()
+        front.plain_port = first_free(range(1023, 600, -1))
         for listener in front.config["listeners"][2::3]:
             listener["address"] = f"{listener['address'].rpartition(':')[0]}:{front.plain_port}"
         front.start()

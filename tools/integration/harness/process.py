@@ -47,8 +47,13 @@ _skip = os.getpid() * 97 % 12_000  # two runs at once begin at different places
 def free_port():
     """A TCP port that is free on 127.0.0.1 and ::1 alike; never the same twice soon."""
     global _skip
-    for port in itertools.islice(_ports, _skip, _skip + 12_000):
-        _skip = 0
+    skip, _skip = _skip, 0
+    return first_free(itertools.islice(_ports, skip, skip + 12_000))
+
+
+def first_free(ports):
+    """The first of them that is free on 127.0.0.1 and ::1 alike."""
+    for port in ports:
         with socket.socket(socket.AF_INET) as four, socket.socket(socket.AF_INET6) as six:
             try:
                 four.bind(("127.0.0.1", port))
@@ -56,7 +61,7 @@ def free_port():
             except OSError:
                 continue
             return port
-    raise RuntimeError("no free port on loopback")
+    raise RuntimeError("none of these ports is free on loopback")
 
 
 def accepts(host, port):
