@@ -154,6 +154,7 @@ class World:
                 "tls": "implicit" if tls else "none", **({"verify": False} if tls else {}),
                 "master_user": "master", "master_password": "master",
                 "max_logins_in_progress": 200,
+                "notify": getattr(self.options, "notify", False),
                 "source_addresses": [f"127.3.0.{i}" for i in range(1, 21)],
             }],
         }
