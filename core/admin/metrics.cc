@@ -298,10 +298,11 @@ constexpr Metric kMetrics[] = {
      "Commands whose message numbers were translated, as expunges were still owed.",
      [](const Context& c, Samples& s) { s.Add(c.total.client_stats.mapped_commands); }},
 
-    {"roost_feeds", kGauge, "driver: idle, polling, none",
+    {"roost_feeds", kGauge, "driver: idle, notify, polling, none",
      "Mailboxes watched, by how they hear; none: without a session just now.",
      [](const Context& c, Samples& s) {
        s.Each("driver", {{"idle", c.total.feeds_idling},
+                         {"notify", c.total.feeds_notified},
                          {"polling", c.total.feeds_polling},
                          {"none", c.total.feeds_without}});
      }},

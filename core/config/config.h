@@ -107,6 +107,7 @@ struct StoreConfig {
   int command_timeout_s = 60;
   std::vector<Address> source_addresses;  // port 0; empty: the kernel chooses
   bool parking = true;                    // its users' idle clients may go without a session
+  bool notify = false;                    // feeds that clients share hear by NOTIFY
   int weight = 1;                         // share of users where the route is a hash
 
   ~StoreConfig() { Cleanse(&master_password); }

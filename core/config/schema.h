@@ -159,6 +159,11 @@ void Visit(V& v, StoreConfig& c) {
            .form = Form::kHostOnly});
   v.Field("parking", c.parking,
           {.why = "Whether idle clients of its users may go without a session of their own."});
+  v.Field(
+      "notify", c.notify,
+      {.why = "Mailboxes that several clients watch are heard of by NOTIFY (RFC 5465), where the "
+              "store has it: an event takes one command less and comes sooner. Not for Dovecot, "
+              "which hibernates no such session."});
   v.Field("weight", c.weight,
           {.why = "Share of the users where the route is `hash`.", .minimum = 1, .maximum = 1000});
 }

@@ -109,6 +109,7 @@ Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session, uint32_t told) {
   const uint64_t check = SecondsToNs(static_cast<uint64_t>(config_.parking.driver_check_s));
   const uint64_t poll = SecondsToNs(static_cast<uint64_t>(config_.parking.poll_s));
   driver_.reset(new IdleDriver(loop_, std::move(session), *this, check, poll));
+  if (subscriber_count > 1) ExpectMany();
   driver_->Start();
   if (NeedsFlagHashes()) {
     LearnFlagsIn(kSoonestLearnNs, kLatestLearnNs);
@@ -184,6 +185,10 @@ void Feed::FlushToUidNext(std::function<void(bool)> done) {
   driver_->FlushToUidNext(std::move(done));
 }
 
+void Feed::ExpectMany() {
+  if (driver_ != nullptr && user_.may_notify()) driver_->PreferNotify();
+}
+
 void Feed::StopDriver(std::function<void(std::unique_ptr<Session>)> done) {
   if (driver_ == nullptr || driver_->stopping()) return done(nullptr);
   driver_->Stop([this, done = std::move(done)](std::unique_ptr<Session> session) {
@@ -208,7 +213,8 @@ Feed::Bytes Feed::memory() const {
 
 Feed::Driver Feed::driver() const {
   if (driver_ == nullptr) return Driver::kNone;
-  return driver_->polling() ? Driver::kPolling : Driver::kIdle;
+  if (driver_->polling()) return Driver::kPolling;
+  return driver_->notified() ? Driver::kNotify : Driver::kIdle;
 }
 
 bool Feed::Serves(EnabledSet enabled) const {

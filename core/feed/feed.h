@@ -90,6 +90,9 @@ class Feed final : public Retirable, private DriverListener {
   void Flush(std::function<void(bool)> done);
   // The same, and horizon() is what the store's UIDNEXT allows. Costs a STATUS.
   void FlushToUidNext(std::function<void(bool)> done);
+  // Another client is about to subscribe. Where the store may notify, the driver has it do so from
+  // its next flush on: no single client could be given its session now.
+  void ExpectMany();
   uint64_t flushed_ns() const { return driver_ ? driver_->flushed_ns() : 0; }
   // Nothing older than the flags that were logged can still be untold: a flush was asked for since.
   // Stores tell flags with their MODSEQ before expunges of a lower one.
@@ -125,7 +128,7 @@ class Feed final : public Retirable, private DriverListener {
   // The driver's session has what clients of this class must be told (MODSEQ).
   bool Serves(EnabledSet enabled) const;
   // By what its driver hears; kNone without one.
-  enum class Driver : uint8_t { kNone, kIdle, kPolling };
+  enum class Driver : uint8_t { kNone, kIdle, kNotify, kPolling };
   Driver driver() const;
   // As the allocator counts.
   struct Bytes {
@@ -206,6 +209,7 @@ class Feed final : public Retirable, private DriverListener {
   void OnDriverConfirmed(uint64_t modseq) override;
   void OnDriverDecided(uint64_t below) override { horizon_ = std::max(horizon_, below); }
   void OnDriverPolls() override { host_.OnFeedPolls(*this); }
+  void OnDriverNotifyRefused(std::string_view text) override { user_.NoteNotifyRefused(text); }
   void OnDriverBatchEnd() override;
   void OnDriverLost(SessionLoss loss, const std::string& text) override;
 

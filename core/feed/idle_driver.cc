@@ -54,8 +54,24 @@ IdleDriver::~IdleDriver() {
 
 void IdleDriver::Start() {
   TellArrived();  // what came between the listing and now
+  if (notify_ == Notify::kWanted) SetNotify();
   SendIdle();
   ArmCheck();
+}
+
+void IdleDriver::PreferNotify() {
+  if (stopping() || polling_ || notify_ != Notify::kNo) return;
+  if (session_->state().capabilities().Has("NOTIFY")) notify_ = Notify::kWanted;
+}
+
+void IdleDriver::SetNotify() {
+  notify_ = Notify::kAsked;
+  session_->Run(CommandKind::kNotify,
+                "NOTIFY SET (SELECTED (MessageNew (UID) MessageExpunge FlagChange))",
+                [this](const Response& response) {
+                  notify_ = response.status == Status::kOk ? Notify::kOn : Notify::kRefused;
+                  if (notify_ == Notify::kRefused) listener_.OnDriverNotifyRefused(response.text);
+                });
 }
 
 void IdleDriver::SendIdle() {
@@ -141,6 +157,16 @@ void IdleDriver::Kick() {
   if (news || !work().waiting.empty() || search) Cycle();
 }
 
+void IdleDriver::KickSoon() {
+  if (kick_posted_) return;
+  kick_posted_ = true;
+  loop().Post([this, life = life_.watch()] {
+    if (life.expired()) return;
+    kick_posted_ = false;
+    Kick();
+  });
+}
+
 void IdleDriver::Cycle() {
   phase_ = Phase::kBusy;
   EndIdle();
@@ -158,6 +184,7 @@ void IdleDriver::Cycle() {
 
 // What is wanted, in one write with the IDLE that follows.
 void IdleDriver::Ask() {
+  if (notify_ == Notify::kWanted) SetNotify();
   if (!work().waiting.empty() && work().flushing.empty()) {
     work().flushing = std::exchange(work().waiting, {});
     noop_answered_ = false;
@@ -245,9 +272,7 @@ void IdleDriver::LearnFlags(uint32_t from, const std::vector<std::string>& flags
   search->learned = std::move(learned);
   work().search = std::move(search);
   if (stopping() || work().search->keys.size() > kMostSearches) return EndSearch(false);
-  loop().Post([this, life = life_.watch()] {
-    if (!life.expired()) Kick();
-  });
+  KickSoon();
 }
 
 // One after the other: answers without a tag would not tell which they are of.
@@ -353,10 +378,7 @@ void IdleDriver::FlushToUidNext(std::function<void(bool)> done) {
 void IdleDriver::Flush(std::function<void(bool)> done) {
   if (phase_ == Phase::kStopping || phase_ == Phase::kStopped) return done(false);
   work().waiting.push_back({std::move(done), loop().now_ns()});
-  // Whoever asks in the same turn shares one flush.
-  loop().Post([this, life = life_.watch()] {
-    if (!life.expired()) Kick();
-  });
+  KickSoon();  // whoever asks in the same turn shares one flush
 }
 
 void IdleDriver::Stop(std::function<void(std::unique_ptr<Session>)> done) {
@@ -386,7 +408,7 @@ void IdleDriver::OnStoreData(Session& session, const Piece& piece, const Respons
   }
   switch (first->kind) {
     case ResponseKind::kExists:
-      Kick();
+      notified() ? KickSoon() : Kick();  // its UID comes right behind
       break;
     case ResponseKind::kExpunge:
       if (session.last_expunged().was_known) {
@@ -439,6 +461,11 @@ void IdleDriver::OnStoreData(Session& session, const Piece& piece, const Respons
     case ResponseKind::kOk:
     case ResponseKind::kNo:
     case ResponseKind::kBad:
+      // From here on the session tells nothing any more.
+      if (session.state().notifies() && first->CodeIs("NOTIFICATIONOVERFLOW")) {
+        listener_.OnDriverNotifyRefused(first->text);
+        return Lost(SessionLoss::kProtocol, "the store notifies no more");
+      }
       // PERMANENTFLAGS depend on how the mailbox was opened: told when a client has a session
       // again.
       if (first->CodeIs("ALERT")) {

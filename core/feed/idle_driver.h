@@ -1,5 +1,5 @@
-// Hears of a mailbox's changes on one session by IDLE (RFC 2177), or by polling where the store has
-// none or refuses it, and can be made to catch up.
+// Hears of a mailbox's changes on one session by IDLE (RFC 2177), with NOTIFY (RFC 5465) where that
+// is wanted, or by polling where the store has no IDLE or refuses it, and can be made to catch up.
 //
 // What it is: the owner of a feed's session. It turns what the store says into canonical news,
 // learns the UIDs of new messages, and flushes (DONE, NOOP, IDLE in one write) when somebody needs
@@ -12,6 +12,10 @@
 // Memory: 128 bytes beside its session while nobody wants anything.
 //
 // While it polls there is no DONE and no IDLE: kIdle is when all commands are answered.
+//
+// With NOTIFY a new message's UID comes with its EXISTS, so that nobody has to ask for it; all else
+// is as it was, and where a UID does not come it is asked for. IDLE stays: there are stores that
+// push the last change with both only.
 //
 // Invariants
 //  1. The session has an exact view from the start on; news are resolved in that view.
@@ -50,6 +54,8 @@ class DriverListener {
   virtual void OnDriverDecided(uint64_t below) = 0;
   // The store is asked for news because it tells none by itself.
   virtual void OnDriverPolls() {}
+  // The store does not do NOTIFY for this user, or no more.
+  virtual void OnDriverNotifyRefused(std::string_view text) { (void)text; }
   // Everything that came in one go has been told: time to tell the subscribers.
   virtual void OnDriverBatchEnd() = 0;
   // Once; the driver is of no more use and waits to be retired.
@@ -92,6 +98,10 @@ class IdleDriver final : public Retirable, private SessionSink {
   // under way.
   void LearnFlags(uint32_t from, const std::vector<std::string>& flags, Learned learned);
 
+  // From Start, or the next flush, on the session hears by NOTIFY, if its store has that: it can be
+  // nobody else's then (SessionState::notifies).
+  void PreferNotify();
+
   // Ends IDLE and gives the session back, settled; null if it was lost meanwhile. What it said
   // until then has been told. Flushes in waiting fail.
   void Stop(std::function<void(std::unique_ptr<Session>)> done);
@@ -101,8 +111,10 @@ class IdleDriver final : public Retirable, private SessionSink {
   Phase phase() const { return phase_; }
   bool stopping() const { return phase_ >= Phase::kStopping; }
   bool polling() const { return polling_; }
+  bool notified() const { return notify_ == Notify::kOn; }
 
  private:
+  enum class Notify : uint8_t { kNo, kWanted, kAsked, kOn, kRefused };
   struct Waiter {
     std::function<void(bool)> done;
     uint64_t asked_ns;
@@ -130,7 +142,9 @@ class IdleDriver final : public Retirable, private SessionSink {
   void EndIdle();
   void IdleEnded(const Response& response);
   void Kick();
+  void KickSoon();
   void Cycle();
+  void SetNotify();
   void Ask();
   void FetchNew();
   bool modseqs() const;
@@ -195,8 +209,10 @@ class IdleDriver final : public Retirable, private SessionSink {
   uint16_t dones_ = 0;     // DONEs written whose IDLE is not answered yet
   uint8_t fruitless_ = 0;  // fetches in a row that brought no UID of a new message
   Phase phase_ = Phase::kStarting;
+  Notify notify_ = Notify::kNo;
   bool polling_ : 1;
   bool batch_posted_ : 1 = false;
+  bool kick_posted_ : 1 = false;
   bool idling_ : 1 = false;  // `+` has come for the IDLE under way
   bool rest_posted_ : 1 = false;
   bool noop_answered_ : 1 = false;  // of the last flush; STATUS may be answered when that is over

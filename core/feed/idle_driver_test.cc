@@ -330,6 +330,156 @@ TEST(Polling, CanBeSwitchedOff) {
   EXPECT_EQ(world.figures().feeds.feeds, 0u);
 }
 
+// ---- NOTIFY (RFC 5465)
+
+constexpr std::string_view kNotify =
+    "NOTIFY SET (SELECTED (MessageNew (UID) MessageExpunge FlagChange))";
+
+// A mailbox with UIDs 1 to 3 that a client is parked on, at a store that has NOTIFY.
+class NotifyTest : public ::testing::Test {
+ protected:
+  NotifyTest() : world_(std::string(ScriptedWorld::kCapabilities) + " NOTIFY") {
+    world_.config().stores[0].notify = true;
+    world_.config().parking.audit_s = 0;
+    world_.config().parking.pool_per_user = 0;
+    client_ = world_.LogInAndPark({1, 2, 3});
+  }
+  // IDLE of a second one; the driver has `answer` to its NOTIFY, then `more`, within the flush.
+  size_t JoinAnswering(std::string_view answer, const std::vector<std::string>& more = {}) {
+    const size_t session = world_.sessions_seen();
+    const size_t other = world_.LogInAndSelect({.uids = {1, 2, 3}});
+    world_.StartIdle(other);
+    world_.AnswerList(session, {1, 2, 3});
+    EXPECT_EQ(world_.NextAsked(0), "DONE");
+    const std::string notify = world_.Asked(0, kNotify);
+    const std::string noop = world_.Asked(0, "NOOP");
+    world_.Asked(0, "IDLE");
+    const uint64_t number = ToNumber(std::string_view(notify).substr(1));
+    world_.Tell(0, "R" + std::to_string(number - 1) + " OK done");
+    world_.Tell(0, notify + " " + std::string(answer));
+    for (const std::string& line : more) world_.Tell(0, line);
+    world_.Tell(0, noop + " OK done");
+    world_.Tell(0, "+ idling");
+    world_.Pass(0.1);
+    return other;
+  }
+
+  ScriptedWorld world_;
+  size_t client_ = 0;
+};
+
+TEST_F(NotifyTest, IsNotAskedForByTheOnlyClient) {
+  world_.Tell(0, "* 4 EXISTS");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  world_.Asked(0, "UID FETCH 4:* (UID)");
+}
+
+TEST_F(NotifyTest, TellsAMessageByWhatComesWithItsExists) {
+  const size_t other = JoinAnswering("OK done");
+  world_.Tell(0, "* 4 EXISTS\r\n* 4 FETCH (UID 9)");
+  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  EXPECT_EQ(world_.Hear(other), "* 4 EXISTS");
+  world_.Tell(0, "* 2 EXPUNGE\r\n* 3 FETCH (UID 9 FLAGS (\\Seen))");
+  for (const size_t client : {client_, other}) {
+    EXPECT_EQ(world_.Hear(client), "* 2 EXPUNGE");
+    EXPECT_EQ(world_.Hear(client), "* 3 FETCH (FLAGS (\\Seen))");
+  }
+  world_.AsksNothing(0, 1);
+}
+
+TEST_F(NotifyTest, TellsFlagsBehindTheMessageTheyAreOf) {
+  JoinAnswering("OK done");
+  world_.Tell(0, "* 4 EXISTS\r\n* 4 FETCH (UID 9 FLAGS (\\Seen))");
+  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  EXPECT_EQ(world_.Hear(client_), "* 4 FETCH (FLAGS (\\Seen))");
+}
+
+TEST_F(NotifyTest, AsksForTheUidThatDidNotCome) {
+  JoinAnswering("OK done");
+  world_.Tell(0, "* 5 EXISTS\r\n* 4 FETCH (UID 9)");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  const std::string fetch = world_.Asked(0, "UID FETCH 10:* (UID)");
+  world_.Asked(0, "IDLE");
+  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  const uint64_t number = ToNumber(std::string_view(fetch).substr(1));
+  world_.Tell(0, "R" + std::to_string(number - 1) + " OK done");
+  world_.Tell(0, "* 5 FETCH (UID 12)");
+  world_.Tell(0, fetch + " OK done");
+  world_.Tell(0, "+ idling");
+  EXPECT_EQ(world_.Hear(client_), "* 5 EXISTS");
+}
+
+TEST_F(NotifyTest, IsDoneWithoutWhereItIsRefused) {
+  JoinAnswering("NO [NOTIFICATIONOVERFLOW] too many");
+  world_.Tell(0, "* 4 EXISTS");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  const std::string fetch = world_.Asked(0, "UID FETCH 4:* (UID)");
+  world_.Asked(0, "IDLE");
+  const uint64_t number = ToNumber(std::string_view(fetch).substr(1));
+  world_.Tell(0, "R" + std::to_string(number - 1) + " OK done");
+  world_.Tell(0, "* 4 FETCH (UID 9)");
+  world_.Tell(0, fetch + " OK done");
+  world_.Tell(0, "+ idling");
+  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  // Nor is it tried again when the next one joins.
+  const size_t session = world_.sessions_seen();
+  const size_t third = world_.LogInAndSelect({.uids = {1, 2, 3, 9}});
+  world_.Join(third, session, 0, {1, 2, 3, 9});
+}
+
+// The session tells nothing from then on, not even behind a NOOP.
+TEST_F(NotifyTest, EndsTheSessionThatNotifiesNoMore) {
+  const size_t other = JoinAnswering("OK done");
+  world_.Tell(0, "* OK [NOTIFICATIONOVERFLOW] too much");
+  const size_t next = world_.sessions_seen();
+  world_.AnswerEnable(next, "CONDSTORE");
+  world_.AnswerSelect(next, "EXAMINE INBOX", {.uids = {1, 2, 3, 9}});
+  world_.AnswerList(next, {1, 2, 3, 9});
+  const std::string flags = world_.Asked(next, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  world_.Tell(next, flags + " OK done");
+  world_.Asked(next, "IDLE");  // and no NOTIFY
+  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  EXPECT_EQ(world_.Hear(other), "* 4 EXISTS");
+}
+
+TEST_F(NotifyTest, BeginsWithTheSessionThatIsFoundForMany) {
+  JoinAnswering("OK done");
+  const size_t next = world_.sessions_seen();
+  world_.Cut(0);
+  world_.AnswerEnable(next, "CONDSTORE");
+  world_.AnswerSelect(next, "EXAMINE INBOX", {.uids = {1, 2, 3}});
+  world_.AnswerList(next, {1, 2, 3});
+  const std::string flags = world_.Asked(next, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  world_.Tell(next, flags + " OK done");
+  const std::string notify = world_.Asked(next, kNotify);
+  world_.Asked(next, "IDLE");
+  world_.Tell(next, notify + " OK done");
+  world_.Tell(next, "+ idling");
+  world_.Tell(next, "* 4 EXISTS\r\n* 4 FETCH (UID 9)");
+  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+}
+
+// Who is left alone gets a session of its own: what that one is told depends on NOTIFY for good.
+TEST_F(NotifyTest, GivesItsSessionToNobody) {
+  const size_t other = JoinAnswering("OK done");
+  world_.EndIdle(other);
+  world_.Say(other, "x LOGOUT");
+  world_.HearUntil(other, "x OK");
+  world_.Pass(1);
+  world_.EndIdle(client_);
+  const size_t next = world_.sessions_seen();
+  world_.Say(client_, "f FETCH 1 (FLAGS)");
+  world_.AnswerSelect(next, "SELECT INBOX", {.uids = {1, 2, 3}});
+  world_.AnswerFlush(0);
+  EXPECT_EQ(world_.NextAsked(next), "f FETCH 1 (FLAGS)");
+}
+
+TEST(Notify, IsNotUsedUnlessTheOperatorWantsIt) {
+  ScriptedWorld world(std::string(ScriptedWorld::kCapabilities) + " NOTIFY");
+  world.LogInAndPark({1, 2, 3});
+  world.LogInAndJoin({1, 2, 3});
+}
+
 // Confirmed is what a flush that began after the store spoke of it has brought.
 TEST(Confirmed, ModseqMovesWithAFlushBehindStatus) {
   ScriptedWorld world;

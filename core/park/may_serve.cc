@@ -8,7 +8,8 @@
 namespace roost {
 
 bool MayServe(const SessionState& session, const ClientMailbox& client) {
-  if (session.uncertain() || session.enabled() != client.enabled || client.enabled.unknown()) {
+  if (session.uncertain() || session.notifies() || session.enabled() != client.enabled ||
+      client.enabled.unknown()) {
     return false;
   }
   if (client.mailbox.empty()) return !session.selected();

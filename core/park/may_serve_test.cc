@@ -31,6 +31,13 @@ ClientMailbox Client() {
 
 TEST(MayServe, AcceptsTheVerySameState) { EXPECT_TRUE(MayServe(Selected(), Client())); }
 
+TEST(MayServe, RefusesOneThatEverRanNotify) {
+  SessionState state = Selected();
+  state.Sent({.tag = "b", .kind = CommandKind::kNotify});
+  Answer(&state, "b OK done");
+  EXPECT_FALSE(MayServe(state, Client()));
+}
+
 TEST(MayServe, RefusesTheOtherMode) {
   EXPECT_FALSE(MayServe(Selected(true), Client()));
   ClientMailbox client = Client();

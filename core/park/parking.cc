@@ -151,6 +151,7 @@ void Parking::Listed(bool ok) {
 
 void Parking::Join() {
   if (Gone()) return;
+  feed_->ExpectMany();
   feed_->Flush(Guarded(&Parking::Flushed));
 }
 

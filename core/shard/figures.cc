@@ -23,6 +23,7 @@ constexpr FigureName kFigures[] = {
     {"feeds", [](ShardFigures& f) -> uint64_t& { return f.feeds.feeds; }},
     {"feeds_recovering", [](ShardFigures& f) -> uint64_t& { return f.feeds.recovering; }},
     {"feeds_idling", [](ShardFigures& f) -> uint64_t& { return f.feeds_idling; }},
+    {"feeds_notified", [](ShardFigures& f) -> uint64_t& { return f.feeds_notified; }},
     {"feeds_polling", [](ShardFigures& f) -> uint64_t& { return f.feeds_polling; }},
     {"feeds_without", [](ShardFigures& f) -> uint64_t& { return f.feeds_without; }},
     {"log_events", [](ShardFigures& f) -> uint64_t& { return f.log_events; }},

@@ -31,10 +31,11 @@ struct ShardFigures {
   uint64_t clients = 0;
   uint64_t entering = 0, attached = 0, parked = 0, asleep = 0, idling = 0;  // by a walk
   uint64_t users = 0;
-  uint64_t draining = 0;                                            // 1: it is
-  uint64_t listeners = 0;                                           // open
-  uint64_t log_events = 0;                                          // by a walk
-  uint64_t feeds_idling = 0, feeds_polling = 0, feeds_without = 0;  // by a walk; by their driver
+  uint64_t draining = 0;    // 1: it is
+  uint64_t listeners = 0;   // open
+  uint64_t log_events = 0;  // by a walk
+  // By a walk; by their driver.
+  uint64_t feeds_idling = 0, feeds_notified = 0, feeds_polling = 0, feeds_without = 0;
   DialerStats sessions;
   std::vector<DialerStats> stores;  // the same, by StoreIndex
   FeedStats feeds;

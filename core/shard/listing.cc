@@ -28,6 +28,8 @@ const char* NameOf(Feed::Driver driver) {
       return "none";
     case Feed::Driver::kIdle:
       return "idle";
+    case Feed::Driver::kNotify:
+      return "notify";
     case Feed::Driver::kPolling:
       break;
   }

@@ -63,6 +63,9 @@ bool Survey::StepFeeds(Shard& shard) {
       case Feed::Driver::kIdle:
         ++figures_.feeds_idling;
         break;
+      case Feed::Driver::kNotify:
+        ++figures_.feeds_notified;
+        break;
       case Feed::Driver::kPolling:
         ++figures_.feeds_polling;
         break;

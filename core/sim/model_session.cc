@@ -95,7 +95,7 @@ void ModelSession::Garbage() {
 void ModelSession::OnWireClosed(int) { Deselect(); }
 
 bool ModelSession::HasNews() const {
-  if (!idling_ || mailbox_ == nullptr || hangs_) return false;
+  if (!idling_ || mailbox_ == nullptr || hangs_ || deaf_) return false;
   const auto seen = [this](const auto& news) { return FindSeen(news.first) != nullptr; };
   return mailbox_->replaced() || !arrivals_.empty() ||
          std::any_of(expunges_.begin(), expunges_.end(), seen) ||
@@ -194,6 +194,7 @@ void ModelSession::UnknownCommand() {
 
 void ModelSession::ExecuteLoggedIn(const std::string& name, const Tokens& tokens) {
   if (name == "ENABLE" && store_.traits().enable) return Enable(tokens);
+  if (name == "NOTIFY" && store_.traits().notify) return Notify(tokens);
   if (name == "SELECT" || name == "EXAMINE") return Select(tokens, name == "EXAMINE");
   if (name == "APPEND") return Append(tokens);
   if (name == "STATUS") return Status(tokens);
@@ -311,6 +312,25 @@ void ModelSession::Enable(const Tokens& tokens) {
   }
   Say("* ENABLED" + enabled);
   Answer("OK Done.");
+}
+
+// The one form that is asked of it: news of the selected mailbox, at any time.
+void ModelSession::Notify(const Tokens& tokens) {
+  const auto names = [&](std::string_view name) {
+    return std::any_of(tokens.begin(), tokens.end(),
+                       [&](const TextToken& t) { return t.Is(name); });
+  };
+  if (!names("SET") || !names("SELECTED") || !names("MessageNew") || !names("UID") ||
+      !names("MessageExpunge") || !names("FlagChange")) {
+    return Answer("BAD Not that way.");
+  }
+  if (store_.traits().refuses_notify) {
+    ++store_.counts().refused_notifies;
+    return Answer("NO [NOTIFICATIONOVERFLOW] Too much to ask.");
+  }
+  if (rng_.Chance(0.5)) Tell(false, true);
+  notify_ = true;
+  AnswerDone();
 }
 
 void ModelSession::Deselect() {
@@ -434,7 +454,7 @@ uint64_t ModelSession::DueAfterDelay() {
 void ModelSession::NewsAt(uint64_t due_ns) {
   store_.wires().In(due_ns - store_.wires().now_ns(), life_, [this] {
     if (dead() || hangs_ || mailbox_ == nullptr) return;
-    if (idling_) return Tell(false, true);
+    if (idling_ || notify_) return Tell(false, true);
     if (store_.traits().unsolicited && commands_.empty()) Tell(false, false);
   });
 }
@@ -493,7 +513,14 @@ void ModelSession::EarlyNews(bool expunges) {
 
 // Tells what is due, or everything; expunges only if they may be told now.
 void ModelSession::Tell(bool all, bool expunges) {
-  if (mailbox_ == nullptr) return;
+  if (mailbox_ == nullptr || deaf_) return;
+  if (notify_ && rng_.Chance(store_.traits().notify_overflows)) {
+    deaf_ = true;
+    ++store_.counts().notify_overflows;
+    store_.NoteTrouble(user_, SecondsToNs(60));
+    return Say("* OK [NOTIFICATIONOVERFLOW] Too much happens.");
+  }
+  expunges = expunges || notify_;
   const uint64_t now = all ? kNever : store_.wires().now_ns();
   int order[] = {0, 1, 2};
   std::shuffle(std::begin(order), std::end(order), rng_);
@@ -561,6 +588,26 @@ void ModelSession::TellArrivals(uint64_t now_ns) {
   store_.counts().late_arrivals += view_.size() - before;
   Say("* " + std::to_string(view_.size()) + " EXISTS");
   if (recent != 0) Say("* " + std::to_string(recent) + " RECENT");
+  if (!notify_) return;
+  for (size_t i = before; i < view_.size(); ++i) {
+    const uint32_t uid = view_[i].uid;
+    if (rng_.Chance(store_.traits().notify_forgets)) continue;
+    if (!rng_.Chance(store_.traits().notify_lags)) {
+      ShowArrived(uid);
+      continue;
+    }
+    store_.wires().In(rng_.Below(50 * kNsPerMs), life_, [this, uid] {
+      if (!dead() && !hangs_ && !deaf_ && mailbox_ != nullptr) ShowArrived(uid);
+    });
+  }
+}
+
+// By its number as it is by now.
+void ModelSession::ShowArrived(uint32_t uid) {
+  const Seen* seen = FindSeen(uid);
+  if (seen == nullptr) return;
+  ++store_.counts().notified;
+  Say("* " + std::to_string(seen - view_.data() + 1) + " FETCH (UID " + std::to_string(uid) + ")");
 }
 
 void ModelSession::TellFlags(uint64_t now_ns) {

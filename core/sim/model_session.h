@@ -87,6 +87,7 @@ class ModelSession final : public WireOwner, private MailboxObserver {
   void SaslPlain(std::string_view message);
   void LoggedIn(const std::string& user);
   void Enable(const Tokens& tokens);
+  void Notify(const Tokens& tokens);
   void Select(const Tokens& tokens, bool examine);
   void SayChangesSince(uint64_t modseq);
   void Deselect();
@@ -121,6 +122,7 @@ class ModelSession final : public WireOwner, private MailboxObserver {
   void Tell(bool all, bool expunges);
   void TellExpunges(uint64_t now_ns);
   void TellArrivals(uint64_t now_ns);
+  void ShowArrived(uint32_t uid);
   void TellFlags(uint64_t now_ns);
   void EarlyNews(bool expunges);
   void SayExpunged(const std::vector<uint32_t>& uids);
@@ -143,6 +145,8 @@ class ModelSession final : public WireOwner, private MailboxObserver {
   bool working_ = false;
   bool hangs_ = false;
   bool idling_ = false;
+  bool notify_ = false;
+  bool deaf_ = false;  // told that there are news, and tells none any more
   bool awaits_sasl_ = false;
   std::string tag_;
   bool uid_command_ = false;

@@ -127,6 +127,7 @@ std::string ModelStore::SomeAlert() {
 std::string ModelStore::CapabilityText(bool logged_in) const {
   std::string text = "IMAP4rev1";
   if (traits_.idle) text += " IDLE";
+  if (traits_.notify && logged_in) text += " NOTIFY";
   if (traits_.sort) text += " SORT THREAD=REFERENCES";
   if (!logged_in) text += " AUTH=PLAIN";
   if (traits_.sasl_ir) text += " SASL-IR";

@@ -34,6 +34,11 @@ struct StoreTraits {
   bool literal_plus = true, sasl_ir = true, uidplus = true, move = true, id = true;
   bool idle = true, sort = true;
   bool refuses_idle = false;    // offers IDLE and answers it with NO
+  bool notify = false;          // has NOTIFY, of the selected mailbox
+  bool refuses_notify = false;  // offers it and answers it with NO
+  // Of new messages: how many are not shown behind their EXISTS, and how many later than in one go.
+  double notify_forgets = 0, notify_lags = 0;
+  double notify_overflows = 0;  // how often news come as NOTIFICATIONOVERFLOW, the last word
   bool recent = true;           // has \Recent
   bool unsolicited = false;     // tells EXISTS and FETCH outside of commands as well
   bool check_flushes = true;    // CHECK catches up as NOOP does
@@ -69,6 +74,7 @@ struct StoreCounts {
   uint64_t lowered_modseqs = 0, untagged_bads = 0, skipped_literals = 0, no_modseq_selects = 0;
   uint64_t replica_sessions = 0, stale_selects = 0, overtaken_lists = 0;
   uint64_t alerts = 0;
+  uint64_t notified = 0, refused_notifies = 0, notify_overflows = 0;
   uint64_t probes = 0;  // STOREs by number that named the UID they meant
 };
 

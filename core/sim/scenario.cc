@@ -137,9 +137,19 @@ Scenario Scenario::FromSeed(uint64_t seed, const Options& options) {
   }
   if (Rng(seed * 5 + 11).Chance(0.3)) s.traits.overtaken_lists = 0.5;
   if (Rng(seed * 7 + 5).Chance(0.2)) s.traits.alerts = 0.1;
+  Rng notify(seed * 13 + 17);
+  if (!options.direct && notify.Chance(0.35)) {
+    s.traits.notify = true;
+    s.traits.refuses_notify = notify.Chance(0.1);
+    static constexpr double kOdds[] = {0, 0, 0.3, 1};
+    s.traits.notify_forgets = kOdds[notify.Below(3)];
+    s.traits.notify_lags = kOdds[notify.Below(4)];
+    if (s.faults && notify.Chance(0.3)) s.traits.notify_overflows = 0.02;
+  }
   Rng ends(seed * 11 + 13);
   if (!options.direct && ends.Chance(0.25)) s.ends_per_s = ends.Chance(0.5) ? 0.05 : 0.3;
   s.config = MakeConfig(rng, s.faults);
+  s.config.stores[0].notify = s.traits.notify && notify.Chance(0.9);
   Rng audits(seed * 5 + 11);  // apart as well
   s.config.parking.audit_s = audits.Chance(0.3) ? static_cast<int>(audits.Between(1, 15)) : 0;
   if (s.ends_per_s > 0 && ends.Chance(0.5)) {
@@ -182,6 +192,7 @@ std::string Scenario::ToString() const {
   if (!traits.unselect) text += ", no UNSELECT";
   if (traits.refuses_idle) text += ", refuses IDLE";
   if (!traits.idle) text += ", no IDLE";
+  if (config.stores[0].notify) text += ", NOTIFY";
   if (traits.no_modseq > 0) text += ", some NOMODSEQ";
   if (traits.read_only_sometimes) text += ", read-only at times";
   if (config.parking.audit_s != 0) {

@@ -405,6 +405,9 @@ SimCounts Simulation::Count() {
   c["changes expunged"] = s.expunged;
   c["changes reflagged"] = s.reflagged;
   c["store lowered modseqs"] = s.lowered_modseqs;
+  c["store notified"] = s.notified;
+  c["faults refused notifies"] = s.refused_notifies;
+  c["faults notification overflows"] = s.notify_overflows;
   c["store untagged bads"] = s.untagged_bads;
   c["store skipped literals"] = s.skipped_literals;
   c["store selects without modseq"] = s.no_modseq_selects;

@@ -38,7 +38,10 @@ void SessionState::Share(TextPool* pool) {
   pool->Share(&selected_->permanent_flags);
 }
 
-void SessionState::Sent(SentCommand command) { in_flight_.push_back(std::move(command)); }
+void SessionState::Sent(SentCommand command) {
+  if (command.kind == CommandKind::kNotify) notifies_ = true;
+  in_flight_.push_back(std::move(command));
+}
 
 SelectedMailbox* SessionState::Current() {
   if (!in_flight_.empty() && Selects(in_flight_.front().kind)) {

@@ -103,6 +103,9 @@ class SessionState {
   // Has the texts of the selected mailbox in common with others who have the same.
   void Share(TextPool* pool);
 
+  // NOTIFY was sent: what the session is told depends on it for good, since some stores tell
+  // nothing at all after NOTIFY NONE. It may drive a feed and be nothing else.
+  bool notifies() const { return notifies_; }
   // Null: none.
   const std::unique_ptr<SelectedMailbox>& selected() const { return selected_; }
   EnabledSet enabled() const { return enabled_; }
@@ -126,6 +129,7 @@ class SessionState {
   EnabledSet enabled_;
   bool uncertain_ = false;
   bool folded_ = false;
+  bool notifies_ = false;
 };
 
 // SELECT or EXAMINE.

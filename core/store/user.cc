@@ -170,8 +170,15 @@ void User::JudgeProxy(const Session& session, bool same) {
         "their own sessions"}});
 }
 
+void User::NoteNotifyRefused(std::string_view text) {
+  notify_refused_ = true;
+  Log(LogLevel::kWarning, "notify_refused",
+      {{"store", store().name}, {"user", login_}, {"reason", text}});
+}
+
 void User::NoteLoginRefused() {
-  if (std::exchange(login_refused_, true)) return;
+  if (login_refused_) return;
+  login_refused_ = true;
   const bool own = credentials_refused();
   Log(LogLevel::kWarning, own ? "login_refused" : "proxy_login_refused",
       {{"store", store().name}, {"user", login_}});
@@ -210,8 +217,8 @@ std::unique_ptr<Session> User::Open(const SessionClient& client, Dialer::Urgency
 void User::Release(std::unique_ptr<Session> session) {
   const auto most = static_cast<size_t>(std::max(0, table_.config_->parking.pool_per_user));
   const bool fit = session->ready() && session->Settled() && !session->state().uncertain() &&
-                   !session->state().enabled().unknown() && !credentials_refused() &&
-                   dialer_.Wants(*session);
+                   !session->state().notifies() && !session->state().enabled().unknown() &&
+                   !credentials_refused() && dialer_.Wants(*session);
   if (!fit || pooled() >= most || table_.config_->parking.pool_keep_s == 0) {
     session->Close();
     table_.loop_.Retire(std::move(session));

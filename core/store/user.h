@@ -134,6 +134,10 @@ class User final : public SessionSink, public Retirable {
   }
   void NoteLoginRefused();
   void NoteLoginTaken() { login_refused_ = false; }
+  // Its feeds may have the store notify them (RFC 5465): the operator wants it, and the store has
+  // not refused it to this user.
+  bool may_notify() const { return store().notify && !notify_refused_; }
+  void NoteNotifyRefused(std::string_view text);
   // What the store had to say to people when a session was opened: other than the last time?
   bool HearsAnew(std::string_view alerts);
 
@@ -191,7 +195,8 @@ class User final : public SessionSink, public Retirable {
   uint32_t address_ = 0;  // of the store; another only when nobody is to go there, or can
   enum class Proxy : uint8_t { kUnjudged, kSame, kOther };
   Proxy proxy_ = Proxy::kUnjudged;
-  bool login_refused_ = false;
+  bool login_refused_ : 1 = false;
+  bool notify_refused_ : 1 = false;
   uint16_t judged_ = 0;       // Session::master() of the one whom proxy_ is about
   uint32_t last_alerts_ = 0;  // a hash
 };

@@ -6,7 +6,7 @@ expunge and move; the store and single sessions are killed and come back. Every 
 every so often all come to rest, and then each client's view must be what a session of the store's own sees.
 
   checker.py [--seconds N] [--seed S] [--clients N] [--users N] [--store dovecot|cyrus|roost-store]
-             [--login HOW]
+             [--login HOW] [--notify]
 
 Without --store Dovecot and roost-store are tried. The seed decides what is done, not when: a run is not repeated exactly.
 ROOST_DIRECT=1 checks Dovecot itself, and so the checker.
@@ -31,7 +31,7 @@ from harness.habits import ARCHIVE, MARKS, Habits, Mutator, mark, message
 from harness.process import SLOWNESS, free_port
 from harness.roost import RoostStore, built
 
-OPTIONS = argparse.Namespace(seconds=20.0, seed=1, clients=30, users=4, login=None)
+OPTIONS = argparse.Namespace(seconds=20.0, seed=1, clients=30, users=4, login=None, notify=False)
 SETTINGS = {"shards": 2, "log": {"level": "debug"},
             "parking": {"reconnect_min_ms": 50, "reconnect_max_ms": 500, "pool_keep_s": 1,
                         "quiet_park_s": 1, "audit_s": 1}}
@@ -314,6 +314,7 @@ class OnRoostStore(Checked, RoostCase):
         await self.gate.open()
         store = dovecot_store(self.dovecot, self.login)
         store["addresses"] = [f"{self.gate.host}:{self.gate.port}"]
+        store["notify"] = OPTIONS.notify
         type(self).front = self.roostd("front", [store], self.settings)
 
     async def clean_up(self):
@@ -348,6 +349,7 @@ def options():
     parser.add_argument("--users", type=int, default=OPTIONS.users)
     parser.add_argument("--store", choices=("dovecot", "cyrus", "roost-store"))
     parser.add_argument("--login", choices=("client", "proxy"))
+    parser.add_argument("--notify", action="store_true", help="mailboxes with several clients are heard of by NOTIFY")
     parser.parse_args(namespace=OPTIONS)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Several idle clients of one mailbox: each hears of everything, with the right numbers, over one session."""
 
+import json
 import os
 import random
 
@@ -247,6 +248,45 @@ class IdleOnOrdinaryDescriptors(IdleBehaviour, RoostCase):
     settings = {"descriptors": "ordinary"}
 
 
+@roost_only
+class IdleByNotify(IdleBehaviour, RoostCase):
+    """What several clients watch is heard of by NOTIFY (RFC 5465); all is as it was."""
+
+    login = "proxy-authzid"
+    store_settings = {"notify": True}
+
+    def driver_of(self, user):
+        answer = self.front.ctl("feeds", "--user", user, "--json", status=0).stdout
+        return [feed["driver"] for feed in json.loads(answer)["feeds"]]
+
+    def test_only_what_several_watch_is_heard_of_by_notify(self):
+        user, single = self.user(), self.user()
+        self.idle(single, 1)
+        views = self.idle(user, 2)
+        self.eventually(lambda: self.driver_of(user) == ["notify"], "the feed of two hears by NOTIFY")
+        self.assertEqual(self.driver_of(single), ["idle"])
+        for number in range(1, 4):
+            self.dovecot.deliver(user)
+            for view in views:
+                view.wait_exists(number)
+
+    def test_who_is_left_alone_wakes_on_a_session_that_never_ran_it(self):
+        user = self.user()
+        self.dovecot.deliver(user, count=3)
+        views = self.idle(user, 2)
+        self.eventually(lambda: self.driver_of(user) == ["notify"], "the feed of two hears by NOTIFY")
+        views[1].client.close()
+        other = self.direct(user)
+        views[0].done()
+        for _ in range(4):
+            self.dovecot.deliver(user)
+            other.ok("STORE 1 +FLAGS (\\Deleted)")
+            other.ok("EXPUNGE")
+            # Woken, it hears of what comes as on any session.
+            views[0].run("NOOP")
+            views[0].check(truth(other))
+
+
 class EnabledTest(RoostCase):
     """Clients that have ENABLEd something are told in their own form."""
 
@@ -289,6 +329,11 @@ class EnabledTest(RoostCase):
         for view in views:
             view.wait_for(truth(other))
             self.assertTrue(any(b"FETCH" in told and b"MODSEQ (" in told for told in view.told), view)
+
+
+@roost_only
+class EnabledByNotify(EnabledTest):
+    store_settings = {"notify": True}
 
 
 class SharesTest(RoostCase):
