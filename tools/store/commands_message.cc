@@ -118,6 +118,7 @@ void Session::Append(const Command& command) {
   const std::optional<Flags> flags = MakeFlags(mailbox.get(), flag_names);
   if (!flags) return No("[LIMIT] Too many keywords");
   const Uid uid = mailbox->Append(std::make_shared<const std::string>(message.raw), *flags, date);
+  NoteOwnArrival(*mailbox, uid);
   std::string code;
   if (options_->features.Has(Feature::kUidPlus)) {
     code =
@@ -163,7 +164,7 @@ void Session::Store(const Command& command) {
     // A silent change on top of one by somebody else that is not told yet must not hide that one.
     const bool silent = args.silent && (was_told || !changed);
     if (!silent || condstore_) AppendFlagNews(&out, number, *message, !silent);
-    if (changed) own_changes_.emplace_back(message->uid, message->modseq);
+    if (changed) NoteOwnChange(*message);
   }
   Out(out);
   if (!modified.empty()) {
@@ -218,6 +219,7 @@ void Session::CopyOrMove(const Command& command, bool move) {
     }
     from.push_back(message.uid);
     to.push_back(target->Append(message.body, flags, message.internal_date));
+    NoteOwnArrival(*target, to.back());
   }
   std::string code;
   if (options_->features.Has(Feature::kUidPlus)) {
@@ -229,7 +231,7 @@ void Session::CopyOrMove(const Command& command, bool move) {
   // (RFC 6851, 4.3).
   if (!code.empty()) Out("* OK " + code + "Moved\r\n");
   mailbox_->Expunge(from);
-  Tell(tells_);
+  TellOwnExpunge();
   if (!condstore_) return Ok("Moved");
   Ok("[HIGHESTMODSEQ " + std::to_string(expunges_told_) + "] Moved");
 }
@@ -259,7 +261,7 @@ void Session::Expunge(const Command& command) {
   }
   if (NoWhenReadOnly()) return;
   const bool any = ExpungeDeleted(command.uid ? &set : nullptr);
-  Tell(tells_);
+  TellOwnExpunge();
   if (!any || !condstore_) return Ok("Expunged");
   // RFC 7162, 3.2.7: all of it has been told by now.
   Ok("[HIGHESTMODSEQ " + std::to_string(mailbox_->highest_modseq()) + "] Expunged");

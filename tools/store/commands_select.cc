@@ -98,6 +98,7 @@ void Session::Deselect() {
   view_.reset();
   own_changes_ = {};
   recent_ = {};
+  ForgetOwnArrivals();
   job_.reset();
   phase_ = Phase::kAuthenticated;
   --registry_->counts().selected;

@@ -107,7 +107,7 @@ class ImapConnection final : public Connection {
   void Secured() override { session_.OnSecure(); }
   void Drained() override { session_.Resume(); }
   bool Blocked() const override { return session_.Blocked(); }
-  bool Quiet() const override { return session_.idling(); }
+  bool Quiet() const override { return session_.AwaitsNews(); }
   bool WantsToMove() const override { return moving_user_ != nullptr; }
   void Move(Stream::Detached&& connection) override;
   bool MoveToOwner(const std::string& user) override;

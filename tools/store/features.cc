@@ -25,6 +25,7 @@ constexpr Name kNames[] = {
     {Feature::kCondstore, "CONDSTORE"},
     {Feature::kQresync, "QRESYNC"},
     {Feature::kStatusSize, "STATUS=SIZE"},
+    {Feature::kNotify, "NOTIFY"},
 };
 
 }  // namespace
@@ -46,6 +47,7 @@ std::string FeatureSet::Capabilities(bool logged_in, bool offer_starttls) const 
   if (!logged_in) text += " AUTH=PLAIN";
   if (offer_starttls) text += " STARTTLS";
   for (const Name& known : kNames) {
+    if (!logged_in && known.feature == Feature::kNotify) continue;
     if (Has(known.feature)) text.append(" ").append(known.name);
   }
   return text;

@@ -26,6 +26,7 @@ enum class Feature : uint32_t {
   kCondstore = 1 << 10,
   kQresync = 1 << 11,
   kStatusSize = 1 << 12,
+  kNotify = 1 << 13,  // advertised after login
 };
 
 class FeatureSet {

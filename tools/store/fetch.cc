@@ -65,7 +65,7 @@ constexpr OldItem kOldItems[] = {
     {"RFC822.TEXT", Section::Text::kText, true},
 };
 
-bool AddItem(std::string_view word, FetchJob* job) {
+bool AddItem(std::string_view word, FetchItems* wanted) {
   FetchItem item;
   bool found = false;
   for (const SimpleItem& simple : kSimpleItems) {
@@ -82,19 +82,19 @@ bool AddItem(std::string_view word, FetchJob* job) {
     found = true;
   }
   if (!found && !ReadSection(word, &item)) return false;
-  job->has_flags |= item.kind == Kind::kFlags;
-  job->has_modseq |= item.kind == Kind::kModSeq;
-  job->sets_seen |= item.sets_seen;
+  wanted->has_flags |= item.kind == Kind::kFlags;
+  wanted->has_modseq |= item.kind == Kind::kModSeq;
+  wanted->sets_seen |= item.sets_seen;
   // The UID is told once, first, whether it was asked for or comes with the UID form.
   if (item.kind == Kind::kUid) {
-    job->uid = true;
+    wanted->uid = true;
     return true;
   }
-  job->items.push_back(std::move(item));
+  wanted->items.push_back(std::move(item));
   return true;
 }
 
-bool AddMacro(std::string_view word, FetchJob* job) {
+bool AddMacro(std::string_view word, FetchItems* wanted) {
   struct Macro {
     std::string_view name;
     std::vector<std::string_view> items;
@@ -106,21 +106,10 @@ bool AddMacro(std::string_view word, FetchJob* job) {
   };
   for (const Macro& macro : kMacros) {
     if (!EqualsIgnoreCase(word, macro.name)) continue;
-    for (std::string_view item : macro.items) AddItem(item, job);
+    for (std::string_view item : macro.items) AddItem(item, wanted);
     return true;
   }
   return false;
-}
-
-bool ReadItems(TokenCursor* cursor, FetchJob* job) {
-  std::string_view word;
-  if (!cursor->Char('(')) {
-    return cursor->FetchItem(&word) && (AddMacro(word, job) || AddItem(word, job));
-  }
-  do {
-    if (!cursor->FetchItem(&word) || !AddItem(word, job)) return false;
-  } while (cursor->Space());
-  return cursor->Char(')');
 }
 
 struct Modifiers {
@@ -163,6 +152,17 @@ void AppendSection(std::string* out, const FetchItem& item, std::string_view mes
 
 }  // namespace
 
+bool ReadFetchItems(TokenCursor* cursor, FetchItems* out) {
+  std::string_view word;
+  if (!cursor->Char('(')) {
+    return cursor->FetchItem(&word) && (AddMacro(word, out) || AddItem(word, out));
+  }
+  do {
+    if (!cursor->FetchItem(&word) || !AddItem(word, out)) return false;
+  } while (cursor->Space());
+  return cursor->Char(')');
+}
+
 void Session::Fetch(const Command& command) {
   TokenCursor cursor(command.args);
   auto job = std::make_unique<FetchJob>();
@@ -171,7 +171,8 @@ void Session::Fetch(const Command& command) {
   SequenceSet set;
   Modifiers modifiers;
   if (!cursor.SequenceSet(&set_text) || !SequenceSet::Parse(set_text, &set) || !cursor.Space() ||
-      !ReadItems(&cursor, job.get()) || !ReadModifiers(&cursor, &modifiers) || !cursor.AtEnd()) {
+      !ReadFetchItems(&cursor, job.get()) || !ReadModifiers(&cursor, &modifiers) ||
+      !cursor.AtEnd()) {
     return Bad("FETCH wants messages and items");
   }
   const bool wants_modseq = job->has_modseq || modifiers.changed_since.has_value();
@@ -236,55 +237,59 @@ void Session::FetchOne(FetchJob* job, uint32_t number) {
     Flags flags = message->flags;
     flags.system |= kSeen;
     mailbox_->SetFlags(message->uid, flags);
-    own_changes_.emplace_back(message->uid, message->modseq);
+    NoteOwnChange(*message);
     add_flags = !job->has_flags;
   }
   TellKeywords();  // others may have used new ones since
-  std::string out = "* " + std::to_string(number) + " FETCH (";
-  const size_t empty = out.size();
+  std::string out;
+  const bool modseq = add_flags && condstore_ && !job->has_modseq;
+  AppendFetch(&out, number, *message, *job,
+              {.uid = job->uid || (add_flags && condstore_), .flags = add_flags, .modseq = modseq});
+  Out(out);
+}
+
+void Session::AppendFetch(std::string* out, uint32_t number, const Message& message,
+                          const FetchItems& wanted, FetchUnasked unasked) {
+  out->append("* ").append(std::to_string(number)).append(" FETCH (");
+  const size_t empty = out->size();
   auto item = [&](std::string_view name) -> std::string& {
-    if (out.size() > empty) out.push_back(' ');
-    return out.append(name);
+    if (out->size() > empty) out->push_back(' ');
+    return out->append(name);
   };
-  if (job->uid || (add_flags && condstore_)) {
-    item("UID ").append(std::to_string(message->uid));
-  }
-  if (add_flags) AppendFlagList(&item("FLAGS "), *message);
-  if (add_flags && condstore_ && !job->has_modseq) {
-    item("MODSEQ (").append(std::to_string(message->modseq)).append(")");
-  }
-  for (const FetchItem& wanted : job->items) {
-    switch (wanted.kind) {
+  if (unasked.uid) item("UID ").append(std::to_string(message.uid));
+  if (unasked.flags) AppendFlagList(&item("FLAGS "), message);
+  if (unasked.modseq) item("MODSEQ (").append(std::to_string(message.modseq)).append(")");
+  for (const FetchItem& one : wanted.items) {
+    switch (one.kind) {
       case Kind::kUid:
         break;
       case Kind::kFlags:
-        AppendFlagList(&item("FLAGS "), *message);
+        AppendFlagList(&item("FLAGS "), message);
         break;
       case Kind::kInternalDate:
-        item("INTERNALDATE \"").append(FormatDateTime(message->internal_date)).append("\"");
+        item("INTERNALDATE \"").append(FormatDateTime(message.internal_date)).append("\"");
         break;
       case Kind::kSize:
-        item("RFC822.SIZE ").append(std::to_string(message->body->size()));
+        item("RFC822.SIZE ").append(std::to_string(message.body->size()));
         break;
       case Kind::kModSeq:
-        item("MODSEQ (").append(std::to_string(message->modseq)).append(")");
+        item("MODSEQ (").append(std::to_string(message.modseq)).append(")");
         break;
       case Kind::kEnvelope:
-        AppendEnvelope(&item("ENVELOPE "), HeaderOf(*message->body));
+        AppendEnvelope(&item("ENVELOPE "), HeaderOf(*message.body));
         break;
       case Kind::kBody:
-        AppendBodyStructure(&item("BODY "), ParseMessage(*message->body), false);
+        AppendBodyStructure(&item("BODY "), ParseMessage(*message.body), false);
         break;
       case Kind::kBodyStructure:
-        AppendBodyStructure(&item("BODYSTRUCTURE "), ParseMessage(*message->body), true);
+        AppendBodyStructure(&item("BODYSTRUCTURE "), ParseMessage(*message.body), true);
         break;
       case Kind::kSection:
-        AppendSection(&item(""), wanted, *message->body);
+        AppendSection(&item(""), one, *message.body);
         break;
     }
   }
-  out.append(")\r\n");
-  Out(out);
+  out->append(")\r\n");
 }
 
 }  // namespace roost::embedded

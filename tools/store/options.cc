@@ -178,8 +178,8 @@ mail: when it ends, everything in it is gone.
                          may log in as anybody: SASL PLAIN's authzid, or USER*NAME
   --capability-off LIST  names from CAPABILITY, separated by commas, not to offer: IDLE,
                          CONDSTORE, QRESYNC, ESEARCH, UIDPLUS, MOVE, LITERAL+, SASL-IR,
-                         ENABLE, ID, NAMESPACE, UNSELECT, STATUS=SIZE
-  --notify-delay-ms N    sessions in IDLE hear of changes N ms later
+                         ENABLE, ID, NAMESPACE, UNSELECT, STATUS=SIZE, NOTIFY
+  --notify-delay-ms N    sessions in IDLE, or with NOTIFY, hear of changes N ms later
   --preload USER:COUNT   puts COUNT messages into USER's INBOX; may be repeated
   --inboxes-from FILE    INBOXes begin as FILE says, as if the store had kept them. Lines:
                          "inbox USER UIDVALIDITY UIDNEXT HIGHESTMODSEQ", and below it

@@ -2,6 +2,7 @@
 
 #include "proto/check.h"
 #include "tools/store/fetch_job.h"
+#include "tools/store/notify.h"
 
 namespace roost::embedded {
 namespace {
@@ -65,6 +66,7 @@ const Session::CommandSpec* Session::FindSpec(CommandKind kind) {
       {K::kStatus, kAfterLogin, F::kNone, &Session::StatusCommand},
       {K::kAppend, kAfterLogin, F::kNone, &Session::Append},
       {K::kIdle, kAfterLogin, F::kIdle, &Session::Idle},
+      {K::kNotify, kAfterLogin, F::kNotify, &Session::Notify},
       {K::kCheck, kInMailbox, F::kNone, &Session::Check},
       {K::kClose, kInMailbox, F::kNone, &Session::CloseCommand},
       {K::kUnselect, kInMailbox, F::kUnselect, &Session::Unselect},
@@ -130,7 +132,7 @@ size_t Session::Receive(std::string_view input) {
 void Session::Resume() {
   if (phase_ == Phase::kEnded || host_->Unsent() > kOutputHighWater) return;
   if (job_ != nullptr) GoOnFetching();
-  if (idling_) Tell(Tells::kEverything);
+  PushNews();
 }
 
 void Session::Take(const Piece& piece) {
@@ -223,12 +225,7 @@ void Session::Finish(Status status, std::string_view text) {
   Tell(tells_);
   std::string line;
   std::string withheld;
-  if (tells_ == Tells::kAllButExpunges && condstore_ && view_ != mailbox_->view()) {
-    // An expunge is owed: what was told of later changes must not be taken for all of them.
-    if (const auto first = mailbox_->FirstExpungeAfter(expunges_told_)) {
-      withheld = "[HIGHESTMODSEQ " + std::to_string(*first - 1) + "] ";
-    }
-  }
+  if (tells_ != Tells::kNothing) withheld = WithheldModSeq();
   if (!withheld.empty() && (status != Status::kOk || text.starts_with('['))) {
     line.append("* OK ").append(withheld).append("An expunge is yet to be told\r\n");
     withheld.clear();
@@ -242,6 +239,7 @@ void Session::Finish(Status status, std::string_view text) {
     End("Too many bad commands");
   }
   if (tag_.capacity() > std::string().capacity()) tag_ = std::string();
+  if (notify_ != nullptr) PushNews();
 }
 
 void Session::End(std::string_view reason) {
@@ -258,9 +256,7 @@ bool Session::NoWhenReadOnly() {
   return read_only_;
 }
 
-void Session::OnMailboxChanged() {
-  if (idling_ && host_->Unsent() <= kOutputHighWater) Tell(Tells::kEverything);
-}
+void Session::OnMailboxChanged() { PushNews(); }
 
 void Session::OnMailboxDeleted() { End("The mailbox was deleted"); }
 

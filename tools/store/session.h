@@ -9,7 +9,8 @@
 // What a session was told: `view_` is the list of UIDs that its client counts by. A message
 // sequence number is a position in it and in nothing else. The mailbox moves on by itself; Tell()
 // makes the difference known, at the end of commands and during IDLE, and only then does view_
-// change (RFC 3501, 7.4.1).
+// change (RFC 3501, 7.4.1). Who uses NOTIFY is told between commands as well, and what it asked for
+// (RFC 5465).
 //
 // Lifetime: the host outlives the session, the registry outlives both. Thread rule: one thread.
 // Memory: about 300 bytes while quiet. view_ is shared with the mailbox and with other sessions
@@ -20,7 +21,7 @@
 //  1. view_ loses a UID only together with EXPUNGE or VANISHED, never during FETCH, STORE or SEARCH
 //  by number.
 //  2. Nothing is sent outside of a command in progress (IDLE is one), but the BYE of a deleted
-//  mailbox.
+//  mailbox and what NOTIFY asked for.
 //  3. Flags are told only for UIDs in view_, after the EXISTS that announced them.
 //  4. With CONDSTORE on: no tagged answer leaves a client believing a HIGHESTMODSEQ above an
 //  expunge it was not told.
@@ -31,6 +32,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -73,7 +75,9 @@ class SessionHost {
   }
 };
 
+struct FetchItems;
 struct FetchJob;
+struct NotifyState;
 
 class Session final : public MailboxWatcher {
  public:
@@ -112,6 +116,10 @@ class Session final : public MailboxWatcher {
 
   Phase phase() const { return phase_; }
   bool idling() const { return idling_; }
+  // Nothing is in progress, and news are told as they come: in IDLE, or between commands by NOTIFY.
+  bool AwaitsNews() const {
+    return idling_ || (notify_ != nullptr && job_ == nullptr && command_.empty());
+  }
   // Of the command in progress.
   const std::string& tag() const { return tag_; }
 
@@ -141,7 +149,12 @@ class Session final : public MailboxWatcher {
 
   // -- updates.cc
   void Tell(Tells tells);
-  void TellMembership(bool expunges);
+  // messages: arrivals and expunges. flags: changes of flags.
+  void TellWanted(Tells tells, bool messages, bool flags);
+  // True: not all arrivals were told, since output is full.
+  bool TellMembership(bool expunges, bool arrivals);
+  // The answer of EXPUNGE and MOVE, whatever NOTIFY wants.
+  void TellOwnExpunge();
   void TellExpunges(const std::vector<Uid>& gone);
   void TellFlags(Uid last_known);
   void TellKeywords();
@@ -151,6 +164,11 @@ class Session final : public MailboxWatcher {
   std::string FlagsLine() const;
   std::string PermanentFlags() const;
   void EnableCondstore();
+  // "[HIGHESTMODSEQ n] " while an expunge is owed: what was told of later changes must not be taken
+  // for all of them. Else empty.
+  std::string WithheldModSeq() const;
+  // Of a flag that this session changed, when its client has been told already.
+  void NoteOwnChange(const Message& message);
   bool IsRecent(Uid uid) const;
   size_t CountRecent() const;
   void ClaimRecent();
@@ -191,6 +209,21 @@ class Session final : public MailboxWatcher {
                     std::string_view items);
   void FinishMailbox(MailboxError error, std::string_view done);
 
+  // -- commands_notify.cc
+  void Notify(const Command& command);
+  bool WantsMessages() const { return notify_ == nullptr || NotifyWantsMessages(); }
+  bool WantsFlags() const { return notify_ == nullptr || NotifyWantsFlags(); }
+  bool NotifyWantsMessages() const;
+  bool NotifyWantsFlags() const;
+  // Tells what may be told without a command that asks for it, if anything.
+  void PushNews();
+  // A message that this session's client brought into `mailbox`: it is not told what is in it.
+  void NoteOwnArrival(const Mailbox& mailbox, Uid uid);
+  void ForgetOwnArrivals();
+  // FETCH of the messages `uids`, new to the client, as NOTIFY asked for it; `before` are known.
+  // Stops when that has become much. Returns of how many messages it is, at least one.
+  size_t AppendArrivals(std::string* out, std::span<const Uid> uids, size_t before);
+
   // -- commands_select.cc
   void Select(const Command& command);
   void Examine(const Command& command);
@@ -219,6 +252,14 @@ class Session final : public MailboxWatcher {
   void Fetch(const Command& command);
   void GoOnFetching();
   void FetchOne(FetchJob* job, uint32_t number);
+  // What goes first, asked for or not.
+  struct FetchUnasked {
+    bool uid;
+    bool flags;
+    bool modseq;
+  };
+  void AppendFetch(std::string* out, uint32_t number, const Message& message,
+                   const FetchItems& wanted, FetchUnasked unasked);
   void SendVanishedSince(const SequenceSet& uids, ModSeq since);
 
   // -- search.cc
@@ -253,6 +294,7 @@ class Session final : public MailboxWatcher {
   std::string command_;  // pieces of a command that came in several
   std::string tag_;
   std::unique_ptr<FetchJob> job_;
+  std::unique_ptr<NotifyState> notify_;  // since the first NOTIFY
 };
 
 }  // namespace roost::embedded

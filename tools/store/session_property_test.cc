@@ -19,15 +19,21 @@ constexpr Uid kUnknown = 0;
 
 // Which dialect a client speaks.
 enum class Dialect { kPlain, kCondstore, kQresync };
+// When it hears of what others do, but for the answers to its commands.
+enum class Hears { kInIdle, kAlways, kAlwaysButExpunges };
 
 // What a client believes of the mailbox, from nothing but the store's lines.
 class ModelClient {
  public:
-  ModelClient(TestStore& store, Dialect dialect) : client_(store), dialect_(dialect) {
+  ModelClient(TestStore& store, Dialect dialect, Hears hears)
+      : client_(store), dialect_(dialect), hears_(hears) {
     client_.LogIn();
     if (dialect == Dialect::kCondstore) client_.Ok("ENABLE CONDSTORE");
     if (dialect == Dialect::kQresync) client_.Ok("ENABLE QRESYNC");
+    const std::string events = " (MessageNew (FLAGS) MessageExpunge FlagChange))";
+    if (hears == Hears::kAlways) client_.Ok("NOTIFY SET (SELECTED" + events);
     Command("SELECT INBOX");
+    if (hears == Hears::kAlwaysButExpunges) Command("NOTIFY SET (SELECTED-DELAYED" + events);
     LearnUids();
   }
 
@@ -42,7 +48,7 @@ class ModelClient {
   // A later session of the same client: it knows what `before` knew, and asks what happened since
   // (RFC 7162, 3.2.5).
   ModelClient(TestStore& store, const ModelClient& before)
-      : client_(store), dialect_(Dialect::kQresync) {
+      : client_(store), dialect_(Dialect::kQresync), hears_(Hears::kInIdle) {
     client_.LogIn();
     client_.Ok("ENABLE QRESYNC");
     std::map<Uid, std::string> known;
@@ -77,14 +83,20 @@ class ModelClient {
     idling_ = true;
   }
   void Done() {
-    EXPECT_EQ(client_.Done(), "t OK Idle ended\r\n");
     idling_ = false;
+    const std::string output = client_.Done();
+    EXPECT_TRUE(output.starts_with("t OK Idle ended\r\n")) << output;
+    Believe(output, false);
   }
   bool idling() const { return idling_; }
   void EndOfTurn() {
     const std::string news = client_.Take();
-    EXPECT_TRUE(idling_ || news.empty()) << "told without a command in progress: " << news;
-    Believe(news, true);
+    EXPECT_TRUE(idling_ || hears_ != Hears::kInIdle || news.empty())
+        << "told without a command in progress: " << news;
+    Believe(news, idling_ || hears_ == Hears::kAlways);
+    if (hears_ != Hears::kInIdle) {
+      EXPECT_EQ(FirstUnknown(), entries_.size()) << "a message without its UID: " << news;
+    }
   }
   // As clients do after EXISTS: asks what the new ones are.
   void LearnUids() {
@@ -116,13 +128,17 @@ class ModelClient {
   void Believe(const std::string& output, bool may_expunge) {
     uint64_t fetched_modseq = 0;
     bool told_highest = false;
+    bool answered = false;
     for (const std::string& line : Lines(output)) {
       SCOPED_TRACE(line);
       if (line.starts_with("t ")) {
         told_highest |= BelieveCode(line);
+        may_expunge = hears_ == Hears::kAlways;
+        answered = true;
         continue;
       }
       if (!line.starts_with("* ")) continue;
+      EXPECT_TRUE(!answered || hears_ != Hears::kInIdle) << "told behind the answer";
       const std::string_view rest = std::string_view(line).substr(2);
       const size_t space = rest.find(' ');
       const auto number = ParseDigits(rest.substr(0, space));
@@ -216,6 +232,7 @@ class ModelClient {
 
   TestClient client_;
   const Dialect dialect_;
+  const Hears hears_;
   bool idling_ = false;
   uint64_t modseq_ = 0;
   std::vector<Entry> entries_;
@@ -225,9 +242,19 @@ class RandomSessions : public testing::TestWithParam<int> {
  protected:
   RandomSessions() : random_(static_cast<unsigned>(GetParam())) {
     for (int i = 0; i < 5; ++i) store_.Deliver();
-    for (const Dialect dialect : {Dialect::kPlain, Dialect::kPlain, Dialect::kCondstore,
-                                  Dialect::kQresync, Dialect::kQresync}) {
-      clients_.push_back(std::make_unique<ModelClient>(store_, dialect));
+    const std::pair<Dialect, Hears> kinds[] = {
+        {Dialect::kPlain, Hears::kInIdle},
+        {Dialect::kPlain, Hears::kInIdle},
+        {Dialect::kCondstore, Hears::kInIdle},
+        {Dialect::kQresync, Hears::kInIdle},
+        {Dialect::kQresync, Hears::kInIdle},
+        {Dialect::kPlain, Hears::kAlways},
+        {Dialect::kPlain, Hears::kAlwaysButExpunges},
+        {Dialect::kQresync, Hears::kAlways},
+        {Dialect::kQresync, Hears::kAlwaysButExpunges},
+    };
+    for (const auto& [dialect, hears] : kinds) {
+      clients_.push_back(std::make_unique<ModelClient>(store_, dialect, hears));
     }
   }
 

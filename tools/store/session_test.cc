@@ -97,7 +97,8 @@ TEST(SessionLogin, StartTlsIsOfferedOnceAndPlaintextBehindItEndsTheSession) {
 
 TEST(SessionLogin, WhatIsSwitchedOffIsNeitherOfferedNorDone) {
   TestStore store;
-  for (const char* name : {"IDLE", "CONDSTORE", "ESEARCH", "UIDPLUS", "MOVE", "LITERAL+"}) {
+  for (const char* name :
+       {"IDLE", "CONDSTORE", "ESEARCH", "UIDPLUS", "MOVE", "LITERAL+", "NOTIFY"}) {
     EXPECT_TRUE(store.options.features.Remove(name)) << name;
   }
   EXPECT_FALSE(store.options.features.Remove("TELEPATHY"));
@@ -115,6 +116,8 @@ TEST(SessionLogin, WhatIsSwitchedOffIsNeitherOfferedNorDone) {
   EXPECT_HAS(client.Run("SEARCH RETURN (ALL) ALL"), "BAD");
   EXPECT_HAS(client.Run("UID EXPUNGE 1"), "BAD");
   EXPECT_HAS(client.Run("ENABLE CONDSTORE"), "BAD");
+  EXPECT_HAS(client.Run("NOTIFY NONE"), "BAD");
+  EXPECT_LACKS(client.Ok("CAPABILITY"), "NOTIFY");
 }
 
 TEST(SessionLogin, NonSyncLiteralEndsTheSessionWhereItIsNotOffered) {

@@ -46,7 +46,7 @@ struct ServerOptions {
   SessionOptions session;
   Credentials credentials;
   std::vector<ListenerSpec> listeners;
-  uint64_t notify_delay_ns = 0;  // how much later sessions that IDLE hear of a change
+  uint64_t notify_delay_ns = 0;  // how much later sessions that listen hear of a change
   std::unique_ptr<TlsServerContext> tls;
 };
 
@@ -85,7 +85,7 @@ class Shard final : private IoHandler, public MailSink {
   void Deliver(const std::string& address, Body body, int64_t internal_date) override;
 
   // For connections.
-  // Something may have changed: sessions that IDLE are told in this turn, or after the delay.
+  // Something may have changed: sessions that listen are told in this turn, or after the delay.
   void NoteChanges();
   void Remove(Connection* connection);
   // Hands a connection that has logged in to the shard of its user.

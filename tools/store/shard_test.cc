@@ -165,6 +165,27 @@ TEST_P(ShardTest, AConnectionMovesWithItsTls) {
   }
 }
 
+TEST_P(ShardTest, WhoListensByNotifyHearsAsleepAndAwake) {
+  auto peer = Connect(0);
+  peer->Say(
+      "a LOGIN one x\r\nb SELECT INBOX\r\n"
+      "c NOTIFY SET (SELECTED (MessageNew (UID) MessageExpunge))\r\n");
+  ASSERT_TRUE(Until([&] { return peer->Heard("c OK"); })) << peer->heard();
+  runner_.RunFor(10 * kNsPerMs);  // it falls asleep
+  Deliver({"one"});
+  ASSERT_TRUE(Until([&] { return peer->Heard("* 1 EXISTS\r\n* 1 FETCH (UID 1)\r\n"); }));
+  runner_.RunFor(10 * kNsPerMs);
+  peer->Say("d UID FETCH 1 FLAGS\r\ne CREATE {3}\r\n");
+  ASSERT_TRUE(Until([&] { return peer->Heard("+ Go on\r\n"); })) << peer->heard();
+  EXPECT_TRUE(peer->Heard("d OK"));
+  Deliver({"one"});
+  runner_.RunFor(10 * kNsPerMs);
+  EXPECT_FALSE(peer->Heard("* 2 EXISTS")) << "half a command is no time for news";
+  peer->Say("Box\r\nf IDLE\r\n");
+  ASSERT_TRUE(Until([&] { return peer->Heard("+ idling\r\n"); })) << peer->heard();
+  EXPECT_TRUE(peer->Heard("* 2 EXISTS\r\n* 2 FETCH (UID 2)\r\n"));
+}
+
 // A connection that was told news fell asleep with a receive in flight, and what that brought was
 // lost.
 TEST_P(ShardTest, WhatAClientSaysWhileItIsToldNewsIsHeard) {

@@ -9,42 +9,62 @@
 
 namespace roost::embedded {
 
-void Session::Tell(Tells tells) {
-  if (phase_ != Phase::kSelected || tells == Tells::kNothing) return;
+void Session::Tell(Tells tells) { TellWanted(tells, WantsMessages(), WantsFlags()); }
+
+void Session::TellWanted(Tells tells, bool messages, bool flags) {
+  if (phase_ != Phase::kSelected || tells == Tells::kNothing || !messages) return;
   const Uid last_known = view_->empty() ? 0 : view_->back();
-  TellMembership(tells == Tells::kEverything);
+  if (notify_ != nullptr) TellKeywords();  // arrivals may be told with their flags
+  while (TellMembership(tells == Tells::kEverything, true)) {
+    if (host_->Unsent() > kOutputHighWater) break;  // Resume goes on
+  }
   TellKeywords();
-  TellFlags(last_known);
+  if (flags) TellFlags(last_known);
 }
 
-void Session::TellMembership(bool expunges) {
+void Session::TellOwnExpunge() {
+  if (WantsMessages()) return Tell(tells_);
+  TellMembership(true, false);
+}
+
+bool Session::TellMembership(bool expunges, bool arrivals) {
   const std::shared_ptr<const View> now = mailbox_->view();
   if (now == view_) {
     expunges_told_ = mailbox_->highest_modseq();
-    return;
+    return false;
   }
   std::vector<Uid> gone;
   std::set_difference(view_->begin(), view_->end(), now->begin(), now->end(),
                       std::back_inserter(gone));
-  const size_t kept = view_->size() - gone.size();
-  const bool grown = now->size() > kept;
-  if (!gone.empty() && !expunges) {
-    // The client goes on counting what is gone.
-    if (!grown) return;
-    auto own = std::make_shared<View>(*view_);
-    own->insert(own->end(), now->begin() + static_cast<ptrdiff_t>(kept), now->end());
-    view_ = std::move(own);
-  } else {
+  // While an expunge is owed the client goes on counting what is gone.
+  const bool owed = !gone.empty() && !expunges;
+  if (!owed) {
     if (!gone.empty()) TellExpunges(gone);
-    view_ = now;
     expunges_told_ = mailbox_->highest_modseq();
   }
-  if (!grown) return;
-  ClaimRecent();
+  const size_t kept = view_->size() - gone.size();
+  const std::span<const Uid> unknown = std::span(*now).subspan(kept);
+  const std::span<const Uid> stay =
+      owed ? std::span<const Uid>(*view_) : std::span<const Uid>(*now).first(kept);
+  size_t told = arrivals ? unknown.size() : 0;
+  std::string fetches;
+  if (told != 0) {
+    ClaimRecent();
+    if (notify_ != nullptr) told = AppendArrivals(&fetches, unknown, stay.size());
+  }
+  if (!owed && told == unknown.size()) {
+    view_ = now;
+  } else if (!owed || told != 0) {
+    auto own = std::make_shared<View>(stay.begin(), stay.end());
+    own->insert(own->end(), unknown.begin(), unknown.begin() + static_cast<ptrdiff_t>(told));
+    view_ = std::move(own);
+  }
+  if (told == 0) return false;
   std::string out;
-  out.append("* ").append(std::to_string(view_->size())).append(" EXISTS\r\n* ");
-  out.append(std::to_string(CountRecent())).append(" RECENT\r\n");
+  out.append("* ").append(std::to_string(view_->size())).append(" EXISTS\r\n").append(fetches);
+  out.append("* ").append(std::to_string(CountRecent())).append(" RECENT\r\n");
   Out(out);
+  return told < unknown.size();
 }
 
 void Session::TellExpunges(const std::vector<Uid>& gone) {
@@ -88,9 +108,10 @@ void Session::TellFlags(Uid last_known) {
 void Session::AppendFlagNews(std::string* out, uint32_t number, const Message& message,
                              bool with_flags) {
   out->append("* ").append(std::to_string(number)).append(" FETCH (");
-  // QRESYNC wants the UID in all of them (RFC 7162, 3.2.4); it helps whoever knows CONDSTORE.
+  // QRESYNC wants the UID in all of them (RFC 7162, 3.2.4), NOTIFY too (RFC 5465, 5.1); it helps
+  // whoever knows CONDSTORE.
   std::string_view separator;
-  if (condstore_) {
+  if (condstore_ || notify_ != nullptr) {
     out->append("UID ").append(std::to_string(message.uid));
     separator = " ";
   }
@@ -132,6 +153,17 @@ void Session::EnableCondstore() {
   // answer.
   const ModSeq told = std::min(flags_told_, expunges_told_);
   Out("* OK [HIGHESTMODSEQ " + std::to_string(told) + "] From here on\r\n");
+}
+
+std::string Session::WithheldModSeq() const {
+  if (phase_ != Phase::kSelected || !condstore_ || view_ == mailbox_->view()) return {};
+  const std::optional<ModSeq> first = mailbox_->FirstExpungeAfter(expunges_told_);
+  return first ? "[HIGHESTMODSEQ " + std::to_string(*first - 1) + "] " : std::string();
+}
+
+void Session::NoteOwnChange(const Message& message) {
+  // Who is not told of flags may be told of its own when that ends: they are not kept so long.
+  if (WantsFlags()) own_changes_.emplace_back(message.uid, message.modseq);
 }
 
 bool Session::IsRecent(Uid uid) const {

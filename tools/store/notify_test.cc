@@ -1,0 +1,365 @@
+// NOTIFY, dialogue by dialogue (RFC 5465).
+#include <gtest/gtest.h>
+
+#include "tools/store/test_client.h"
+
+namespace roost::embedded {
+namespace {
+
+constexpr std::string_view kAll = "(MessageNew (FLAGS) MessageExpunge FlagChange)";
+
+std::string SetSelected(std::string_view events = kAll) {
+  return "NOTIFY SET (SELECTED " + std::string(events) + ")";
+}
+std::string SetDelayed(std::string_view events = kAll) {
+  return "NOTIFY SET (SELECTED-DELAYED " + std::string(events) + ")";
+}
+
+TEST(NotifyCommand, IsOfferedAfterLogin) {
+  TestStore store;
+  TestClient client(store);
+  EXPECT_LACKS(client.greeting(), "NOTIFY");
+  EXPECT_HAS(client.Run("NOTIFY NONE"), "t BAD");
+  EXPECT_HAS(client.Run("LOGIN alice secret"), " NOTIFY] Logged in");
+  EXPECT_HAS(client.Ok("CAPABILITY"), " NOTIFY\r\n");
+  client.Ok("NOTIFY NONE");
+  client.Ok(SetSelected());
+  client.Ok("SELECT INBOX");
+  client.Ok("NOTIFY NONE");
+}
+
+TEST(NotifyCommand, EventsThatDoNotGoTogetherAreBad) {
+  TestStore store;
+  TestClient client(store);
+  client.LogIn();
+  for (const char* arguments : {"",
+                                " SET",
+                                " SOME",
+                                " NONE SET",
+                                " SET STATUS",
+                                " SET (SELECTED)",
+                                " SET (SELECTED ())",
+                                " SET (SELECTED (MessageNew))",
+                                " SET (SELECTED (MessageExpunge))",
+                                " SET (SELECTED (FlagChange))",
+                                " SET (SELECTED (MessageNew FlagChange))",
+                                " SET (SELECTED (MessageNew (UID MessageExpunge))",
+                                " SET (SELECTED (MessageNew (WEIGHT) MessageExpunge))",
+                                " SET (SELECTED (MailboxName))",
+                                " SET (SELECTED NONE) (SELECTED-DELAYED NONE)",
+                                " SET (SELECTED NONE)(PERSONAL NONE)",
+                                " SET (EVERYWHERE NONE)",
+                                " SET (SUBTREE NONE)",
+                                " SET (PERSONAL (MessageNew (UID) MessageExpunge))",
+                                " SET (PERSONAL (FlagChange))",
+                                " SET (SELECTED NONE) "}) {
+    EXPECT_HAS(client.Run("NOTIFY" + std::string(arguments)), "t BAD") << arguments;
+  }
+  for (const char* arguments :
+       {" set (selected none)", " SET STATUS (Selected (messagenew messageexpunge))",
+        " SET (SELECTED (FlagChange MessageExpunge MessageNew (UID BODY.PEEK[HEADER.FIELDS "
+        "(TO)])))",
+        " SET (MAILBOXES (INBOX {4+}\r\nWork) NONE) (SUBTREE \"a b\" NONE)"}) {
+    EXPECT_HAS(client.Run("NOTIFY" + std::string(arguments)), "t OK") << arguments;
+  }
+}
+
+TEST(NotifyCommand, EventsThatCannotBeToldAreRefusedByName) {
+  TestStore store;
+  TestClient client(store);
+  client.Open();
+  client.Ok(SetSelected());
+  for (const char* event : {"AnnotationChange", "ServerMetadataChange", "X-Telepathy"}) {
+    EXPECT_HAS(client.Run(SetSelected("(MessageNew MessageExpunge " + std::string(event) + ")")),
+               "t NO [BADEVENT (MessageNew MessageExpunge FlagChange");
+  }
+  store.Deliver();
+  EXPECT_HAS(client.TakeNews(), "* 1 EXISTS") << "what was asked for before still holds";
+}
+
+TEST(NotifySelected, HearsWithoutIdleAndInIt) {
+  TestStore store;
+  store.Deliver();
+  TestClient mine(store);
+  TestClient other(store);
+  mine.Open();
+  other.Open();
+  EXPECT_EQ(mine.Run(SetSelected()), "t OK Done\r\n");
+  store.Deliver();
+  EXPECT_EQ(mine.Take(), "") << "only at the end of the turn";
+  const std::string two = "* 2 EXISTS\r\n* 2 FETCH (UID 2 FLAGS (\\Recent))\r\n* 2 RECENT\r\n";
+  EXPECT_EQ(mine.TakeNews(), two);
+  EXPECT_EQ(mine.TakeNews(), "");
+  other.Ok("STORE 1 +FLAGS (\\Deleted)");
+  EXPECT_EQ(mine.TakeNews(), "* 1 FETCH (UID 1 FLAGS (\\Deleted \\Recent))\r\n");
+  other.Ok("EXPUNGE");
+  EXPECT_EQ(mine.TakeNews(), "* 1 EXPUNGE\r\n");
+  EXPECT_EQ(mine.Idle(), "+ idling\r\n");
+  store.Deliver();
+  store.Deliver();
+  EXPECT_EQ(mine.TakeNews(),
+            "* 3 EXISTS\r\n* 2 FETCH (UID 3 FLAGS (\\Recent))\r\n"
+            "* 3 FETCH (UID 4 FLAGS (\\Recent))\r\n* 3 RECENT\r\n");
+  EXPECT_EQ(mine.Done(), "t OK Idle ended\r\n");
+}
+
+TEST(NotifySelected, FollowsTheClientFromMailboxToMailbox) {
+  TestStore store;
+  TestClient client(store);
+  client.LogIn();
+  client.Ok(SetSelected("(MessageNew MessageExpunge)"));
+  store.Deliver();
+  EXPECT_EQ(client.TakeNews(), "");
+  client.Ok("CREATE Box");
+  client.Ok("SELECT Box");
+  store.Deliver();
+  EXPECT_EQ(client.TakeNews(), "");
+  client.Ok("EXAMINE INBOX");
+  store.Deliver();
+  EXPECT_EQ(client.TakeNews(), "* 3 EXISTS\r\n* 3 RECENT\r\n");
+  client.Ok("UNSELECT");
+  store.Deliver();
+  EXPECT_EQ(client.TakeNews(), "");
+}
+
+TEST(NotifySelected, WhatHasComeTogetherIsToldBySetButNotByNone) {
+  TestStore store;
+  TestClient client(store);
+  client.Open();
+  store.Deliver();
+  EXPECT_EQ(client.Run(SetSelected()),
+            "* 1 EXISTS\r\n* 1 FETCH (UID 1 FLAGS (\\Recent))\r\n* 1 RECENT\r\nt OK Done\r\n");
+  store.Deliver();
+  EXPECT_EQ(client.Run("NOTIFY NONE"), "t OK Done\r\n");
+  EXPECT_EQ(client.Run(SetSelected("(MessageNew MessageExpunge)")),
+            "* 2 EXISTS\r\n* 2 RECENT\r\nt OK Done\r\n");
+  store.Deliver();
+  EXPECT_EQ(client.Run("NOTIFY SET (SELECTED NONE)"), "* 3 EXISTS\r\n* 3 RECENT\r\nt OK Done\r\n");
+}
+
+TEST(NotifySelected, WhoAskedForNothingHearsNothing) {
+  TestStore store;
+  store.Deliver();
+  store.Deliver();
+  TestClient mine(store);
+  TestClient other(store);
+  mine.Open();
+  other.Open();
+  mine.Ok("NOTIFY NONE");
+  other.Ok("STORE 1 +FLAGS (\\Deleted)");
+  other.Ok("EXPUNGE");
+  store.Deliver();
+  EXPECT_EQ(mine.TakeNews(), "");
+  EXPECT_EQ(mine.Run("NOOP"), "t OK Done\r\n");
+  EXPECT_EQ(mine.Idle(), "+ idling\r\n");
+  store.Deliver();
+  EXPECT_EQ(mine.TakeNews(), "");
+  EXPECT_EQ(mine.Done(), "t OK Idle ended\r\n");
+  // Its numbers stay what they were.
+  EXPECT_HAS(mine.Run("FETCH 1:2 UID"), "* 2 FETCH (UID 2)\r\nt NO [EXPUNGEISSUED]");
+  EXPECT_HAS(mine.Run("FETCH 3 UID"), "t BAD");
+  // What its own commands remove is their answer.
+  mine.Ok("STORE 2 +FLAGS.SILENT (\\Deleted)");
+  EXPECT_EQ(mine.Run("EXPUNGE"), "* 2 EXPUNGE\r\n* 1 EXPUNGE\r\nt OK Expunged\r\n");
+  EXPECT_EQ(mine.Run(SetSelected("(MessageNew MessageExpunge)")),
+            "* 2 EXISTS\r\n* 2 RECENT\r\nt OK Done\r\n");
+}
+
+TEST(NotifySelected, FlagsAreToldOnlyToWhoAskedForThem) {
+  TestStore store;
+  store.Deliver();
+  TestClient mine(store);
+  TestClient other(store);
+  mine.Open();
+  other.Open();
+  mine.Ok(SetSelected("(MessageNew MessageExpunge)"));
+  other.Ok("STORE 1 +FLAGS (\\Flagged)");
+  EXPECT_EQ(mine.TakeNews(), "");
+  EXPECT_EQ(mine.Run("NOOP"), "t OK Done\r\n");
+  EXPECT_HAS(mine.Run(SetSelected()), "* 1 FETCH (UID 1 FLAGS (\\Flagged \\Recent))\r\n");
+  other.Ok("STORE 1 +FLAGS ($New)");
+  const std::string news = mine.TakeNews();
+  EXPECT_LT(news.find("* FLAGS"), news.find("\\Recent $New"));
+  EXPECT_HAS(news, "* 1 FETCH (UID 1 FLAGS (\\Flagged ");
+}
+
+TEST(NotifySelected, KeywordsOfNewMessagesAreAnnouncedBeforeTheyAppear) {
+  TestStore store;
+  TestClient mine(store);
+  TestClient other(store);
+  mine.Open();
+  other.Open();
+  mine.Ok(SetSelected());
+  other.Ok("APPEND INBOX ($New) {3+}\r\nnew");
+  const std::string news = mine.TakeNews();
+  EXPECT_LT(news.find("* FLAGS"), news.find("* 1 EXISTS\r\n* 1 FETCH (UID 1 FLAGS ("));
+  EXPECT_LT(news.find("* 1 EXISTS"), news.size());
+}
+
+TEST(NotifySelected, ExpungesComeAtAnyTimeButInsideOfACommandThatForbidsThem) {
+  TestStore store;
+  for (int i = 0; i < 3; ++i) store.Deliver();
+  TestClient mine(store);
+  TestClient other(store);
+  mine.Open();
+  mine.Ok(SetSelected());
+  other.Open();
+  other.Ok("STORE 1 +FLAGS.SILENT (\\Deleted)");
+  other.Ok("EXPUNGE");
+  EXPECT_EQ(mine.Run("FETCH 2 UID"), "* 2 FETCH (UID 2)\r\nt OK Fetched\r\n* 1 EXPUNGE\r\n");
+}
+
+TEST(NotifyDelayed, ExpungesWaitForACommandThatAllowsThem) {
+  TestStore store;
+  for (int i = 0; i < 3; ++i) store.Deliver();
+  TestClient mine(store);
+  TestClient other(store);
+  mine.Open();
+  mine.Ok(SetDelayed());
+  other.Open();
+  other.Ok("STORE 1 +FLAGS.SILENT (\\Deleted)");
+  EXPECT_HAS(mine.TakeNews(), "* 1 FETCH (UID 1 FLAGS (\\Deleted ");
+  other.Ok("EXPUNGE");
+  EXPECT_EQ(mine.TakeNews(), "");
+  store.Deliver();
+  EXPECT_EQ(mine.TakeNews(), "* 4 EXISTS\r\n* 4 FETCH (UID 4 FLAGS (\\Recent))\r\n* 4 RECENT\r\n");
+  EXPECT_EQ(mine.Run("FETCH 2 UID"), "* 2 FETCH (UID 2)\r\nt OK Fetched\r\n");
+  EXPECT_EQ(mine.Run("NOOP"), "* 1 EXPUNGE\r\nt OK Done\r\n");
+  EXPECT_EQ(mine.Idle(), "+ idling\r\n");
+  other.Ok("STORE 1 +FLAGS.SILENT (\\Deleted)");
+  other.Ok("EXPUNGE");
+  EXPECT_EQ(mine.TakeNews(), "* 1 EXPUNGE\r\n");
+}
+
+TEST(NotifyDelayed, NoModseqIsBelievedAboveAnExpungeThatIsOwed) {
+  TestStore store;
+  store.Deliver();
+  store.Deliver();
+  TestClient mine(store);
+  TestClient other(store);
+  mine.LogIn();
+  mine.Ok("ENABLE QRESYNC");
+  mine.Ok("SELECT INBOX");
+  mine.Ok(SetDelayed());
+  other.Open();
+  other.Ok("STORE 1 +FLAGS.SILENT (\\Deleted)");
+  other.Ok("EXPUNGE");  // modseq 5
+  mine.TakeNews();
+  store.Deliver();
+  EXPECT_HAS(mine.TakeNews(), "* OK [HIGHESTMODSEQ 4] ");
+  other.Ok("STORE 1 +FLAGS.SILENT (\\Seen)");
+  const std::string news = mine.TakeNews();
+  EXPECT_HAS(news,
+             "* 2 FETCH (UID 2 FLAGS (\\Seen \\Recent) MODSEQ (7))\r\n* OK [HIGHESTMODSEQ 4] ");
+  EXPECT_EQ(mine.TakeNews(), "");
+  EXPECT_HAS(mine.Ok("NOOP"), "* VANISHED 1\r\n");
+}
+
+TEST(NotifyArrivals, HaveWhatWasAskedForAndTheUidFirst) {
+  TestStore store;
+  TestClient client(store);
+  client.Open();
+  client.Ok(
+      SetSelected("(MessageNew (RFC822.SIZE BODY.PEEK[HEADER.FIELDS (SUBJECT)] UID FLAGS "
+                  "INTERNALDATE) MessageExpunge)"));
+  store.Deliver();
+  EXPECT_HAS(client.TakeNews(),
+             "* 1 EXISTS\r\n* 1 FETCH (UID 1 RFC822.SIZE 22 BODY[HEADER.FIELDS (SUBJECT)] {18}\r\n"
+             "Subject: hello\r\n\r\n FLAGS (\\Recent) INTERNALDATE \"");
+  client.Ok(SetSelected("(MessageNew (BODY[TEXT]) MessageExpunge FlagChange)"));
+  store.Deliver();
+  EXPECT_HAS(client.TakeNews(), "* 2 FETCH (UID 2 BODY[TEXT] {4}\r\nHi\r\n)\r\n");
+  EXPECT_EQ(store.inbox().Find(2)->flags.system, 0) << "what is told unasked is not read";
+}
+
+TEST(NotifyArrivals, HaveTheirModseqWithCondstore) {
+  TestStore store;
+  TestClient asks(store);
+  TestClient enables(store);
+  asks.Open();
+  EXPECT_HAS(asks.Ok(SetSelected("(MessageNew (MODSEQ UID) MessageExpunge)")), "[HIGHESTMODSEQ 1]");
+  enables.LogIn();
+  enables.Ok("ENABLE CONDSTORE");
+  enables.Ok("SELECT INBOX");
+  enables.Ok(SetSelected("(MessageNew (UID) MessageExpunge)"));
+  store.Deliver();
+  store.registry.NotifyDirty();
+  EXPECT_HAS(asks.Take(), "* 1 EXISTS\r\n* 1 FETCH (UID 1 MODSEQ (2))\r\n");
+  EXPECT_HAS(enables.Take(), "* 1 EXISTS\r\n* 1 FETCH (UID 1 MODSEQ (2))\r\n");
+
+  TestStore poorer;
+  poorer.options.features.Remove("CONDSTORE");
+  TestClient client(poorer);
+  client.Open();
+  EXPECT_HAS(client.Run(SetSelected("(MessageNew (MODSEQ) MessageExpunge)")), "t BAD");
+}
+
+TEST(NotifyArrivals, OfTheClientsOwnAreNotDescribedToIt) {
+  TestStore store;
+  TestClient client(store);
+  client.Open();
+  client.Ok(SetSelected());
+  store.Deliver();
+  EXPECT_EQ(client.Run("APPEND INBOX {3+}\r\nnew"),
+            "* 2 EXISTS\r\n* 1 FETCH (UID 1 FLAGS (\\Recent))\r\n* 2 RECENT\r\n"
+            "t OK [APPENDUID 100 2] Appended\r\n");
+  EXPECT_EQ(client.Run("UID COPY 1 INBOX"),
+            "* 3 EXISTS\r\n* 3 RECENT\r\nt OK [COPYUID 100 1 3] Copied\r\n");
+}
+
+TEST(NotifyArrivals, AreAnnouncedInPortionsToASlowReader) {
+  TestStore store;
+  const std::string big = "Subject: big\r\n\r\n" + std::string(100000, 'x') + "\r\n";
+  TestClient client(store);
+  client.Open();
+  client.Ok(SetSelected("(MessageNew (BODY.PEEK[]) MessageExpunge FlagChange)"));
+  client.host().hold_output = true;
+  for (int i = 0; i < 20; ++i) store.Deliver(big);
+  std::string output = client.TakeNews();
+  EXPECT_HAS(output, "* 3 EXISTS\r\n* 1 FETCH (UID 1 BODY[] {100018}\r\n");
+  EXPECT_LT(output.size(), Session::kOutputHighWater + 2 * big.size());
+  EXPECT_EQ(client.TakeNews(), "");
+  for (int turn = 0; turn < 20; ++turn) {
+    client.host().unsent = 0;
+    client.session().Resume();
+    output += client.Take();
+  }
+  EXPECT_HAS(output, "* 20 EXISTS\r\n");
+  for (int i = 1; i <= 20; ++i) {
+    const std::string number = std::to_string(i);
+    EXPECT_HAS(output, "* " + number + " FETCH (UID " + number + " BODY[]");
+  }
+  client.host().unsent = 0;
+  EXPECT_EQ(client.Run("NOOP"), "t OK Done\r\n");
+}
+
+TEST(NotifyArrivals, DuringACommandAreToldWithIt) {
+  TestStore store;
+  const std::string big = "Subject: big\r\n\r\n" + std::string(100000, 'x') + "\r\n";
+  for (int i = 0; i < 5; ++i) store.Deliver(big);
+  TestClient client(store);
+  client.Open();
+  client.Ok(SetSelected("(MessageNew (UID) MessageExpunge FlagChange)"));
+  client.host().hold_output = true;
+  client.Raw("a UID FETCH 1:* (BODY.PEEK[])\r\n");
+  store.Deliver();
+  EXPECT_EQ(client.TakeNews(), "");
+  client.host().unsent = 0;
+  client.session().Resume();
+  const std::string rest = client.Take();
+  EXPECT_HAS(rest, "* 6 EXISTS\r\n* 6 FETCH (UID 6)\r\n* 6 RECENT\r\na OK Fetched\r\n");
+
+  client.host().hold_output = false;
+  client.host().unsent = 0;
+  EXPECT_EQ(client.Raw("b CREATE {3}\r\n"), "+ Go on\r\n");
+  store.Deliver();
+  EXPECT_EQ(client.TakeNews(), "");
+  EXPECT_EQ(client.Raw("Box\r\n"),
+            "* 7 EXISTS\r\n* 7 FETCH (UID 7)\r\n* 7 RECENT\r\nb OK Created\r\n");
+  client.Raw("c CREATE {3}\r\n");
+  store.Deliver();
+  EXPECT_HAS(client.Raw("\"\r\n\r\n"), "* 8 EXISTS");
+}
+
+}  // namespace
+}  // namespace roost::embedded
