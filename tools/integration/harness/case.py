@@ -106,13 +106,13 @@ class RoostCase(unittest.TestCase):
                           cls.settings)
 
     @classmethod
-    def roostd(cls, name, stores, settings=None, certificates=None, under=()):
+    def roostd(cls, name, stores, settings=None, certificates=None, under=(), **more):
         """Another roostd, ended with the class; that it ends well is part of every test."""
         if not built("roostd"):
             raise AssertionError("roostd is not built; run tools/build, or set ROOST_BIN")
         defaults = {"shards": 2, "log": {"level": "debug"}, "parking": {"pool_keep_s": 1}}
         roostd = Roostd(cls.directory / name, cls.authority, stores, {**defaults, **(settings or {})},
-                        certificates, cls.environment, under)
+                        certificates, cls.environment, under, **more)
         cls.addClassCleanup(cls._stop_roostd, roostd)
         return roostd
 

@@ -22,10 +22,11 @@ class Roostd:
     """roostd in front of stores. Listeners on 127.0.0.1 and ::1: implicit TLS, STARTTLS, and plain.
 
     `stores` are dictionaries of the configuration's keys; `settings` are merged over the rest; `under` is what
-    executes it.
+    executes it. `hosts`: what its listeners are bound to.
     """
 
-    def __init__(self, directory, authority, stores, settings=None, certificates=None, environment=None, under=()):
+    def __init__(self, directory, authority, stores, settings=None, certificates=None, environment=None, under=(),
+                 hosts=("127.0.0.1", "[::1]")):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.host = "127.0.0.1"
@@ -36,7 +37,7 @@ class Roostd:
         self.config = {
             "listeners": [
                 {"address": f"{host}:{port}", "tls": tls, "allow_plaintext_login": tls == "none"}
-                for host in ("127.0.0.1", "[::1]")
+                for host in hosts
                 for port, tls in ((self.imaps_port, "implicit"), (self.imap_port, "starttls"),
                                   (self.plain_port, "none"))],
             "certificates": [{"chain_file": str(c), "key_file": str(k)} for c, k in certificates],
