@@ -559,7 +559,7 @@ void Clients::SetParkedTimer(uint32_t index) {
   if (period == 0) return SetTimer(index, kNever);
   std::string_view address(reinterpret_cast<const char*>(c.peer.bytes), sizeof c.peer.bytes);
   const HashKey key{c.user->spread(), services_->hash_key.k1};
-  const uint64_t offset = SipHash13(key, address) % period;
+  const uint64_t offset = SipHash13(key, address) % (period / kBeatsApartNs) * kBeatsApartNs;
   const uint64_t earliest = now + period / 2;
   const uint64_t beats = (earliest + period - offset) / period;
   SetTimer(index, beats * period + offset);

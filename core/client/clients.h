@@ -50,7 +50,9 @@ class Clients final : public Subscribers {
   // A send takes about 10 us, and what leads to an event's sends takes three turns.
   static constexpr int kSendsPerTurn = 64;
   static_assert(kSendsPerTurn > int{News::kInARow});
-  static constexpr int kTimersPerTurn = 1024;
+  static constexpr int kTimersPerTurn = 128;  // a heartbeat is a send
+  // Heartbeats fall on multiples of it: one that goes out with others costs less.
+  static constexpr uint64_t kBeatsApartNs = 100 * kNsPerMs;
   static constexpr uint64_t kKickSeconds = 10;
   // Of a walk over all clients, in one turn: a name is looked for on the way of each.
   static constexpr uint32_t kVisitsPerTurn = 128;

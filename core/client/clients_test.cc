@@ -80,6 +80,25 @@ TEST(Clients, BeatsForThoseInIdleOnly) {
   world.HearsNothing(client, 90);
 }
 
+TEST(Clients, BeatsForManyAtOnce) {
+  ScriptedWorld world;
+  world.config().timeouts.heartbeat_s = 30;
+  for (const char* user : {"ann", "bob", "cleo", "dan", "eve", "finn"})
+    world.LogInAndPark({1}, user);
+  const auto beats = [&world] { return world.figures().client_stats.heartbeats; };
+  const auto at = [&world](uint64_t of_each_ns) {  // passes time until then
+    const uint64_t grain = Clients::kBeatsApartNs;
+    const uint64_t now = world.network().NowNs() % grain;
+    world.Pass(static_cast<double>((of_each_ns + grain - now) % grain) / 1e9);
+  };
+  for (uint64_t before = 0; beats() < 12;) {
+    at(30 * kNsPerMs);
+    before = beats();
+    at(95 * kNsPerMs);
+    ASSERT_EQ(beats(), before) << "only right after an instant that all share";
+  }
+}
+
 TEST(Clients, EndsWhoIsQuietForTooLongAndNobodyInIdle) {
   ScriptedWorld world;
   world.config().timeouts.autologout_s = 60;
