@@ -95,6 +95,12 @@ class GateThread:
     def connections(self):
         return self._gate.connections()
 
+    def cut(self):
+        """All that pass."""
+        async def cut():
+            self._gate.cut(self._gate.connections())
+        self._run(cut())
+
     def end(self):
         self._run(self._gate.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
