@@ -287,6 +287,11 @@ int Run(const Config& config, const std::string& path) {
   return 0;
 }
 
+int Misunderstood(std::string_view what) {
+  std::fprintf(stderr, "roostd: %.*s\n%s", static_cast<int>(what.size()), what.data(), kUsage);
+  return 2;
+}
+
 int Main(int argc, char** argv) {
   std::string path;
   bool check = false, print = false;
@@ -306,15 +311,16 @@ int Main(int argc, char** argv) {
     } else if (arg == "--metrics-reference") {
       std::fputs(MetricsReference().c_str(), stdout);
       return 0;
+    } else if (arg == "--help") {
+      std::fputs(kUsage, stdout);
+      return 0;
+    } else if (arg == "--config") {
+      return Misunderstood("--config needs a file name");
     } else {
-      std::fputs(kUsage, arg == "--help" ? stdout : stderr);
-      return arg == "--help" ? 0 : 2;
+      return Misunderstood(std::string(arg) + " is not understood");
     }
   }
-  if (path.empty()) {
-    std::fputs(kUsage, stderr);
-    return 2;
-  }
+  if (path.empty()) return Misunderstood("--config FILE is missing");
   const LoadedConfig loaded = LoadConfigFile(path);
   std::fputs(loaded.Describe().c_str(), stderr);
   if (!loaded.ok()) return 1;

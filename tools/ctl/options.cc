@@ -250,7 +250,8 @@ OptionsVerdict ParseOptions(std::span<const std::string_view> arguments, Options
   const Command* command = FindCommand(line.words, &used);
   if (command == nullptr) {
     if (read)
-      *error = line.words.empty() ? "what?" : "there is no command " + std::string(line.words[0]);
+      *error = line.words.empty() ? "a command is missing"
+                                  : "there is no command " + std::string(line.words[0]);
     error->append("; try --help");
     return OptionsVerdict::kWrong;
   }

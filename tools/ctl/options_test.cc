@@ -74,6 +74,11 @@ TEST(Options, ThatAreNotThereAreRefusedWithTheUsageOfTheCommand) {
   EXPECT_EQ(Wrong({"status", "--json=yes"}).substr(0, 28), "--json=yes is not understood");
 }
 
+TEST(Options, WithoutACommandThatThereIsSayWhatIsWrong) {
+  EXPECT_EQ(Wrong({}), "a command is missing; try --help");
+  EXPECT_EQ(Wrong({"stat", "--json"}), "there is no command stat; try --help");
+}
+
 TEST(Options, HaveValuesThatMakeSense) {
   EXPECT_EQ(Wrong({"clients", "--limit", "many"}).substr(0, 22), "--limit needs a number");
   for (const std::vector<std::string_view>& line :

@@ -54,6 +54,13 @@ class InstallTest(Case):
         self.assertIn("`listeners`", run(self.prefix / "bin/roostd", "--config-reference"))
         self.assertNotIn(str(ROOT), run("ldd", self.prefix / "bin/roostd"))
 
+    def test_a_command_line_that_is_not_understood_is_told_what_is_wrong(self):
+        for arguments, says in ((["--confg", "x"], "--confg is not understood"), (["--config"], "--config needs a file name"),
+                                (["--check-config"], "--config FILE is missing")):
+            done = subprocess.run([self.prefix / "bin/roostd", *arguments], capture_output=True, text=True, check=False)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertTrue(done.stderr.startswith(f"roostd: {says}\nroostd: push connection concentrator"), done.stderr)
+
     def test_the_example_configuration_is_right_once_its_files_are_there(self):
         text = (self.prefix / "share/doc/roost/examples/roost.yaml").read_text(encoding="utf-8")
         chain, key = Authority(self.directory / "ca").issue("roost")
