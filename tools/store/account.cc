@@ -25,6 +25,16 @@ bool IsBelow(std::string_view name, std::string_view parent) {
          name[parent.size()] == kHierarchySeparator;
 }
 
+// What making or removing these touches: them, and what is right above.
+std::vector<std::string> Touched(const std::vector<std::string>& names) {
+  std::set<std::string> touched(names.begin(), names.end());
+  for (const std::string& name : names) {
+    const size_t level = name.rfind(kHierarchySeparator);
+    if (level != std::string::npos) touched.insert(name.substr(0, level));
+  }
+  return {touched.begin(), touched.end()};
+}
+
 }  // namespace
 
 Account::Account(std::string name, Registry* registry)
@@ -82,7 +92,17 @@ bool Account::IsSubscribed(std::string_view mailbox) const {
   return subscriptions_.find(mailbox) != subscriptions_.end();
 }
 
-MailboxError Account::Create(std::string_view mailbox) {
+MailboxError Account::Create(std::string_view mailbox, const AccountWatcher* cause) {
+  std::vector<std::string> made;
+  const MailboxError error = Make(mailbox, &made);
+  if (error != MailboxError::kNone) return error;
+  NamesChange change;
+  change.touched = Touched(made);
+  TellWatchers(change, cause);
+  return error;
+}
+
+MailboxError Account::Make(std::string_view mailbox, std::vector<std::string>* made) {
   std::string name = Canonical(mailbox);
   // A trailing separator only announces that children will follow (RFC 3501, 6.3.3).
   if (name.size() > 1 && name.back() == kHierarchySeparator) name.pop_back();
@@ -95,13 +115,16 @@ MailboxError Account::Create(std::string_view mailbox) {
   for (size_t at = name.find(kHierarchySeparator); at != std::string::npos;
        at = name.find(kHierarchySeparator, at + 1)) {
     auto [it, added] = mailboxes_.try_emplace(name.substr(0, at), nullptr);
-    if (added) it->second = NewMailbox();
+    if (!added) continue;
+    it->second = NewMailbox();
+    made->push_back(it->first);
   }
+  made->push_back(name);
   mailboxes_.emplace(std::move(name), NewMailbox());
   return MailboxError::kNone;
 }
 
-MailboxError Account::Delete(std::string_view mailbox) {
+MailboxError Account::Delete(std::string_view mailbox, const AccountWatcher* cause) {
   const std::string name = Canonical(mailbox);
   if (name == kInbox) return MailboxError::kInbox;
   const auto it = mailboxes_.find(name);
@@ -109,6 +132,9 @@ MailboxError Account::Delete(std::string_view mailbox) {
   const std::shared_ptr<Mailbox> gone = std::move(it->second);
   mailboxes_.erase(it);
   gone->NotifyDeleted();
+  NamesChange change;
+  change.touched = Touched({name});
+  TellWatchers(change, cause);
   return MailboxError::kNone;
 }
 
@@ -123,14 +149,29 @@ void Account::MoveInbox(std::string_view to) {
   inbox->Expunge(all);
 }
 
-MailboxError Account::Rename(std::string_view from, std::string_view to) {
+MailboxError Account::Rename(std::string_view from, std::string_view to,
+                             const AccountWatcher* cause) {
   const std::string source = Canonical(from);
   const std::string target = Canonical(to);
+  std::vector<std::string> made;
+  const MailboxError error = Move(source, target, &made);
+  if (error != MailboxError::kNone) return error;
+  made.pop_back();  // the target: it was not made but renamed
+  NamesChange change;
+  change.touched = Touched(made);
+  change.renamed_from = source;
+  change.renamed_to = target;
+  TellWatchers(change, cause);
+  return error;
+}
+
+MailboxError Account::Move(const std::string& source, const std::string& target,
+                           std::vector<std::string>* made) {
   if (!mailboxes_.contains(source)) return MailboxError::kNonexistent;
   if (mailboxes_.contains(target)) return MailboxError::kAlreadyExists;
   if (!IsValidName(target)) return MailboxError::kInvalidName;
   if (source == kInbox) {
-    if (const MailboxError error = Create(target); error != MailboxError::kNone) return error;
+    if (const MailboxError error = Make(target, made); error != MailboxError::kNone) return error;
     MoveInbox(target);
     return MailboxError::kNone;
   }
@@ -142,13 +183,30 @@ MailboxError Account::Rename(std::string_view from, std::string_view to) {
     if (mailboxes_.contains(moves.back().second)) return MailboxError::kAlreadyExists;
     if (!IsValidName(moves.back().second)) return MailboxError::kInvalidName;
   }
-  // Create makes the levels above as well; the new, empty mailbox gives way to the renamed one.
-  if (const MailboxError error = Create(target); error != MailboxError::kNone) return error;
+  // Make makes the levels above as well; the new, empty mailbox gives way to the renamed one.
+  if (const MailboxError error = Make(target, made); error != MailboxError::kNone) return error;
   for (const auto& [old_name, new_name] : moves) {
     auto node = mailboxes_.extract(old_name);
     mailboxes_.insert_or_assign(new_name, std::move(node.mapped()));
   }
   return MailboxError::kNone;
+}
+
+void Account::Subscribe(std::string_view mailbox, const AccountWatcher* cause) {
+  NamesChange change;
+  change.subscription = Canonical(mailbox);
+  if (subscriptions_.insert(change.subscription).second) TellWatchers(change, cause);
+}
+
+void Account::Unsubscribe(std::string_view mailbox, const AccountWatcher* cause) {
+  NamesChange change;
+  change.subscription = Canonical(mailbox);
+  if (subscriptions_.erase(change.subscription) > 0) TellWatchers(change, cause);
+}
+
+void Account::TellWatchers(const NamesChange& change, const AccountWatcher* cause) {
+  // None comes or goes meanwhile: sessions that end do so later.
+  for (AccountWatcher* watcher : watchers_) watcher->OnNamesChanged(change, cause);
 }
 
 std::optional<std::string> Registry::Verify(std::string_view authorize_as, std::string_view login,

@@ -24,6 +24,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "tools/store/inbox_state.h"
 #include "tools/store/mailbox.h"
@@ -65,6 +66,23 @@ enum class MailboxError : uint8_t {
   kLimit
 };
 
+// What became of the names in an account.
+struct NamesChange {
+  std::vector<std::string> touched;      // made or gone, or right above such a one; each once
+  std::string renamed_from, renamed_to;  // with all that is below; else empty
+  std::string subscription;              // subscribed or unsubscribed; else empty
+};
+
+// Told at once of what becomes of names. May look at the account, must not change it.
+class AccountWatcher {
+ public:
+  // cause: the watcher on whose behalf it was done, or null.
+  virtual void OnNamesChanged(const NamesChange& change, const AccountWatcher* cause) = 0;
+
+ protected:
+  ~AccountWatcher() = default;
+};
+
 class Account {
  public:
   static constexpr size_t kMaxMailboxes = 4096;
@@ -85,19 +103,22 @@ class Account {
   // In place of an INBOX that nobody has seen yet. `bodies` makes the text of a message.
   void RestoreInbox(const InboxState& state, int64_t internal_date,
                     const std::function<Body(Uid)>& bodies);
-  MailboxError Create(std::string_view mailbox);
+  // Of all that follow watchers are told, `cause` with them.
+  MailboxError Create(std::string_view mailbox, const AccountWatcher* cause = nullptr);
   // Sessions that have it selected are told (MailboxWatcher::OnMailboxDeleted).
-  MailboxError Delete(std::string_view mailbox);
+  MailboxError Delete(std::string_view mailbox, const AccountWatcher* cause = nullptr);
   // With everything below it. Renaming INBOX moves its messages and leaves it empty (RFC
   // 3501, 6.3.5).
-  MailboxError Rename(std::string_view from, std::string_view to);
+  MailboxError Rename(std::string_view from, std::string_view to,
+                      const AccountWatcher* cause = nullptr);
 
-  void Subscribe(std::string_view mailbox) { subscriptions_.insert(Canonical(mailbox)); }
-  bool Unsubscribe(std::string_view mailbox) {
-    return subscriptions_.erase(Canonical(mailbox)) > 0;
-  }
+  void Subscribe(std::string_view mailbox, const AccountWatcher* cause = nullptr);
+  void Unsubscribe(std::string_view mailbox, const AccountWatcher* cause = nullptr);
   const std::set<std::string, std::less<>>& subscriptions() const { return subscriptions_; }
   bool IsSubscribed(std::string_view mailbox) const;
+
+  void AddWatcher(AccountWatcher* watcher) { watchers_.push_back(watcher); }
+  void RemoveWatcher(AccountWatcher* watcher) { std::erase(watchers_, watcher); }
 
   SessionCounts& counts() { return counts_; }
 
@@ -106,12 +127,18 @@ class Account {
 
  private:
   std::shared_ptr<Mailbox> NewMailbox();
+  // Appends what was made, from the top down, to *made.
+  MailboxError Make(std::string_view mailbox, std::vector<std::string>* made);
   void MoveInbox(std::string_view to);
+  MailboxError Move(const std::string& source, const std::string& target,
+                    std::vector<std::string>* made);
+  void TellWatchers(const NamesChange& change, const AccountWatcher* cause);
 
   const std::string name_;
   Registry* const registry_;
   std::map<std::string, std::shared_ptr<Mailbox>, std::less<>> mailboxes_;
   std::set<std::string, std::less<>> subscriptions_;
+  std::vector<AccountWatcher*> watchers_;
   SessionCounts counts_;
 };
 

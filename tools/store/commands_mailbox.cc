@@ -215,7 +215,7 @@ void Session::Create(const Command& command) {
   TokenCursor cursor(command.args);
   StringToken name;
   if (!cursor.Astring(&name) || !cursor.AtEnd()) return Bad("CREATE wants a mailbox");
-  FinishMailbox(account_->Create(name.ToString()), "Created");
+  FinishMailbox(account_->Create(name.ToString(), WatchesNames()), "Created");
 }
 
 void Session::Delete(const Command& command) {
@@ -226,7 +226,7 @@ void Session::Delete(const Command& command) {
     Deselect();
     Out("* OK [CLOSED] It is going\r\n");
   }
-  FinishMailbox(account_->Delete(name), "Deleted");
+  FinishMailbox(account_->Delete(name, WatchesNames()), "Deleted");
 }
 
 void Session::Rename(const Command& command) {
@@ -236,21 +236,21 @@ void Session::Rename(const Command& command) {
   if (!cursor.Mailbox(&from) || !cursor.Space() || !cursor.Mailbox(&to) || !cursor.AtEnd()) {
     return Bad("RENAME wants two mailboxes");
   }
-  FinishMailbox(account_->Rename(from, to), "Renamed");
+  FinishMailbox(account_->Rename(from, to, WatchesNames()), "Renamed");
 }
 
 void Session::Subscribe(const Command& command) {
   std::string name;
   if (!ReadMailbox(command, &name)) return Bad("SUBSCRIBE wants a mailbox");
   if (account_->Find(name) == nullptr) return No("[NONEXISTENT] No such mailbox");
-  account_->Subscribe(name);
+  account_->Subscribe(name, WatchesNames());
   Ok("Subscribed");
 }
 
 void Session::Unsubscribe(const Command& command) {
   std::string name;
   if (!ReadMailbox(command, &name)) return Bad("UNSUBSCRIBE wants a mailbox");
-  account_->Unsubscribe(name);
+  account_->Unsubscribe(name, WatchesNames());
   Ok("Unsubscribed");
 }
 
@@ -290,10 +290,7 @@ bool Session::AppendStatus(std::string* out, std::string_view name, const Mailbo
     } else if (cursor.Keyword("UIDVALIDITY")) {
       add("UIDVALIDITY", mailbox.uid_validity());
     } else if (cursor.Keyword("UNSEEN")) {
-      add("UNSEEN", static_cast<uint64_t>(
-                        std::count_if(messages.begin(), messages.end(), [](const Message& message) {
-                          return (message.flags.system & kSeen) == 0;
-                        })));
+      add("UNSEEN", mailbox.CountUnseen());
     } else if (options_->features.Has(Feature::kCondstore) && cursor.Keyword("HIGHESTMODSEQ")) {
       EnableCondstore();
       add("HIGHESTMODSEQ", mailbox.highest_modseq());

@@ -93,12 +93,12 @@ void Session::Deselect() {
     --account_->counts().idling;
   }
   if (phase_ != Phase::kSelected) return;
+  NoteLeaving();
   mailbox_->RemoveWatcher(this);
   mailbox_.reset();
   view_.reset();
   own_changes_ = {};
   recent_ = {};
-  ForgetOwnArrivals();
   job_.reset();
   phase_ = Phase::kAuthenticated;
   --registry_->counts().selected;
@@ -144,6 +144,7 @@ void Session::Idle(const Command& command) {
   ++registry_->counts().idling;
   ++account_->counts().idling;
   Tell(tells_);
+  if (notify_ != nullptr) TellOthers();
 }
 
 void Session::Done(std::string_view line) {

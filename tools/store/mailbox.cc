@@ -16,6 +16,12 @@ size_t Mailbox::LowerBound(Uid uid) const {
   return static_cast<size_t>(it - messages_.begin());
 }
 
+size_t Mailbox::CountUnseen() const {
+  return static_cast<size_t>(
+      std::count_if(messages_.begin(), messages_.end(),
+                    [](const Message& message) { return (message.flags.system & kSeen) == 0; }));
+}
+
 const Message* Mailbox::Find(Uid uid) const {
   const size_t index = LowerBound(uid);
   if (index == messages_.size() || messages_[index].uid != uid) return nullptr;

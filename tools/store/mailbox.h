@@ -106,6 +106,8 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   // The modseq of the latest change of flags (arrivals and expunges do not count).
   ModSeq flags_changed_at() const { return flags_changed_at_; }
   size_t size() const { return messages_.size(); }
+  // Messages without \Seen. Linear in messages.
+  size_t CountUnseen() const;
   std::span<const Message> messages() const { return messages_; }
   std::shared_ptr<const View> view() const { return view_; }
 

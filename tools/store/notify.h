@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "tools/store/fetch_job.h"
-#include "tools/store/mailbox.h"
 
 namespace roost::embedded {
 
@@ -58,12 +57,6 @@ enum class NotifyVerdict : uint8_t {
 
 // args: what follows the command's name. *out is unspecified unless the verdict is kGood.
 NotifyVerdict ParseNotify(std::string_view args, NotifyRequest* out);
-
-// A session's, since its first NOTIFY.
-struct NotifyState {
-  NotifyRequest wanted;
-  std::vector<Uid> own_arrivals;  // in the selected mailbox, not announced yet
-};
 
 }  // namespace roost::embedded
 

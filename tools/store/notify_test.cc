@@ -361,5 +361,250 @@ TEST(NotifyArrivals, DuringACommandAreToldWithIt) {
   EXPECT_HAS(client.Raw("\"\r\n\r\n"), "* 8 EXISTS");
 }
 
+// --- mailboxes that are not selected ---
+
+constexpr std::string_view kMessages = "(MessageNew MessageExpunge FlagChange)";
+
+// alice has INBOX with one message, Work and Work/2024 with none.
+class NotifyOthers : public testing::Test {
+ protected:
+  NotifyOthers() : mine(store), other(store) {
+    store.Deliver();
+    mine.LogIn();
+    other.LogIn();
+    other.Ok("CREATE Work/2024");
+  }
+  std::string News() { return mine.TakeNews(); }
+  // Done by another session of the same user.
+  void Meanwhile(const std::string& command) { other.Ok(command); }
+  void Append(const std::string& mailbox) { other.Ok("APPEND " + mailbox + " {3+}\r\nnew"); }
+  static std::string Set(std::string_view mailboxes, std::string_view events = kMessages) {
+    return "NOTIFY SET (" + std::string(mailboxes) + " " + std::string(events) + ")";
+  }
+
+  TestStore store;
+  TestClient mine;
+  TestClient other;
+};
+
+TEST_F(NotifyOthers, StatusIsToldOfArrivalsAndExpunges) {
+  mine.Ok(Set("MAILBOXES (INBOX Work Nowhere)", "(MessageNew MessageExpunge)"));
+  store.Deliver();
+  store.Deliver();
+  EXPECT_EQ(News(), "* STATUS INBOX (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 100)\r\n");
+  Append("Work/2024");
+  EXPECT_EQ(News(), "") << "nobody asked for it";
+  other.Ok("SELECT INBOX");
+  other.Ok("STORE 1 +FLAGS (\\Deleted)");
+  EXPECT_EQ(News(), "");
+  other.Ok("EXPUNGE");
+  EXPECT_EQ(News(), "* STATUS INBOX (MESSAGES 2 UIDNEXT 4 UIDVALIDITY 100)\r\n");
+  EXPECT_EQ(News(), "");
+  EXPECT_EQ(mine.Idle(), "+ idling\r\n");
+  store.Deliver();
+  EXPECT_EQ(News(), "* STATUS INBOX (MESSAGES 3 UIDNEXT 5 UIDVALIDITY 100)\r\n");
+}
+
+TEST_F(NotifyOthers, StatusIsToldBeforeTheAnswerToACommand) {
+  mine.Ok(Set("INBOXES"));
+  store.Deliver();
+  EXPECT_EQ(mine.Run("NOOP"),
+            "* STATUS INBOX (MESSAGES 2 UIDNEXT 3 UIDVALIDITY 100 UNSEEN 2)\r\nt OK Done\r\n");
+  EXPECT_EQ(News(), "");
+}
+
+TEST_F(NotifyOthers, FlagsAreToldByUnseenWithoutCondstore) {
+  mine.Ok(Set("PERSONAL"));
+  other.Ok("SELECT INBOX");
+  other.Ok("STORE 1 +FLAGS (\\Flagged)");
+  EXPECT_EQ(News(), "");
+  other.Ok("STORE 1 +FLAGS (\\Seen)");
+  EXPECT_EQ(News(), "* STATUS INBOX (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 100 UNSEEN 0)\r\n");
+}
+
+TEST_F(NotifyOthers, FlagsAreToldByHighestmodseqWithCondstore) {
+  mine.Ok("ENABLE CONDSTORE");
+  mine.Ok(Set("PERSONAL"));
+  other.Ok("SELECT INBOX");
+  other.Ok("STORE 1 +FLAGS (\\Flagged)");
+  EXPECT_EQ(News(), "* STATUS INBOX (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 100 HIGHESTMODSEQ 3)\r\n");
+  other.Ok("STORE 1 +FLAGS (\\Seen)");
+  EXPECT_EQ(News(),
+            "* STATUS INBOX (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 100 UNSEEN 0 HIGHESTMODSEQ 4)\r\n");
+}
+
+TEST_F(NotifyOthers, StatusIndicatorTellsHowAllOfThemAreNow) {
+  EXPECT_EQ(mine.Run("NOTIFY SET STATUS (SUBTREE Work (MessageNew MessageExpunge)) (INBOXES " +
+                     std::string(kMessages) + ")"),
+            "* STATUS INBOX (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 100 UNSEEN 1 HIGHESTMODSEQ 2)\r\n"
+            "* STATUS Work (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 101)\r\n"
+            "* STATUS Work/2024 (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 102)\r\n"
+            "t OK Done\r\n");
+  EXPECT_EQ(News(), "");
+  mine.Ok("SELECT INBOX");
+  EXPECT_LACKS(mine.Ok("NOTIFY SET STATUS (PERSONAL (MessageNew MessageExpunge))"), "INBOX");
+}
+
+TEST_F(NotifyOthers, TheSelectedMailboxIsNotAmongThem) {
+  mine.Ok("SELECT INBOX");
+  mine.Ok(
+      "NOTIFY SET (SELECTED (MessageNew (UID) MessageExpunge)) (PERSONAL (MessageNew "
+      "MessageExpunge))");
+  store.Deliver();
+  Append("Work");
+  EXPECT_HAS(News(), "* 2 EXISTS\r\n* 2 FETCH (UID 2)\r\n");
+  mine.Ok("SELECT Work");
+  EXPECT_EQ(News(), "") << "it was told of INBOX while it was there";
+  store.Deliver();
+  EXPECT_EQ(News(), "* STATUS INBOX (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 100)\r\n");
+}
+
+TEST_F(NotifyOthers, WhatWasNotToldOfASelectedMailboxIsToldWhenItIsLeft) {
+  mine.Ok("SELECT INBOX");
+  mine.Ok(Set("PERSONAL", "(MessageNew MessageExpunge)"));
+  store.Deliver();
+  EXPECT_EQ(News(), "");
+  EXPECT_EQ(mine.Run("UNSELECT"),
+            "* STATUS INBOX (MESSAGES 2 UIDNEXT 3 UIDVALIDITY 100)\r\nt OK Unselected\r\n");
+}
+
+TEST_F(NotifyOthers, WhatTheClientDoesItselfIsNotToldToIt) {
+  mine.Ok(Set("PERSONAL", "(MessageNew MessageExpunge MailboxName SubscriptionChange)"));
+  EXPECT_EQ(mine.Run("CREATE Mine"), "t OK Created\r\n");
+  EXPECT_EQ(mine.Run("SUBSCRIBE Mine"), "t OK Subscribed\r\n");
+  EXPECT_HAS(mine.Run("APPEND Mine {3+}\r\nnew"), "t OK");
+  EXPECT_EQ(News(), "");
+  mine.Ok("SELECT INBOX");
+  EXPECT_EQ(mine.Run("COPY 1 Mine"), "t OK [COPYUID 103 1 2] Copied\r\n");
+  EXPECT_EQ(mine.Run("RENAME Mine Yours"), "t OK Renamed\r\n");
+  EXPECT_EQ(News(), "");
+  Append("Yours");
+  EXPECT_HAS(mine.Run("COPY 1 Yours"), "* STATUS Yours (MESSAGES 4 ");
+}
+
+TEST_F(NotifyOthers, NamesAreToldByList) {
+  mine.Ok(Set("PERSONAL", "(MailboxName)"));
+  Meanwhile("CREATE Work/2024/May");
+  EXPECT_EQ(mine.Take(),
+            "* LIST (\\HasChildren) \"/\" Work/2024\r\n"
+            "* LIST (\\HasNoChildren) \"/\" Work/2024/May\r\n");
+  Meanwhile("SUBSCRIBE Work/2024");
+  EXPECT_EQ(mine.Take(), "");
+  Meanwhile("RENAME Work/2024 \"Old work/24\"");
+  EXPECT_EQ(mine.Take(),
+            "* LIST (\\HasChildren) \"/\" \"Old work\"\r\n"
+            "* LIST (\\HasChildren) \"/\" \"Old work/24\" (\"OLDNAME\" (Work/2024))\r\n");
+  Meanwhile("DELETE \"Old work/24/May\"");
+  EXPECT_EQ(mine.Take(),
+            "* LIST (\\HasNoChildren) \"/\" \"Old work/24\"\r\n"
+            "* LIST (\\NonExistent) \"/\" \"Old work/24/May\"\r\n");
+  Meanwhile("RENAME INBOX Kept");
+  EXPECT_EQ(mine.Take(), "* LIST (\\HasNoChildren) \"/\" Kept (\"OLDNAME\" (INBOX))\r\n");
+  EXPECT_EQ(News(), "");
+}
+
+TEST_F(NotifyOthers, NamesOutsideAreNotTold) {
+  mine.Ok("NOTIFY SET (SUBTREE Work (MailboxName)) (MAILBOXES Box (MailboxName))");
+  Meanwhile("CREATE Workshop");
+  Meanwhile("CREATE Box/Inner/Most");
+  EXPECT_EQ(mine.Take(), "* LIST (\\HasChildren) \"/\" Box\r\n");
+  Meanwhile("RENAME Work Play");
+  EXPECT_EQ(mine.Take(), "* LIST (\\NonExistent) \"/\" Work\r\n");
+}
+
+TEST_F(NotifyOthers, SubscriptionsAreToldByList) {
+  mine.Ok("NOTIFY SET (SUBSCRIBED (MessageNew MessageExpunge SubscriptionChange))");
+  Append("Work");
+  EXPECT_EQ(News(), "");
+  Meanwhile("SUBSCRIBE Work");
+  EXPECT_EQ(mine.Take(),
+            "* LIST (\\HasChildren \\Subscribed) \"/\" Work\r\n"
+            "* STATUS Work (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 101)\r\n");
+  Meanwhile("SUBSCRIBE Work");
+  EXPECT_EQ(mine.Take(), "");
+  Append("Work");
+  EXPECT_HAS(News(), "* STATUS Work (MESSAGES 2 ");
+  Meanwhile("UNSUBSCRIBE Work");
+  EXPECT_EQ(mine.Take(), "* LIST (\\HasChildren) \"/\" Work\r\n");
+  Append("Work");
+  EXPECT_EQ(News(), "");
+}
+
+TEST_F(NotifyOthers, ANameThatComesBackIsToldWithItsNewUidvalidity) {
+  mine.Ok(Set("MAILBOXES Work/2024"));
+  Meanwhile("DELETE Work/2024");
+  EXPECT_EQ(mine.Take(), "");
+  Meanwhile("CREATE Work/2024");
+  EXPECT_EQ(mine.Take(), "* STATUS Work/2024 (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 103 UNSEEN 0)\r\n");
+  Meanwhile("DELETE Work/2024");
+  Meanwhile("RENAME INBOX Work/2024");
+  EXPECT_EQ(mine.Take(), "* STATUS Work/2024 (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 104 UNSEEN 1)\r\n");
+}
+
+TEST_F(NotifyOthers, HeldBackWhileOutputIsFullAndToldAsItIsThen) {
+  mine.Ok(Set("PERSONAL", "(MessageNew MessageExpunge MailboxName)"));
+  mine.host().unsent = Session::kOutputHighWater + 1;
+  Meanwhile("CREATE New");
+  Append("New");
+  store.Deliver();
+  EXPECT_EQ(News(), "");
+  Append("New");
+  EXPECT_EQ(News(), "");
+  mine.host().unsent = 0;
+  mine.session().Resume();
+  EXPECT_EQ(mine.Take(),
+            "* LIST (\\HasNoChildren) \"/\" New\r\n"
+            "* STATUS INBOX (MESSAGES 2 UIDNEXT 3 UIDVALIDITY 100)\r\n"
+            "* STATUS New (MESSAGES 2 UIDNEXT 3 UIDVALIDITY 103)\r\n");
+}
+
+TEST_F(NotifyOthers, ANewSetTakesThePlaceOfTheOldOneAndLosesNothing) {
+  mine.Ok(Set("INBOXES", "(MessageNew MessageExpunge)"));
+  store.Deliver();
+  EXPECT_HAS(mine.Run(Set("SUBTREE Work")), "* STATUS INBOX (MESSAGES 2 ");
+  store.Deliver();
+  Append("Work");
+  EXPECT_EQ(News(), "* STATUS Work (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 101 UNSEEN 1)\r\n");
+  mine.Ok("NOTIFY NONE");
+  Append("Work");
+  EXPECT_EQ(News(), "");
+}
+
+TEST_F(NotifyOthers, TooManyMailboxesOverflow) {
+  for (int i = 0; i < 990; ++i) other.Ok("CREATE Many/" + std::to_string(i));
+  mine.Ok("SELECT INBOX");
+  const std::string set =
+      "NOTIFY SET (SELECTED (MessageNew MessageExpunge)) (PERSONAL (MessageNew MessageExpunge))";
+  mine.Ok(set);
+  for (int i = 990; i < 1010; ++i) other.Ok("CREATE Many/" + std::to_string(i));
+  const std::string news = News();
+  EXPECT_HAS(news, "* STATUS Many/995 (MESSAGES 0 ");
+  EXPECT_TRUE(news.ends_with("\r\n* OK [NOTIFICATIONOVERFLOW] There is more than can be told\r\n"))
+      << news;
+  store.Deliver();
+  EXPECT_EQ(News(), "") << "as after NOTIFY NONE";
+  EXPECT_EQ(mine.Run("NOOP"), "t OK Done\r\n");
+  EXPECT_HAS(mine.Run(set), "t NO [NOTIFICATIONOVERFLOW]");
+  mine.Ok("NOTIFY SET (SELECTED (MessageNew MessageExpunge)) (PERSONAL (MailboxName))");
+  Meanwhile("CREATE Another");
+  EXPECT_HAS(News(), "* LIST (\\HasNoChildren) \"/\" Another\r\n");
+}
+
+TEST_F(NotifyOthers, SessionsThatEndLeaveNothingBehind) {
+  {
+    TestClient gone(store);
+    gone.LogIn();
+    gone.Ok(Set("PERSONAL", "(MessageNew MessageExpunge MailboxName)"));
+    gone.Ok("SELECT Work");
+    Meanwhile("DELETE Work");
+    EXPECT_HAS(gone.Take(), "* BYE");
+    EXPECT_EQ(store.inbox().watcher_count(), 1u);
+  }
+  EXPECT_EQ(store.inbox().watcher_count(), 0u);
+  Meanwhile("CREATE Work");
+  store.Deliver();
+  EXPECT_EQ(News(), "");
+}
+
 }  // namespace
 }  // namespace roost::embedded

@@ -2,7 +2,7 @@
 
 #include "proto/check.h"
 #include "tools/store/fetch_job.h"
-#include "tools/store/notify.h"
+#include "tools/store/other_mailboxes.h"
 
 namespace roost::embedded {
 namespace {
@@ -223,6 +223,7 @@ void Session::Run(const Command& command) {
 void Session::Finish(Status status, std::string_view text) {
   if (phase_ == Phase::kEnded) return;
   Tell(tells_);
+  if (notify_ != nullptr) TellOthers();
   std::string line;
   std::string withheld;
   if (tells_ != Tells::kNothing) withheld = WithheldModSeq();

@@ -215,11 +215,16 @@ class Session final : public MailboxWatcher {
   bool WantsFlags() const { return notify_ == nullptr || NotifyWantsFlags(); }
   bool NotifyWantsMessages() const;
   bool NotifyWantsFlags() const;
+  // Of mailboxes that are not selected, for who uses NOTIFY.
+  void TellOthers();
   // Tells what may be told without a command that asks for it, if anything.
   void PushNews();
+  // Who caused what this session does to names.
+  const AccountWatcher* WatchesNames() const;
   // A message that this session's client brought into `mailbox`: it is not told what is in it.
   void NoteOwnArrival(const Mailbox& mailbox, Uid uid);
-  void ForgetOwnArrivals();
+  // The selected mailbox is about to be another.
+  void NoteLeaving();
   // FETCH of the messages `uids`, new to the client, as NOTIFY asked for it; `before` are known.
   // Stops when that has become much. Returns of how many messages it is, at least one.
   size_t AppendArrivals(std::string* out, std::span<const Uid> uids, size_t before);

@@ -1,5 +1,6 @@
 // Any bytes may come from a client. Whatever they are: the mailbox stays sound, the answer does not
-// depend on how they were cut into pieces, and the output is lines.
+// depend on how they were cut into pieces, and the output is lines. Another session hears of all of
+// it by NOTIFY.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -32,6 +33,14 @@ std::string Answer(std::string_view input, size_t piece) {
   for (int i = 0; i < 3; ++i) inbox.Append(body, Flags{}, 1700000000);
   FuzzHost host;
   Session session(&registry, &options, &host, false);
+  FuzzHost listening;
+  Session listener(&registry, &options, &listening, false);
+  // EXAMINE: it takes no \Recent from the other.
+  listener.Receive(
+      "a LOGIN u p\r\nb EXAMINE INBOX\r\n"
+      "c NOTIFY SET (SELECTED-DELAYED (MessageNew (FLAGS BODY.PEEK[1]) MessageExpunge FlagChange)) "
+      "(PERSONAL (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange))\r\n");
+  ROOST_CHECK(listening.output.ends_with("c OK Done\r\n"));
   std::string pending;
   while (!input.empty() && host.output.size() < (1 << 20)) {
     pending.append(input.substr(0, piece));
@@ -39,7 +48,9 @@ std::string Answer(std::string_view input, size_t piece) {
     pending.erase(0, session.Receive(pending));
     registry.NotifyDirty();
     inbox.CheckInvariants();
+    if (listening.output.size() > (1 << 20)) listening.output.clear();
   }
+  ROOST_CHECK(listening.output.empty() || listening.output.ends_with("\r\n"));
   return host.output;
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -238,6 +239,42 @@ class ModelClient {
   std::vector<Entry> entries_;
 };
 
+// Hears of the mailbox by STATUS, without having it selected.
+class ModelListener {
+ public:
+  ModelListener(TestStore& store, Dialect dialect) : client_(store), dialect_(dialect) {
+    client_.LogIn();
+    if (dialect == Dialect::kCondstore) client_.Ok("ENABLE CONDSTORE");
+    Believe(client_.Ok("NOTIFY SET STATUS (INBOXES (MessageNew MessageExpunge FlagChange))"));
+  }
+
+  void EndOfTurn(const Mailbox& inbox) {
+    Believe(client_.Take());
+    EXPECT_EQ(known_["MESSAGES"], inbox.size());
+    EXPECT_EQ(known_["UIDNEXT"], inbox.uid_next());
+    EXPECT_EQ(known_["UNSEEN"], inbox.CountUnseen());
+    if (dialect_ == Dialect::kCondstore) {
+      EXPECT_EQ(known_["HIGHESTMODSEQ"], inbox.highest_modseq());
+    }
+  }
+
+ private:
+  void Believe(const std::string& output) {
+    constexpr std::string_view kBegin = "* STATUS INBOX (";
+    for (const std::string& line : Lines(output)) {
+      if (!line.starts_with(kBegin)) continue;
+      std::istringstream items(line.substr(kBegin.size()));
+      std::string name;
+      uint64_t value = 0;
+      while (items >> name >> value) known_[name] = value;
+    }
+  }
+
+  TestClient client_;
+  const Dialect dialect_;
+  std::map<std::string, uint64_t> known_;
+};
+
 class RandomSessions : public testing::TestWithParam<int> {
  protected:
   RandomSessions() : random_(static_cast<unsigned>(GetParam())) {
@@ -255,6 +292,9 @@ class RandomSessions : public testing::TestWithParam<int> {
     };
     for (const auto& [dialect, hears] : kinds) {
       clients_.push_back(std::make_unique<ModelClient>(store_, dialect, hears));
+    }
+    for (const Dialect dialect : {Dialect::kPlain, Dialect::kCondstore}) {
+      listeners_.push_back(std::make_unique<ModelListener>(store_, dialect));
     }
   }
 
@@ -374,6 +414,7 @@ class RandomSessions : public testing::TestWithParam<int> {
   std::mt19937 random_;
   TestStore store_;
   std::vector<std::unique_ptr<ModelClient>> clients_;
+  std::vector<std::unique_ptr<ModelListener>> listeners_;
 };
 
 TEST_P(RandomSessions, NobodyIsToldAWrongNumberAndAllLearnTheTruth) {
@@ -383,6 +424,7 @@ TEST_P(RandomSessions, NobodyIsToldAWrongNumberAndAllLearnTheTruth) {
     if (Below(3) == 0) {
       store_.registry.NotifyDirty();
       for (auto& client : clients_) client->EndOfTurn();
+      for (auto& listener : listeners_) listener->EndOfTurn(store_.inbox());
     }
     if (step % 50 == 49) {
       for (auto& client : clients_) ExpectTruth(*client);

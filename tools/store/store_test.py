@@ -134,6 +134,20 @@ class OneStore(unittest.TestCase):
         if code != 0:
             raise AssertionError(f"ended with {code}: {errors}")
 
+    def test_who_uses_notify_hears_without_idle(self):
+        client = Idler(self.store, "notified", before=[
+            "CREATE Work", "NOTIFY SET (SELECTED (MessageNew (UID) MessageExpunge)) "
+                           "(MAILBOXES Work (MessageNew MessageExpunge))"])
+        client.done()
+        self.store.deliver(["notified"])
+        self.assertEqual([client.line() for _ in range(3)], ["* 1 EXISTS", "* 1 FETCH (UID 1)", "* 1 RECENT"])
+        other = self.store.imap("notified")
+        other.append("Work", None, None, b"Subject: hello\r\n\r\nHi.\r\n")
+        self.assertRegex(client.line(), r"^\* STATUS Work \(MESSAGES 1 UIDNEXT 2 UIDVALIDITY \d+\)$")
+        other.logout()
+        client.command("NOTIFY NONE")
+        client.close()
+
     def test_a_mail_client_lives_its_life(self):
         client = self.store.imap("life")
         self.assertEqual(client.select()[1], [b"0"])
