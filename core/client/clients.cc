@@ -189,6 +189,7 @@ bool Clients::Work() {
     }
   }
   EndKicked();
+  beats_left_ = kBeatsPerTurn;
   timers_.Advance(links(), loop_.now_ns(), kTimersPerTurn, [this](uint32_t index) { Fire(index); });
   const bool sweeps = SweepAges();
   const bool sheds = SweepShed();
@@ -589,6 +590,7 @@ void Clients::Fire(uint32_t index) {
   }
   if (config_.timeouts.heartbeat_s == 0) return SetParkedTimer(index);  // it was to be ended
   static constexpr std::string_view kBeat = "* OK Still here\r\n";
+  if (--beats_left_ < 0) return SetTimer(index, now);  // in the next tick
   if (c.awake != nullptr) {
     if (c.awake->stream().unsent() == 0) c.awake->Write(kBeat);
   } else if (!loop_.io().SendPending(c.socket)) {

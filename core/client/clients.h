@@ -50,8 +50,10 @@ class Clients final : public Subscribers {
   // A send takes about 10 us, and what leads to an event's sends takes three turns.
   static constexpr int kSendsPerTurn = 64;
   static_assert(kSendsPerTurn > int{News::kInARow});
-  static constexpr int kTimersPerTurn = 128;  // a heartbeat is a send
-  // Heartbeats fall on multiples of it: one that goes out with others costs less.
+  static constexpr int kTimersPerTurn = 1024;
+  // Heartbeats fall on multiples of it: one that goes out with others costs less. Each is a send;
+  // of so many as one turn may not have some come a tick later.
+  static constexpr int kBeatsPerTurn = 128;
   static constexpr uint64_t kBeatsApartNs = 100 * kNsPerMs;
   static constexpr uint64_t kKickSeconds = 10;
   // Of a walk over all clients, in one turn: a name is looked for on the way of each.
@@ -193,6 +195,7 @@ class Clients final : public Subscribers {
   ClientIds ids_;
   UserLimit of_users_;
   AgeSweep age_sweep_;
+  int beats_left_ = kBeatsPerTurn;
   uint32_t reroute_place_ = kNoIndex;                    // where the walk goes on; none: it is over
   uint64_t rerouted_before_ = 0;                         // stats.rerouted when it began
   std::vector<std::shared_ptr<const Router>> replaced_;  // while it goes on: routes before
