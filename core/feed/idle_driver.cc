@@ -71,6 +71,7 @@ void IdleDriver::SetNotify() {
                 [this](const Response& response) {
                   notify_ = response.status == Status::kOk ? Notify::kOn : Notify::kRefused;
                   if (notify_ == Notify::kRefused) listener_.OnDriverNotifyRefused(response.text);
+                  if (polling_) RestSoon();  // its IDLE may have been refused meanwhile
                 });
 }
 
@@ -164,6 +165,7 @@ void IdleDriver::KickSoon() {
     if (life.expired()) return;
     kick_posted_ = false;
     Kick();
+    Tidy();
   });
 }
 
@@ -184,7 +186,7 @@ void IdleDriver::Cycle() {
 
 // What is wanted, in one write with the IDLE that follows.
 void IdleDriver::Ask() {
-  if (notify_ == Notify::kWanted) SetNotify();
+  if (notify_ == Notify::kWanted && !stopping() && !polling_) SetNotify();
   if (!work().waiting.empty() && work().flushing.empty()) {
     work().flushing = std::exchange(work().waiting, {});
     noop_answered_ = false;
@@ -249,9 +251,11 @@ void IdleDriver::AskStatus() {
       CommandKind::kStatus, status,
       [this, heard](const Response& response) {
         // Only if it is answered before the NOOP.
-        if (response.status != Status::kOk || noop_answered_) return;
-        work().modseq = heard->highest_modseq.value_or(0);
-        work().uid_next = heard->uid_next.value_or(0);
+        if (response.status == Status::kOk && !noop_answered_) {
+          work().modseq = heard->highest_modseq.value_or(0);
+          work().uid_next = heard->uid_next.value_or(0);
+        }
+        if (polling_) RestSoon();
       },
       [heard](const Piece& piece, const Response* first) {
         if (first == nullptr || first->kind != ResponseKind::kStatus) return first == nullptr;
@@ -463,8 +467,8 @@ void IdleDriver::OnStoreData(Session& session, const Piece& piece, const Respons
     case ResponseKind::kBad:
       // From here on the session tells nothing any more.
       if (session.state().notifies() && first->CodeIs("NOTIFICATIONOVERFLOW")) {
-        listener_.OnDriverNotifyRefused(first->text);
-        return Lost(SessionLoss::kProtocol, "the store notifies no more");
+        return Lost(SessionLoss::kProtocol,
+                    "the store notifies no more: " + std::string(first->text));
       }
       // PERMANENTFLAGS depend on how the mailbox was opened: told when a client has a session
       // again.
@@ -509,6 +513,10 @@ void IdleDriver::Lost(SessionLoss loss, const std::string& text) {
   const bool stopping = phase_ == Phase::kStopping;
   phase_ = Phase::kStopped;
   check_.Cancel();
+  // The next session would be lost as well.
+  if (notify_ == Notify::kAsked || (notified() && loss == SessionLoss::kProtocol)) {
+    listener_.OnDriverNotifyRefused(text);
+  }
   if (session_ != nullptr) {
     session_->Close();
     loop().Retire(std::move(session_));

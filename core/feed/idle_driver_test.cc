@@ -321,6 +321,26 @@ TEST(Polling, IsUsedWhereIdleIsRefused) {
   EXPECT_EQ(world.sessions_seen(), 1u);
 }
 
+// A store may answer commands that were sent together in another order (RFC 3501, 5.5).
+TEST(Polling, GoesOnWhenStatusIsAnsweredBehindTheNoop) {
+  ScriptedWorld world("IMAP4rev1 ESEARCH ENABLE CONDSTORE AUTH=PLAIN SASL-IR");
+  world.config().parking.poll_s = 10;
+  const size_t client = world.LogIn();
+  world.Enable(client, 0, "CONDSTORE");
+  world.Select(client, 0, {.uids = {1, 2, 3}});
+  world.StartIdle(client);
+  world.AnswerList(0, {1, 2, 3});
+  for (int poll = 0; poll < 3; ++poll) {
+    world.Pass(8);
+    const std::string status = world.Asked(0, "STATUS INBOX (HIGHESTMODSEQ)");
+    const std::string noop = world.Asked(0, "NOOP");
+    world.Tell(0, noop + " OK done");
+    world.Pass(0.1);
+    world.Tell(0, "* STATUS INBOX (HIGHESTMODSEQ 30)");
+    world.Tell(0, status + " OK done");
+  }
+}
+
 TEST(Polling, CanBeSwitchedOff) {
   ScriptedWorld world("IMAP4rev1 ESEARCH AUTH=PLAIN SASL-IR");
   world.config().parking.poll_s = 0;
@@ -442,6 +462,43 @@ TEST_F(NotifyTest, EndsTheSessionThatNotifiesNoMore) {
   EXPECT_EQ(world_.Hear(other), "* 4 EXISTS");
 }
 
+// Else each session would be lost as the one before.
+TEST_F(NotifyTest, IsNotAskedForAgainWhenASessionWasLostByIt) {
+  const size_t other = world_.LogInAndSelect({.uids = {1, 2, 3}});
+  world_.StartIdle(other);
+  world_.AnswerList(1, {1, 2, 3});
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  world_.Asked(0, kNotify);
+  world_.Hang(other);
+  world_.Pass(0.1);
+  world_.Cut(0);
+  world_.AnswerEnable(2, "CONDSTORE");
+  world_.AnswerSelect(2, "EXAMINE INBOX", {.uids = {1, 2, 3}});
+  world_.AnswerList(2, {1, 2, 3});
+  const std::string flags = world_.Asked(2, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  world_.Tell(2, flags + " OK done");
+  world_.Asked(2, "IDLE");
+  world_.Tell(2, "+ idling");
+  const size_t third = world_.LogInAndSelect({.uids = {1, 2, 3}});
+  world_.Join(third, 3, 2, {1, 2, 3});
+}
+
+TEST_F(NotifyTest, TakesNoMemoryForWhatHasBeenTold) {
+  const size_t other = JoinAnswering("OK done");
+  const auto bytes = [this] {
+    size_t sum = 0;
+    world_.shard().feeds().all().ForEach([&](const Feed& feed) { sum += feed.memory().feed; });
+    return sum;
+  };
+  const size_t before = bytes();
+  EXPECT_GT(before, 0u);
+  world_.Tell(0, "* 4 EXISTS\r\n* 4 FETCH (UID 9)");
+  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  EXPECT_EQ(world_.Hear(other), "* 4 EXISTS");
+  world_.Pass(0.1);
+  EXPECT_EQ(bytes(), before);
+}
+
 TEST_F(NotifyTest, BeginsWithTheSessionThatIsFoundForMany) {
   JoinAnswering("OK done");
   const size_t next = world_.sessions_seen();
@@ -472,6 +529,35 @@ TEST_F(NotifyTest, GivesItsSessionToNobody) {
   world_.AnswerSelect(next, "SELECT INBOX", {.uids = {1, 2, 3}});
   world_.AnswerFlush(0);
   EXPECT_EQ(world_.NextAsked(next), "f FETCH 1 (FLAGS)");
+}
+
+// Somebody came while the driver was busy, and went before it could ask. Whoever is alone now gets
+// the session, and it must be what it was.
+TEST(Notify, IsNotAskedForBySessionsThatAreOnTheirWayToAClient) {
+  ScriptedWorld world("IMAP4rev1 IDLE ESEARCH AUTH=PLAIN SASL-IR NOTIFY");
+  world.config().stores[0].notify = true;
+  const size_t client = world.LogInAndPark({1, 2, 3});
+  world.Pass(30);
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  world.Tell(0, "R4 OK done");
+  const std::string search = world.Asked(0, "UID SEARCH RETURN (ALL) UID 1:* SEEN");
+  const size_t other = world.LogInAndSelect({.uids = {1, 2, 3}});
+  world.StartIdle(other);
+  world.AnswerList(1, {1, 2, 3});
+  world.Pass(0.1);
+  world.EndIdle(other);
+  world.EndIdle(client);
+  world.Say(client, "f FETCH 1 (FLAGS)");
+  world.Pass(0.1);
+  world.Tell(0, "* ESEARCH (TAG \"" + search + "\") UID");
+  world.Tell(0, search + " OK done");
+  const std::string noop = world.Asked(0, "NOOP");
+  const std::string idle = world.Asked(0, "IDLE");
+  world.Tell(0, noop + " OK done");
+  world.Tell(0, "+ idling");
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  world.Tell(0, idle + " OK done");
+  EXPECT_EQ(world.NextAsked(0), "f FETCH 1 (FLAGS)");
 }
 
 TEST(Notify, IsNotUsedUnlessTheOperatorWantsIt) {

@@ -75,8 +75,10 @@ void Waking::DriverStopped(std::unique_ptr<Session> session) {
   // The feed keeps its own view: it leaves out what its driver, if that was behind, tells anew.
   const bool equal =
       session_->view()->known() == feed.view() && session_->horizon() >= feed.horizon();
-  if (!alone || !equal) {
-    ReturnDriver();  // somebody joins in this moment, or numbers mean other messages there
+  // Somebody joins in this moment, numbers mean other messages there, or the driver's last commands
+  // have made it unfit.
+  if (!alone || !equal || !MayServe(session_->state(), wish_.client)) {
+    ReturnDriver();
     return OpenSession();
   }
   const uint64_t head = feed.head();

@@ -171,6 +171,7 @@ void User::JudgeProxy(const Session& session, bool same) {
 }
 
 void User::NoteNotifyRefused(std::string_view text) {
+  if (notify_refused_) return;
   notify_refused_ = true;
   Log(LogLevel::kWarning, "notify_refused",
       {{"store", store().name}, {"user", login_}, {"reason", text}});
