@@ -33,6 +33,7 @@ except ImportError:
 
 PROFILE = json.loads((ROOT / "k8s/node/roostd.json").read_text(encoding="utf-8"))
 USER = 10001  # as in k8s/base
+COMMAND = ["/usr/bin/roostd", "--config", "/etc/roost/roost.yaml"]
 RELEASE = "bookworm"
 
 
@@ -220,7 +221,7 @@ class ContainerTest(unittest.TestCase):
 
     def start(self, what, profile):
         name = self.name(what)
-        bundle = self.bundle(profile, ["/usr/bin/roostd", "--config", "/etc/roost/roost.yaml"])
+        bundle = self.bundle(profile, COMMAND)
         container = Process(name, self.runc("run", "--bundle", bundle, name), self.directory / f"{what}.log")
         # A test that fails must leave nothing behind.
         self.addCleanup(subprocess.run, self.runc("delete", "--force", name), capture_output=True, check=False)
