@@ -5,9 +5,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import idle_test  # by its name: its own cases are not to run here
 from harness.case import RoostCase, main, roost_only
 from harness.roost import RoostStore, built, check_config
-from idle_test import IdleBehaviour
 from wake_test import WakeBehaviour
 
 
@@ -23,8 +23,22 @@ class EmbeddedStoreCase(RoostCase):
         return RoostStore(cls.directory / "roost-store")
 
 
-class IdleOnRoostStore(IdleBehaviour, EmbeddedStoreCase):
+class IdleOnRoostStore(idle_test.IdleBehaviour, EmbeddedStoreCase):
     login = "client"
+
+
+class IdleOnRoostStoreByNotify(idle_test.IdleByNotify, EmbeddedStoreCase):
+    """Its feeds hear by the store's NOTIFY; clients are not offered it."""
+
+    def test_the_store_offers_it_and_roost_does_not(self):
+        user = self.user()
+        offered = [client.ok("CAPABILITY").find(rb"^\* CAPABILITY (.*)").group(1).split()
+                   for client in (self.direct(user, mailbox=None), self.client(user, mailbox=None))]
+        self.assertEqual([b"NOTIFY" in names for names in offered], [True, False], offered)
+
+
+class EnabledOnRoostStoreByNotify(idle_test.EnabledByNotify, EmbeddedStoreCase):
+    pass
 
 
 class WakeOnRoostStoreAsProxy(WakeBehaviour, EmbeddedStoreCase):
