@@ -48,9 +48,10 @@ struct ClientCell {
 
   uint32_t generation = 0;
   SocketId socket;  // kParked and asleep: ours
-  ClientPhase phase = ClientPhase::kEntering;
-  EnabledSet enabled;       // class
-  bool idling : 1 = false;  // kParked: in IDLE
+  ClientPhase phase : 2 = ClientPhase::kEntering;
+  bool route_changed : 1 = false;  // and it was not told, as its store was drained
+  EnabledSet enabled;              // class
+  bool idling : 1 = false;         // kParked: in IDLE
   bool examine : 1 = false;
   bool read_only : 1 = false;  // was told so
   bool queued : 1 = false;     // on the list of those with news to be told

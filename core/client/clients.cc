@@ -383,20 +383,33 @@ uint32_t Clients::KickSome(std::string_view login, uint32_t* place) {
 
 void Clients::Reroute(std::shared_ptr<const Router> before) {
   replaced_.push_back(std::move(before));
+  RerouteDeferred();
+}
+
+void Clients::RerouteDeferred() {
   reroute_place_ = 0;
   rerouted_before_ = services_->stats.rerouted;
 }
 
-// A user whom the routes do not know any more stays: a map that was cut short must not send
-// everybody away.
 void Clients::EndIfRerouted(uint32_t index, std::optional<StoreIndex> before) {
   ClientCell& c = cells_[index];
   if (c.phase == ClientPhase::kEntering || c.leaves()) return;
   if (services_->router->service() != nullptr) return;  // nobody is asked without need
-  const std::string_view login = LoginOf(c);
-  if (services_->router->Route(login) == before) return;
-  const std::optional<StoreIndex> at = StoreOf(c), belongs = services_->RouteOf(login);
-  if (!at || !belongs || *at == *belongs || services_->dialers[*at]->drained()) return;
+  if (services_->router->Route(LoginOf(c)) == before) return;
+  c.route_changed = true;
+  EndRerouted(index);
+}
+
+// A user whom the routes do not know any more stays: a map that was cut short must not send
+// everybody away. Whose store is drained stays until that ends it, or until the store is wanted
+// again.
+void Clients::EndRerouted(uint32_t index) {
+  ClientCell& c = cells_[index];
+  if (!c.route_changed || c.leaves() || services_->router->service() != nullptr) return;
+  const std::optional<StoreIndex> at = StoreOf(c), belongs = services_->RouteOf(LoginOf(c));
+  if (at && services_->dialers[*at]->drained()) return;
+  c.route_changed = false;
+  if (!at || !belongs || *at == *belongs) return;
   c.parting = Parting::kRerouted;
   ++services_->stats.rerouted;
   SetByeTimer(index);
@@ -409,6 +422,7 @@ bool Clients::SweepRoutes() {
     const uint32_t index = cells_.NextLive(reroute_place_);
     reroute_place_ = index == kNoIndex ? kNoIndex : index + 1;
     if (index == kNoIndex) break;
+    EndRerouted(index);
     const ClientCell& c = cells_[index];
     for (const auto& router : replaced_) EndIfRerouted(index, router->Route(LoginOf(c)));
   }

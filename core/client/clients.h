@@ -137,6 +137,9 @@ class Clients final : public Subscribers {
   void Reroute(std::shared_ptr<const Router> before);
   // The same for one that has just logged in, when its route was `before`.
   void EndIfRerouted(uint32_t index, std::optional<StoreIndex> before);
+  // A store that was drained is wanted again: who is still there, and was rerouted meanwhile, is
+  // told now.
+  void RerouteDeferred();
 
   // It has logged in, and counts under this name. False: the name has all the clients that it may
   // have.
@@ -174,6 +177,7 @@ class Clients final : public Subscribers {
   void End(uint32_t index, std::string_view text);
   void EndKicked();
   bool SweepAges();
+  void EndRerouted(uint32_t index);
   bool SweepRoutes();
   bool MayShed(const ClientCell& cell) const;
   bool SweepShed();

@@ -96,6 +96,50 @@ TEST_F(ReroutedTest, AreNotThoseWhoseStoreIsDrainedWhateverIsReloadedMeanwhile) 
   EXPECT_EQ(rerouted(), 0u);
 }
 
+// What it was: they stayed for good, and heard nothing of mail that went to their new store.
+TEST_F(ReroutedTest, AreToldWhenTheirStoreIsWantedAgainIfTheirRouteChangedMeanwhile) {
+  const size_t parked = world_.LogInAndPark(kUids, "ann");
+  const size_t attached = world_.LogIn("ann");
+  const size_t other = world_.LogInAndPark(kUids, "bob");
+  world_.DrainStore(100'000);
+  Move("ann");
+  world_.HearsNothing(parked, 60);
+  world_.HearsNothing(attached, 1);
+  world_.UndrainStore();
+  HearsBye(parked);
+  HearsBye(attached);
+  EXPECT_EQ(rerouted(), 2u);
+  world_.HearsNothing(other, 60);
+  EXPECT_FALSE(world_.closed(other));
+}
+
+TEST_F(ReroutedTest, AreToldSoThoughTheyWereLoggingInAsTheirStoreWasDrained) {
+  world_.HoldLogins(true);
+  const size_t client = world_.Connect();
+  world_.Say(client, "l LOGIN ann secret");
+  world_.Pass(1);
+  world_.DrainStore(100'000);
+  Move("ann");
+  world_.Pass(1);
+  world_.HoldLogins(false);
+  world_.HearsBeginning(client, "l OK");
+  world_.HearsNothing(client, 60);
+  world_.UndrainStore();
+  HearsBye(client);
+}
+
+TEST_F(ReroutedTest, AreNotThoseWhoseRouteIsWhatItWasWhenTheirStoreIsWantedAgain) {
+  const size_t parked = world_.LogInAndPark(kUids, "ann");
+  world_.DrainStore(100'000);
+  Move("ann");
+  world_.Pass(1);
+  Move("nobody");
+  world_.Pass(1);
+  world_.UndrainStore();
+  world_.HearsNothing(parked, 60);
+  EXPECT_EQ(rerouted(), 0u);
+}
+
 // What it was: the first reload after a store was wanted again moved its users back.
 TEST_F(ReroutedTest, AreNotThoseWhoWentRoundAStoreThatIsWantedAgain) {
   Route(To(1), To(0));

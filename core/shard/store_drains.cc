@@ -22,7 +22,10 @@ void StoreDrains::Set(Plans plans, uint64_t now_ns) {
   next_ns_ = now_ns;
   for (size_t i = 0; i < leaving_.size(); ++i) {
     const bool planned = i < plans_.size() && plans_[i];
-    dialers_[i]->set_drained(planned && plans_[i]->whole);
+    const bool drained = planned && plans_[i]->whole;
+    const bool wanted_again = dialers_[i]->drained() && !drained;
+    dialers_[i]->set_drained(drained);
+    if (wanted_again) clients_.RerouteDeferred();
     if (!planned) leaving_[i] = {};
   }
 }
