@@ -239,7 +239,11 @@ void Entering::Greet() {
 
 void Entering::OnInput() {
   if (state_ == State::kProxy && !TakeProxyHeader()) return;
-  if (state_ == State::kAwaitingTls) return client_.Bye(kBehindStartTls);
+  if (state_ == State::kAwaitingTls) {
+    // Or nothing has come: input is resumed after the answer to what was before STARTTLS.
+    if (!client_.stream().input().empty()) client_.Bye(kBehindStartTls);
+    return;
+  }
   while (!client_.closed() && (state_ == State::kTalking || state_ == State::kSasl)) {
     const Piece piece = client_.NextPiece();
     if (piece.kind == Piece::Kind::kNeedMore) {
@@ -334,6 +338,7 @@ void Entering::StartTls(const Command& command) {
   if (!client_.stream().input().empty()) return client_.Bye(kBehindStartTls);
   tag_ = command.tag;
   state_ = State::kAwaitingTls;
+  client_.stream().SetReading(true);  // it is not behind a login that was refused
   client_.services().awaiting_tls.push_back(
       Handle(Clients::kOwnerKind, client_.index(), client_.cell().generation));
   Armed();

@@ -158,6 +158,39 @@ TEST_F(StartTls, IsTheEndOfWhoSaysMoreBeforeTheAnswer) {
   EXPECT_EQ(world_.sessions_seen(), 0u);
 }
 
+// What it was: ended for what had come behind it, where nothing had.
+TEST_F(StartTls, MayComeInOnePieceWithALoginThatNeedsIt) {
+  world_.config().listeners[0].allow_plaintext_login = false;
+  const size_t client = world_.Connect();
+  world_.SayRaw(client, "x LOGIN ann secret\r\na STARTTLS\r\n");
+  world_.HearsBeginning(client, "x NO [PRIVACYREQUIRED]");
+  EXPECT_EQ(world_.Hear(client), kBegin);
+  world_.HearsNothing(client, 1);
+  EXPECT_FALSE(world_.closed(client));
+  EXPECT_EQ(in_progress(), 1u);
+}
+
+// What it was: nobody read what the client said in its handshake.
+TEST_F(StartTls, MayComeInOnePieceWithALoginThatIsRefused) {
+  world_.RefuseLogins("NO [AUTHENTICATIONFAILED] no");
+  LogFile log;
+  for (const bool waits : {false, true}) {
+    world_.config().limits.max_handshakes_in_progress = waits ? 1 : 100;
+    const size_t before = world_.Connect(), client = world_.Connect();
+    world_.Say(before, "a STARTTLS");
+    EXPECT_EQ(world_.Hear(before), kBegin);
+    world_.SayRaw(client, "x LOGIN ann secret\r\na STARTTLS\r\n");
+    world_.HearsBeginning(client, "x NO ");
+    if (waits) world_.HearsNothing(client, 1);
+    world_.Hang(before);
+    EXPECT_EQ(world_.Hear(client), kBegin);
+    world_.SayRaw(client, "GET / HTTP/1.1\r\n\r\n");
+    world_.Pass(1);
+    EXPECT_TRUE(world_.closed(client));
+  }
+  EXPECT_EQ(log.Reasons(), std::vector<std::string>(2, "the client does not speak TLS"));
+}
+
 TEST_F(StartTls, LeavesALineInTheLogWhenTheHandshakeFails) {
   world_.config().timeouts.handshake_s = 10;
   LogFile log;
