@@ -83,10 +83,14 @@ bool Entering::MayLogIn() const {
 
 void Entering::Armed() {
   const TimeoutsConfig& t = client_.services().config.timeouts;
-  const bool secure = client_.stream().phase() != Stream::Phase::kHandshaking &&
-                      state_ != State::kProxy && state_ != State::kAwaitingTls;
-  const uint64_t limit = static_cast<uint64_t>(secure ? t.login_s : t.handshake_s);
-  client_.services().clients.SetTimer(client_.index(), since_ns_ + SecondsToNs(limit));
+  const bool handshake = client_.stream().phase() == Stream::Phase::kHandshaking ||
+                         state_ == State::kProxy || state_ == State::kAwaitingTls;
+  uint64_t end_ns = since_ns_ + SecondsToNs(static_cast<uint64_t>(t.login_s));
+  if (handshake) {
+    const uint64_t from_ns = std::max(since_ns_, tls_since_ns_);
+    end_ns = std::min(end_ns, from_ns + SecondsToNs(static_cast<uint64_t>(t.handshake_s)));
+  }
+  client_.services().clients.SetTimer(client_.index(), end_ns);
 }
 
 // A login that has begun is answered, and counted: whoever asks late is no exception. All that it
@@ -338,6 +342,7 @@ void Entering::StartTls(const Command& command) {
   if (!client_.stream().input().empty()) return client_.Bye(kBehindStartTls);
   tag_ = command.tag;
   state_ = State::kAwaitingTls;
+  tls_since_ns_ = client_.services().loop.now_ns();
   client_.stream().SetReading(true);  // it is not behind a login that was refused
   client_.services().awaiting_tls.push_back(
       Handle(Clients::kOwnerKind, client_.index(), client_.cell().generation));
@@ -347,6 +352,7 @@ void Entering::StartTls(const Command& command) {
 void Entering::OnTurnForTls() {
   if (state_ != State::kAwaitingTls) return;
   state_ = State::kTalking;
+  tls_since_ns_ = client_.services().loop.now_ns();
   client_.Answer(tag_, "OK Begin TLS negotiation now.");
   client_.SetId({});
   BeginTls();

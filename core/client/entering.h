@@ -152,6 +152,7 @@ class Entering final : public Talk, private SessionSink {
   std::string counted_as_;
   std::unique_ptr<Lookup> lookup_;
   uint64_t since_ns_ = 0;
+  uint64_t tls_since_ns_ = 0;  // STARTTLS: it was said, or answered; 0: neither
   uint32_t target_shard_ = 0;
   std::unique_ptr<Session> session_;
   Alarm delay_;

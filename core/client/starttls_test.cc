@@ -122,22 +122,45 @@ TEST_F(StartTls, IsForgottenOfWhoDoesNotWait) {
   EXPECT_EQ(in_progress(), 1u);
 }
 
-TEST_F(StartTls, WaitsNoLongerThanAHandshakeMayTake) {
+// What it was: counted from the connection, so that who asked late was ended at once, and who had
+// waited had no time left.
+TEST_F(StartTls, WaitsNoLongerThanAHandshakeMayTakeWhichHasItsOwnTimeThen) {
   world_.config().limits.max_handshakes_in_progress = 1;
   world_.config().timeouts.handshake_s = 10;
-  const size_t first = world_.Connect();
-  world_.Pass(5);
-  const size_t second = world_.Connect();
-  world_.Say(second, "a STARTTLS");  // and no more: it is in progress until its time is over
+  LogFile log;
+  const size_t first = world_.Connect(), second = world_.Connect(), third = world_.Connect();
+  world_.Pass(11);
+  for (const size_t client : {first, second, third}) {
+    world_.Say(client, "a STARTTLS");  // and no more: it is in progress until its time is over
+    world_.Pass(0.2);
+  }
+  EXPECT_EQ(world_.Hear(first), kBegin);
+  world_.HearsNothing(second, 8);
+  world_.HearsNothing(third, 1);
+  EXPECT_EQ(hits(ClientLimit::kHandshakeTime), 0u);
   EXPECT_EQ(world_.Hear(second), kBegin);
-  world_.Say(first, "a STARTTLS");
-  world_.HearsNothing(first, 4);
-  EXPECT_EQ(world_.Hear(first), "* BYE Autologout; not logged in in time");
-  EXPECT_EQ(hits(ClientLimit::kHandshakeTime), 1u);
-  EXPECT_EQ(in_progress(), 1u);
-  world_.Pass(6);
-  EXPECT_EQ(in_progress(), 0u);
+  EXPECT_EQ(log.Reasons(), std::vector<std::string>{"it took too long"});
+  EXPECT_EQ(world_.Hear(third), "* BYE Autologout; not logged in in time");
+  EXPECT_EQ(log.Reasons().back(), "too many others were in progress");
   EXPECT_EQ(hits(ClientLimit::kHandshakeTime), 2u);
+  world_.Pass(8);
+  EXPECT_EQ(in_progress(), 1u);
+  world_.Pass(3);
+  EXPECT_EQ(in_progress(), 0u);
+  EXPECT_EQ(log.Reasons().back(), "it took too long");
+}
+
+TEST_F(StartTls, GivesNoMoreTimeThanALoginMayTake) {
+  world_.config().timeouts.handshake_s = 10;
+  world_.config().timeouts.login_s = 60;
+  const size_t client = world_.Connect();
+  world_.Pass(55);
+  world_.Say(client, "a STARTTLS");
+  EXPECT_EQ(world_.Hear(client), kBegin);
+  world_.Pass(4);
+  EXPECT_FALSE(world_.closed(client));
+  world_.Pass(2);
+  EXPECT_TRUE(world_.closed(client));
 }
 
 // What came in clear must not be taken for what came over TLS.

@@ -138,7 +138,7 @@ struct LookupConfig {
 };
 
 struct TimeoutsConfig {
-  int handshake_s = 10;     // accept to TLS complete
+  int handshake_s = 10;     // accept, or the answer to STARTTLS, to TLS complete
   int login_s = 60;         // accept to logged in, the handshake included
   int autologout_s = 1800;  // RFC 3501, 5.4: at least 30 minutes
   int heartbeat_s = 120;    // "* OK Still here" to clients in IDLE; 0: none

@@ -220,10 +220,12 @@ void Visit(V& v, LookupConfig& c) {
 
 template <class V>
 void Visit(V& v, TimeoutsConfig& c) {
-  v.Field("handshake_s", c.handshake_s,
-          {.why = "From the connection to the end of the TLS handshake.",
-           .minimum = 1,
-           .maximum = 300});
+  v.Field(
+      "handshake_s", c.handshake_s,
+      {.why = "From the connection to the end of the TLS handshake; with STARTTLS, from the answer "
+              "to it, for which a client waits no longer than that either.",
+       .minimum = 1,
+       .maximum = 300});
   v.Field("login_s", c.login_s,
           {.why = "From the connection to a successful login, the handshake included.",
            .minimum = 1,
