@@ -434,6 +434,7 @@ bool Clients::SweepRoutes() {
 }
 
 void Clients::Shed(uint32_t count) {
+  if (shed_pass_ != ShedPass::kOver) return;
   shed_pass_ = ShedPass::kQuiet;
   shed_place_ = 0;
   shed_left_ = count;

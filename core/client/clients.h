@@ -128,7 +128,7 @@ class Clients final : public Subscribers {
 
   // Memory has run out: `count` clients are told BYE, in some turns: those with a session of their
   // own or not logged in yet, first of these the ones without a command in progress; then parked
-  // ones.
+  // ones. Nothing while that is still under way from the last call.
   void Shed(uint32_t count);
 
   // Routes have changed, from `before`. Whose user belongs to another store since is told so within

@@ -232,6 +232,19 @@ TEST(ShardShortOfMemory, SendsThoseAwayFirstWhoTakeMost) {
   EXPECT_EQ(world.figures().clients, 1u);
 }
 
+// What it was: the search began anew each time, and never came to those who are looked for last.
+TEST(ShardShortOfMemory, ReachesParkedClientsThoughItIsAskedAgainBeforeThat) {
+  ScriptedWorld world;
+  for (int i = 0; i < 300; ++i) world.StartIdle(world.LogIn());
+  world.Pass(1);
+  EXPECT_EQ(world.figures().parked, 300u);
+  for (int i = 0; i < 20; ++i) {
+    world.shard().Shed();
+    world.shard().Turn(world.shard().now_ns());
+  }
+  EXPECT_GT(world.figures().client_stats.shed, 0u);
+}
+
 // Two in a hundred each time, so that those who come back do not come in one moment.
 TEST(ShardShortOfMemory, SendsThemAwayByAndBy) {
   ScriptedWorld world;
