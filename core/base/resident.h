@@ -6,7 +6,8 @@
 
 namespace roost {
 
-// Resident, without the kernel's own for sockets; 0: the system does not tell.
+// Resident, without the kernel's own for sockets; 0: the system does not tell. Holds a descriptor
+// from the first call on.
 uint64_t ResidentBytes();
 
 // Has the allocator give what was freed back to the system at once, rather than by and by.

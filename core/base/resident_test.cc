@@ -1,5 +1,7 @@
 #include "core/base/resident.h"
 
+#include <sys/resource.h>
+
 #include <cstring>
 #include <memory>
 
@@ -21,6 +23,19 @@ TEST(ResidentBytes, GrowByWhatIsTouchedAndFallWhenItIsGivenBack) {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which keep it
   EXPECT_LT(ResidentBytes(), before + kBytes / 2);
 #endif
+}
+
+// What it was: 0, and a process that is short of memory, as of descriptors, took it for plenty.
+TEST(ResidentBytes, AreToldWhenNoDescriptorIsLeft) {
+  EXPECT_GT(ResidentBytes(), 0u);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const uint64_t bytes = ResidentBytes();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_GT(bytes, 0u);
 }
 
 }  // namespace

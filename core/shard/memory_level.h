@@ -26,8 +26,9 @@ inline constexpr uint64_t kMemoryStayPercent = 5;
 // Of a shard's clients that are told BYE in each second of kShedding; one at least.
 inline constexpr uint32_t kShedPercent = 2;
 
-// limit 0: none.
+// limit 0: none. used 0: not known, so that nothing changes.
 constexpr MemoryLevel NextMemoryLevel(MemoryLevel now, uint64_t used, uint64_t limit) {
+  if (used == 0 && limit != 0) return now;
   size_t level = 0;
   for (size_t i = 1; limit != 0 && i < kMemoryPercent.size(); ++i) {
     const uint64_t stay = i <= static_cast<size_t>(now) ? kMemoryStayPercent : 0;

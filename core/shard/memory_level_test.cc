@@ -17,8 +17,16 @@ TEST(MemoryLevel, IsPlentyWithoutALimit) {
   EXPECT_EQ(NextMemoryLevel(kShedding, UINT64_MAX, 0), kPlenty);
 }
 
+// What it was: a look that failed was taken for plenty.
+TEST(MemoryLevel, StaysWhileItIsNotKnownHowMuchIsUsed) {
+  for (const MemoryLevel now : {kPlenty, kSparing, kFull, kShedding}) {
+    EXPECT_EQ(NextMemoryLevel(now, 0, kLimit), now);
+    EXPECT_EQ(NextMemoryLevel(now, 0, 0), kPlenty);
+  }
+}
+
 TEST(MemoryLevel, RisesAtItsThresholds) {
-  EXPECT_EQ(NextMemoryLevel(kPlenty, 0, kLimit), kPlenty);
+  EXPECT_EQ(NextMemoryLevel(kPlenty, kPercent, kLimit), kPlenty);
   EXPECT_EQ(NextMemoryLevel(kPlenty, 84 * kPercent, kLimit), kPlenty);
   EXPECT_EQ(NextMemoryLevel(kPlenty, 86 * kPercent, kLimit), kSparing);
   EXPECT_EQ(NextMemoryLevel(kSparing, 89 * kPercent, kLimit), kSparing);
@@ -40,7 +48,7 @@ TEST(MemoryLevel, FallsOnlyWhenThereIsRoomAgain) {
 
 // Whatever the level was, use that does not change settles in one step.
 TEST(MemoryLevel, DoesNotFlap) {
-  for (uint64_t percent = 0; percent < 120; ++percent) {
+  for (uint64_t percent = 1; percent < 120; ++percent) {
     for (const MemoryLevel before : {kPlenty, kSparing, kFull, kShedding}) {
       const MemoryLevel once = NextMemoryLevel(before, percent * kPercent, kLimit);
       EXPECT_EQ(NextMemoryLevel(once, percent * kPercent, kLimit), once) << percent;

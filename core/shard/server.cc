@@ -482,7 +482,7 @@ void Server::TendMemory() {
          {"max_memory_mib", limit >> 20}});
     Order();
   }
-  if (level == MemoryLevel::kShedding) {
+  if (level == MemoryLevel::kShedding && used != 0) {
     AskAll([](uint32_t, Shard& shard) {
       shard.Shed();
       return true;
