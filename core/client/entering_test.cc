@@ -1,5 +1,6 @@
 #include "core/client/entering.h"
 
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -172,20 +173,25 @@ TEST(Entering, TriesEachAddressOfTheStoreOnce) {
   EXPECT_EQ(world.figures().stores[0].opened - before, 3u);
 }
 
-TEST(Entering, TriesNoDrainedAddressWhileAnotherIsNotDrained) {
+// What it was: refused, while the drained one served all who were there.
+TEST(Entering, TriesADrainedAddressLast) {
   ScriptedWorld world;
   auto addresses = ThreeAddresses();
-  const uint64_t before = world.figures().stores[0].opened;
+  uint64_t before = world.figures().stores[0].opened;
+  const auto tried = [&] {
+    const uint64_t now = world.figures().stores[0].opened;
+    return now - std::exchange(before, now);
+  };
   addresses[2].drained = true;
   world.shard().SetStoreAddresses({addresses});
   const size_t client = world.Connect();
   world.Say(client, "l LOGIN ann secret");
-  world.HearsBeginning(client, "l NO [UNAVAILABLE]");
-  EXPECT_EQ(world.figures().stores[0].opened - before, 2u);
-  addresses[0].drained = addresses[1].drained = true;
+  world.HearsBeginning(client, "l OK");
+  EXPECT_EQ(tried(), 3u);
+  addresses[0].down = addresses[1].down = true;
   world.shard().SetStoreAddresses({addresses});
-  world.Say(client, "m LOGIN ann secret");
-  world.HearsBeginning(client, "m OK");
+  world.LogIn("bob");
+  EXPECT_EQ(tried(), 1u) << "where somebody answers";
 }
 
 TEST(Entering, ExecutesWhatFollowsTheLoginAfterIt) {

@@ -31,6 +31,11 @@ class DrainedAddress : public ::testing::Test {
     world_.Tell(session, idle + " OK done");
   }
   uint64_t leaving() { return world_.figures().stores[0].leaving; }
+  void OtherIsDown(bool down = true) {
+    auto addresses = world_.shard().dialer(0).target().addresses;
+    addresses[1].down = down;
+    world_.shard().SetStoreAddresses({addresses});
+  }
 
   ScriptedWorld world_;
 };
@@ -108,15 +113,12 @@ TEST_F(DrainedAddress, IsLeftByNobodyWhileThereIsNowhereToGo) {
   const std::string idle = world_.ParkFirst(client, 0, {1});
   const size_t attached = world_.LogIn("bob");
   world_.DrainAddress(10);
-  auto addresses = world_.shard().dialer(0).target().addresses;
-  addresses[1].down = true;
-  world_.shard().SetStoreAddresses({addresses});
+  OtherIsDown();
   world_.Pass(100);
   world_.AsksNothing(0, 1);
   EXPECT_FALSE(world_.closed(attached));
   EXPECT_EQ(leaving(), 2u);
-  addresses[1].down = false;
-  world_.shard().SetStoreAddresses({addresses});
+  OtherIsDown(false);
   IsLeft(0, idle);
   Recovers(2, {1});
   EXPECT_EQ(world_.Hear(attached), kBye);
@@ -144,6 +146,30 @@ TEST_F(DrainedAddress, DrainsNobodyElseWhenItIsTheOnlyOneThatNamesLeadTo) {
   EXPECT_FALSE(world_.closed(attached));
   EXPECT_FALSE(world_.closed(parked));
   EXPECT_EQ(world_.figures().client_stats.displaced, 0u);
+}
+
+// What it was: they were refused, while those who were there stayed, and served.
+TEST_F(DrainedAddress, TakesNewOnesWhileTheOtherDoesNotAnswer) {
+  world_.DrainAddress(60);
+  world_.ReturnStore();
+  world_.LogIn("ann");  // before checks have found it out
+  OtherIsDown();
+  world_.LogIn("bob");
+}
+
+// What it was: a new session went where none of the user's was, and nobody answered.
+TEST_F(DrainedAddress, IsWhereAClientWakesWhoseUserIsStillThereWhileTheOtherIsDown) {
+  const size_t first = world_.LogInAndSelect({.uids = {1}});
+  const size_t second = world_.LogInAndSelect({.uids = {1}});
+  world_.DrainAddress(600);
+  world_.Pass(565);  // its turn has come; sessions of clients are left for some seconds more
+  world_.ReturnStore();
+  OtherIsDown();
+  world_.ParkFirst(first, 0, {1});
+  world_.Join(second, 1, 0, {1});
+  world_.EndIdle(second);
+  world_.Say(second, "f FETCH 1 (FLAGS)");
+  world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1}});
 }
 
 TEST_F(DrainedAddress, KeepsItsClientsAndTakesNewOnesWhenItIsTheOnlyOne) {

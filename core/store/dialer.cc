@@ -26,7 +26,7 @@ SessionPlace::SessionPlace(Dialer& dialer, Dialer::Urgency urgency, Dialer::User
 SessionPlace::~SessionPlace() {
   if (state_ == State::kWaiting || dialer_life_.expired()) return;
   LoginOver();
-  dialer_.Closed(user_);
+  dialer_.Closed(user_, at_first_);
 }
 
 void SessionPlace::LoginOver() {
@@ -49,23 +49,31 @@ void Dialer::Follow(const std::vector<StoreAddress>& addresses) {
 }
 
 size_t Dialer::AddressOf(UserHash user, size_t address) const {
-  const StoreAddress& at = target_.addresses[address % target_.addresses.size()];
-  return (at.down || at.gone || at.drained) && !open_of_user_.contains(user) ? address_ : address;
+  const size_t place = address % target_.addresses.size();
+  const StoreAddress& at = target_.addresses[place];
+  // Sessions that are to go to one that is gone all go to the same one instead.
+  const bool leaves = at.gone ? !open_of_user_.contains(user)
+                              : (at.down || at.drained) && !HasSessionAt(user, place);
+  return leaves ? address_ : address;
+}
+
+bool Dialer::HasSessionAt(UserHash user, size_t address) const {
+  auto it = open_of_user_.find(user);
+  if (it == open_of_user_.end()) return false;
+  const OpenOfUser& open = it->second;
+  return address == open.first ? open.at_first != 0 : open.all != open.at_first;
 }
 
 std::optional<size_t> Dialer::Another(const std::vector<size_t>& tried) const {
   const std::vector<StoreAddress>& all = target_.addresses;
-  const bool all_drained = all[address_].drained;
-  const auto open = [&](size_t at) {
-    return !all[at].gone && (all_drained || !all[at].drained) &&
-           std::find(tried.begin(), tried.end(), at) == tried.end();
+  std::optional<size_t> best;
+  const auto consider = [&](size_t at) {
+    if (all[at].gone || std::find(tried.begin(), tried.end(), at) != tried.end()) return;
+    if (!best || ComesAfter(all[*best], all[at])) best = at;
   };
-  if (open(address_)) return address_;
-  for (size_t i = 1; i < all.size(); ++i) {
-    const size_t at = (tried.back() + i) % all.size();
-    if (open(at)) return at;
-  }
-  return {};
+  consider(address_);
+  for (size_t i = 1; i < all.size(); ++i) consider((tried.back() + i) % all.size());
+  return best;
 }
 
 void Dialer::Configure(const StoreSettings& settings) {
@@ -116,7 +124,7 @@ bool Dialer::UserFull(UserHash user) const {
   const int most = target_.config->max_sessions_per_user;
   if (most == 0 || user == 0) return false;
   auto it = open_of_user_.find(user);
-  return it != open_of_user_.end() && it->second >= static_cast<uint32_t>(most);
+  return it != open_of_user_.end() && it->second.all >= static_cast<uint64_t>(most);
 }
 
 uint64_t& Dialer::LoginsOf(Urgency urgency) {
@@ -278,7 +286,12 @@ void Dialer::Start(const Waiting& waiting) {
   place->state_ = SessionPlace::State::kLoggingIn;
   ++LoginsOf(place->urgency_);
   ++open_;
-  const uint32_t sessions = ++open_of_user_[place->user_];
+  OpenOfUser& open = open_of_user_[place->user_];
+  const size_t address = UsableFrom(target_.addresses, waiting.attempt);
+  if (open.all == 0) open.first = address & 0xffff;
+  place->at_first_ = address == open.first;
+  if (place->at_first_) ++open.at_first;
+  const uint64_t sessions = ++open.all;
   if (trace_ != nullptr && trace_->on()) {
     trace_->Say(place->user_, "session_opening", waiting.client.connection_id,
                 {{"store", target_.config->name}, {"sessions", sessions}});
@@ -291,10 +304,11 @@ void Dialer::LoginOver(Urgency urgency) {
   Later();
 }
 
-void Dialer::Closed(UserHash user) {
+void Dialer::Closed(UserHash user, bool at_first) {
   --open_;
   auto it = open_of_user_.find(user);
-  const uint32_t sessions = --it->second;
+  if (at_first) --it->second.at_first;
+  const uint64_t sessions = --it->second.all;
   if (sessions == 0) open_of_user_.erase(it);
   if (trace_ != nullptr && trace_->on()) {
     trace_->Say(user, "session_closed", {},

@@ -87,12 +87,13 @@ class Dialer {
       address_ = ServingFrom(target_.addresses, address + 1);
     }
   }
-  // Where the next session of a user goes who is at `address`: there while any of its sessions is
-  // open, and as long as nothing is wrong with it.
+  // Where the next session of a user goes who is at `address`: there as long as nothing is wrong
+  // with it, and while any of its sessions is there: it may have others elsewhere, as at one that
+  // is drained.
   size_t AddressOf(UserHash user, size_t address) const;
   // Another one to try than these, of which the last could not be reached, and at least one is: the
-  // one for new users, else the next behind the last; nobody goes to one that is drained while
-  // another is not. None: all were tried.
+  // one for new users, else the next behind the last, of those that come before others
+  // (ComesAfter). None: all were tried.
   std::optional<size_t> Another(const std::vector<size_t>& tried) const;
   // Sessions may be there for long.
   bool Wants(size_t address) const {
@@ -168,7 +169,9 @@ class Dialer {
   // Ends one spare session that `matches`. False: there is none.
   bool EndSpare(const std::function<bool(const SessionPlace&)>& matches);
   void LoginOver(Urgency urgency);
-  void Closed(UserHash user);
+  void Closed(UserHash user, bool at_first);
+  // True as well where a user has sessions at three addresses, and this is the second or third.
+  bool HasSessionAt(UserHash user, size_t address) const;
   bool PushOutNewest(Queue& queue, UserHash user);
   void Prune(Line* line, Queue* queue);
   void ExpireLines(Queue* queue, uint64_t now);
@@ -180,7 +183,14 @@ class Dialer {
   const uint32_t shards_;
   uint64_t client_logins_ = 0, recovery_logins_ = 0, spare_logins_ = 0;
   uint64_t open_ = 0;  // logins in progress included
-  absl::flat_hash_map<UserHash, uint32_t> open_of_user_;
+  // Sessions of one user, and how many of them are at the address of the first one.
+  struct OpenOfUser {
+    uint64_t all : 24 = 0;
+    uint64_t at_first : 24 = 0;
+    uint64_t first : 16 = 0;  // an address
+  };
+  static_assert(sizeof(OpenOfUser) == 8, "one for each user with a session");
+  absl::flat_hash_map<UserHash, OpenOfUser> open_of_user_;
   uint64_t opened_ = 0, refused_ = 0;
   std::array<uint64_t, kSessionLosses> lost_{};
   size_t address_ = 0;
@@ -224,7 +234,8 @@ class SessionPlace {
   Life life_;
   const uint64_t user_ : 48;  // Dialer::UserHash
   const Dialer::Urgency urgency_ : 8;
-  State state_ : 8 = State::kWaiting;
+  State state_ : 7 = State::kWaiting;
+  bool at_first_ : 1 = false;  // counted in OpenOfUser::at_first
 };
 
 static_assert(sizeof(SessionPlace) <= 32, "one for each session");

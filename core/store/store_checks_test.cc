@@ -219,6 +219,53 @@ TEST_F(StoreChecksTest, ComeSoonWhenTheirPeriodHasBecomeShorter) {
   EXPECT_GT(hosts_[0]->visits, 0);
 }
 
+struct NoSink final : SessionSink {
+  void OnStoreData(Session&, const Piece&, const Response*) override {}
+  void OnSessionLost(Session&, SessionLoss, const std::string&) override {}
+};
+
+// What it was: one session anywhere kept a user at an address where none of its sessions was.
+TEST(Dialers, KeepAUserWhereItHasASessionAndNowhereElse) {
+  SimNetwork network{1, SimOptions::Calm()};
+  DeafIoHandler handler;
+  Loop loop{*network.AddIo(0), handler};
+  StoreConfig config;
+  StoreTarget target;
+  target.config = Borrowed(config);
+  for (const char* text : {"127.0.0.3:143", "127.0.0.4:143", "127.0.0.5:143"}) {
+    target.addresses.emplace_back();
+    ASSERT_TRUE(Address::Parse(text, &target.addresses.back().address));
+  }
+  Dialer dialer(loop, target);
+  NoSink sink;
+  Credentials credentials;
+  credentials.user = "ann";
+  const Dialer::UserHash ann = Dialer::HashOf("ann");
+  std::vector<std::unique_ptr<Session>> sessions;
+  const auto open = [&](size_t address) {
+    sessions.push_back(dialer.Open(credentials, {}, address, Dialer::Urgency::kClient, sink));
+    loop.Turn(0);
+  };
+  auto known = target.addresses;
+  known[0].drained = known[1].down = true;
+  dialer.Follow(known);
+  ASSERT_EQ(dialer.address(), 2u);
+  open(0);
+  EXPECT_EQ(dialer.AddressOf(ann, 0), 0u);
+  EXPECT_EQ(dialer.AddressOf(ann, 1), 2u) << "none of its sessions is there";
+  EXPECT_EQ(dialer.AddressOf(7, 0), 2u) << "nor of anybody else";
+  open(1);
+  EXPECT_EQ(dialer.AddressOf(ann, 1), 1u);
+  sessions[1]->Close();
+  EXPECT_EQ(dialer.AddressOf(ann, 1), 2u);
+  open(1);
+  sessions[0]->Close();
+  EXPECT_EQ(dialer.AddressOf(ann, 0), 2u);
+  EXPECT_EQ(dialer.AddressOf(ann, 1), 1u);
+  sessions[2]->Close();
+  EXPECT_EQ(dialer.AddressOf(ann, 1), 2u);
+}
+
 TEST(Dialers, SendNewUsersWhereSomebodyAnswers) {
   SimNetwork network{1, SimOptions::Calm()};
   DeafIoHandler handler;

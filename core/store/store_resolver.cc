@@ -70,17 +70,14 @@ bool Follow(std::vector<StoreAddress>* known, const std::vector<StoreAddress>& f
 
 size_t ServingFrom(const std::vector<StoreAddress>& addresses, size_t index) {
   const size_t none = addresses.size();
-  size_t down = none, drained = none;
+  size_t best = none;
   for (size_t i = 0; i < addresses.size(); ++i) {
     const size_t at = (index + i) % addresses.size();
-    const StoreAddress& one = addresses[at];
-    if (one.gone) continue;
-    if (!one.down && !one.drained) return at;
-    size_t& kind = one.drained ? drained : down;
-    if (kind == none) kind = at;
+    if (addresses[at].gone) continue;
+    if (best == none || ComesAfter(addresses[best], addresses[at])) best = at;
   }
-  ROOST_CHECK(down != none || drained != none);
-  return down != none ? down : drained;
+  ROOST_CHECK(best != none);
+  return best;
 }
 
 size_t UsableFrom(const std::vector<StoreAddress>& addresses, size_t index) {

@@ -39,8 +39,14 @@ struct StoreAddress {
 // again, if that is free. The place of one that is drained is kept for it. False: nothing changed.
 bool Follow(std::vector<StoreAddress>* known, const std::vector<StoreAddress>& found);
 
-// Where new users go: the place at or behind `index` of one that is neither down nor drained; where
-// there is none, of one that is down; else of any. Precondition: one is not gone.
+// Nobody new is to go to `one` while `other` is there: one that is down comes after all that are
+// not, and of two that are alike in that the one that is drained.
+constexpr bool ComesAfter(const StoreAddress& one, const StoreAddress& other) {
+  return one.down != other.down ? one.down : one.drained && !other.drained;
+}
+// Where new users go: the first at or behind place number `index` of those that come before all
+// others (ComesAfter). A drained one that answers is better than none that does. Precondition: one
+// is not gone.
 size_t ServingFrom(const std::vector<StoreAddress>& addresses, size_t index);
 // Where those go who are to go to place number `index` (modulo), whatever is known of it: there
 // unless it is gone.

@@ -71,9 +71,13 @@ TEST(FollowedAddresses, ThatAreDrainedGetNobodyNewWhileAnotherIsThere) {
   known[0].drained = true;
   EXPECT_EQ(ServingFrom(known, 0), 1u);
   known[1].down = known[2].down = true;
-  EXPECT_EQ(ServingFrom(known, 0), 1u) << "rather one that is down";
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(ServingFrom(known, i), 0u) << "it answers";
+  known[0].down = true;
+  EXPECT_EQ(ServingFrom(known, 0), 1u) << "where users are wanted, should it come back";
   known[1].drained = known[2].drained = true;
   EXPECT_EQ(ServingFrom(known, 2), 2u);
+  known[1].down = false;
+  EXPECT_EQ(ServingFrom(known, 2), 1u);
 }
 
 TEST(FollowedAddresses, StayDownUntilTheyAreGone) {

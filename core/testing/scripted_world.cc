@@ -99,6 +99,11 @@ void ScriptedWorld::MoveStore() {
   shard_->SetStoreAddresses({{{address, ""}}});
 }
 
+void ScriptedWorld::ReturnStore() {
+  store_wires_.io().CloseListener(1);
+  store_wires_.io().Listen(network_.MakeListener(MakeAddress("127.0.0.2:143")), 0);
+}
+
 void ScriptedWorld::DrainAddress(uint64_t over_s) {
   MoveStore();
   StoreAddress old{MakeAddress("127.0.0.2:143"), ""};

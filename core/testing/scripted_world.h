@@ -72,6 +72,8 @@ class ScriptedWorld {
   void Cut(size_t session);
   // Takes sessions at another address from now on, where its name leads.
   void MoveStore();
+  // At the address before again, and no more at the other, whatever is said of them.
+  void ReturnStore();
   // The same with the address before still there, and drained; or nothing but the one address, and
   // that is drained, with its store or by itself: within over_s.
   void DrainAddress(uint64_t over_s);
