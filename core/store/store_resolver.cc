@@ -194,8 +194,9 @@ bool StoreResolver::Drain(size_t store, const Address* address, bool drained) {
     return true;
   }
   const std::vector<StoreAddress>& known = addresses_[store];
+  // There may be sessions where no name leads any more.
   const bool there = std::any_of(known.begin(), known.end(), [&](const StoreAddress& one) {
-    return !one.gone && one.address == *address;
+    return (drained || !one.gone) && one.address == *address;
   });
   if (!there && !all.Lists(*address)) return false;
   if (drained) {

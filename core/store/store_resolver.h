@@ -82,7 +82,8 @@ class StoreResolver {
   // and nothing else: an address stays drained while no name leads to it, and so does the store
   // when one of its addresses is drained besides. Of a store that is drained one address may be
   // wanted back: then the others that it has now are drained, each by itself. False: it has no such
-  // address, nor is such a one drained.
+  // address, nor is such a one drained. One to which no name leads by now may be drained while its
+  // place is not another's.
   bool Drain(size_t store, const Address* address, bool drained);
   // Something of the store is drained.
   bool drained(size_t store) const;

@@ -341,6 +341,20 @@ TEST_F(DrainedAddresses, StaySoWhateverIsOrderedWhileNoNameLeadsToThem) {
   EXPECT_EQ(drained(), "13");
 }
 
+// What it was: refused, while its sessions were still there.
+TEST_F(DrainedAddresses, MayBeThoseToWhichNoNameLeadsAnyMore) {
+  EXPECT_TRUE(LeadTo({"10.0.0.2:143", "10.0.0.3:143"}));
+  EXPECT_TRUE(Drain(1));
+  const StoreAddress& first = names_.addresses()[0][0];
+  EXPECT_EQ(first.address, At("10.0.0.1:143"));
+  EXPECT_TRUE(first.gone && first.drained);
+  EXPECT_TRUE(LeadTo({"10.0.0.2:143", "10.0.0.3:143", "10.0.0.4:143"}));
+  EXPECT_TRUE(names_.addresses()[0][0].drained) << "it keeps its place";
+  EXPECT_TRUE(LeadTo({"10.0.0.1:143", "10.0.0.2:143", "10.0.0.3:143"}));
+  EXPECT_EQ(drained(), "1");
+  EXPECT_FALSE(Drain(9));
+}
+
 TEST_F(DrainedAddresses, KeepTheirPlacesForThoseWhoAreStillThere) {
   ASSERT_TRUE(Drain(1));
   EXPECT_TRUE(LeadTo({"10.0.0.3:143", "10.0.0.4:143"}));
