@@ -23,7 +23,7 @@ template <typename Matches>
 std::string Listed(const std::vector<StoreAddress>& addresses, Matches&& matches) {
   std::string text;
   for (const StoreAddress& one : addresses) {
-    if (one.gone || !matches(one)) continue;
+    if (!matches(one)) continue;
     text.append(text.empty() ? "" : " ").append(one.address.ToString());
   }
   return text;
@@ -117,8 +117,9 @@ std::string BackendsJson(const std::vector<ShardFigures>& shards,
     JsonObject o(&out);
     o.Text("store", stores[i]);
     const std::vector<StoreAddress>& places = addresses.at(i);
-    o.Text("up", Listed(places, [](const StoreAddress& one) { return !one.down; }));
-    o.Text("down", Listed(places, [](const StoreAddress& one) { return one.down; }));
+    o.Text("up", Listed(places, [](const StoreAddress& one) { return !one.gone && !one.down; }));
+    o.Text("down", Listed(places, [](const StoreAddress& one) { return !one.gone && one.down; }));
+    // Gone ones too: they stay drained, and their sessions where they are, until somebody acts.
     o.Text("drained", Listed(places, [](const StoreAddress& one) { return one.drained; }));
     o.Number("leaving", s.leaving);
     o.Number("open", s.open);

@@ -102,13 +102,15 @@ TEST(BackendsJson, HasALineForEachStore) {
   a.stores[1].leaving = 1, b.stores[1].leaving = 2;
   b.stores[0].lost[static_cast<size_t>(SessionLoss::kTimeout)] = 5;
   StoreResolver::Addresses addresses(2);
-  for (const char* text : {"10.0.0.1:143", "10.0.0.2:143", "10.0.0.3:143", "10.0.0.4:143"}) {
+  for (const char* text :
+       {"10.0.0.1:143", "10.0.0.2:143", "10.0.0.3:143", "10.0.0.4:143", "10.0.0.5:143"}) {
     addresses[1].emplace_back();
     ASSERT_TRUE(Address::Parse(text, &addresses[1].back().address));
   }
   addresses[1][0].drained = true;
   addresses[1][1].down = true;
   addresses[1][2].gone = addresses[1][2].down = true;
+  addresses[1][4].gone = addresses[1][4].drained = true;
   EXPECT_EQ(BackendsJson({a, b}, {"main", "ot\"her"}, addresses),
             "{\"backends\": [\n"
             "{\"store\": \"main\", \"up\": \"\", \"down\": \"\", \"drained\": \"\", "
@@ -117,8 +119,8 @@ TEST(BackendsJson, HasALineForEachStore) {
             "\"refused\": 0, \"lost_no_place\": 0, \"lost_unreachable\": 0, \"lost_refused\": 0, "
             "\"lost_bye\": 0, \"lost_closed\": 0, \"lost_protocol\": 0, \"lost_timeout\": 5},\n"
             "{\"store\": \"ot\\\"her\", \"up\": \"10.0.0.1:143 10.0.0.4:143\", "
-            "\"down\": \"10.0.0.2:143\", \"drained\": \"10.0.0.1:143\", \"leaving\": 3, \"open\": "
-            "7, \"logging_in\": 0, \"waiting\": 0, "
+            "\"down\": \"10.0.0.2:143\", \"drained\": \"10.0.0.1:143 10.0.0.5:143\", "
+            "\"leaving\": 3, \"open\": 7, \"logging_in\": 0, \"waiting\": 0, "
             "\"opened\": 0, \"refused\": 0, \"lost_no_place\": 0, \"lost_unreachable\": 0, "
             "\"lost_refused\": 0, \"lost_bye\": 0, \"lost_closed\": 0, \"lost_protocol\": 0, "
             "\"lost_timeout\": 0}\n], \"end\": \"all\"}\n");
