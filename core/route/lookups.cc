@@ -295,6 +295,7 @@ void Lookups::Next() {
 void Lookups::Start(Lookup& lookup) {
   lookup.server_ = Pick(lookup);
   lookup.tried_ |= 1u << lookup.server_;
+  lookup.asked_ns_ = loop_.now_ns();
   const auto timeout_s = static_cast<uint64_t>(lookup.service().config.timeout_s);
   TryAgain(lookup.service().servers[lookup.server_].address, SecondsToNs(timeout_s));
   Connect(lookup.service().servers[lookup.server_], false).Begin(lookup);
@@ -355,9 +356,16 @@ void Lookups::NoteFailure(Lookup& lookup, const LookupServer& server, const std:
   Log(LogLevel::kWarning, "lookup_failed", {{"server", server.host}, {"reason", problem}});
 }
 
-// Whoever is asked now has not answered.
+// Whoever is asked now has not answered: a failure only if it had time to. The login may have spent
+// its own on waiting for a place here, or on servers before.
 void Lookups::GiveUp(Lookup& lookup) {
-  NoteFailure(lookup, lookup.service().servers[lookup.server_], "the login cannot wait any longer");
+  const auto timeout_s = static_cast<uint64_t>(lookup.service().config.timeout_s);
+  if (loop_.now_ns() - lookup.asked_ns_ >= SecondsToNs(timeout_s) / 2) {
+    NoteFailure(lookup, lookup.service().servers[lookup.server_],
+                "the login cannot wait any longer");
+  } else if (lookup.problems_.empty()) {
+    lookup.problems_ = "the login has waited too long for a place";
+  }
   Finish(lookup, Unavailable(lookup.problems_));
 }
 

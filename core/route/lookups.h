@@ -5,6 +5,8 @@
 //   kWaiting --queue_s over, or the queue full--> (done: kUnavailable)
 //   kAsking --no connection, no answer in timeout_s, garbage, 5xx--> the next server; after the
 //   last (done: kUnavailable)
+//   kAsking --within_ns over--> (done: kUnavailable); a failure of the server that is asked only if
+//   it had half of timeout_s for it
 //
 // One question at a time goes over a connection; connections are kept for a moment for the next. A
 // question that finds a kept one closed before any answer goes out once more on a new one: that
@@ -165,6 +167,7 @@ class Lookup {
   uint64_t since_ns_;
   uint32_t tried_ = 0;                         // bit i: the service's server i
   size_t server_ = 0;                          // that is asked
+  uint64_t asked_ns_ = 0;                      // it, first
   std::string problems_;                       // of the servers tried
   Alarm deadline_;                             // of the wait, then of the whole
   Lookups::Queue::iterator place_;             // kWaiting

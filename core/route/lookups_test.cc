@@ -128,11 +128,11 @@ TEST_F(LookupsTest, TakeAnIpAddressInEveryWayAndNoName) {
 TEST_F(LookupsTest, GiveUpWhenTheAnswerIsOfNoUseAnyMoreAndSaySo) {
   UseBoth();
   config_.lookup.timeout_s = 4;
-  within_ns_ = SecondsToNs(6);  // the first is given up for the second, the second for good
+  within_ns_ = SecondsToNs(7);  // the first is given up for the second, the second for good
   first_.Answer("");
   second_.Answer("");
   const size_t number = Ask();
-  EXPECT_FALSE(Answered(number, 5.5));
+  EXPECT_FALSE(Answered(number, 6.5));
   EXPECT_EQ(lookups_.stats().failures, 1u);
   ASSERT_TRUE(Answered(number, 1));
   EXPECT_EQ(results_[number]->kind, Kind::kUnavailable);
@@ -142,6 +142,29 @@ TEST_F(LookupsTest, GiveUpWhenTheAnswerIsOfNoUseAnyMoreAndSaySo) {
   EXPECT_EQ(lookups_.stats().failures, 2u);
   EXPECT_EQ(lookups_.stats().results[static_cast<size_t>(Kind::kUnavailable)], 1u);
   EXPECT_EQ(lookups_.stats().asking, 0u);
+}
+
+// What it was: a server that answers was avoided for the time that a login had waited for a place.
+TEST_F(LookupsTest, BlameNoServerThatHadNoTimeToAnswer) {
+  UseBoth();
+  config_.lookup.max_in_progress = 1;
+  config_.lookup.timeout_s = 10;
+  config_.lookup.queue_s = 60;
+  within_ns_ = SecondsToNs(6);
+  const size_t ahead = Ask("a");
+  const size_t number = Ask("b");
+  Pass(5.5);
+  const std::string no = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nAuth-Status: no\r\n\r\n";
+  first_.Say(0, no);
+  EXPECT_TRUE(Answered(ahead, 0.1));
+  ASSERT_TRUE(Answered(number, 1));
+  EXPECT_EQ(first_.Field(1, "Auth-User"), "b");
+  EXPECT_EQ(results_[number]->kind, Kind::kUnavailable);
+  EXPECT_EQ(results_[number]->text, "the login has waited too long for a place");
+  EXPECT_EQ(lookups_.stats().failures, 0u);
+  first_.Answer(no);
+  EXPECT_EQ(Result("c").kind, Kind::kRefused);
+  EXPECT_EQ(first_.Field(2, "Auth-User"), "c") << "it is not avoided";
 }
 
 TEST_F(LookupsTest, UseOneConnectionForManyQuestionsInTurn) {
