@@ -196,9 +196,12 @@ void AnswerTo(const std::string& text, Server& server, Reloader& reloader, const
       say(DrainJson(over_s));
       return;
     }
-    case ControlRequest::Kind::kStore:
-      say(StoreJson(request.store, server.DrainStore(request.store)));
+    case ControlRequest::Kind::kStore: {
+      Server::StoreDrained done;
+      const std::string refusal = server.DrainStore(request.store, &done);
+      say(StoreJson(request.store, done, refusal));
       return;
+    }
     case ControlRequest::Kind::kKick:
       say(KickJson(server.Kick(request.user)));
       return;

@@ -161,7 +161,8 @@ std::string ReloadJson(const std::string& refusal, const std::string& needs_rest
   return out + "\n";
 }
 
-std::string StoreJson(const Server::StoreOrder& order, const std::string& refusal) {
+std::string StoreJson(const Server::StoreOrder& order, const Server::StoreDrained& done,
+                      const std::string& refusal) {
   if (!refusal.empty()) return ErrorJson(refusal);
   std::string out;
   JsonObject o(&out);
@@ -169,6 +170,11 @@ std::string StoreJson(const Server::StoreOrder& order, const std::string& refusa
   if (!order.address.empty()) o.Text("address", order.address);
   o.Bool("draining", order.drain);
   if (order.drain) o.Number("over_s", order.over_s);
+  if (order.drain && !order.address.empty()) {
+    o.Bool("whole", done.whole);
+    o.Bool("elsewhere", done.elsewhere);
+  }
+  if (!order.drain) o.Text("still_drained", done.addresses);
   o.End();
   return out + "\n";
 }

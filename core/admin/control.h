@@ -53,8 +53,11 @@ std::string ReloadJson(const std::string& refusal, const std::string& needs_rest
 
 std::string DrainJson(uint64_t over_s);
 std::string KickJson(uint64_t clients);
-// `refusal` says why not, empty when it was done.
-std::string StoreJson(const Server::StoreOrder& order, const std::string& refusal);
+// `refusal` says why not, empty when it was done: then `done` counts. Of an address that is drained
+// it says whether users find another one, `elsewhere`, or the `whole` store is; when something is
+// wanted again, what is `still_drained`.
+std::string StoreJson(const Server::StoreOrder& order, const Server::StoreDrained& done,
+                      const std::string& refusal);
 
 class ControlSocket {
  public:

@@ -169,12 +169,21 @@ TEST(ControlRequest, MayBeAboutAStoreOrOneOfItsAddresses) {
   const Server::StoreOrder back = order("store-undrain main 127.0.0.1:143");
   EXPECT_FALSE(back.drain);
   EXPECT_EQ(back.address, "127.0.0.1:143");
-  EXPECT_EQ(
-      StoreJson(one, ""),
-      "{\"store\": \"main\", \"address\": \"[::1]:143\", \"draining\": true, \"over_s\": 7}\n");
-  EXPECT_EQ(StoreJson(order("store-undrain main"), ""),
-            "{\"store\": \"main\", \"draining\": false}\n");
-  EXPECT_EQ(StoreJson(one, "no"), "{\"error\": \"no\"}\n");
+}
+
+// What it was: nothing of it, as if users always found another address, and nothing else stayed.
+TEST(StoreJson, SaysWhetherUsersFindAnotherAddressAndWhatStaysDrained) {
+  EXPECT_EQ(StoreJson({"main", "", true, 7}, {true, false, "[::1]:143"}, ""),
+            "{\"store\": \"main\", \"draining\": true, \"over_s\": 7}\n");
+  EXPECT_EQ(StoreJson({"main", "[::1]:143", true, 7}, {false, true, "[::1]:143"}, ""),
+            "{\"store\": \"main\", \"address\": \"[::1]:143\", \"draining\": true, \"over_s\": 7, "
+            "\"whole\": false, \"elsewhere\": true}\n");
+  EXPECT_EQ(StoreJson({"main", "", false, 0}, {}, ""),
+            "{\"store\": \"main\", \"draining\": false, \"still_drained\": \"\"}\n");
+  EXPECT_EQ(StoreJson({"main", "[::1]:143", false, 0}, {false, true, "a:1 b:2"}, ""),
+            "{\"store\": \"main\", \"address\": \"[::1]:143\", \"draining\": false, "
+            "\"still_drained\": \"a:1 b:2\"}\n");
+  EXPECT_EQ(StoreJson({"main", "", true, 7}, {}, "no"), "{\"error\": \"no\"}\n");
 }
 
 TEST(ReloadJson, CarriesAnyRefusal) {

@@ -46,6 +46,16 @@ Config WithoutPasswords(Config config) {
   return config;
 }
 
+Server::StoreDrained DrainedOf(const StoreResolver& resolver, size_t store) {
+  Server::StoreDrained of{.whole = resolver.whole_drained(store)};
+  for (const StoreAddress& one : resolver.addresses()[store]) {
+    of.elsewhere = of.elsewhere || (!one.gone && !one.down && !one.drained);
+    if (!one.drained) continue;
+    of.addresses.append(of.addresses.empty() ? "" : " ").append(one.address.ToString());
+  }
+  return of;
+}
+
 std::string Joined(const std::vector<std::string>& words) {
   std::string all;
   for (const std::string& word : words) all += (all.empty() ? "" : ", ") + word;
@@ -383,7 +393,7 @@ std::shared_ptr<Server::Asking> Server::Order() {
   });
 }
 
-std::string Server::DrainStore(const StoreOrder& order) {
+std::string Server::DrainStore(const StoreOrder& order, StoreDrained* done) {
   const auto& all = config_.stores;
   const auto store = std::find_if(all.begin(), all.end(),
                                   [&](const StoreConfig& one) { return one.name == order.store; });
@@ -399,6 +409,7 @@ std::string Server::DrainStore(const StoreOrder& order) {
     if (!resolver_->Drain(index, whole ? nullptr : &address, order.drain)) {
       return "store " + order.store + " has no address " + order.address + " now";
     }
+    *done = DrainedOf(*resolver_, index);
     std::lock_guard lock(mutex_);
     store_addresses_ = std::make_shared<StoreResolver::Addresses>(resolver_->addresses());
     std::optional<StoreDrainPlan>& plan = store_plans_[index];

@@ -66,7 +66,13 @@ class Server {
     bool drain = true;
     uint64_t over_s = 0;
   };
-  std::string DrainStore(const StoreOrder& order);
+  // What is so once it is done.
+  struct StoreDrained {
+    bool whole = false;      // the store, wherever its names lead
+    bool elsewhere = false;  // an address of it answers and is not drained
+    std::string addresses;   // those that are drained, with blanks between them
+  };
+  std::string DrainStore(const StoreOrder& order, StoreDrained* done);
 
   // Has a shard do it. Any thread. Dropped unless the shard runs.
   void Post(uint32_t shard, const std::shared_ptr<ShardJob>& job) { jobs_[shard].Post(job); }

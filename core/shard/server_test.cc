@@ -324,6 +324,28 @@ TEST(Server, RefusesRoutesToStoresThatItWasNotStartedWith) {
   EXPECT_EQ(server->Reload(config, &error), Reloaded::kWhole);
 }
 
+TEST(Server, SaysWhatIsDrainedOfAStoreAndWhetherUsersFindAnotherAddress) {
+  Config config = Plain();
+  config.stores[0].addresses = {{"127.0.0.1", 1}, {"127.0.0.2", 1}};
+  std::string why;
+  const auto server = Make(config, &why);
+  if (server == nullptr) GTEST_SKIP() << "not on this machine: " << why;
+  const auto order = [&](bool drain, const std::string& address) {
+    Server::StoreDrained done;
+    EXPECT_EQ(server->DrainStore({"nowhere", address, drain, 60}, &done), "");
+    return std::string(done.whole ? "whole " : "") + (done.elsewhere ? "elsewhere " : "") +
+           done.addresses;
+  };
+  EXPECT_EQ(order(true, "127.0.0.1:1"), "elsewhere 127.0.0.1:1");
+  EXPECT_EQ(order(true, "127.0.0.2:1"), "127.0.0.1:1 127.0.0.2:1");
+  EXPECT_EQ(order(false, ""), "elsewhere ");
+  EXPECT_EQ(order(true, ""), "whole 127.0.0.1:1 127.0.0.2:1");
+  EXPECT_EQ(order(true, "127.0.0.1:1"), "whole 127.0.0.1:1 127.0.0.2:1");
+  EXPECT_EQ(order(false, "127.0.0.1:1"), "elsewhere 127.0.0.2:1");
+  Server::StoreDrained done;
+  EXPECT_EQ(server->DrainStore({"other", "", true, 60}, &done), "there is no store other");
+}
+
 // Goes on with what is done now and then until it is so.
 bool Tended(Server* server, const std::string& not_ready) {
   return Awaits([&] {

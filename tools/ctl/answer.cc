@@ -23,10 +23,22 @@ std::string OfStore(const RowsAnswer::Row& row) {
   const std::string address = Field(row, "address");
   const std::string place = address.empty() ? "store " + Field(row, "store")
                                             : address + " of store " + Field(row, "store");
-  if (Field(row, "draining").empty()) return place + " is drained no more: it takes users again";
-  const std::string fate = address.empty() ? "its clients are told BYE" : "its users go elsewhere";
-  return place + " is drained: " + fate + " within " + Field(row, "over_s") +
-         " s; roostctl backends shows how many are left";
+  if (Field(row, "draining").empty()) {
+    const std::string still = Field(row, "still_drained");
+    return place + " is drained no more: it takes users again" +
+           (still.empty() ? "" : "; still drained: " + still);
+  }
+  const std::string within = " within " + Field(row, "over_s") + " s";
+  std::string fate = ": its clients are told BYE" + within;
+  const bool whole = address.empty() || !Field(row, "whole").empty();
+  if (!whole && !Field(row, "elsewhere").empty()) {
+    fate = ": its users go elsewhere" + within;
+  } else if (!whole) {
+    fate = ", but no other address of the store takes users now: its own stay until one does";
+  } else if (!address.empty()) {
+    fate = ", as all of the store is: its clients are told BYE" + within;
+  }
+  return place + " is drained" + fate + "; roostctl backends shows how many are left";
 }
 
 std::string OfKick(const RowsAnswer::Row& row, std::string_view user) {

@@ -30,13 +30,31 @@ TEST(Answer, OfAStoreSaysWhichAndWhatBecomesOfItsUsers) {
   EXPECT_EQ(Said("store drain", "{\"store\": \"m\", \"draining\": true, \"over_s\": 60}\n"),
             "store m is drained: its clients are told BYE within 60 s; roostctl backends shows how "
             "many are left");
+  const auto one = [](std::string_view whole, std::string_view elsewhere) {
+    return Said("store drain",
+                "{\"store\": \"m\", \"address\": \"[::1]:143\", \"draining\": true, "
+                "\"over_s\": 6, \"whole\": " +
+                    std::string(whole) + ", \"elsewhere\": " + std::string(elsewhere) + "}");
+  };
+  EXPECT_EQ(one("false", "true"),
+            "[::1]:143 of store m is drained: its users go elsewhere within 6 s; roostctl backends "
+            "shows how many are left");
+  EXPECT_EQ(one("false", "false"),
+            "[::1]:143 of store m is drained, but no other address of the store takes users now: "
+            "its own stay until one does; roostctl backends shows how many are left");
+  EXPECT_EQ(one("true", "false"),
+            "[::1]:143 of store m is drained, as all of the store is: its clients are told BYE "
+            "within 6 s; roostctl backends shows how many are left");
+}
+
+TEST(Answer, OfAStoreThatIsWantedAgainSaysWhatOfItIsNot) {
   EXPECT_EQ(
-      Said("store drain",
-           "{\"store\": \"m\", \"address\": \"[::1]:143\", \"draining\": true, \"over_s\": 6}"),
-      "[::1]:143 of store m is drained: its users go elsewhere within 6 s; roostctl backends "
-      "shows how many are left");
-  EXPECT_EQ(Said("store undrain", "{\"store\": \"m\", \"draining\": false}\n"),
-            "store m is drained no more: it takes users again");
+      Said("store undrain", "{\"store\": \"m\", \"draining\": false, \"still_drained\": \"\"}"),
+      "store m is drained no more: it takes users again");
+  EXPECT_EQ(Said("store undrain",
+                 "{\"store\": \"m\", \"address\": \"a:1\", \"draining\": false, "
+                 "\"still_drained\": \"b:1 c:1\"}"),
+            "a:1 of store m is drained no more: it takes users again; still drained: b:1 c:1");
 }
 
 TEST(Answer, OfKickCounts) {

@@ -154,7 +154,7 @@ class DrainedAddressTest(TwoAddressesCase):
         self.assertEqual(self.backend()["drained"], self.addresses[0])
         run = self.front.ctl("store", "undrain", "store", self.addresses[0], "--json", status=0)
         self.assertEqual(json.loads(run.stdout),
-                         {"store": "store", "address": self.addresses[0], "draining": False})
+                         {"store": "store", "address": self.addresses[0], "draining": False, "still_drained": ""})
         self.assertEqual(self.backend()["drained"], "")
 
     def test_what_is_not_there_is_refused(self):
