@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -117,9 +118,13 @@ class Reloader {
  public:
   // SIGHUP must be blocked in every thread.
   Reloader(std::string path, Server& server) : path_(std::move(path)), server_(server) {
-    thread_ = std::thread([this] { Wait(); });
+    waits_ = std::thread([this] { Wait(); });
+    tends_ = std::thread([this] { Tend(); });
   }
-  ~Reloader() { thread_.join(); }
+  ~Reloader() {
+    waits_.join();
+    tends_.join();
+  }
 
   struct Outcome {
     std::string refusal;  // empty: taken
@@ -163,15 +168,22 @@ class Reloader {
     const timespec tick{0, kTickNs};
     while (!server_.stopping()) {
       if (sigtimedwait(&set, nullptr, &tick) == SIGHUP) Reload();
+    }
+  }
+
+  // Not held up by a reload.
+  void Tend() {
+    while (!server_.stopping()) {
       server_.Tend();
       TendLog();
+      std::this_thread::sleep_for(std::chrono::nanoseconds(kTickNs));
     }
   }
 
   const std::string path_;
   Server& server_;
   std::mutex mutex_;
-  std::thread thread_;
+  std::thread waits_, tends_;
 };
 
 void AnswerTo(const std::string& text, Server& server, Reloader& reloader, const Say& say) {

@@ -464,25 +464,41 @@ Server::Reloaded Server::TakeConfig(const Config& config, std::string* told) {
 }
 
 void Server::Tend() {
-  std::lock_guard renewing(renewing_);
+  TendMemory();
+  // A reload may be at work for seconds, on names or on a map: what it changes can wait.
+  const std::unique_lock renewing(renewing_, std::try_to_lock);
+  if (!renewing) return;
   const bool keys = TendTicketKeys();
   const bool routes = TendRoutes();
   const bool addresses = TendResolver();
   if (keys || routes || addresses) Order();
-  TendMemory();
 }
 
 void Server::TendMemory() {
+  std::lock_guard looking(looking_);
   const uint64_t now = NowNs();
   if (now - memory_looked_ns_ < kNsPerSecond) return;
   memory_looked_ns_ = now;
   const MemoryLevel before = memory_level_;
-  const uint64_t limit = static_cast<uint64_t>(wanted_.limits.max_memory_mib) << 20;
+  uint64_t limit = 0;
+  {
+    std::lock_guard lock(mutex_);
+    limit = static_cast<uint64_t>(wanted_.limits.max_memory_mib) << 20;
+  }
   if (limit == 0 && before == MemoryLevel::kPlenty) return;
   uint64_t used = ResidentBytes();
-  if (NextMemoryLevel(before, used, limit) != MemoryLevel::kPlenty) {
-    GiveBackFreed();  // and what is free counts for nothing
+  const MemoryLevel seen = NextMemoryLevel(before, used, limit);
+  // What is free counts for nothing. To give it back is work: it is done at once only before
+  // anybody is turned away, and what else it may change can wait.
+  const bool turns_away =
+      seen == MemoryLevel::kShedding || (seen == MemoryLevel::kFull && seen > before);
+  const bool purges = turns_away || now - memory_purged_ns_ >= kPurgeNs;
+  if (seen != MemoryLevel::kPlenty && purges) {
+    GiveBackFreed();
+    memory_purged_ns_ = now;
     used = ResidentBytes();
+  } else if (seen > before) {
+    return;
   }
   const MemoryLevel level = NextMemoryLevel(before, used, limit);
   if (level != before) {

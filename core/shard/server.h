@@ -105,8 +105,8 @@ class Server {
   enum class Reloaded : uint8_t { kWhole, kInPart, kRefused };
   Reloaded Reload(const Config& config, std::string* told);
   // Rotates ticket keys when their time has come, or reads them again; reads the map of users again
-  // when it has changed; once a second looks at the memory that the process has. To be called now
-  // and then while it runs, from any thread.
+  // when it has changed; once a second looks at the memory that the process has, also while a
+  // reload takes its time. To be called now and then while it runs, from any thread.
   void Tend();
 
   // "2 shards, direct descriptors: …": for the log.
@@ -117,6 +117,7 @@ class Server {
   static constexpr uint64_t kTickNs = 100 * kNsPerMs;  // how soon a shard sees a stop or a question
   static constexpr uint64_t kWaitNs = 2 * kNsPerMs;    // while an asker must take something first
   static constexpr uint64_t kAnswerNs = SecondsToNs(3);
+  static constexpr uint64_t kPurgeNs = SecondsToNs(10);  // between two purges of freed memory
 
   class Asking;
   using Stores = std::vector<StoreSettings>;  // by StoreIndex
@@ -168,9 +169,10 @@ class Server {
   StoreDrains::Plans store_plans_;
   std::vector<StoreVerdict> verdicts_;  // of checks, not taken by a Tend yet
   std::shared_ptr<const Router> router_;
-  std::shared_ptr<const TlsServerContext> tls_;                  // null: no listener has TLS
-  std::atomic<MemoryLevel> memory_level_{MemoryLevel::kPlenty};  // changed under renewing_
-  uint64_t memory_looked_ns_ = 0;                                // under renewing_
+  std::shared_ptr<const TlsServerContext> tls_;  // null: no listener has TLS
+  std::mutex looking_;                           // at the memory; taken before mutex_
+  std::atomic<MemoryLevel> memory_level_{MemoryLevel::kPlenty};  // changed under looking_
+  uint64_t memory_looked_ns_ = 0, memory_purged_ns_ = 0;         // under looking_
   uint64_t tickets_since_ns_ = 0;                                // their keys were set or looked at
   std::vector<std::unique_ptr<Config>> shard_configs_;  // each its own shard's, without passwords
   std::optional<DrainPlan> plan_;

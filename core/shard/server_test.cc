@@ -1,9 +1,11 @@
 #include "core/shard/server.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +13,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -379,6 +382,35 @@ TEST(Server, TakesNobodyWhileItHasMoreMemoryThanItMay) {
   EXPECT_EQ(ClientSocket(server->bound()[0]).Line().substr(0, 5), "* OK ");
   server->RequestStop();
   thread.join();
+}
+
+// What it was: not looked at for as long as names are resolved and maps are read, which is when
+// much may happen.
+TEST(Server, LooksAtItsMemoryWhileAReloadTakesItsTime) {
+  std::string why;
+  const auto server = Make(Plain(), &why);
+  if (server == nullptr) GTEST_SKIP() << "not on this machine: " << why;
+  std::thread thread([&] { server->Run(); });
+  EXPECT_TRUE(Tended(server.get(), ""));
+  Config config = Plain();
+  config.limits.max_memory_mib = 1;  // less than any process has
+  std::string error;
+  EXPECT_EQ(server->Reload(config, &error), Reloaded::kWhole);
+  const std::string map = testing::TempDir() + "roost_slow_map_" + std::to_string(getpid());
+  ASSERT_EQ(mkfifo(map.c_str(), 0600), 0);
+  config.route.kind = RouteConfig::Kind::kMap;
+  config.route.map_file = map;
+  std::thread reload([&] { server->Reload(config, &error); });
+  int writes = -1;  // the reload waits for what is written
+  EXPECT_TRUE(Awaits([&] { return (writes = open(map.c_str(), O_WRONLY | O_NONBLOCK)) >= 0; }));
+  auto looks = std::async(std::launch::async, [&] { return Tended(server.get(), "memory"); });
+  const bool looked = looks.wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+  close(writes);
+  reload.join();
+  EXPECT_TRUE(looked && looks.get());
+  server->RequestStop();
+  thread.join();
+  unlink(map.c_str());
 }
 
 }  // namespace
