@@ -86,6 +86,7 @@ struct ConnectOptions {
 struct ListenerDescriptor {
   int fd = -1;
   Address bound;
+  int backlog = 4096;
 };
 
 // Which buffers a receive picks from: two groups, so that one upload cannot starve
@@ -130,6 +131,10 @@ class DeafIoHandler : public IoHandler {
 struct IoStats {
   uint64_t sockets_open = 0;
   uint64_t sockets_closing = 0;  // closed by their owner, kernel not finished
+  uint64_t max_sockets = 0;      // places; but for the descriptors of the process
+  uint64_t listeners_full = 0;   // now, as there is no room; see Io::Listen
+  uint64_t times_full = 0;       // that there was none
+  uint64_t reset_when_full = 0;  // connections that waited to be accepted then
   uint64_t accepted = 0, connected = 0, received_bytes = 0, sent_bytes = 0;
   uint64_t buffers_dry = 0;      // receives that had to wait for a buffer
   uint64_t buffer_bytes = 0;     // memory of receive buffers, in use or used lately
@@ -155,6 +160,11 @@ class Io {
   virtual void Random(std::span<uint8_t> out) = 0;
 
   // Starts accepting. `listener` comes back in OnAccept. Returns 0 or errno.
+  // When 95 % of the places for sockets are taken, or descriptors have run out, none of its
+  // listeners listens any more, so that nobody waits where there is no room. Connections that were
+  // not accepted yet are reset; new ones go to other Ios that listen on the address, and are
+  // refused where there are none. They listen again when 90 % are taken, or when there are
+  // descriptors.
   virtual int Listen(ListenerDescriptor descriptor, uint64_t listener) = 0;
   // Stops accepting on it for now (pending connections stay in the backlog) / goes on. It comes too
   // late for those that the kernel has accepted already: as many as a backlog.

@@ -73,6 +73,15 @@ std::string Describe(int error, const char* step, const Address& address) {
   return text;
 }
 
+// A port that the kernel chose is the kernel's again when its socket listens no more, though for a
+// moment (Io::Listen); one that was asked for stays.
+ListenerDescriptor Again(ListenerDescriptor first, const ListenOptions& options,
+                         std::string* error) {
+  const ListenerDescriptor second = OpenListener(first.bound, options, error);
+  CloseListenerDescriptor(&first);
+  return second;
+}
+
 }  // namespace
 
 ListenerDescriptor OpenListener(const Address& address, const ListenOptions& options,
@@ -108,7 +117,8 @@ ListenerDescriptor OpenListener(const Address& address, const ListenOptions& opt
   result.fd = fd;
   result.bound = address;
   result.bound.port = FromSockaddr(storage).port;
-  return result;
+  result.backlog = options.backlog;
+  return address.port == 0 && options.reuse_port ? Again(result, options, error) : result;
 }
 
 void CloseListenerDescriptor(ListenerDescriptor* descriptor) {

@@ -122,7 +122,8 @@ void SimNetwork::Arrive(SimIo* io, SocketId socket, const Address& to,
   }
   std::vector<std::shared_ptr<SimListener>> serving;
   for (const auto& listener : listeners_) {
-    if (!listener->closed && Serves(listener->address, to)) serving.push_back(listener);
+    const bool listens = !listener->closed && !listener->full;
+    if (listens && Serves(listener->address, to)) serving.push_back(listener);
   }
   if (serving.empty()) return Refuse(io, socket, Latency(), ECONNREFUSED);
   const auto& listener = serving[rng_.Below(serving.size())];

@@ -13,9 +13,6 @@ namespace {
 constexpr int64_t kWallStart = 1'700'000'000;
 // Most of a send that travels as one segment.
 constexpr size_t kSegment = 16 * 1024;
-// Accepting stops when this much of the slots is taken: the rest is for moves
-// and backend connections.
-constexpr uint64_t kAcceptPercent = 95;
 
 }  // namespace
 
@@ -24,7 +21,9 @@ SimIo::SimIo(SimNetwork* network, uint32_t set_id, uint32_t number, const IoLimi
       set_id_(set_id),
       number_(number),
       limits_(limits),
-      sockets_(limits.max_sockets) {}
+      sockets_(limits.max_sockets) {
+  stats_.max_sockets = limits.max_sockets;
+}
 
 int64_t SimIo::WallSeconds() const {
   return kWallStart + static_cast<int64_t>(NsToSeconds(NowNs()));
@@ -42,10 +41,6 @@ std::shared_ptr<SimListener> SimIo::FindListener(uint64_t id) const {
     if (listener->id == id) return listener;
   }
   return nullptr;
-}
-
-bool SimIo::NearlyFull() const {
-  return sockets_.size() >= uint64_t{limits_.max_sockets} * kAcceptPercent / 100;
 }
 
 int SimIo::Listen(ListenerDescriptor descriptor, uint64_t id) {
@@ -77,11 +72,36 @@ void SimIo::CloseListener(uint64_t id) {
   const auto listener = FindListener(id);
   if (listener == nullptr) return;
   listener->closed = true;
+  if (std::exchange(listener->full, false)) --stats_.listeners_full;
   std::erase(listeners_, listener);
   std::erase(network_->listeners_, listener);
-  for (const SimEnd& end : std::exchange(listener->backlog, {})) {
+  ResetBacklog(*listener);
+}
+
+void SimIo::ResetBacklog(SimListener& listener) {
+  for (const SimEnd& end : std::exchange(listener.backlog, {})) {
     end.connection->sides[end.side].ended = true;
     network_->SendReset(end);
+  }
+}
+
+void SimIo::BeFull() {
+  const uint64_t before = stats_.listeners_full;
+  for (const auto& listener : listeners_) {
+    if (std::exchange(listener->full, true)) continue;
+    ++stats_.listeners_full;
+    stats_.reset_when_full += listener->backlog.size();
+    ResetBacklog(*listener);
+  }
+  if (before == 0 && stats_.listeners_full != 0) ++stats_.times_full;
+}
+
+void SimIo::SlotFreed() {
+  const bool room = sockets_.size() < AcceptBound() - AcceptBound() / 20;
+  for (const auto& listener : listeners_) {
+    if (!listener->full || !room) continue;
+    listener->full = false;
+    --stats_.listeners_full;
   }
 }
 
@@ -90,7 +110,7 @@ void SimIo::OnBacklog(const std::shared_ptr<SimListener>& listener) {
 }
 
 void SimIo::QueueAccept(const std::shared_ptr<SimListener>& listener) {
-  if (listener->queued || listener->closed || listener->backlog.empty() || NearlyFull()) return;
+  if (listener->queued || listener->closed || listener->backlog.empty()) return;
   listener->queued = true;
   ready_.push_back({.kind = Ready::Kind::kAccept, .listener = listener});
 }
@@ -98,7 +118,8 @@ void SimIo::QueueAccept(const std::shared_ptr<SimListener>& listener) {
 void SimIo::HandleAccept(const Ready& ready) {
   const auto& listener = ready.listener;
   listener->queued = false;
-  if (listener->closed || listener->backlog.empty() || NearlyFull()) return;
+  if (listener->closed || listener->backlog.empty()) return;
+  if (sockets_.size() >= AcceptBound()) return BeFull();
   // A pause can come too late for a connection, and for those behind it.
   if (listener->paused && !network_->rng().Chance(0.5)) return;
   const SimEnd end = listener->backlog.front();
@@ -123,6 +144,7 @@ SocketId SimIo::Place(SimEnd end) {
   ref->life = Life::kOpen;
   ref->end = std::move(end);
   ++stats_.sockets_open;
+  if (sockets_.size() >= AcceptBound()) BeFull();
   return id;
 }
 
@@ -132,6 +154,7 @@ SocketId SimIo::Connect(const Address& to, const ConnectOptions& options, Owner 
   ref->owner = owner;
   ref->reset_on_close = options.reset_on_close;
   ++stats_.sockets_open;
+  if (sockets_.size() >= AcceptBound()) BeFull();
   const SocketId id{ref.index, ref.generation};
   network_->Open(this, id, to, options);
   return id;
@@ -386,7 +409,7 @@ void SimIo::Finish(SocketId id, bool reset) {
   }
   --stats_.sockets_closing;
   sockets_.Free(id.index);
-  for (const auto& listener : listeners_) OnBacklog(listener);
+  SlotFreed();
 }
 
 void SimIo::Die() {
@@ -416,7 +439,7 @@ void SimIo::Move(SocketId id, uint32_t target, uint64_t token) {
   end.connection->sides[end.side].io = nullptr;
   --stats_.sockets_open;
   sockets_.Free(id.index);
-  for (const auto& listener : listeners_) OnBacklog(listener);
+  SlotFreed();
   network_->Schedule(network_->Latency(),
                      [destination, end, token] { destination->OnArrival(end, token); });
 }

@@ -52,6 +52,7 @@ struct SimListener {
   ListenOptions options;
   bool paused = false;
   bool closed = false;
+  bool full = false;    // does not listen, for want of room
   bool queued = false;  // an entry of the ready list names it
   std::deque<SimEnd> backlog;
 };
@@ -89,6 +90,10 @@ class SimIo final : public Io {
 
  private:
   friend class SimNetwork;
+
+  // Accepting stops when this much of the slots is taken: the rest is for moves and backend
+  // connections.
+  static constexpr uint64_t kAcceptPercent = 95;
 
   enum class Life : uint8_t { kConnecting, kOpen, kDraining, kLingering };
   enum class Read : uint8_t { kNone, kSmall, kLarge, kWait };
@@ -129,7 +134,10 @@ class SimIo final : public Io {
     return socket.end.connection->sides[socket.end.side];
   }
   std::shared_ptr<SimListener> FindListener(uint64_t id) const;
-  bool NearlyFull() const;
+  uint64_t AcceptBound() const { return uint64_t{limits_.max_sockets} * kAcceptPercent / 100; }
+  void BeFull();
+  void ResetBacklog(SimListener& listener);
+  void SlotFreed();
 
   // Called by the network.
   void OnConnected(SocketId id, SimEnd end);

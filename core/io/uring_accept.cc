@@ -1,4 +1,7 @@
 // Accepting: how many connections are let in, and what is known of them when the owner hears.
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,7 +19,7 @@ namespace {
 // What a multishot accept may bring at once: a whole backlog
 // (net.core.somaxconn, 4,096 by default).
 constexpr uint32_t kBurst = 4096;
-// Accepting stops when this much of the slots is taken: the rest is for moves
+// Nobody is let in when this much of the slots is taken: the rest is for moves
 // and backend connections.
 constexpr uint64_t kAcceptPercent = 95;
 // Out of descriptors though not of slots: others hold them. Tried again after this.
@@ -31,6 +34,22 @@ bool ConcernsOneConnection(int error) {
   return error == ECONNABORTED || error == EINTR || error == EAGAIN || error == EPROTO ||
          error == EPERM || error == ETIMEDOUT || error == ENETDOWN || error == EHOSTUNREACH ||
          error == ENETUNREACH;
+}
+
+// Of an ordinary sort, which is what runs out first where they are used at all.
+bool HasDescriptors() {
+  const int one = open("/", O_PATH | O_CLOEXEC);
+  if (one < 0) return false;
+  close(one);
+  return true;
+}
+
+// Connections that wait to be accepted.
+uint32_t BacklogOf(int fd) {
+  tcp_info info{};
+  socklen_t length = sizeof(info);
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return 0;
+  return info.tcpi_unacked;
 }
 
 }  // namespace
@@ -53,6 +72,7 @@ int UringIo::Listen(ListenerDescriptor descriptor, uint64_t id) {
   if (!ref) return ENOMEM;
   ref->id = id;
   ref->fd = descriptor.fd;
+  ref->backlog = descriptor.backlog;
   ref->family = descriptor.bound.family == 6 ? AF_INET6 : AF_INET;
   ArmAccept(ref.index);
   return 0;
@@ -79,8 +99,7 @@ void UringIo::CloseListener(uint64_t id) {
   Listener* listener = FindListener(id, &index);
   if (listener == nullptr) return;
   listener->closing = true;
-  if (listener->full) --full_listeners_;
-  listener->full = false;
+  if (!std::exchange(listener->listening, true)) --stats_.listeners_full;
   CancelAccept(index);
   FinishListener(index);
 }
@@ -104,9 +123,9 @@ void UringIo::CancelAccept(uint32_t index) {
 
 void UringIo::ArmAccept(uint32_t index) {
   Listener& listener = listeners_[index];
-  if (listener.armed || listener.paused || listener.full || listener.closing) return;
+  if (listener.armed || listener.paused || !listener.listening || listener.closing) return;
   const uint32_t bound = AcceptBound(limits_);
-  if (sockets_.size() >= bound) return StopAccepting(index, kNever);
+  if (sockets_.size() >= bound) return BeFull();
   listener.armed = true;
   listener.cancelling = false;
   listener.multishot = sockets_.size() + kBurst <= bound;
@@ -116,27 +135,49 @@ void UringIo::ArmAccept(uint32_t index) {
       Handle(static_cast<uint8_t>(Op::kAccept), index, listeners_.GenerationOf(index)).bits());
 }
 
-void UringIo::StopAccepting(uint32_t index, uint64_t retry_ns) {
-  Listener& listener = listeners_[index];
-  if (!listener.full) ++full_listeners_;
-  listener.full = true;
-  if (retry_ns == kNever) return;
+bool UringIo::AtAcceptBound() const { return sockets_.size() >= AcceptBound(limits_); }
+
+// Connections in the backlogs would wait for nothing, and the kernel would bring more: it takes the
+// sockets out of those that share their addresses, and resets what waits there.
+void UringIo::BeFull() {
+  const uint64_t before = stats_.listeners_full;
+  listeners_.ForEach([this](uint32_t at, Listener& listener) {
+    if (listener.closing || !std::exchange(listener.listening, false)) return;
+    ++stats_.listeners_full;
+    stats_.reset_when_full += BacklogOf(listener.fd);
+    CancelAccept(at);
+    shutdown(listener.fd, SHUT_RDWR);
+  });
+  if (before == 0 && stats_.listeners_full != 0) ++stats_.times_full;
+}
+
+void UringIo::RetryLater(uint32_t index, uint64_t retry_ns) {
   const Handle timer(static_cast<uint8_t>(Op::kListenerTimer), index,
                      listeners_.GenerationOf(index));
-  // Without a timer it goes on when a slot is freed.
   static_cast<void>(timers_.Arm(now_ns_ + retry_ns, timer.bits()));
 }
 
-// A cell was freed: listeners that had stopped go on, with some distance so as not to flap.
-void UringIo::SlotFreed() {
-  if (full_listeners_ == 0) return;
-  const uint32_t bound = AcceptBound(limits_);
-  if (sockets_.size() >= bound - bound / 20) return;
+void UringIo::OnListenerTimer(Handle handle) {
+  if (listeners_.Find(handle) == nullptr || stats_.listeners_full == 0) return;
+  if (!HasDescriptors()) return RetryLater(handle.index(), kRetryNs);
+  if (!AtAcceptBound()) ListenAgain();
+}
+
+void UringIo::ListenAgain() {
   listeners_.ForEach([this](uint32_t index, Listener& listener) {
-    if (!std::exchange(listener.full, false)) return;
-    --full_listeners_;
-    ArmAccept(index);
+    if (listener.listening || listener.closing) return;
+    if (listen(listener.fd, listener.backlog) != 0) return RetryLater(index, kRetryNs);
+    listener.listening = true;
+    --stats_.listeners_full;
   });
+  listeners_.ForEach([this](uint32_t index, Listener&) { ArmAccept(index); });
+}
+
+// A cell was freed: listeners that were full go on, with some distance so as not to flap.
+void UringIo::SlotFreed() {
+  if (stats_.listeners_full == 0) return;
+  const uint32_t bound = AcceptBound(limits_);
+  if (sockets_.size() < bound - bound / 20) ListenAgain();
 }
 
 void UringIo::HandleAccept(Handle handle, const Completion& completion) {
@@ -149,8 +190,10 @@ void UringIo::HandleAccept(Handle handle, const Completion& completion) {
   listener->armed = completion.more;
 
   const int result = completion.result;
-  if (result < 0 && result != -ECANCELED && !ConcernsOneConnection(-result)) {
-    StopAccepting(index, kRetryNs);
+  if (result < 0 && result != -ECANCELED && !listener->cancelling &&
+      !ConcernsOneConnection(-result)) {
+    BeFull();
+    RetryLater(index, kRetryNs);
   }
   if (result >= 0 && listener->closing) CloseNumber(result);
   if (result >= 0 && !listener->closing) {

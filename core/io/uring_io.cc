@@ -88,7 +88,9 @@ UringIo::UringIo(UringSet* set, uint32_t number, uint32_t count, const IoLimits&
       woken_(count),
       now_ns_(ReadMonotonicNs()),
       sockets_(limits.max_sockets),
-      timers_(now_ns_) {}
+      timers_(now_ns_) {
+  stats_.max_sockets = limits.max_sockets;
+}
 
 UringIo::~UringIo() {
   ring_->CancelAll();
@@ -264,13 +266,7 @@ void UringIo::HandleSocket(Op op, SocketId id, const Completion& completion) {
 
 void UringIo::OnTimer(uint64_t owner) {
   const Handle handle = Handle::FromBits(owner);
-  if (static_cast<Op>(handle.kind()) == Op::kListenerTimer) {
-    Listener* listener = listeners_.Find(handle);
-    if (listener == nullptr || !listener->full) return;
-    listener->full = false;
-    --full_listeners_;
-    return ArmAccept(handle.index());
-  }
+  if (static_cast<Op>(handle.kind()) == Op::kListenerTimer) return OnListenerTimer(handle);
   const SocketId id{handle.index(), handle.generation()};
   Socket* socket = Find(id);
   if (socket == nullptr) return;

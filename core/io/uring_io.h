@@ -4,7 +4,8 @@
 // What the kernel is asked for, by sort of request:
 //   accept    multishot while a whole backlog would fit into the free slots, one at a time above
 //   that, none
-//             above 95 %: multishot drains the backlog whatever one wishes
+//             above 95 %, where the listener does not even listen: multishot drains the backlog
+//             whatever one wishes
 //   receive   one shot, from a provided buffer; it bounds itself, so relaying needs no cancel.
 //   Running dry puts
 //             the socket into a queue that is worked off, in order of arrival, when buffers are
@@ -213,12 +214,13 @@ class UringIo final : public Io {
   struct Listener {
     uint64_t id = 0;
     int fd = -1;
+    int backlog = 0;
     int family = 0;
     bool armed = false;
     bool multishot = false;
     bool cancelling = false;
     bool paused = false;
-    bool full = false;  // out of slots or descriptors
+    bool listening = true;  // not while slots or descriptors have run out
     bool closing = false;
     uint8_t in_flight = 0;
   };
@@ -255,7 +257,11 @@ class UringIo final : public Io {
   void ArmAccept(uint32_t index);
   void CancelAccept(uint32_t index);
   void HandleAccept(Handle handle, const Completion& completion);
-  void StopAccepting(uint32_t index, uint64_t retry_ns);
+  bool AtAcceptBound() const;
+  void BeFull();
+  void RetryLater(uint32_t index, uint64_t retry_ns);
+  void ListenAgain();
+  void OnListenerTimer(Handle handle);
   void SlotFreed();
   void FinishListener(uint32_t index);
   void HandlePeerName(SocketId id, const Completion& completion);
@@ -324,7 +330,6 @@ class UringIo final : public Io {
   Slab<Outgoing> outgoing_;
   Slab<Listener> listeners_;
   Timers timers_;
-  uint32_t full_listeners_ = 0;
   // Sockets whose receive found no buffer, by group, in order of arrival.
   std::deque<SocketId> dry_[2];
   // Connects that failed before any request was made.

@@ -26,6 +26,7 @@ SocketId UringIo::Place(int32_t number, Life life) {
   ref->number = number;
   ref->life = life;
   ++stats_.sockets_open;
+  if (AtAcceptBound()) BeFull();
   return {ref.index, ref.generation};
 }
 
