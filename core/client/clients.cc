@@ -32,8 +32,8 @@ constexpr std::string_view kAged = "[UNAVAILABLE] Logged in for too long; please
 
 }  // namespace
 
-Clients::Clients(Loop& loop, const Config& config)
-    : loop_(loop), config_(config), timers_(loop.now_ns()) {}
+Clients::Clients(Loop& loop, const Config& config, Credits& all)
+    : loop_(loop), config_(config), all_(all), timers_(loop.now_ns()) {}
 
 Clients::~Clients() { RemoveAll(); }
 
@@ -52,9 +52,10 @@ uint32_t Clients::Find(Owner owner) {
   return cells_.Find(handle.index(), handle.generation()) != nullptr ? handle.index() : kNoIndex;
 }
 
-uint32_t Clients::Add(const Address& peer, uint8_t listener) {
+uint32_t Clients::Add(const Address& peer, uint8_t listener, Credit credit) {
   auto ref = cells_.New();
   if (!ref) return kNoIndex;
+  credit.Keep();
   ref->generation = ref.generation;
   ref->peer = peer;
   ref->listener = listener;
@@ -79,6 +80,7 @@ void Clients::Remove(uint32_t index) {
   ids_.Drop(c.id);
   User* user = std::exchange(c.user, nullptr);
   cells_.Free(index);
+  all_.GiveBack();
   if (services_ != nullptr) ++services_->stats.closed;
   if (user != nullptr) user->Unref();
 }

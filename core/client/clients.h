@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "core/base/clock.h"
+#include "core/base/credits.h"
 #include "core/base/handle.h"
 #include "core/base/log.h"
 #include "core/base/slab.h"
@@ -59,12 +60,15 @@ class Clients final : public Subscribers {
   // Of a walk over all clients, in one turn: a name is looked for on the way of each.
   static constexpr uint32_t kVisitsPerTurn = 128;
 
-  Clients(Loop& loop, const Config& config);
+  // `all`: how many there are in all shards; each that is here has one of it.
+  Clients(Loop& loop, const Config& config, Credits& all);
   ~Clients() override;
   void set_services(Services* services) { services_ = services; }
 
   // kNoIndex when full.
-  uint32_t Add(const Address& peer, uint8_t listener);
+  uint32_t Add(const Address& peer, uint8_t listener, Credit credit);
+  // For one that goes to another shard, before it is removed here.
+  Credit CreditToGo() { return Credit::TakeAnyway(all_); }
   ClientCell& cell(uint32_t index) { return cells_[index]; }
   // Unsubscribes, lets go of the user, frees the cell and retires its Client. The connection is
   // closed already, or the cell's own is closed here.
@@ -194,6 +198,7 @@ class Clients final : public Subscribers {
 
   Loop& loop_;
   const Config& config_;
+  Credits& all_;
   Services* services_ = nullptr;
   Slab<ClientCell> cells_;
   ClientIds ids_;

@@ -512,6 +512,7 @@ void Entering::MoveWhenDrained() {
     moving->failed_logins = failed_logins_;
     moving->counted = client_.cell().counted;
     client_.cell().counted = false;
+    moving->credit = services.clients.CreditToGo();
     moving->connection_id = client_.cell().connection_id;
     moving->tag = tag_;
     moving->credentials = std::move(credentials_);

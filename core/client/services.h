@@ -13,6 +13,7 @@
 
 #include "core/base/cleanse.h"
 #include "core/base/connection_id.h"
+#include "core/base/credits.h"
 #include "core/base/handle.h"
 #include "core/base/hash.h"
 #include "core/base/histogram.h"
@@ -76,6 +77,7 @@ struct MovingClient {
   uint64_t since_ns = 0;
   int failed_logins = 0;
   bool counted = false;  // with its address
+  Credit credit;         // of limits.max_clients
   ConnectionId connection_id;
   std::string tag;  // of the LOGIN or AUTHENTICATE to be answered
   Credentials credentials;

@@ -126,8 +126,7 @@ void Visit(V& v, StoreConfig& c) {
   v.Field(
       "max_logins_in_progress", c.max_logins_in_progress,
       {.why =
-           "Logins cost a store a password hash each; shared evenly by the shards; more wait in a "
-           "queue.",
+           "Logins cost a store a password hash each; all shards together; more wait in a queue.",
        .minimum = 1,
        .maximum = 100'000});
   v.Field("max_sessions", c.max_sessions,
@@ -376,8 +375,8 @@ void Visit(V& v, LimitsConfig& c) {
            .maximum = 100'000'000,
            .zero_too = true});
   v.Field("max_handshakes_in_progress", c.max_handshakes_in_progress,
-          {.why = "Each takes about 8 KB; more connections, and more who say STARTTLS, wait "
-                  "their turn.",
+          {.why = "Each takes about 8 KB; all shards together; more connections, and more who say "
+                  "STARTTLS, wait their turn.",
            .minimum = 1,
            .maximum = 1'000'000});
   v.Field("max_line", c.max_line,

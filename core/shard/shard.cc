@@ -15,6 +15,8 @@ namespace {
 constexpr std::string_view kStopping = "[UNAVAILABLE] Server shutting down";
 // Kept sessions that are closed in one turn.
 constexpr size_t kClosedPerTurn = 64;
+// While newcomers wait for those who log in.
+constexpr uint64_t kLookAgainNs = MsToNs(100);
 
 }  // namespace
 
@@ -23,10 +25,10 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io, const Config* own)
       common_(common),
       config_(own != nullptr ? *own : *common.config),
       loop_(io, *this),
-      dialers_(MakeDialers(loop_, common)),
+      dialers_(MakeDialers(loop_, common, index)),
       lookups_(loop_),
       users_(loop_),
-      clients_(loop_, config_),
+      clients_(loop_, config_, common.clients),
       feeds_(loop_, config_, clients_),
       services_{loop_,
                 config_,
@@ -46,10 +48,12 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io, const Config* own)
                 {},
                 std::make_shared<ParkingSwitches>(config_)},
       drains_(clients_, feeds_, dialers_),
-      probe_(loop_, dialers_, [this](const CapabilitySet& shared) {
-        services_.shared_capabilities = shared;
-        services_.capability_texts = {};
-      }) {
+      probe_(loop_, dialers_,
+             [this](const CapabilitySet& shared) {
+               services_.shared_capabilities = shared;
+               services_.capability_texts = {};
+             }),
+      handshakes_(common.handshakes, index, [&io](uint32_t shard) { io.RingBell(shard); }) {
   services_.connection_ids = ConnectionIds(common.connection_seed, index, common.shards);
   clients_.set_services(&services_);
   for (auto& dialer : dialers_) {
@@ -71,10 +75,11 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io, const Config* own)
   });
 }
 
-std::vector<std::unique_ptr<Dialer>> Shard::MakeDialers(Loop& loop, const ShardCommon& common) {
+std::vector<std::unique_ptr<Dialer>> Shard::MakeDialers(Loop& loop, const ShardCommon& common,
+                                                        uint32_t index) {
   std::vector<std::unique_ptr<Dialer>> dialers;
   for (const StoreTarget& target : common.targets) {
-    dialers.push_back(std::make_unique<Dialer>(loop, target, common.shards));
+    dialers.push_back(std::make_unique<Dialer>(loop, target, common.shards, index));
   }
   return dialers;
 }
@@ -118,40 +123,56 @@ void Shard::Start(const std::vector<ListenerDescriptor>& listeners) {
 }
 
 int Shard::Turn(uint64_t deadline_ns) {
-  const uint64_t own = std::min({clients_.NextDeadlineNs(), NextDrainNs(), drains_.NextNs()});
+  const uint64_t look = logins_pile_up_ ? loop_.now_ns() + kLookAgainNs : kNever;
+  const uint64_t own = std::min({clients_.NextDeadlineNs(), NextDrainNs(), drains_.NextNs(), look});
   const int done = loop_.Turn(std::min(deadline_ns, own));
   PaceAccepts();
   return done;
 }
 
-uint64_t Shard::ShareOf(int limit) const {
-  if (limit == 0) return UINT64_MAX;
-  return std::max<uint64_t>(1,
-                            (static_cast<uint64_t>(limit) + common_.shards - 1) / common_.shards);
+// In progress, those with stores included.
+uint64_t Shard::Handshakes() const {
+  return loop_.streams().stats().handshakes_in_progress + services_.awaiting_proxy_header;
 }
 
-bool Shard::HasRoomToBegin() const {
-  const uint64_t handshakes =
-      loop_.streams().stats().handshakes_in_progress + services_.awaiting_proxy_header;
-  return handshakes < ShareOf(config_.limits.max_handshakes_in_progress);
+// Whoever came now would wait for its login too long, wherever it belongs. It is not known where:
+// so as long as one store has no queue, nobody is held up for the others; and one that answers no
+// logins holds up nobody.
+bool Shard::LoginsPileUp() {
+  bool pile_up = false;
+  for (auto& dialer : dialers_) {
+    const Dialer::Wait wait = dialer->LoginWait();
+    if (wait == Dialer::Wait::kShort) return false;
+    pile_up = pile_up || wait == Dialer::Wait::kLong;
+  }
+  return pile_up;
 }
 
 // Whose turn for a handshake has come. A storm of connections becomes a queue instead of a
 // collapse: in the kernel's backlog, and here for the backlog that had been accepted as a whole.
+// There it waits for the stores as well: a login that is refused as it waited too long comes again,
+// and costs another handshake.
 void Shard::PaceAccepts() {
+  logins_pile_up_ = LoginsPileUp();
+  const auto most = static_cast<uint64_t>(config_.limits.max_handshakes_in_progress);
+  handshakes_.BeginRound(Handshakes(), most);
   std::deque<Handle>& waiting = services_.awaiting_tls;  // have waited longer
-  while (!waiting.empty() && HasRoomToBegin()) {
+  while (!waiting.empty() && !logins_pile_up_ && handshakes_.Reserve(Handshakes() + 1, most)) {
     const Handle next = waiting.front();
     waiting.pop_front();
     if (!clients_.IsLive(next.index(), next.generation())) continue;
     if (Client* client = clients_.cell(next.index()).awake) client->talk().OnTurnForTls();
   }
-  while (!arrivals_.empty() && HasRoomToBegin()) {
+  while (!arrivals_.empty() && !logins_pile_up_ && handshakes_.Reserve(Handshakes() + 1, most)) {
     const Arrival arrival = arrivals_.front();
     arrivals_.pop_front();
     Begin(arrival);
   }
-  const bool room = arrivals_.empty() && HasRoomToBegin();
+  // Nothing is taken for those who may come, but whoever is held up hears when one may.
+  const bool room =
+      arrivals_.empty() && !logins_pile_up_ &&
+      (handshakes_.MayHaveMore(Handshakes(), most) || handshakes_.Reserve(Handshakes() + 1, most));
+  handshakes_.EndRound(Handshakes(), most);
   if (room == accepting_) return;
   accepting_ = room;
   if (!room) stats_.Hit(ClientLimit::kHandshakes);
@@ -179,8 +200,9 @@ void Shard::Begin(const Arrival& arrival) {
     return Refuse(arrival, ClientLimit::kMemory, "Short of memory; please connect again later");
   }
   const auto& [socket, peer, listener] = arrival;
-  const bool full = clients_.size() >= ShareOf(config_.limits.max_clients);
-  const uint32_t index = full ? kNoIndex : clients_.Add(peer, listener);
+  const auto most = static_cast<uint64_t>(config_.limits.max_clients);
+  Credit credit = Credit::Take(common_.clients, most == 0 ? UINT64_MAX : most);
+  const uint32_t index = credit ? clients_.Add(peer, listener, std::move(credit)) : kNoIndex;
   if (index == kNoIndex) return Refuse(arrival, ClientLimit::kClients, "Too many connections");
   clients_.cell(index).connection_id = services_.connection_ids.Next();
   auto* client = new Client(services_, index);  // owned by its cell
@@ -201,7 +223,7 @@ void Shard::OnMoved(uint64_t token, SocketId socket, int error) {
     if (moved->counted) common_.addresses->Leave(moved->peer);
     return;
   }
-  const uint32_t index = clients_.Add(moved->peer, moved->listener);
+  const uint32_t index = clients_.Add(moved->peer, moved->listener, std::move(moved->credit));
   if (index == kNoIndex) {
     ++stats_.refused;
     Entering::LogLost(services_, *moved, LoginResult::kUnavailable);
@@ -240,6 +262,10 @@ void Shard::OnReadable(Owner owner, SocketId) {
 
 void Shard::OnSent(Owner owner, SocketId, int error) {
   if (Clients::Owns(owner)) clients_.OnSent(owner, error);
+}
+
+void Shard::OnBell() {
+  for (auto& dialer : dialers_) dialer->OnBell();
 }
 
 void Shard::CloseListeners() {

@@ -35,7 +35,8 @@
 
 namespace roost {
 
-// What all shards share; constant, but for Moves, which locks, and AddressLimits, which does not.
+// What all shards share; constant, but for Moves, which locks, and for credits and AddressLimits,
+// which do not.
 struct ShardCommon {
   const Config* config = nullptr;
   std::shared_ptr<const Router> router;
@@ -44,6 +45,8 @@ struct ShardCommon {
   HashKey hash_key;
   uint32_t shards = 1;
   uint64_t connection_seed = 0;  // of ConnectionIds
+  Credits clients;               // one for each, on its way between two shards as well
+  Credits handshakes;            // in progress
   Moves moves;
   // A key of its own where clients may choose their addresses.
   std::unique_ptr<AddressLimits> addresses = std::make_unique<AddressLimits>(HashKey{1, 2}, 0);
@@ -120,21 +123,22 @@ class Shard final : private IoHandler, private Mover {
   void OnReadable(Owner owner, SocketId socket) override;
   void OnSent(Owner owner, SocketId socket, int error) override;
   void OnMoved(uint64_t token, SocketId socket, int error) override;
-  void OnBell() override {}
+  void OnBell() override;
 
   uint32_t ShardOf(std::string_view user) const override;
   uint32_t ThisShard() const override { return index_; }
   void Move(uint32_t shard, std::unique_ptr<MovingClient> client) override;
 
-  static std::vector<std::unique_ptr<Dialer>> MakeDialers(Loop& loop, const ShardCommon& common);
-  bool HasRoomToBegin() const;
+  static std::vector<std::unique_ptr<Dialer>> MakeDialers(Loop& loop, const ShardCommon& common,
+                                                          uint32_t index);
+  uint64_t Handshakes() const;
+  bool LoginsPileUp();
   void PaceAccepts();
   void Begin(const Arrival& arrival);
   void Refuse(const Arrival& arrival, ClientLimit limit, std::string_view text);
   void CloseListeners();
   bool StepDrain();
   uint64_t NextDrainNs() const;
-  uint64_t ShareOf(int limit) const;
 
   const uint32_t index_;
   ShardCommon& common_;
@@ -152,7 +156,9 @@ class Shard final : private IoHandler, private Mover {
   std::unique_ptr<StoreChecks> checks_;  // null: another shard's
   std::vector<ListenerDescriptor> listeners_;
   bool accepting_ = true;
+  bool logins_pile_up_ = false;
   MemoryLevel memory_level_ = MemoryLevel::kPlenty;
+  CreditShare handshakes_;
   std::deque<Arrival> arrivals_;  // in the order in which they came
   std::optional<DrainPlan> plan_;
   std::optional<DrainPace> pace_;

@@ -164,6 +164,153 @@ TEST(Shard, StopsWithoutAWordInTheMiddleOfALiteral) {
   EXPECT_TRUE(world.closed(client));
 }
 
+// ---- Several shards
+// ------------------------------------------------------------------------------
+
+class ShardsTest : public ::testing::Test {
+ protected:
+  static constexpr uint32_t kShards = 3;
+
+  std::vector<uint64_t> ClientsOfEach() {
+    std::vector<uint64_t> clients;
+    for (uint32_t i = 0; i < kShards; ++i) clients.push_back(world_.figures(i).clients);
+    return clients;
+  }
+
+  ScriptedWorld world_{ScriptedWorld::kCapabilities, kShards};
+};
+
+// Whichever they come to, and whichever they belong to.
+TEST_F(ShardsTest, TakeSoManyClientsTogether) {
+  world_.config().limits.max_clients = 7;
+  std::vector<size_t> clients;
+  for (int i = 0; i < 7; ++i) clients.push_back(world_.LogIn(world_.UserOf(1, i)));
+  EXPECT_EQ(ClientsOfEach(), std::vector<uint64_t>({0, 7, 0}));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(world_.Hear(world_.Dial()), "* BYE [UNAVAILABLE] Too many connections");
+  }
+  EXPECT_EQ(world_.common().clients.taken(), 7u);
+  world_.Hang(clients[3]);
+  world_.Pass(0.1);
+  clients[3] = world_.LogIn(world_.UserOf(2, 1));
+  EXPECT_EQ(world_.Hear(world_.Dial()), "* BYE [UNAVAILABLE] Too many connections");
+  EXPECT_EQ(ClientsOfEach(), std::vector<uint64_t>({0, 6, 1}));
+  EXPECT_EQ(world_.figures().client_stats.refused, 4u);
+  EXPECT_EQ(HitsOf(world_, ClientLimit::kClients), 4u);
+  for (const size_t client : clients) world_.Hang(client);
+  world_.Pass(0.1);
+  EXPECT_EQ(world_.common().clients.taken(), 0u);
+}
+
+TEST_F(ShardsTest, LogInUsersOfOneByWhatTheOthersDoNotUse) {
+  world_.config().stores[0].max_logins_in_progress = 6;
+  world_.HoldLogins(true);
+  std::vector<size_t> clients;
+  for (int i = 0; i < 9; ++i) {
+    clients.push_back(world_.Connect());
+    world_.Say(clients.back(), "l LOGIN " + world_.UserOf(2, i) + " secret");
+  }
+  world_.Pass(0.5);
+  EXPECT_EQ(world_.figures(2).sessions.logging_in, 6u);
+  EXPECT_EQ(world_.figures(2).sessions.waiting, 3u);
+  const size_t other = world_.Connect();
+  world_.Say(other, "l LOGIN " + world_.UserOf(0, 1) + " secret");
+  world_.Pass(0.5);
+  EXPECT_EQ(world_.figures(0).sessions.waiting, 1u);
+  world_.AnswerLogin();
+  world_.AnswerLogin();  // by then its turn has come
+  world_.Pass(0.1);
+  EXPECT_EQ(world_.figures(0).sessions.logging_in, 1u);
+  EXPECT_EQ(world_.figures(2).sessions.logging_in, 5u);
+  world_.HoldLogins(false);
+  for (const size_t client : clients) world_.HearsBeginning(client, "l OK");
+  world_.HearsBeginning(other, "l OK");
+}
+
+// Those that have none in progress have nothing of their own to wake up for.
+TEST_F(ShardsTest, BeginSoManyHandshakesTogetherAndLeaveNobodyOut) {
+  Network trusted;
+  ASSERT_TRUE(Network::Parse("0.0.0.0/0", &trusted));
+  world_.config().listeners[0].proxy_from = {trusted};  // whose header counts as a handshake
+  world_.config().limits.max_handshakes_in_progress = 2;
+  std::vector<size_t> clients;
+  for (int i = 0; i < 60; ++i) clients.push_back(world_.Dial());
+  world_.Pass(1);
+  uint64_t most = 0;
+  for (const size_t client : clients) {
+    world_.SayRaw(client, "PROXY TCP4 203.0.113.8 192.0.2.1 40000 143\r\n");
+    most = std::max(most, world_.common().handshakes.taken());
+  }
+  for (const size_t client : clients) {
+    world_.HearsBeginning(client, "* OK ");
+    most = std::max(most, world_.common().handshakes.taken());
+  }
+  EXPECT_EQ(most, 2u);
+  world_.Pass(0.1);
+  EXPECT_EQ(world_.common().handshakes.taken(), 0u);
+  for (const uint64_t one : ClientsOfEach()) EXPECT_GT(one, 0u);
+}
+
+// ---- More logins than the store answers
+// ------------------------------------------------------------------------------
+
+class PiledUpLogins : public ::testing::Test {
+ protected:
+  PiledUpLogins() {
+    world_.config().stores[0].max_logins_in_progress = 1;
+    world_.config().stores[0].queue_s = 12;
+    world_.TakeStores();
+    world_.HoldLogins(true);
+  }
+  void AskForMany(int count) {
+    for (int i = 0; i < count; ++i) {
+      clients_.push_back(world_.Connect());
+      world_.Say(clients_.back(), "l LOGIN user" + std::to_string(i) + " secret");
+    }
+    world_.Pass(0.1);
+  }
+  // For so long, two a second.
+  void Answer(int seconds) {
+    for (int i = 0; i < 2 * seconds; ++i) {
+      world_.Pass(0.5);
+      if (world_.logins_held() != 0) world_.AnswerLogin();
+    }
+  }
+
+  ScriptedWorld world_;
+  std::vector<size_t> clients_;
+};
+
+TEST_F(PiledUpLogins, HoldUpThoseWhoComeUntilTheyWouldBeServedInTime) {
+  AskForMany(20);
+  Answer(2);
+  const size_t late = world_.Dial();
+  Answer(1);
+  world_.HearsNothing(late, 0.1);  // 13 wait, for 6.5 s
+  Answer(4);
+  world_.HearsBeginning(late, "* OK ");
+  EXPECT_GE(HitsOf(world_, ClientLimit::kHandshakes), 1u);
+  world_.Say(late, "l LOGIN late secret");
+  Answer(6);
+  for (const size_t client : clients_) world_.HearsBeginning(client, "l OK");
+  world_.HearsBeginning(late, "l OK");
+  EXPECT_EQ(world_.figures().sessions.refused, 0u);
+}
+
+TEST_F(PiledUpLogins, HoldUpNobodyWhereTheStoreAnswersNone) {
+  AskForMany(15);
+  world_.Pass(3);
+  world_.Connect();  // and is greeted
+}
+
+TEST_F(PiledUpLogins, AreForgottenWhenTheyAreOver) {
+  AskForMany(15);
+  Answer(2);
+  world_.Pass(14);  // all who wait are refused
+  world_.Connect();
+  EXPECT_EQ(world_.common().targets[0].credits->waiting, 0u);
+}
+
 TEST(ShardShortOfMemory, TakesNobodyNewUntilThereIsRoomAgain) {
   ScriptedWorld world;
   const size_t there = world.LogInAndPark(kUids);

@@ -25,22 +25,69 @@ SessionPlace::SessionPlace(Dialer& dialer, Dialer::Urgency urgency, Dialer::User
 
 SessionPlace::~SessionPlace() {
   if (state_ == State::kWaiting || dialer_life_.expired()) return;
-  LoginOver();
+  EndLogin();
   dialer_.Closed(user_, at_first_);
 }
 
 void SessionPlace::LoginOver() {
-  if (state_ != State::kLoggingIn || dialer_life_.expired()) return;
+  if (dialer_life_.expired()) return;
+  Answered();
+  EndLogin();
+}
+
+void SessionPlace::NoteLoss(SessionLoss loss) {
+  if (dialer_life_.expired()) return;
+  ++dialer_.lost_[static_cast<size_t>(loss)];
+  if (loss == SessionLoss::kRefused) Answered();
+}
+
+void SessionPlace::Answered() {
+  const bool counts = state_ == State::kLoggingIn && urgency_ == Dialer::Urgency::kClient;
+  if (counts) ++dialer_.target_.credits->answered;
+}
+
+// However it ended.
+void SessionPlace::EndLogin() {
+  if (state_ != State::kLoggingIn) return;
   state_ = State::kOpen;
   dialer_.LoginOver(urgency_);
 }
 
-void SessionPlace::NoteLoss(SessionLoss loss) {
-  if (!dialer_life_.expired()) ++dialer_.lost_[static_cast<size_t>(loss)];
+Dialer::Dialer(Loop& loop, StoreTarget target, uint32_t shards, uint32_t shard)
+    : loop_(loop),
+      target_(std::move(target)),
+      shards_(shards),
+      logins_share_(target_.credits->logins, shard, [&loop](uint32_t s) { loop.io().RingBell(s); }),
+      recoveries_share_(target_.credits->recoveries, shard,
+                        [&loop](uint32_t s) { loop.io().RingBell(s); }),
+      expiry_(loop) {}
+
+Dialer::~Dialer() { target_.credits->waiting -= reported_; }
+
+void Dialer::ReportWaiting() {
+  target_.credits->waiting += clients_.size - reported_;  // less of them: modulo 2^64
+  reported_ = clients_.size;
 }
 
-Dialer::Dialer(Loop& loop, StoreTarget target, uint32_t shards)
-    : loop_(loop), target_(std::move(target)), shards_(shards), expiry_(loop) {}
+Dialer::Wait Dialer::LoginWait() {
+  const uint64_t waiting = target_.credits->waiting;
+  const uint64_t answered = target_.credits->answered;
+  if (waiting == 0) {
+    measured_from_ns_ = answered_per_s_ = 0;
+    return Wait::kShort;
+  }
+  const uint64_t now = loop_.now_ns();
+  const uint64_t passed = now - measured_from_ns_;
+  if (passed >= kMeasureNs) {
+    const bool lately = passed < 2 * kMeasureNs;
+    answered_per_s_ = lately ? (answered - answered_then_) * kNsPerSecond / passed : 0;
+    measured_from_ns_ = now;
+    answered_then_ = answered;
+  }
+  if (answered_per_s_ == 0) return Wait::kUnknown;
+  const auto longest_s = static_cast<uint64_t>(target_.config->queue_s);
+  return waiting > answered_per_s_ * longest_s / 2 ? Wait::kLong : Wait::kShort;
+}
 
 void Dialer::Follow(const std::vector<StoreAddress>& addresses) {
   if (addresses.empty()) return;
@@ -114,9 +161,15 @@ DialerStats Dialer::stats() const {
   return s;
 }
 
-uint64_t Dialer::Share(int limit) const {
-  if (limit == 0) return UINT64_MAX;
-  return std::max<uint64_t>(1, (static_cast<uint64_t>(limit) + shards_ - 1) / shards_);
+uint64_t Dialer::MostLogins() const {
+  const int most = target_.config->max_logins_in_progress;
+  return most == 0 ? UINT64_MAX : static_cast<uint64_t>(most);
+}
+
+uint64_t Dialer::ShareOfSessions() const {
+  const auto most = static_cast<uint64_t>(target_.config->max_sessions);
+  if (most == 0) return UINT64_MAX;
+  return std::max<uint64_t>(1, (most + shards_ - 1) / shards_);
 }
 
 // All of a user's sessions are opened here, so the bound is exact.
@@ -175,9 +228,8 @@ std::unique_ptr<Session> Dialer::OpenSpare(const Credentials& credentials,
                                            SessionSink& sink) {
   auto session = std::make_unique<Session>(loop_, target_, sink);
   const UserHash user = HashOf(credentials.user);
-  const bool room = clients_.size + recoveries_.size == 0 &&
-                    logins() < Share(target_.config->max_logins_in_progress) &&
-                    open_ < Share(target_.config->max_sessions) && !UserFull(user);
+  const bool room = clients_.size + recoveries_.size == 0 && open_ < ShareOfSessions() &&
+                    !UserFull(user) && logins_share_.TryReserve(logins() + 1, MostLogins());
   if (!room) {
     session->NoPlace();
     return session;
@@ -236,21 +288,30 @@ void Dialer::Later() {
 }
 
 void Dialer::Next() {
-  const uint64_t most = Share(target_.config->max_logins_in_progress);
+  const uint64_t most = MostLogins();
   const uint64_t most_recoveries = std::max<uint64_t>(1, most / 2);
-  while (logins() < most && StartOne(clients_)) {
+  logins_share_.BeginRound(logins(), most);
+  recoveries_share_.BeginRound(recovery_logins_, most_recoveries);
+  bool held_up = false;
+  while (!clients_.turns.empty()) {
+    held_up = !logins_share_.Reserve(logins() + 1, most);
+    if (held_up || !StartOne(clients_)) break;
   }
-  while (logins() < most && recovery_logins_ < most_recoveries && StartOne(recoveries_)) {
+  while (!held_up && !recoveries_.turns.empty() &&
+         recoveries_share_.Reserve(recovery_logins_ + 1, most_recoveries)) {
+    held_up = !logins_share_.Reserve(logins() + 1, most);
+    if (held_up || !StartOne(recoveries_)) break;
   }
-  const bool held_up =
-      !clients_.turns.empty() || (!recoveries_.turns.empty() && recovery_logins_ < most_recoveries);
-  if (logins() < most || !held_up) return;
+  logins_share_.EndRound(logins(), most);
+  recoveries_share_.EndRound(recovery_logins_, most_recoveries);
+  ReportWaiting();
+  if (!held_up) return;
   EndSpare([](const SessionPlace& p) { return p.state_ == SessionPlace::State::kLoggingIn; });
 }
 
 bool Dialer::StartOne(Queue& queue) {
   while (!queue.turns.empty()) {
-    if (open_ >= Share(target_.config->max_sessions)) {
+    if (open_ >= ShareOfSessions()) {
       const bool ended = EndSpare([](const SessionPlace&) { return true; });
       if (!ended && reclaim_) reclaim_({});
       return false;
@@ -343,6 +404,7 @@ void Dialer::ArmExpiry() {
   expiry_.SetIn(SecondsToNs(1), [this] {
     ExpireLines(&clients_, loop_.now_ns());
     ExpireLines(&recoveries_, loop_.now_ns());
+    ReportWaiting();
     ArmExpiry();
   });
 }

@@ -4,15 +4,16 @@
 //   kWaiting --turn--> kLoggingIn --logged in--> kOpen --lost, closed--> (gone)
 //   kWaiting --queue_s over, or pushed out--> the session is lost (kNoPlace)
 //
-// Three bounds are kept here, for this shard: logins in progress (they cost a store far more than
-// handshakes cost Roost: password hashes), sessions open in all, sessions open of one user. Those
-// who wait are served user by user in turn. Half of the logins are kept for clients: recovery of
-// feeds takes at most the other half. The queue is bounded in length (the newest of the longest
-// line are refused) and in time (nobody waits longer than clients would).
+// Three bounds are kept here: logins in progress (they cost a store far more than handshakes cost
+// Roost: password hashes), together with the dialers of the other shards, by credits; sessions open
+// in all, of which this shard has an even part; sessions open of one user. Those who wait are
+// served shard by shard, and in each user by user, in turn. Half of the logins are kept for
+// clients: recovery of feeds takes at most the other half. The queue is bounded in length (the
+// newest of the longest line are refused) and in time (nobody waits longer than clients would).
 //
 // A spare session is one that nobody waits for. It is opened at once or not at all, only while
-// nobody else waits for anything, and it gives way: whoever is held up by a bound ends it (the
-// session is lost, kNoPlace).
+// nobody else waits for anything, and it gives way: whoever is held up in its shard by a bound ends
+// it (the session is lost, kNoPlace).
 //
 // What it is not: it knows no user beyond the login name and retries nothing.
 //
@@ -34,6 +35,8 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include "core/base/clock.h"
+#include "core/base/credits.h"
 #include "core/base/life.h"
 #include "core/base/trace.h"
 #include "core/store/session.h"
@@ -59,8 +62,9 @@ class Dialer {
   static UserHash HashOf(const std::string& user);
   enum class Urgency : uint8_t { kClient, kRecovery, kSpare };
 
-  // `shards`: the store's bounds are shared evenly by so many dialers.
-  Dialer(Loop& loop, StoreTarget target, uint32_t shards = 1);
+  // `shards`: so many dialers share the store's bounds, this is the one of `shard`.
+  Dialer(Loop& loop, StoreTarget target, uint32_t shards = 1, uint32_t shard = 0);
+  ~Dialer();
 
   // The session starts now or when its turn comes; `sink` hears how it went.
   std::unique_ptr<Session> Open(const Credentials& credentials, const SessionClient& client,
@@ -72,6 +76,17 @@ class Dialer {
   void set_reclaim(Reclaim reclaim) { reclaim_ = std::move(reclaim); }
   // Who is told of sessions that open and close; outlives this. Null: nobody.
   void set_trace(Trace* trace) { trace_ = trace; }
+
+  // How long a client that comes now would wait for its turn to log in, by the clients of all
+  // shards that wait, and by how many logins the store has answered in the last kMeasureNs. kLong:
+  // for more than half of queue_s. kUnknown: some wait, and nothing is known of it; perhaps the
+  // store answers nobody.
+  enum class Wait : uint8_t { kUnknown, kShort, kLong };
+  static constexpr uint64_t kMeasureNs = kNsPerSecond;
+  Wait LoginWait();
+
+  // The bell of its shard was rung: there may be a credit for those who wait.
+  void OnBell() { Later(); }
 
   const StoreTarget& target() const { return target_; }
   // For sessions to come; logins in progress go on as they began.
@@ -157,7 +172,8 @@ class Dialer {
     }
   };
 
-  uint64_t Share(int limit) const;
+  uint64_t MostLogins() const;
+  uint64_t ShareOfSessions() const;
   uint64_t logins() const { return client_logins_ + recovery_logins_ + spare_logins_; }
   uint64_t& LoginsOf(Urgency urgency);
   bool UserFull(UserHash user) const;
@@ -169,6 +185,7 @@ class Dialer {
   // Ends one spare session that `matches`. False: there is none.
   bool EndSpare(const std::function<bool(const SessionPlace&)>& matches);
   void LoginOver(Urgency urgency);
+  void ReportWaiting();
   void Closed(UserHash user, bool at_first);
   // True as well where a user has sessions at three addresses, and this is the second or third.
   bool HasSessionAt(UserHash user, size_t address) const;
@@ -181,6 +198,10 @@ class Dialer {
   Loop& loop_;
   StoreTarget target_;
   const uint32_t shards_;
+  CreditShare logins_share_, recoveries_share_;
+  uint64_t reported_ = 0;          // of clients_, in LoginCredits::waiting
+  uint64_t measured_from_ns_ = 0;  // 0: nobody waited
+  uint64_t answered_then_ = 0, answered_per_s_ = 0;
   uint64_t client_logins_ = 0, recovery_logins_ = 0, spare_logins_ = 0;
   uint64_t open_ = 0;  // logins in progress included
   // Sessions of one user, and how many of them are at the address of the first one.
@@ -214,7 +235,7 @@ class SessionPlace {
  public:
   SessionPlace(Dialer& dialer, Dialer::Urgency urgency, Dialer::UserHash user);
   ~SessionPlace();
-  // The login is over, well or not.
+  // The store has answered the login, and taken it.
   void LoginOver();
   void NoteLoss(SessionLoss loss);
   // See Dialer::Shared.
@@ -228,6 +249,8 @@ class SessionPlace {
  private:
   friend class Dialer;
   enum class State : uint8_t { kWaiting, kLoggingIn, kOpen };
+  void Answered();
+  void EndLogin();
 
   Dialer& dialer_;
   const Life::Watch dialer_life_;

@@ -159,90 +159,273 @@ struct NoSink final : SessionSink {
   void OnSessionLost(Session&, SessionLoss, const std::string&) override {}
 };
 
-// The dialers that so many shards have for one store, which never answers. Each of them is asked
-// for more sessions than there are places, by users of its own.
+// The dialers that so many shards have for one store, which never answers. Each user asks for as
+// many sessions as are wanted of it.
 class DialersOfShards {
  public:
   static constexpr uint32_t kShards = 4;
 
-  explicit DialersOfShards(const StoreConfig& config) : loop_(*network_.AddIo(), handler_) {
-    target_.config = Borrowed(config);
-    target_.addresses.resize(1);
-    Address::Parse("127.0.0.2:143", &target_.addresses[0].address);
+  explicit DialersOfShards(const StoreConfig& config) {
+    StoreTarget target;
+    target.config = Borrowed(config);
+    target.addresses.resize(1);
+    Address::Parse("127.0.0.2:143", &target.addresses[0].address);
+    network_.SetUnreachable(target.addresses[0].address, true);  // nobody answers, for a while
     for (uint32_t shard = 0; shard < kShards; ++shard) {
-      dialers_.push_back(std::make_unique<Dialer>(loop_, target_, kShards));
-      Ask(*dialers_.back(), Dialer::Urgency::kRecovery, "r" + std::to_string(shard));
+      shards_.push_back(std::make_unique<OfShard>(*network_.AddIo(), target, shard));
     }
+    credits_ = target.credits;
   }
   ~DialersOfShards() {
-    for (auto& session : sessions_) session->Close();
+    for (auto& shard : shards_) Close(*shard);
+  }
+  Dialer& of(uint32_t shard) { return *shards_[shard]->dialer; }
+  const LoginCredits& credits() const { return *credits_; }
+  void Ask(uint32_t shard, Dialer::Urgency urgency, int sessions = 20) {
+    OfShard& asked = *shards_[shard];
+    Credentials credentials;
+    credentials.user = std::to_string(shard) + (urgency == Dialer::Urgency::kClient ? "c" : "r");
+    for (int i = 0; i < sessions; ++i) {
+      asked.sessions.push_back(asked.dialer->Open(credentials, {}, 0, urgency, sink_));
+    }
+  }
+  // The oldest of its sessions ends.
+  void EndOne(uint32_t shard) {
+    std::vector<std::unique_ptr<Session>>& sessions = shards_[shard]->sessions;
+    sessions.front()->Close();
+    shards_[shard]->loop.Retire(std::move(sessions.front()));
+    sessions.erase(sessions.begin());
+  }
+  void GoAway(uint32_t shard) {
+    Close(*shards_[shard]);
+    shards_[shard]->loop.Turn(0);
+    shards_[shard]->dialer.reset();
   }
   std::vector<uint64_t> LoggingIn() {
-    loop_.Turn(0);
-    std::vector<uint64_t> logging_in;
-    for (const auto& dialer : dialers_) logging_in.push_back(dialer->stats().logging_in);
-    return logging_in;
-  }
-  void AskForClients() {
-    for (uint32_t shard = 0; shard < kShards; ++shard) {
-      Ask(*dialers_[shard], Dialer::Urgency::kClient, "c" + std::to_string(shard));
+    for (int turn = 0; turn < 10; ++turn) {  // and bells between them
+      for (auto& shard : shards_) shard->loop.Turn(0);
+      network_.AdvanceTo(network_.NowNs() + kNsPerMs);
     }
+    std::vector<uint64_t> logging_in;
+    for (const auto& shard : shards_) {
+      if (shard->dialer != nullptr) logging_in.push_back(shard->dialer->stats().logging_in);
+    }
+    return logging_in;
   }
 
  private:
-  void Ask(Dialer& dialer, Dialer::Urgency urgency, const std::string& user) {
-    Credentials credentials;
-    credentials.user = user;
-    for (int i = 0; i < 20; ++i) {
-      sessions_.push_back(dialer.Open(credentials, {}, 0, urgency, sink_));
+  struct OfShard final : DeafIoHandler {
+    OfShard(Io& io, const StoreTarget& target, uint32_t shard)
+        : loop(io, *this), dialer(std::make_unique<Dialer>(loop, target, kShards, shard)) {}
+    void OnBell() override {
+      if (dialer != nullptr) dialer->OnBell();
     }
+    Loop loop;
+    std::unique_ptr<Dialer> dialer;
+    std::vector<std::unique_ptr<Session>> sessions;
+  };
+  static void Close(OfShard& shard) {
+    for (auto& session : shard.sessions) session->Close();
+    shard.sessions.clear();
   }
 
   SimNetwork network_{1, SimOptions::Calm()};
-  DeafIoHandler handler_;
   NoSink sink_;
-  StoreTarget target_;
-  Loop loop_;
-  std::vector<std::unique_ptr<Dialer>> dialers_;
-  std::vector<std::unique_ptr<Session>> sessions_;
+  std::shared_ptr<const LoginCredits> credits_;
+  std::vector<std::unique_ptr<OfShard>> shards_;
 };
 
 using Each = std::vector<uint64_t>;
+using Urgency = Dialer::Urgency;
 
-TEST(DialersOfShards, ShareTheLoginsInProgressAmongThem) {
+TEST(DialersOfShards, LetOneHaveTheLoginsInProgressThatOthersDoNotUse) {
   StoreConfig config;
   config.max_logins_in_progress = 16;
   DialersOfShards dialers(config);
-  EXPECT_EQ(dialers.LoggingIn(), Each({2, 2, 2, 2}));  // half is kept for clients
-  dialers.AskForClients();
-  EXPECT_EQ(dialers.LoggingIn(), Each({4, 4, 4, 4}));
+  dialers.Ask(1, Urgency::kClient);
+  EXPECT_EQ(dialers.LoggingIn(), Each({0, 16, 0, 0}));
+  EXPECT_EQ(dialers.credits().waiting, 4u);
+}
+
+TEST(DialersOfShards, ServeThoseWhoWaitShardByShard) {
+  StoreConfig config;
+  config.max_logins_in_progress = 8;
+  DialersOfShards dialers(config);
+  for (const uint32_t shard : {1, 0, 2, 3}) {
+    dialers.Ask(shard, Urgency::kClient);
+    dialers.LoggingIn();
+  }
+  EXPECT_EQ(dialers.LoggingIn(), Each({0, 8, 0, 0}));
+  for (int i = 0; i < 8; ++i) {
+    dialers.EndOne(1);
+    dialers.LoggingIn();
+  }
+  EXPECT_EQ(dialers.LoggingIn(), Each({2, 2, 2, 2}));
+  EXPECT_EQ(dialers.credits().logins.taken(), 8u);
+}
+
+TEST(DialersOfShards, KeepHalfOfTheLoginsInProgressForClients) {
+  StoreConfig config;
+  config.max_logins_in_progress = 16;
+  DialersOfShards dialers(config);
+  dialers.Ask(0, Urgency::kRecovery);
+  dialers.Ask(1, Urgency::kRecovery);
+  EXPECT_EQ(dialers.LoggingIn(), Each({8, 0, 0, 0}));
+  dialers.Ask(2, Urgency::kClient, 8);
+  EXPECT_EQ(dialers.LoggingIn(), Each({8, 0, 8, 0}));
+  for (int i = 0; i < 2; ++i) {
+    dialers.EndOne(0);
+    dialers.LoggingIn();
+  }
+  const Each now = dialers.LoggingIn();
+  EXPECT_EQ(now[0] + now[1], 8u);
+  EXPECT_GE(now[1], 1u);
+}
+
+TEST(DialersOfShards, GiveOthersAllWhenTheyGo) {
+  StoreConfig config;
+  config.max_logins_in_progress = 5;
+  DialersOfShards dialers(config);
+  dialers.Ask(0, Urgency::kClient);
+  dialers.LoggingIn();
+  dialers.Ask(3, Urgency::kClient);
+  EXPECT_EQ(dialers.LoggingIn(), Each({5, 0, 0, 0}));
+  dialers.GoAway(0);
+  EXPECT_EQ(dialers.LoggingIn(), Each({0, 0, 5}));
+  EXPECT_EQ(dialers.credits().waiting, 15u);
+  dialers.GoAway(3);
+  EXPECT_EQ(dialers.LoggingIn(), Each({0, 0}));
+  EXPECT_EQ(dialers.credits().logins.taken(), 0u);
+  EXPECT_EQ(dialers.credits().waiting, 0u);
 }
 
 TEST(DialersOfShards, ShareTheSessionsAmongThem) {
   StoreConfig config;
-  config.max_logins_in_progress = 0;
+  config.max_logins_in_progress = 1000;
   config.max_sessions = 12;
   DialersOfShards dialers(config);
-  dialers.AskForClients();
+  for (uint32_t shard = 0; shard < 4; ++shard) dialers.Ask(shard, Urgency::kClient);
   EXPECT_EQ(dialers.LoggingIn(), Each({3, 3, 3, 3}));
+  EXPECT_EQ(dialers.credits().logins.taken(), 12u);
 }
 
 // Rounded up, so that no shard is without.
-TEST(DialersOfShards, MayEachHaveOneWhereThereAreFewer) {
+TEST(DialersOfShards, MayEachHaveASessionWhereThereAreFewer) {
   StoreConfig config;
-  config.max_logins_in_progress = 2;
+  config.max_logins_in_progress = 1000;
+  config.max_sessions = 2;
   DialersOfShards dialers(config);
+  for (uint32_t shard = 0; shard < 4; ++shard) dialers.Ask(shard, Urgency::kClient);
   EXPECT_EQ(dialers.LoggingIn(), Each({1, 1, 1, 1}));
 }
 
 // All of a user's sessions are opened by one of them.
 TEST(DialersOfShards, DoNotShareWhatOneUserMayHave) {
   StoreConfig config;
-  config.max_logins_in_progress = 0;
+  config.max_logins_in_progress = 1000;
   config.max_sessions = 0;
   config.max_sessions_per_user = 5;
   DialersOfShards dialers(config);
+  for (uint32_t shard = 0; shard < 4; ++shard) dialers.Ask(shard, Urgency::kClient);
   EXPECT_EQ(dialers.LoggingIn(), Each({5, 5, 5, 5}));
+}
+
+// ---- However a login ends, another may begin
+// ------------------------------------------------------------------------------
+
+class EndOfALogin : public ::testing::Test {
+ protected:
+  EndOfALogin() {
+    world_.config().stores[0].max_logins_in_progress = 1;
+    world_.config().stores[0].command_timeout_s = 5;
+    world_.config().stores[0].connect_timeout_s = 5;
+    world_.TakeStores();
+  }
+  // A login that the store has and does not answer; another waits for its turn.
+  size_t Begin() {
+    world_.HoldLogins(true);
+    const size_t client = world_.Connect();
+    world_.Say(client, "l LOGIN ann secret");
+    world_.Pass(0.5);
+    EXPECT_EQ(world_.logins_held(), 1u);
+    next_ = world_.Connect();
+    world_.Say(next_, "l LOGIN bob secret");
+    world_.HearsNothing(next_, 0.5);
+    EXPECT_EQ(world_.figures().sessions.waiting, 1u);
+    return client;
+  }
+  // The other has had its turn, and in the end nothing is taken.
+  void TearDown() override {
+    world_.HoldLogins(false);
+    world_.HearsBeginning(next_, "l OK");
+    world_.Pass(0.5);  // the store may just have been asked what it can do
+    EXPECT_EQ(credits().logins.taken(), 0u);
+    EXPECT_EQ(credits().recoveries.taken(), 0u);
+    EXPECT_EQ(credits().waiting, 0u);
+    world_.LogIn("eve");
+  }
+  const LoginCredits& credits() { return *world_.common().targets[0].credits; }
+
+  ScriptedWorld world_;
+  size_t next_ = 0;
+};
+
+TEST_F(EndOfALogin, ByTheStoresOk) {
+  const size_t client = Begin();
+  EXPECT_EQ(credits().logins.taken(), 1u);
+  world_.AnswerLogin();
+  world_.HearsBeginning(client, "l OK");
+}
+
+TEST_F(EndOfALogin, ByTheStoresNo) {
+  const size_t client = Begin();
+  world_.RefuseLogins("NO [AUTHENTICATIONFAILED] x");
+  world_.AnswerLogin();
+  world_.RefuseLogins("");
+  world_.HearsBeginning(client, "l NO");
+}
+
+TEST_F(EndOfALogin, ByTheEndOfTheClient) {
+  world_.Hang(Begin());
+  world_.Pass(0.5);
+}
+
+TEST_F(EndOfALogin, ByTheEndOfTheConnectionToTheStore) {
+  const size_t client = Begin();
+  world_.CutLogin();
+  world_.HearsBeginning(client, "l NO [UNAVAILABLE]");
+}
+
+TEST_F(EndOfALogin, ByTime) {
+  const size_t client = Begin();
+  world_.Pass(6);
+  world_.HearsBeginning(client, "l NO [UNAVAILABLE]");
+}
+
+TEST_F(EndOfALogin, WithoutAConnectionToTheStore) {
+  world_.HoldLogins(true);
+  world_.NobodyAtTheStore(true);
+  const size_t client = world_.Connect();
+  world_.Say(client, "l LOGIN ann secret");
+  world_.Pass(0.5);
+  EXPECT_EQ(credits().logins.taken(), 1u);
+  next_ = world_.Connect();
+  world_.Say(next_, "l LOGIN bob secret");
+  world_.HearsNothing(next_, 0.5);
+  world_.NobodyAtTheStore(false);
+  world_.Pass(6);
+  world_.HearsBeginning(client, "l NO [UNAVAILABLE]");
+}
+
+TEST_F(EndOfALogin, OfWhoLeftBeforeItsTurnCame) {
+  const size_t client = Begin();
+  world_.Hang(next_);
+  world_.Pass(0.5);
+  next_ = world_.Connect();
+  world_.Say(next_, "l LOGIN eve secret");
+  world_.Pass(0.5);
+  world_.AnswerLogin();
+  world_.HearsBeginning(client, "l OK");
 }
 
 }  // namespace

@@ -27,6 +27,7 @@
 #ifndef ROOST_CORE_STORE_SESSION_H_
 #define ROOST_CORE_STORE_SESSION_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -37,6 +38,7 @@
 #include <vector>
 
 #include "core/base/connection_id.h"
+#include "core/base/credits.h"
 #include "core/config/config.h"
 #include "core/route/route.h"
 #include "core/store/credentials.h"
@@ -93,11 +95,20 @@ struct StoreSettings {
   std::shared_ptr<const TlsClientContext> tls;  // null: none
 };
 
+// What dialers of one store share, those of all shards.
+struct LoginCredits {
+  Credits logins;                     // in progress
+  Credits recoveries;                 // those of feeds among them
+  std::atomic<uint64_t> waiting{0};   // clients that wait for their turn
+  std::atomic<uint64_t> answered{0};  // logins of clients that had one, well or not
+};
+
 // What all sessions to one store share, in one shard.
 struct StoreTarget : StoreSettings {
   static constexpr uint16_t kNoMaster = UINT16_MAX;
   StoreIndex index = 0;
   std::vector<StoreAddress> addresses;
+  std::shared_ptr<LoginCredits> credits = std::make_shared<LoginCredits>();  // copies share it
   uint16_t masters = 0;  // counts those who have logged in for users, one after another
 };
 

@@ -41,7 +41,7 @@ class ScriptedWorld::Peer final : public WireOwner {
   OnLine on_line_;
 };
 
-ScriptedWorld::ScriptedWorld(std::string_view capabilities)
+ScriptedWorld::ScriptedWorld(std::string_view capabilities, uint32_t shards, const IoLimits& limits)
     : capabilities_(capabilities),
       network_(1, SimOptions::Calm()),
       runner_(&network_),
@@ -75,9 +75,14 @@ ScriptedWorld::ScriptedWorld(std::string_view capabilities)
   common_.targets = {target};
   store_wires_.set_accept([this](SocketId socket, const Address&) { Accepted(socket); });
   store_wires_.io().Listen(network_.MakeListener(store), 0);
-  shard_ = std::make_unique<Shard>(0, common_, *network_.AddIo(0));
-  shard_->Start({network_.MakeListener(listener.address)});
-  runner_.Add([this] { return shard_->Turn(kNever); });
+  common_.shards = shards;
+  const ListenerDescriptor listening = network_.MakeListener(listener.address);
+  for (uint32_t i = 0; i < shards; ++i) {
+    auto shard = std::make_unique<Shard>(i, common_, *network_.AddIo(0, limits));
+    shard->Start({listening});
+    runner_.Add([one = shard.get()] { return one->Turn(kNever); });
+    i == 0 ? void(shard_ = std::move(shard)) : others_.push_back(std::move(shard));
+  }
   runner_.Add([this] { return store_wires_.Turn(); });
   runner_.Add([this] { return client_wires_.Turn(); });
   Pass(0.1);  // the store has been asked what it can do
@@ -90,7 +95,23 @@ void ScriptedWorld::TakeRoute() {
   shard_->SetRouter(router_);
 }
 
-ScriptedWorld::~ScriptedWorld() { shard_.reset(); }
+ScriptedWorld::~ScriptedWorld() {
+  others_.clear();
+  shard_.reset();
+}
+
+ShardFigures ScriptedWorld::figures() {
+  ShardFigures all = shard_->Figures();
+  for (auto& shard : others_) all += shard->Figures();
+  return all;
+}
+
+std::string ScriptedWorld::UserOf(uint32_t shard, int number) const {
+  for (int i = 0;; ++i) {
+    std::string name = "user" + std::to_string(number) + "-" + std::to_string(i);
+    if (SipHash13(common_.hash_key, name) % common_.shards == shard) return name;
+  }
+}
 
 void ScriptedWorld::MoveStore() {
   const Address address = MakeAddress("127.0.0.3:143");
@@ -187,6 +208,23 @@ void ScriptedWorld::HoldLogins(bool hold) {
   for (auto& [peer, line] : std::exchange(held_logins_, {})) {
     if (peer->wire.open()) TakeLogin(*peer, line);
   }
+}
+
+void ScriptedWorld::CutLogin() {
+  held_logins_.front().first->wire.Abort();
+  held_logins_.erase(held_logins_.begin());
+}
+
+void ScriptedWorld::NobodyAtTheStore(bool nobody) {
+  network_.SetUnreachable(MakeAddress("127.0.0.2:143"), nobody);
+}
+
+void ScriptedWorld::AnswerLogin() {
+  const auto [peer, line] = held_logins_.front();
+  held_logins_.erase(held_logins_.begin());
+  const bool holds = std::exchange(holds_logins_, false);
+  if (peer->wire.open()) TakeLogin(*peer, line);
+  holds_logins_ = holds;
 }
 
 // ---- Clients

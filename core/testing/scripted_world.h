@@ -1,7 +1,7 @@
-// One shard between clients and a store that say what a test tells them to: for dialogues, word by
-// word.
+// One shard, or some, between clients and a store that say what a test tells them to: for
+// dialogues, word by word.
 //
-// What it is: a shard on a calm simulated network, plain text, no crypto. The store greets, takes
+// What it is: shards on a calm simulated network, plain text, no crypto. The store greets, takes
 // every login and then waits for the test. What it is not: the simulation (core/sim), where models
 // act by themselves.
 //
@@ -31,7 +31,8 @@ class ScriptedWorld {
   static constexpr std::string_view kCapabilities =
       "IMAP4rev1 IDLE ESEARCH ENABLE CONDSTORE UNSELECT LITERAL+ SASL-IR AUTH=PLAIN";
 
-  explicit ScriptedWorld(std::string_view capabilities = kCapabilities);
+  explicit ScriptedWorld(std::string_view capabilities = kCapabilities, uint32_t shards = 1,
+                         const IoLimits& limits = {});
   ~ScriptedWorld();
 
   // ---- Clients, by number ----------------------------------------------------------------------
@@ -90,6 +91,12 @@ class ScriptedWorld {
 
   // Logins are not answered, until this is taken back.
   void HoldLogins(bool hold);
+  size_t logins_held() const { return held_logins_.size(); }
+  // The one that is held for longest; its connection ends.
+  void AnswerLogin();
+  void CutLogin();
+  // Connections to the store that begin meanwhile come to nothing.
+  void NobodyAtTheStore(bool nobody);
 
   // ---- Common ways
   // ------------------------------------------------------------------------------- Connects and
@@ -143,8 +150,14 @@ class ScriptedWorld {
   }
   bool drained() const { return shard_->drained(); }
   uint32_t Kick(std::string_view login) { return shard_->Kick(login); }
-  ShardFigures figures() { return shard_->Figures(); }
+  // Of all shards, or of one.
+  ShardFigures figures();
+  ShardFigures figures(uint32_t shard) { return of(shard).Figures(); }
+  // The first one; what orders it is given here the others are not.
   Shard& shard() { return *shard_; }
+  ShardCommon& common() { return common_; }
+  // A name of a user of that shard; other numbers, other names.
+  std::string UserOf(uint32_t shard, int number) const;
   Config& config() { return config_; }
   // The route of config() counts from now on.
   void TakeRoute();
@@ -183,7 +196,10 @@ class ScriptedWorld {
   std::vector<Peer*> sessions_;
   std::vector<std::string> logins_;  // of sessions_
   std::vector<std::string> ids_;     // of sessions_
+  Shard& of(uint32_t shard) { return shard == 0 ? *shard_ : *others_.at(shard - 1); }
+
   std::unique_ptr<Shard> shard_;
+  std::vector<std::unique_ptr<Shard>> others_;
 };
 
 }  // namespace roost

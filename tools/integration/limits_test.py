@@ -78,8 +78,7 @@ class LimitsTest(EmbeddedStoreCase):
             client.done()
 
     def test_limits_are_taken_while_running(self):
-        # One shard: max_clients is shared out among them.
-        front = self.roostd("reloaded", self.stores(), {"limits": {"max_clients_per_address": 100}, "shards": 1})
+        front = self.roostd("reloaded", self.stores(), {"limits": {"max_clients_per_address": 100}, "shards": 3})
         self.idle_clients(3, "127.0.0.1", front)
         self.reload(front, {"max_clients_per_address": 3})
         self.assertEqual(self.refused("127.0.0.1", front), [TOO_MANY])
