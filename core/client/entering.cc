@@ -479,12 +479,18 @@ void Entering::SaslMessage(std::string message) {
 
 // The name is known: the connection goes to the shard that owns it, before its session is opened.
 void Entering::Proceed(Credentials credentials) {
+  static constexpr std::string_view kFull =
+      "NO [LIMIT] Too many connections; please try again later";
   credentials_ = std::move(credentials);
   client_.stream().SetReading(false);
   GiveTime();
   Mover& mover = client_.services().mover;
   target_shard_ = mover.ShardOf(credentials_.user);
   if (target_shard_ == mover.ThisShard()) return CheckLogin();
+  if (!mover.HasRoom(target_shard_)) {
+    client_.services().stats.Hit(ClientLimit::kDescriptors);
+    return LoginFailed(LoginResult::kUnavailable, kFull, "", "the shard of its user is full");
+  }
   state_ = State::kMoving;
   MoveWhenDrained();
 }

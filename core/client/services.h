@@ -45,11 +45,12 @@ enum class ClientLimit : uint8_t {
   kLine,  // a line or literal too long
   kBadCommands,
   kFailedLogins,
-  kIdleTime,  // autologout
-  kLog,       // too far behind its feed
-  kMemory,    // limits.max_memory_mib: refused, or sent away
+  kIdleTime,     // autologout
+  kLog,          // too far behind its feed
+  kMemory,       // limits.max_memory_mib: refused, or sent away
+  kDescriptors,  // a listener was full; or a login was refused as the shard of its user is
 };
-inline constexpr size_t kClientLimits = 10;
+inline constexpr size_t kClientLimits = 11;
 
 struct ClientStats {
   void Hit(ClientLimit limit) { ++limits[static_cast<size_t>(limit)]; }
@@ -95,6 +96,8 @@ class Mover {
   virtual ~Mover() = default;
   virtual uint32_t ShardOf(std::string_view user) const = 0;
   virtual uint32_t ThisShard() const = 0;
+  // For one more client, as far as is known here.
+  virtual bool HasRoom(uint32_t shard) const = 0;
   virtual void Move(uint32_t shard, std::unique_ptr<MovingClient> client) = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "core/base/log.h"
 #include "core/client/client.h"
 #include "core/client/entering.h"
 #include "core/park/audit.h"
@@ -17,6 +18,9 @@ constexpr std::string_view kStopping = "[UNAVAILABLE] Server shutting down";
 constexpr size_t kClosedPerTurn = 64;
 // While newcomers wait for those who log in.
 constexpr uint64_t kLookAgainNs = MsToNs(100);
+// With so many of its places taken a shard takes nobody from others: the rest is for those on their
+// way, and for sessions.
+constexpr uint64_t kCrowdedPercent = 98;
 
 }  // namespace
 
@@ -127,7 +131,30 @@ int Shard::Turn(uint64_t deadline_ns) {
   const uint64_t own = std::min({clients_.NextDeadlineNs(), NextDrainNs(), drains_.NextNs(), look});
   const int done = loop_.Turn(std::min(deadline_ns, own));
   PaceAccepts();
+  NoteRoom();
   return done;
+}
+
+// Where its sockets are many: no new ones from outside (Io::Listen), then none from other shards.
+void Shard::NoteRoom() {
+  const IoStats& io = loop_.io().stats();
+  const bool crowded =
+      (io.sockets_open + io.sockets_closing) * 100 >= io.max_sockets * kCrowdedPercent;
+  std::atomic<bool>& told = common_.crowded[index_];
+  if (told.load(std::memory_order_relaxed) != crowded) told = crowded;
+  if (times_full_ != io.times_full) {
+    stats_.limits[static_cast<size_t>(ClientLimit::kDescriptors)] += io.times_full - times_full_;
+    times_full_ = io.times_full;
+    Log(LogLevel::kWarning, "shard_full",
+        {{"shard", index_},
+         {"sockets", io.sockets_open + io.sockets_closing},
+         {"reset", io.reset_when_full - reset_when_full_}});
+    reset_when_full_ = io.reset_when_full;
+    full_ = true;
+  }
+  if (!full_ || io.listeners_full != 0) return;
+  full_ = false;
+  Log(LogLevel::kInfo, "shard_has_room", {{"shard", index_}});
 }
 
 // In progress, those with stores included.

@@ -14,6 +14,8 @@
 #ifndef ROOST_CORE_SHARD_SHARD_H_
 #define ROOST_CORE_SHARD_SHARD_H_
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -48,6 +50,8 @@ struct ShardCommon {
   Credits clients;               // one for each, on its way between two shards as well
   Credits handshakes;            // in progress
   Moves moves;
+  // By shard: it can take nobody from another. As it was when its last turn ended.
+  std::array<std::atomic<bool>, Credits::kMostShards> crowded{};
   // A key of its own where clients may choose their addresses.
   std::unique_ptr<AddressLimits> addresses = std::make_unique<AddressLimits>(HashKey{1, 2}, 0);
 };
@@ -127,6 +131,7 @@ class Shard final : private IoHandler, private Mover {
 
   uint32_t ShardOf(std::string_view user) const override;
   uint32_t ThisShard() const override { return index_; }
+  bool HasRoom(uint32_t shard) const override { return !common_.crowded[shard]; }
   void Move(uint32_t shard, std::unique_ptr<MovingClient> client) override;
 
   static std::vector<std::unique_ptr<Dialer>> MakeDialers(Loop& loop, const ShardCommon& common,
@@ -134,6 +139,7 @@ class Shard final : private IoHandler, private Mover {
   uint64_t Handshakes() const;
   bool LoginsPileUp();
   void PaceAccepts();
+  void NoteRoom();
   void Begin(const Arrival& arrival);
   void Refuse(const Arrival& arrival, ClientLimit limit, std::string_view text);
   void CloseListeners();
@@ -157,6 +163,8 @@ class Shard final : private IoHandler, private Mover {
   std::vector<ListenerDescriptor> listeners_;
   bool accepting_ = true;
   bool logins_pile_up_ = false;
+  uint64_t times_full_ = 0, reset_when_full_ = 0;  // of its listeners, as told in the log
+  bool full_ = false;                              // likewise
   MemoryLevel memory_level_ = MemoryLevel::kPlenty;
   CreditShare handshakes_;
   std::deque<Arrival> arrivals_;  // in the order in which they came

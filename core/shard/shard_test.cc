@@ -251,6 +251,83 @@ TEST_F(ShardsTest, BeginSoManyHandshakesTogetherAndLeaveNobodyOut) {
   for (const uint64_t one : ClientsOfEach()) EXPECT_GT(one, 0u);
 }
 
+// ---- A full shard
+// ------------------------------------------------------------------------------
+
+class FullShardTest : public ::testing::Test {
+ protected:
+  static constexpr uint32_t kShards = 2;
+  static IoLimits Few() {
+    IoLimits limits;
+    limits.max_sockets = 100;
+    return limits;
+  }
+  // Until shard 0 takes no more.
+  void Fill() {
+    for (int i = 0; i < 100; ++i) {
+      const size_t client = world_.Connect();
+      world_.Say(client, "l LOGIN " + world_.UserOf(0, i) + " secret");
+      const std::string answer = world_.Hear(client);
+      if (answer.starts_with("l OK")) {
+        inside_.push_back(client);
+        continue;
+      }
+      EXPECT_EQ(answer, "l NO [LIMIT] Too many connections; please try again later");
+      refused_ = client;
+      return;
+    }
+    ADD_FAILURE() << "it is never full";
+  }
+
+  ScriptedWorld world_{ScriptedWorld::kCapabilities, kShards, Few()};
+  std::vector<size_t> inside_;
+  size_t refused_ = 0;
+};
+
+TEST_F(FullShardTest, LeavesNewClientsToTheOthers) {
+  Fill();
+  EXPECT_EQ(world_.figures(0).io.listeners_full, 1u);
+  EXPECT_EQ(inside_.size(), 49u);  // each with a session, below 98 places
+  const uint64_t before = world_.figures(0).client_stats.accepted;
+  for (int i = 0; i < 20; ++i) world_.LogIn(world_.UserOf(1, i));
+  EXPECT_EQ(world_.figures(0).client_stats.accepted, before);
+  EXPECT_EQ(world_.figures(1).clients, 21u);
+  EXPECT_GE(HitsOf(world_, ClientLimit::kDescriptors), 2u);
+  EXPECT_EQ(world_.figures().client_stats.Logins(LoginResult::kAbandoned), 0u);
+}
+
+TEST_F(FullShardTest, TakesItsUsersAgainWhenThereIsRoom) {
+  Fill();
+  for (int i = 0; i < 5; ++i) world_.Hang(inside_[static_cast<size_t>(i)]);
+  world_.Pass(2);
+  EXPECT_EQ(world_.figures(0).io.listeners_full, 0u);
+  world_.Say(refused_, "m LOGIN " + world_.UserOf(0, 99) + " secret");
+  world_.HearsBeginning(refused_, "m OK");
+}
+
+// None of those who come is left without an answer.
+TEST_F(FullShardTest, ServesOrRefusesEverybodyWhenAllAreFull) {
+  std::vector<size_t> clients;
+  for (int i = 0; i < 300; ++i) clients.push_back(world_.Dial());
+  world_.Pass(1);
+  size_t refused = 0;
+  for (const size_t client : clients) {
+    if (world_.closed(client)) {
+      ++refused;
+    } else {
+      world_.HearsBeginning(client, "* OK ");
+    }
+  }
+  EXPECT_EQ(refused, 300 - 2 * 95u);
+  EXPECT_EQ(world_.figures().io.listeners_full, 2u);
+  EXPECT_LE(world_.figures().io.reset_when_full, refused);
+  EXPECT_EQ(HitsOf(world_, ClientLimit::kDescriptors), 2u);
+  for (const size_t client : clients) world_.Hang(client);
+  world_.Pass(2);
+  world_.LogIn("ann");
+  EXPECT_EQ(world_.figures().io.listeners_full, 0u);
+}
+
 // ---- More logins than the store answers
 // ------------------------------------------------------------------------------
 

@@ -371,6 +371,39 @@ class LimitHitsTest(LimitsTest):
         self.reload(self.front, self.front.config["limits"])
         self.eventually(lambda: get(self.admin_port, "/readyz")[0] == 200, "there is room again")
 
+    def test_descriptors(self):
+        """Whoever comes is greeted or refused, and at once: nobody waits where there is no room."""
+        port = free_port()
+        front = self.roostd("descriptors", self.stores(), {"shards": 2, "admin": {"address": f"127.0.0.1:{port}"}},
+                            under=["sh", "-c", 'ulimit -n 120; exec "$@"', "sh"])
+        greeted, refused = [], 0
+        for sock in [self.dialled(front) for _ in range(300)]:
+            try:
+                data = sock.recv(1000) if sock else b""
+            except ConnectionError:
+                data = b""
+            refused += not data
+            greeted += [sock] if data.startswith(b"* OK ") else []
+        self.assertEqual(len(greeted) + refused, 300)
+        self.assertGreater(len(greeted), 30)
+        self.assertGreater(refused, 50)
+        self.assertIn(" warning shard_full ", front.log())
+        for sock in greeted:
+            sock.close()
+        self.eventually(lambda: " info shard_has_room " in front.log(), "there is room again")
+        self.client(self.user(), front=front)
+        _, samples = parse(get(port, "/metrics")[2])
+        self.assertGreaterEqual(samples["roost_limit_hits_total", frozenset({("limit", "descriptors")})], 1)
+
+    def dialled(self, front):
+        """None: it is refused at once."""
+        try:
+            sock = socket.create_connection((front.host, front.plain_port), timeout=DEADLINE)
+        except ConnectionError:
+            return None
+        self.addCleanup(sock.close)
+        return sock
+
     def test_proxy_header(self):
         with self.exceeds("proxy_header"):
             client = self.connect("plain", greeting=False, source="127.0.0.2")
