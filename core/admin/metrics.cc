@@ -172,6 +172,11 @@ void Audits(const Context& c, Samples& s) {
                     {"unavailable", f.audits_unavailable}});
 }
 
+// Clients connect to us, we to all others.
+void Bytes(uint64_t all, uint64_t connected, Samples& s) {
+  s.Each("peer", {{"client", all - connected}, {"store", connected}});
+}
+
 void Memory(const Context& c, Samples& s) {
   const MemoryFigures& m = c.total.memory;
   s.Each("kind", {{"cells", m.cells},
@@ -382,10 +387,16 @@ constexpr Metric kMetrics[] = {
        s.Each("state",
               {{"open", c.total.io.sockets_open}, {"closing", c.total.io.sockets_closing}});
      }},
-    {"roost_received_bytes_total", kCounter, "", "From clients and stores, as on the wire.",
-     [](const Context& c, Samples& s) { s.Add(c.total.io.received_bytes); }},
-    {"roost_sent_bytes_total", kCounter, "", "To clients and stores, as on the wire.",
-     [](const Context& c, Samples& s) { s.Add(c.total.io.sent_bytes); }},
+    {"roost_received_bytes_total", kCounter, "peer: client, store",
+     "From clients, and from stores and look-up services, as on the wire.",
+     [](const Context& c, Samples& s) {
+       Bytes(c.total.io.received_bytes, c.total.io.connected_received_bytes, s);
+     }},
+    {"roost_sent_bytes_total", kCounter, "peer: client, store",
+     "To clients, and to stores and look-up services, as on the wire.",
+     [](const Context& c, Samples& s) {
+       Bytes(c.total.io.sent_bytes, c.total.io.connected_sent_bytes, s);
+     }},
     {"roost_blocked_sends_total", kCounter, "", "Sends that had to wait for a full socket.",
      [](const Context& c, Samples& s) { s.Add(c.total.io.blocked_sends); }},
     {"roost_receive_buffer_bytes", kGauge, "", "Memory of the rings' receive buffers.",

@@ -57,6 +57,8 @@ MetricsInput Input() {
     f.client_stats.woken_by[static_cast<size_t>(CommandKind::kFetch)] = 3;
     f.client_stats.woken_by[static_cast<size_t>(CommandKind::kUnknown)] = 2;
     f.feeds.events[static_cast<size_t>(FeedEvent::Kind::kFlags)] = 5;
+    f.io.connected_received_bytes = 10 + shard;
+    f.io.connected_sent_bytes = 20 + shard;
     f.streams.handshakes[0][static_cast<size_t>(HandshakeEnd::kResumed)] = 7;
     f.streams.handshakes[1][static_cast<size_t>(HandshakeEnd::kTrust)] = 9;
     input.shards.push_back(f);
@@ -87,6 +89,12 @@ TEST(Metrics, AreWhatTheFiguresSay) {
   EXPECT_EQ(at("roost_tls_handshakes_total{peer=\"client\",kind=\"resumed\"}"), 14);
   EXPECT_EQ(at("roost_tls_handshake_failures_total{peer=\"store\",reason=\"trust\"}"), 18);
   EXPECT_EQ(at("roost_tls_handshake_failures_total{peer=\"store\",reason=\"full\"}"), -1);
+  EXPECT_EQ(at("roost_received_bytes_total{peer=\"store\"}"), 21);
+  EXPECT_EQ(at("roost_received_bytes_total{peer=\"client\"}"),
+            first.io.received_bytes + second.io.received_bytes - 21);
+  EXPECT_EQ(at("roost_sent_bytes_total{peer=\"store\"}"), 41);
+  EXPECT_EQ(at("roost_sent_bytes_total{peer=\"client\"}"),
+            first.io.sent_bytes + second.io.sent_bytes - 41);
   EXPECT_EQ(at("roost_memory_bytes{kind=\"logs\"}"), first.memory.logs + second.memory.logs);
   for (const auto& [name, value] : shown.samples) EXPECT_GE(value, 0) << name;
 }
@@ -113,7 +121,7 @@ TEST(Metrics, AreExactForLargeNumbers) {
   MetricsInput input;
   input.shards.resize(1);
   input.shards[0].io.received_bytes = 9'007'199'254'740'991;  // what a double holds
-  EXPECT_EQ(Exposed(MetricsText(input)).samples.at("roost_received_bytes_total"),
+  EXPECT_EQ(Exposed(MetricsText(input)).samples.at("roost_received_bytes_total{peer=\"client\"}"),
             9'007'199'254'740'991.0);
 }
 

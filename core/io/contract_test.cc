@@ -558,6 +558,34 @@ TEST_P(IoContract, AMoveWithdrawsAWait) {
   EXPECT_TRUE(Until([&] { return party(1).log(again).received == "moved"; }));
 }
 
+TEST_P(IoContract, BytesAreCountedByWhoOpenedTheConnectionWhereverItMoves) {
+  if (!Make(3)) return;
+  for (size_t i = 0; i < 3; ++i) party(i).reads_on = false;
+  const World::Pair pair = world_->Join(1, 0);
+  party(1).io().Move(pair.client, 2, 1);
+  ASSERT_TRUE(Until([&] { return party(2).moved.size() == 1; }));
+  const SocketId opener = party(2).moved[0].socket;
+  for (size_t i = 0; i < 3; ++i) party(i).reads_on = true;
+  party(0).io().Receive(pair.server, BufferGroup::kSmall);
+  party(2).io().Receive(opener, BufferGroup::kSmall);
+  party(0).io().Send(pair.server, Pattern(200));
+  party(2).io().Send(opener, Pattern(3000));
+  ASSERT_TRUE(Until([&] {
+    return party(0).log(pair.server).received.size() == 3000 &&
+           party(2).log(opener).received.size() == 200 && party(0).log(pair.server).sents == 1 &&
+           party(2).log(opener).sents == 1;
+  }));
+  const IoStats& taken = party(0).io().stats();
+  EXPECT_EQ(taken.received_bytes, 3000u);
+  EXPECT_EQ(taken.sent_bytes, 200u);
+  EXPECT_EQ(taken.connected_received_bytes + taken.connected_sent_bytes, 0u);
+  const IoStats& opened = party(2).io().stats();
+  EXPECT_EQ(opened.received_bytes, 200u);
+  EXPECT_EQ(opened.sent_bytes, 3000u);
+  EXPECT_EQ(opened.connected_received_bytes, 200u);
+  EXPECT_EQ(opened.connected_sent_bytes, 3000u);
+}
+
 TEST_P(IoContract, AMoveToAFullIoClosesAndTells) {
   IoLimits limits = Scarce();
   limits.max_sockets = 4;

@@ -135,7 +135,10 @@ struct IoStats {
   uint64_t listeners_full = 0;   // now, as there is no room; see Io::Listen
   uint64_t times_full = 0;       // that there was none
   uint64_t reset_when_full = 0;  // connections that waited to be accepted then
-  uint64_t accepted = 0, connected = 0, received_bytes = 0, sent_bytes = 0;
+  uint64_t accepted = 0, connected = 0;
+  uint64_t received_bytes = 0, sent_bytes = 0;
+  // Of these, on sockets that Connect opened, moved ones included.
+  uint64_t connected_received_bytes = 0, connected_sent_bytes = 0;
   uint64_t buffers_dry = 0;      // receives that had to wait for a buffer
   uint64_t buffer_bytes = 0;     // memory of receive buffers, in use or used lately
   uint64_t queue_overflows = 0;  // completion queue overflows seen

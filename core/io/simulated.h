@@ -57,7 +57,7 @@ struct SimListener;
 // One end of a connection.
 struct SimEnd {
   std::shared_ptr<SimConnection> connection;
-  int side = 0;
+  int side = 0;  // 0: that of whoever asked for it by Connect
 };
 
 class SimNetwork {

@@ -287,6 +287,7 @@ void SimIo::GiveBytes(SocketId id, Socket& socket, Read group) {
   side.inbox.Consume(count);
   network_->WindowOpened(socket.end);
   stats_.received_bytes += count;
+  if (socket.end.side == 0) stats_.connected_received_bytes += count;
   handler_->OnReceive(socket.owner, id, {bytes.get(), count}, 0);
 }
 
@@ -331,6 +332,7 @@ void SimIo::Pump(SocketId id) {
     network_->Transmit(socket->end, socket->out.substr(socket->out_at, count));
     socket->out_at += count;
     stats_.sent_bytes += count;
+    if (socket->end.side == 0) stats_.connected_sent_bytes += count;
   }
   if (blocked) {
     ++stats_.blocked_sends;

@@ -308,6 +308,8 @@ int UringIo::TakeArrivals(int budget) {
       if (!id) {
         CloseNumber(arrival.number);
         arrival.error = ENFILE;
+      } else {
+        Find(id)->connected = arrival.connected;
       }
     }
     handler_->OnMoved(arrival.token, id, arrival.error);

@@ -185,6 +185,7 @@ class UringIo final : public Io {
     bool expecting : 1 = true;    // more was there after the last receive, or nobody looked yet
     bool polling_out : 1 = false;
     bool peer_done : 1 = false;  // FIN or an error was received: there is nothing to read any more
+    bool connected : 1 = false;  // opened by Connect, here or where it came from
     uint32_t side = kNoIndex;    // in sides_
     uint32_t outgoing = kNoIndex;  // in outgoing_
     TimerId timer = 0;
@@ -229,6 +230,7 @@ class UringIo final : public Io {
     uint64_t token = 0;
     int32_t number = -1;
     int error = 0;
+    bool connected = false;
   };
 
   // What other threads may touch.

@@ -39,6 +39,7 @@ SocketId UringIo::Connect(const Address& to, const ConnectOptions& options, Owne
   const auto side = sides_.New();
   ROOST_CHECK(side);
   socket->owner = owner;
+  socket->connected = true;
   socket->side = side.index;
   side->length = ToSockaddr(to, &side->address);
   // An ordinary socket first, because its options are set by ordinary calls.
@@ -112,7 +113,7 @@ void UringIo::HandOver(SocketId id, Socket* socket) {
                           Request(Op::kSendDescriptor, id, socket));
     return;
   }
-  Deliver(side.target, {side.token, std::exchange(socket->number, -1), 0});
+  Deliver(side.target, {side.token, std::exchange(socket->number, -1), 0, socket->connected});
   socket->life = Life::kStopping;
   Advance(id);
 }
@@ -123,8 +124,8 @@ void UringIo::HandleSendDescriptor(SocketId id, const Completion& completion) {
   Socket* socket = Find(id);
   const Side& side = sides_[socket->side];
   const bool failed = completion.result < 0;
-  Deliver(side.target,
-          {side.token, failed ? -1 : completion.result, failed ? -completion.result : 0});
+  Deliver(side.target, {side.token, failed ? -1 : completion.result,
+                        failed ? -completion.result : 0, socket->connected});
   socket->life = Life::kStopping;
 }
 

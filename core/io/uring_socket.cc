@@ -147,6 +147,7 @@ void UringIo::Received(SocketId id, Socket* socket, const Completion& completion
   }
   socket->expecting = completion.nonempty;
   stats_.received_bytes += bytes.size();
+  if (socket->connected) stats_.connected_received_bytes += bytes.size();
   // A withdrawn receive may complete while a wait is asked for: the wait goes on.
   if (socket->wanted == Read::kWait) {
     ArmRead(id, socket);
@@ -230,6 +231,7 @@ void UringIo::HandleSend(SocketId id, const Completion& completion) {
   Outgoing& outgoing = outgoing_[socket->outgoing];
   outgoing.sent += static_cast<size_t>(result);
   stats_.sent_bytes += static_cast<uint64_t>(result);
+  if (socket->connected) stats_.connected_sent_bytes += static_cast<uint64_t>(result);
   if (outgoing.sent == outgoing.bytes.size()) return SendEnded(id, socket, 0);
   ++stats_.short_sends;
   WaitForRoom(id, socket);

@@ -124,6 +124,8 @@ ShardFigures& ShardFigures::operator+=(const ShardFigures& other) {
   for (size_t side = 0; side < streams.handshakes.size(); ++side) {
     AddAll(from.streams.handshakes[side], &streams.handshakes[side]);
   }
+  io.connected_received_bytes += from.io.connected_received_bytes;
+  io.connected_sent_bytes += from.io.connected_sent_bytes;
   io.accepted += from.io.accepted, io.connected += from.io.connected;
   io.buffer_bytes += from.io.buffer_bytes, io.turns += from.io.turns;
   io.max_sockets += from.io.max_sockets, io.listeners_full += from.io.listeners_full;

@@ -19,6 +19,7 @@ from harness.roost import RoostStore
 from metrics_test import Scraping
 
 BULK = 200_000  # bytes
+FEW = 20_000
 LINES = ("y" * 78 + "\r\n") * (BULK // 80)
 PARKING = {"pool_keep_s": 0, "quiet_park_s": 0, "reconnect_min_ms": 50, "reconnect_max_ms": 500, "audit_s": 0}
 
@@ -333,14 +334,24 @@ class StoreFiguresTest(FiguresCase):
         self.connect().no(f"LOGIN {self.user()} wrong")
         lost()
 
-    def test_bytes(self):
+    def test_bytes_by_peer(self):
         user = self.user()
         self.dovecot.deliver(user, body=LINES)
         client = self.client(user)
-        before = [self.value(f"roost_{way}_bytes_total") for way in ("received", "sent")]
-        client.ok("FETCH 1 BODY.PEEK[]")
-        for way, old in zip(("received", "sent"), before):
-            self.assertTrue(BULK < self.value(f"roost_{way}_bytes_total") - old < 2 * BULK, way)
+
+        def moved(act):
+            """The ways on which many bytes went, of (received, sent) × (client, store)."""
+            ways = [(way, peer) for way in ("received", "sent") for peer in ("client", "store")]
+            before = [self.value(f"roost_{way}_bytes_total", peer=peer) for way, peer in ways]
+            act()
+            grown = {}
+            for (way, peer), old in zip(ways, before):
+                grown[way, peer] = self.value(f"roost_{way}_bytes_total", peer=peer) - old
+                self.assertTrue(0 < grown[way, peer] < FEW or BULK < grown[way, peer] < BULK * 2, grown)
+            return {way for way, bytes_ in grown.items() if bytes_ > BULK}
+        self.assertEqual(moved(lambda: client.ok("FETCH 1 BODY.PEEK[]")), {("received", "store"), ("sent", "client")})
+        self.assertEqual(moved(lambda: client.append("INBOX", "Subject: bulk\r\n\r\n" + "z" * BULK)),
+                         {("received", "client"), ("sent", "store")})
 
     def test_handshakes_with_stores(self):
         certificate, key = self.authority.issue("tls-store")

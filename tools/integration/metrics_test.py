@@ -107,7 +107,7 @@ class MetricsTest(Scraping, EmbeddedStoreCase):
         self.assertGreaterEqual(self.value("roost_feeds", driver="idle"), 1)
         self.assertGreater(self.value("roost_memory_bytes", kind="cells"), 0)
         self.assertGreater(self.value("roost_memory_bytes", kind="feeds"), 0)
-        self.assertGreater(self.value("roost_sent_bytes_total"), 1000)
+        self.assertGreater(self.value("roost_sent_bytes_total", peer="client"), 1000)
 
     def test_a_command_wakes(self):
         user = self.user()
