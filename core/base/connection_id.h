@@ -18,8 +18,9 @@ struct ConnectionId {
 
   explicit operator bool() const { return bits != 0; }
   friend bool operator==(ConnectionId, ConnectionId) = default;
-  // Letters a to z and digits 2 to 7 (RFC 4648, section 6, in lower case).
+  // Letters a to z and digits 2 to 7 (RFC 4648, section 6, in lower case). Empty when none.
   std::string Text() const {
+    if (bits == 0) return {};
     static constexpr char kDigits[] = "abcdefghijklmnopqrstuvwxyz234567";
     std::string text(kTextBytes, ' ');
     for (size_t i = 0; i < kTextBytes; ++i) text[i] = kDigits[bits >> (60 - 5 * i) & 31];

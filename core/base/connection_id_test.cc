@@ -8,6 +8,7 @@ namespace roost {
 namespace {
 
 TEST(ConnectionId, IsShownInThirteenCharactersThatTellAllBits) {
+  EXPECT_EQ(ConnectionId{}.Text(), "");
   EXPECT_EQ(ConnectionId{1}.Text(), "aaaaaaaaaaaab");
   EXPECT_EQ(ConnectionId{UINT64_MAX}.Text(), "p777777777777");
   std::set<std::string> texts;

@@ -17,12 +17,6 @@ constexpr std::string_view kContinue = "+ OK\r\n";
 constexpr std::string_view kBehindStartTls = "Nothing may follow STARTTLS before its answer";
 constexpr std::string_view kNeedsTls = "NO [PRIVACYREQUIRED] Log in over TLS only";
 
-// A store's or our own "NO text", as a reason.
-std::string_view WithoutStatus(std::string_view answer) {
-  const size_t blank = answer.find(' ');
-  return blank == answer.npos ? answer : answer.substr(blank + 1);
-}
-
 Address FromProxy(const ProxyEndpoint& endpoint) {
   Address address;
   address.family = endpoint.family;

@@ -74,6 +74,7 @@ void Entering::LookUp() {
   if (credentials_.mechanism == SaslMechanism::kXOAuth2) question.method = "xoauth2";
   if (credentials_.mechanism == SaslMechanism::kOAuthBearer) question.method = "oauthbearer";
   question.client_ip = client_.cell().peer.HostString();
+  question.session = client_.cell().connection_id;
   question.attempt = static_cast<uint32_t>(failed_logins_) + 1;
   TellTls(client_.stream().suite(), &question);
   // Sooner than the client's own time is over.

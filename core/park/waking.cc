@@ -171,7 +171,7 @@ void Waking::Opened(Opener::Result result) {
   // UIDNEXT only grows, and moves with a SELECT.
   if (m.uid_next != 0 && m.uid_next < wish_.feed->HorizonAt(wish_.cursor)) return OpenLater();
   if (session_->as_proxy() && !wish_.client.examine) {
-    user_.JudgeProxy(*session_, RightsOf(m) == wish_.rights);
+    user_.JudgeProxy(*session_, RightsOf(m) == wish_.rights, wish_.peer.connection_id);
   }
   Equalize();
 }

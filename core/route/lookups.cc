@@ -353,7 +353,8 @@ void Lookups::NoteFailure(Lookup& lookup, const LookupServer& server, const std:
   lookup.problems_ += server.host + ": " + problem;
   ++stats_.failures;
   Avoid(server.address);
-  Log(LogLevel::kWarning, "lookup_failed", {{"server", server.host}, {"reason", problem}});
+  Log(LogLevel::kWarning, "lookup_failed",
+      {{"server", server.host}, {"session", lookup.question_.session.Text()}, {"reason", problem}});
 }
 
 // Whoever is asked now has not answered: a failure only if it had time to. The login may have spent

@@ -34,6 +34,7 @@
 
 #include "core/base/cleanse.h"
 #include "core/base/clock.h"
+#include "core/base/connection_id.h"
 #include "core/base/histogram.h"
 #include "core/base/life.h"
 #include "core/route/lookup_service.h"
@@ -51,6 +52,7 @@ struct LookupQuestion {
   std::string_view tls_version;       // empty: no TLS
   std::string_view tls_cipher;
   uint32_t attempt = 1;
+  ConnectionId session;         // of the client, for the log: the service is not told
   uint64_t within_ns = kNever;  // later an answer is of no use: queue and servers together
 
   LookupQuestion() = default;

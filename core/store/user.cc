@@ -40,6 +40,11 @@ bool RefusedForGood(std::string_view login_answer) {
   return false;  // ALERT as well: limits and maintenance are told so
 }
 
+std::string_view WithoutStatus(std::string_view answer) {
+  const size_t blank = answer.find(' ');
+  return blank == answer.npos ? answer : answer.substr(blank + 1);
+}
+
 User* UserTable::Enter(const Config& config, Dialer& dialer, const Credentials& own,
                        uint64_t credential_hash, size_t address) {
   // In client mode sessions go only to holders of the same credential.
@@ -155,7 +160,7 @@ User::~User() {
   while (pooled() != 0) CloseAt(0);
 }
 
-void User::JudgeProxy(const Session& session, bool same) {
+void User::JudgeProxy(const Session& session, bool same, ConnectionId client) {
   const uint16_t master = dialer_.target().masters;
   const bool judged = proxy_ != Proxy::kUnjudged && judged_ == master;
   if (judged || session.master() != master) return;
@@ -163,7 +168,8 @@ void User::JudgeProxy(const Session& session, bool same) {
   proxy_ = same ? Proxy::kSame : Proxy::kOther;
   if (same) return;
   Log(LogLevel::kWarning, "proxy_sees_otherwise",
-      {{"store", store().name},
+      {{"session", client.Text()},
+       {"store", store().name},
        {"user", login_},
        {"reason",
         "the master user has other rights to a mailbox than the user; its clients keep "
@@ -177,12 +183,15 @@ void User::NoteNotifyRefused(std::string_view text) {
       {{"store", store().name}, {"user", login_}, {"reason", text}});
 }
 
-void User::NoteLoginRefused() {
+void User::NoteLoginRefused(std::string_view answer, ConnectionId client) {
   if (login_refused_) return;
   login_refused_ = true;
   const bool own = credentials_refused();
   Log(LogLevel::kWarning, own ? "login_refused" : "proxy_login_refused",
-      {{"store", store().name}, {"user", login_}});
+      {{"session", client.Text()},
+       {"store", store().name},
+       {"user", login_},
+       {"reason", WithoutStatus(answer)}});
   if (!own) return;
   while (pooled() != 0) CloseAt(0);
   table_.TellRefused(*this);
@@ -362,7 +371,7 @@ void Opener::OnSessionLost(Session& session, SessionLoss loss, const std::string
     return OpenNew();
   }
   const bool refused = loss == SessionLoss::kRefused && RefusedForGood(session.login_answer());
-  if (refused) user_.NoteLoginRefused();
+  if (refused) user_.NoteLoginRefused(session.login_answer(), wish_.client.connection_id);
   loop_.Retire(std::move(session_));
   Finish(refused ? Failure::kCredentials : Failure::kUnavailable, text);
 }

@@ -34,12 +34,15 @@ Credentials LaterCredentials(const StoreConfig& config, const Credentials& own);
 // Not where the name contains what separates it from the master user's: it would be another one's.
 bool MayLogInLater(const StoreConfig& config, std::string_view login);
 
+// NO or BAD to a login that more tries will not mend (RFC 5530): not UNAVAILABLE, LIMIT, INUSE,
+// SERVERBUG, CONTACTADMIN.
+bool RefusedForGood(std::string_view login_answer);
+// A store's or our own "NO [CODE] text", as a reason. A view into it.
+std::string_view WithoutStatus(std::string_view answer);
+
 class User;
 
 // All users of a shard, by key.
-// A NO to a login that another try will not change.
-bool RefusedForGood(std::string_view login_answer);
-
 class UserTable {
  public:
   explicit UserTable(Loop& loop) : loop_(loop) {}
@@ -118,9 +121,8 @@ class User final : public SessionSink, public Retirable {
 
   // The first mailbox selected on a session that a master user opened shows whether that sees it as
   // the user does (mode, PERMANENTFLAGS). If not, clients of this user keep their own sessions from
-  // then on.
-  // Another master user is judged anew.
-  void JudgeProxy(const Session& session, bool same);
+  // then on. Another master user is judged anew. `client`: whose wake it was, for the log.
+  void JudgeProxy(const Session& session, bool same, ConnectionId client);
   bool may_share() const { return proxy_ != Proxy::kOther || judged_ != dialer_.target().masters; }
 
   // The store's last word on the login of this user's later sessions was a refusal for good:
@@ -132,7 +134,9 @@ class User final : public SessionSink, public Retirable {
   bool credentials_refused() const {
     return login_refused_ && own_ != nullptr && own_->login.kind == Credentials::Kind::kPassword;
   }
-  void NoteLoginRefused();
+  // What the store said, Session::login_answer; and for the log who needed the session, none where
+  // it was a feed.
+  void NoteLoginRefused(std::string_view answer, ConnectionId client);
   void NoteLoginTaken() { login_refused_ = false; }
   // Its feeds may have the store notify them (RFC 5465): the operator wants it, and the store has
   // not refused it to this user.
@@ -261,10 +265,6 @@ class Opener final : private SessionSink {
 inline bool IsAlert(const Piece& piece, const Response* first) {
   return first != nullptr && piece.ends_message && first->CodeIs("ALERT");
 }
-
-// NO or BAD to a login that more tries will not mend (RFC 5530): not UNAVAILABLE, LIMIT, INUSE,
-// SERVERBUG, CONTACTADMIN.
-bool RefusedForGood(std::string_view login_answer);
 
 }  // namespace roost
 

@@ -220,6 +220,33 @@ class JsonAuditTest(AuditTest):
 
 
 @roost_only
+class RefusedMasterTest(EmbeddedStoreCase):
+    """A master user whom the store refuses: in its words, and with the client that needed the session."""
+
+    @classmethod
+    def start_front(cls):
+        return cls.roostd("front", [dovecot_store(cls.dovecot, "proxy-authzid", master_password="not-the-secret")])
+
+    def test_the_line_says_why_and_for_whom(self):
+        user = self.user()
+        clients = [self.client(user) for _ in range(2)]
+        for client in clients:
+            client.idle()
+        self.assert_sessions(user, 1)
+        rows = json.loads(self.front.ctl("clients", "--user", user, "--json", status=0).stdout)["clients"]
+        [session] = [row["session"] for row in rows if row["port"] == clients[1].socket.getsockname()[1]]
+        clients[1].done()
+        clients[1].start("UID FETCH 1:* FLAGS")
+        self.assertIn(b"* BYE [UNAVAILABLE] The mail store no longer accepts this login", clients[1].read_closed())
+        [line] = [line for line in self.front.log().splitlines() if " proxy_login_refused " in line]
+        fields = text_line(line)
+        del fields["level"], fields["event"]
+        self.assertEqual(fields, {"session": session, "store": "dovecot", "user": user,
+                                  "reason": "[AUTHENTICATIONFAILED] Name or password is wrong"})
+        self.assertNotIn("not-the-secret", self.front.log())
+
+
+@roost_only
 class FloodTest(EmbeddedStoreCase):
     @classmethod
     def start_front(cls):

@@ -138,7 +138,8 @@ class LookupBehaviour:
         front = self.lookup_front("nobody", [f"127.0.0.1:{free_port()}"])
         client = self.connect(front=front)
         client.no(f"LOGIN {self.user()} {PASSWORD}", UNAVAILABLE)
-        self.assertIn("Connection refused", front.log())
+        self.assertRegex(front.log(), r"(?s) lookup_failed server=\S+ session=(\w{13}) reason=\"?Connection refused"
+                                      r".* login_failed \S.* session=\1 ")
         front.config["lookup"]["servers"] = [self.service.address]
         front.config_path.write_text(json.dumps(front.config))
         front.ctl("reload", status=0)
