@@ -21,11 +21,22 @@ void ToEndpoint(const Address& address, ProxyEndpoint* endpoint) {
   std::copy(std::begin(address.bytes), std::end(address.bytes), std::begin(endpoint->bytes));
 }
 
+// What a listener is bound to that takes connections to any address: that of none of them. Or none.
+bool IsAny(const Address& address) {
+  return std::all_of(std::begin(address.bytes), std::end(address.bytes),
+                     [](uint8_t byte) { return byte == 0; });
+}
+
 std::string ProxyHeaderFor(const SessionClient& client) {
   ProxyHeader header;
-  header.local = client.peer.family == 0 || client.peer.family != client.local.family;
+  header.local = client.peer.family == 0;
   ToEndpoint(client.peer, &header.source);
-  ToEndpoint(client.local, &header.destination);
+  if (client.local.family == client.peer.family) {
+    ToEndpoint(client.local, &header.destination);
+  } else {  // both must be of one family: any address, as that of the listener
+    header.destination.family = client.peer.family;
+    header.destination.port = client.local.port;
+  }
   std::string out;
   AppendProxyV2(&out, header);
   return out;
@@ -197,7 +208,7 @@ void Session::SendId() {
   if (work_->login->store.config->send_id_originating_ip && work_->login->client.peer.family != 0) {
     field("x-originating-ip", work_->login->client.peer.HostString());
     field("x-originating-port", std::to_string(work_->login->client.peer.port));
-    if (work_->login->client.local.family != 0) {
+    if (!IsAny(work_->login->client.local)) {
       field("x-connected-ip", work_->login->client.local.HostString());
       field("x-connected-port", std::to_string(work_->login->client.local.port));
     }

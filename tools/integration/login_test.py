@@ -331,6 +331,21 @@ class OriginTest(RoostCase):
                               send_id_originating_ip=False)
         self.login_from(self.roostd("proxied", [store]), "127.0.0.8")
 
+    def test_through_a_listener_that_takes_any_address(self):
+        """It has none that a store could be told, least of all in place of the client's."""
+        proxied = dovecot_store(self.dovecot, addresses=[f"{self.dovecot.host}:{self.dovecot.proxy_port}"],
+                                send_proxy_v2=True, send_id_originating_ip=False)
+        for told_by, store in (("id", dovecot_store(self.dovecot)), ("header", proxied)):
+            front = self.roostd(f"any-{told_by}", [store], hosts=["*"])
+            for source, host in (("127.0.0.7", "127.0.0.1"), ("::1", "::1")):
+                with self.subTest(told_by=told_by, source=source):
+                    user = self.user()
+                    self.connect("plain", front, host=host, source=source).login(user, PASSWORD)
+                    line = re.compile(f"Login: user=<{user}>, method=PLAIN, rip={source}, lip=([^,]+),")
+                    self.eventually(lambda line=line: line.search(self.dovecot.log()), f"{line} in Dovecot's log")
+                    if told_by == "id":
+                        self.assertEqual(line.search(self.dovecot.log())[1], self.dovecot.host)
+
     def test_a_client_cannot_claim_another_address(self):
         user = self.user()
         client = self.connect(source="127.0.0.9")
