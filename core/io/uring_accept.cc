@@ -152,13 +152,15 @@ void UringIo::BeFull() {
 }
 
 void UringIo::RetryLater(uint32_t index, uint64_t retry_ns) {
+  if (retries_) return;
   const Handle timer(static_cast<uint8_t>(Op::kListenerTimer), index,
                      listeners_.GenerationOf(index));
-  static_cast<void>(timers_.Arm(now_ns_ + retry_ns, timer.bits()));
+  retries_ = timers_.Arm(now_ns_ + retry_ns, timer.bits()) != 0;
 }
 
 void UringIo::OnListenerTimer(Handle handle) {
-  if (listeners_.Find(handle) == nullptr || stats_.listeners_full == 0) return;
+  retries_ = false;
+  if (stats_.listeners_full == 0) return;
   if (!HasDescriptors()) return RetryLater(handle.index(), kRetryNs);
   if (!AtAcceptBound()) ListenAgain();
 }
@@ -175,7 +177,8 @@ void UringIo::ListenAgain() {
 
 // A cell was freed: listeners that were full go on, with some distance so as not to flap.
 void UringIo::SlotFreed() {
-  if (stats_.listeners_full == 0) return;
+  // Whoever ran out of descriptors looks again by its timer: a cell is not always one of them.
+  if (stats_.listeners_full == 0 || retries_) return;
   const uint32_t bound = AcceptBound(limits_);
   if (sockets_.size() < bound - bound / 20) ListenAgain();
 }

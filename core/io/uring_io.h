@@ -261,7 +261,7 @@ class UringIo final : public Io {
   void HandleAccept(Handle handle, const Completion& completion);
   bool AtAcceptBound() const;
   void BeFull();
-  void RetryLater(uint32_t index, uint64_t retry_ns);
+  void RetryLater(uint32_t index, uint64_t retry_ns);  // one timer for all listeners
   void ListenAgain();
   void OnListenerTimer(Handle handle);
   void SlotFreed();
@@ -337,6 +337,7 @@ class UringIo final : public Io {
   // Connects that failed before any request was made.
   std::deque<SocketId> failed_;
   std::deque<Arrival> arrivals_;
+  bool retries_ = false;  // RetryLater's timer is armed
   mutable IoStats stats_;
 };
 

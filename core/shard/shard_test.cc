@@ -374,6 +374,21 @@ TEST_F(PiledUpLogins, HoldUpThoseWhoComeUntilTheyWouldBeServedInTime) {
   EXPECT_EQ(world_.figures().sessions.refused, 0u);
 }
 
+// They wait in one line, and others are served between them.
+TEST_F(PiledUpLogins, OfOneUserHoldUpNobody) {
+  for (int i = 0; i < 20; ++i) {
+    clients_.push_back(world_.Connect());
+    world_.Say(clients_.back(), "l LOGIN ann secret");
+  }
+  world_.Pass(0.1);
+  Answer(2);
+  const size_t late = world_.Dial();
+  world_.HearsBeginning(late, "* OK ");
+  world_.Say(late, "l LOGIN late secret");
+  Answer(2);
+  world_.HearsBeginning(late, "l OK");
+}
+
 TEST_F(PiledUpLogins, HoldUpNobodyWhereTheStoreAnswersNone) {
   AskForMany(15);
   world_.Pass(3);

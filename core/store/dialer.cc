@@ -65,8 +65,11 @@ Dialer::Dialer(Loop& loop, StoreTarget target, uint32_t shards, uint32_t shard)
 Dialer::~Dialer() { target_.credits->waiting -= reported_; }
 
 void Dialer::ReportWaiting() {
-  target_.credits->waiting += clients_.size - reported_;  // less of them: modulo 2^64
-  reported_ = clients_.size;
+  // Users, as they are served in turn: whoever comes waits for no more than one login of each, and
+  // not at all for those that have all the sessions they may have.
+  const uint64_t waiting = std::min(clients_.turns.size(), clients_.size);
+  target_.credits->waiting += waiting - reported_;  // less of them: modulo 2^64
+  reported_ = waiting;
 }
 
 Dialer::Wait Dialer::LoginWait() {

@@ -244,7 +244,7 @@ TEST(DialersOfShards, LetOneHaveTheLoginsInProgressThatOthersDoNotUse) {
   DialersOfShards dialers(config);
   dialers.Ask(1, Urgency::kClient);
   EXPECT_EQ(dialers.LoggingIn(), Each({0, 16, 0, 0}));
-  EXPECT_EQ(dialers.credits().waiting, 4u);
+  EXPECT_EQ(dialers.credits().waiting, 1u);  // four of one user
 }
 
 TEST(DialersOfShards, ServeThoseWhoWaitShardByShard) {
@@ -292,7 +292,7 @@ TEST(DialersOfShards, GiveOthersAllWhenTheyGo) {
   EXPECT_EQ(dialers.LoggingIn(), Each({5, 0, 0, 0}));
   dialers.GoAway(0);
   EXPECT_EQ(dialers.LoggingIn(), Each({0, 0, 5}));
-  EXPECT_EQ(dialers.credits().waiting, 15u);
+  EXPECT_EQ(dialers.credits().waiting, 1u);  // fifteen of one user
   dialers.GoAway(3);
   EXPECT_EQ(dialers.LoggingIn(), Each({0, 0}));
   EXPECT_EQ(dialers.credits().logins.taken(), 0u);
