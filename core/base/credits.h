@@ -45,11 +45,11 @@ class Credits {
   //                      kWaits --its shard--> kIdle
   enum class State : uint8_t { kIdle, kWaits, kGranted };
 
-  alignas(64) std::atomic<uint64_t> taken_{0};  // granted ones included
-  std::atomic<uint32_t> waiting_{0};            // shards in kWaits, or about to be
-  std::atomic<uint32_t> shards_{0};             // highest number that has a share, and 1
-  std::atomic<uint32_t> next_{0};               // whose turn it is
-  alignas(64) std::array<std::atomic<State>, kMostShards> states_{};
+  std::atomic<uint64_t> taken_{0};    // granted ones included
+  std::atomic<uint32_t> waiting_{0};  // shards in kWaits, or about to be
+  std::atomic<uint32_t> shards_{0};   // highest number that has a share, and 1
+  std::atomic<uint32_t> next_{0};     // whose turn it is
+  std::array<std::atomic<State>, kMostShards> states_{};
 };
 
 // What one shard has of it.
