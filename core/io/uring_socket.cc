@@ -214,6 +214,7 @@ void UringIo::StartSend(SocketId id, Socket* socket) {
 }
 
 void UringIo::WaitForRoom(SocketId id, Socket* socket) {
+  ++stats_.blocked_sends;
   socket->polling_out = true;
   ring_->Poll(Descriptor(*socket), false, true, Request(Op::kPollOut, id, socket));
 }
@@ -223,7 +224,6 @@ void UringIo::HandleSend(SocketId id, const Completion& completion) {
   if (socket->life != Life::kOpen && socket->life != Life::kDraining) return;
   const int result = completion.result;
   if (result == -EAGAIN) {
-    ++stats_.blocked_sends;
     return WaitForRoom(id, socket);
   }
   if (result == -EINTR) return StartSend(id, socket);

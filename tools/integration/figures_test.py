@@ -411,12 +411,14 @@ class StoreFiguresTest(FiguresCase):
 
     def test_rings_and_buffers(self):
         user = self.user()
-        self.dovecot.deliver(user, body=LINES, count=10)
+        self.dovecot.deliver(user, body=LINES, count=40)
         client = self.client(user)
         self.await_value(2, "roost_sockets", state="open")  # it and its session
-        turns = self.value("roost_turns_total")
-        client.ok("FETCH 1:* BODY.PEEK[]")
+        turns, blocked = self.value("roost_turns_total"), self.value("roost_blocked_sends_total")
+        tag = client.start("FETCH 1:* BODY.PEEK[]")
+        self.eventually(lambda: self.value("roost_blocked_sends_total") > blocked, "its socket is full")
         self.assertGreater(self.value("roost_receive_buffer_bytes"), 0)
+        self.assertEqual(client.finish(tag).status, "OK")
         self.assertGreater(self.value("roost_turns_total"), turns)
         self.assertEqual(self.value("roost_completion_queue_overflows_total"), 0)
         client.close()
