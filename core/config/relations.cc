@@ -40,15 +40,10 @@ void CheckListeners(LoadedConfig* loaded) {
   }
 }
 
-bool IsAnyHost(const Address& address) {
-  return std::all_of(std::begin(address.bytes), std::end(address.bytes),
-                     [](uint8_t byte) { return byte == 0; });
-}
-
 // Whether a connection to the one might be one to the other.
 bool Overlap(const Address& a, const Address& b) {
   if (a.port == 0 || a.port != b.port) return false;
-  return a == b || IsAnyHost(a) || IsAnyHost(b);
+  return a == b || a.IsAny() || b.IsAny();
 }
 
 // What operators may see is not for clients.

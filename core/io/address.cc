@@ -35,6 +35,10 @@ std::string Address::ToString() const {
   return (family == 6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
+bool Address::IsAny() const {
+  return std::all_of(std::begin(bytes), std::end(bytes), [](uint8_t byte) { return byte == 0; });
+}
+
 bool Address::Parse(std::string_view text, Address* out) {
   const size_t colon = text.rfind(':');
   Address parsed;

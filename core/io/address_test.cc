@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -29,6 +30,13 @@ TEST(AddressTest, AStarOrNothingIsAnyIPv6) {
     Address address;
     ASSERT_TRUE(Address::Parse(text, &address)) << text;
     EXPECT_EQ(address.ToString(), "[::]:993");
+    EXPECT_TRUE(address.IsAny());
+  }
+  for (const auto& [text, any] :
+       {std::pair("0.0.0.0:993", true), {"127.0.0.1:993", false}, {"[::1]:993", false}}) {
+    Address address;
+    ASSERT_TRUE(Address::Parse(text, &address)) << text;
+    EXPECT_EQ(address.IsAny(), any) << text;
   }
 }
 

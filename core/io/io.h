@@ -59,6 +59,8 @@ struct Address {
   std::string ToString() const;
   // The address alone, as ID and PROXY fields want it.
   std::string HostString() const;
+  // Whatever is bound to it takes connections to any address of the host; true of none as well.
+  bool IsAny() const;
   // Parses a literal "127.0.0.1:143", "[::1]:993", ":993" (any IPv6, which takes IPv4 too) or
   // "*:993". No look-ups.
   static bool Parse(std::string_view text, Address* out);

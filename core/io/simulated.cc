@@ -17,14 +17,9 @@ constexpr int kDataTimeoutMs = 924'000;
 // Any moment will do, but not 0: code must not take the start for "never".
 constexpr uint64_t kStartNs = SecondsToNs(1);
 
-bool IsAny(const Address& address) {
-  return std::all_of(std::begin(address.bytes), std::end(address.bytes),
-                     [](uint8_t byte) { return byte == 0; });
-}
-
 bool Serves(const Address& listener, const Address& to) {
   if (listener == to) return true;
-  if (listener.port != to.port || !IsAny(listener)) return false;
+  if (listener.port != to.port || !listener.IsAny()) return false;
   return listener.family == to.family || listener.family == 6;
 }
 

@@ -21,12 +21,6 @@ void ToEndpoint(const Address& address, ProxyEndpoint* endpoint) {
   std::copy(std::begin(address.bytes), std::end(address.bytes), std::begin(endpoint->bytes));
 }
 
-// What a listener is bound to that takes connections to any address: that of none of them. Or none.
-bool IsAny(const Address& address) {
-  return std::all_of(std::begin(address.bytes), std::end(address.bytes),
-                     [](uint8_t byte) { return byte == 0; });
-}
-
 std::string ProxyHeaderFor(const SessionClient& client) {
   ProxyHeader header;
   header.local = client.peer.family == 0;
@@ -208,7 +202,7 @@ void Session::SendId() {
   if (work_->login->store.config->send_id_originating_ip && work_->login->client.peer.family != 0) {
     field("x-originating-ip", work_->login->client.peer.HostString());
     field("x-originating-port", std::to_string(work_->login->client.peer.port));
-    if (!IsAny(work_->login->client.local)) {
+    if (!work_->login->client.local.IsAny()) {
       field("x-connected-ip", work_->login->client.local.HostString());
       field("x-connected-port", std::to_string(work_->login->client.local.port));
     }
