@@ -151,24 +151,23 @@ void UringIo::BeFull() {
   if (before == 0 && stats_.listeners_full != 0) ++stats_.times_full;
 }
 
-void UringIo::RetryLater(uint32_t index, uint64_t retry_ns) {
+void UringIo::RetryLater() {
   if (retries_) return;
-  const Handle timer(static_cast<uint8_t>(Op::kListenerTimer), index,
-                     listeners_.GenerationOf(index));
-  retries_ = timers_.Arm(now_ns_ + retry_ns, timer.bits()) != 0;
+  const Handle timer(static_cast<uint8_t>(Op::kListenerTimer), 0, 0);
+  retries_ = timers_.Arm(now_ns_ + kRetryNs, timer.bits()) != 0;
 }
 
-void UringIo::OnListenerTimer(Handle handle) {
+void UringIo::OnListenerTimer() {
   retries_ = false;
   if (stats_.listeners_full == 0) return;
-  if (!HasDescriptors()) return RetryLater(handle.index(), kRetryNs);
+  if (!HasDescriptors()) return RetryLater();
   if (!AtAcceptBound()) ListenAgain();
 }
 
 void UringIo::ListenAgain() {
-  listeners_.ForEach([this](uint32_t index, Listener& listener) {
+  listeners_.ForEach([this](uint32_t, Listener& listener) {
     if (listener.listening || listener.closing) return;
-    if (listen(listener.fd, listener.backlog) != 0) return RetryLater(index, kRetryNs);
+    if (listen(listener.fd, listener.backlog) != 0) return RetryLater();
     listener.listening = true;
     --stats_.listeners_full;
   });
@@ -196,7 +195,7 @@ void UringIo::HandleAccept(Handle handle, const Completion& completion) {
   if (result < 0 && result != -ECANCELED && !listener->cancelling &&
       !ConcernsOneConnection(-result)) {
     BeFull();
-    RetryLater(index, kRetryNs);
+    RetryLater();
   }
   if (result >= 0 && listener->closing) CloseNumber(result);
   if (result >= 0 && !listener->closing) {

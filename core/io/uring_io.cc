@@ -266,7 +266,7 @@ void UringIo::HandleSocket(Op op, SocketId id, const Completion& completion) {
 
 void UringIo::OnTimer(uint64_t owner) {
   const Handle handle = Handle::FromBits(owner);
-  if (static_cast<Op>(handle.kind()) == Op::kListenerTimer) return OnListenerTimer(handle);
+  if (static_cast<Op>(handle.kind()) == Op::kListenerTimer) return OnListenerTimer();
   const SocketId id{handle.index(), handle.generation()};
   Socket* socket = Find(id);
   if (socket == nullptr) return;

@@ -261,9 +261,9 @@ class UringIo final : public Io {
   void HandleAccept(Handle handle, const Completion& completion);
   bool AtAcceptBound() const;
   void BeFull();
-  void RetryLater(uint32_t index, uint64_t retry_ns);  // one timer for all listeners
+  void RetryLater();
   void ListenAgain();
-  void OnListenerTimer(Handle handle);
+  void OnListenerTimer();
   void SlotFreed();
   void FinishListener(uint32_t index);
   void HandlePeerName(SocketId id, const Completion& completion);
@@ -337,7 +337,7 @@ class UringIo final : public Io {
   // Connects that failed before any request was made.
   std::deque<SocketId> failed_;
   std::deque<Arrival> arrivals_;
-  bool retries_ = false;  // RetryLater's timer is armed
+  bool retries_ = false;  // RetryLater's timer is armed; one for all listeners
   mutable IoStats stats_;
 };
 
