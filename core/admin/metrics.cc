@@ -81,8 +81,8 @@ constexpr MetricType kHistogram = MetricType::Histogram;
 constexpr std::array<const char*, kClientLimits> kLimits = {
     "clients", "handshakes",   "handshake_time", "login_time",
     "line",    "bad_commands", "failed_logins",  "idle_time",
-    "log",     "memory",       "descriptors"};
-static_assert(static_cast<size_t>(ClientLimit::kDescriptors) + 1 == kClientLimits);
+    "log",     "memory",       "descriptors",    "logins"};
+static_assert(static_cast<size_t>(ClientLimit::kLogins) + 1 == kClientLimits);
 
 constexpr std::array<const char*, kSessionLosses> kLosses = {
     "no_place", "unreachable", "refused", "bye", "closed", "protocol", "timeout"};
@@ -264,9 +264,10 @@ constexpr Metric kMetrics[] = {
      [](const Context& c, Samples& s) { s.Add(c.total.lookups.connections); }},
     {"roost_limit_hits_total", kCounter,
      "limit: clients, handshakes, handshake_time, login_time, line, bad_commands, failed_logins, "
-     "idle_time, log, memory, descriptors, address, user, login_delay, proxy_header",
-     "Clients refused, kept waiting or ended by a limit; of handshakes, times that none could "
-     "begin for a while; of descriptors, times that a listener took no more, and logins refused as "
+     "idle_time, log, memory, descriptors, logins, address, user, login_delay, proxy_header",
+     "Clients refused, kept waiting or ended by a limit; of handshakes and logins, times that "
+     "no handshake could begin for a while, the latter as too many waited for their store; of "
+     "descriptors, times that a listener took no more, and logins refused as "
      "the shard of their user was full.",
      [](const Context& c, Samples& s) {
        const ClientStats& t = c.total.client_stats;

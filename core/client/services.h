@@ -49,8 +49,9 @@ enum class ClientLimit : uint8_t {
   kLog,          // too far behind its feed
   kMemory,       // limits.max_memory_mib: refused, or sent away
   kDescriptors,  // a listener was full; or a login was refused as the shard of its user is
+  kLogins,       // nobody was let in as too many waited for their store
 };
-inline constexpr size_t kClientLimits = 11;
+inline constexpr size_t kClientLimits = 12;
 
 struct ClientStats {
   void Hit(ClientLimit limit) { ++limits[static_cast<size_t>(limit)]; }

@@ -154,6 +154,7 @@ void Shard::NoteRoom() {
   }
   if (!full_ || io.listeners_full != 0) return;
   full_ = false;
+  if (listeners_.empty()) return;  // closed while they were full
   Log(LogLevel::kInfo, "shard_has_room", {{"shard", index_}});
 }
 
@@ -177,14 +178,14 @@ bool Shard::LoginsPileUp() {
 
 // Whose turn for a handshake has come. A storm of connections becomes a queue instead of a
 // collapse: in the kernel's backlog, and here for the backlog that had been accepted as a whole.
-// There it waits for the stores as well: a login that is refused as it waited too long comes again,
-// and costs another handshake.
+// There it waits for the stores as well, but for those who said STARTTLS and were greeted: a login
+// that is refused as it waited too long comes again, and costs another handshake.
 void Shard::PaceAccepts() {
   logins_pile_up_ = LoginsPileUp();
   const auto most = static_cast<uint64_t>(config_.limits.max_handshakes_in_progress);
   handshakes_.BeginRound(Handshakes(), most);
   std::deque<Handle>& waiting = services_.awaiting_tls;  // have waited longer
-  while (!waiting.empty() && !logins_pile_up_ && handshakes_.Reserve(Handshakes() + 1, most)) {
+  while (!waiting.empty() && handshakes_.Reserve(Handshakes() + 1, most)) {
     const Handle next = waiting.front();
     waiting.pop_front();
     if (!clients_.IsLive(next.index(), next.generation())) continue;
@@ -202,7 +203,7 @@ void Shard::PaceAccepts() {
   handshakes_.EndRound(Handshakes(), most);
   if (room == accepting_) return;
   accepting_ = room;
-  if (!room) stats_.Hit(ClientLimit::kHandshakes);
+  if (!room) stats_.Hit(logins_pile_up_ ? ClientLimit::kLogins : ClientLimit::kHandshakes);
   for (size_t i = 0; i < listeners_.size(); ++i) {
     room ? loop_.io().ResumeAccept(i) : loop_.io().PauseAccept(i);
   }

@@ -366,7 +366,8 @@ TEST_F(PiledUpLogins, HoldUpThoseWhoComeUntilTheyWouldBeServedInTime) {
   world_.HearsNothing(late, 0.1);  // 13 wait, for 6.5 s
   Answer(4);
   world_.HearsBeginning(late, "* OK ");
-  EXPECT_GE(HitsOf(world_, ClientLimit::kHandshakes), 1u);
+  EXPECT_GE(HitsOf(world_, ClientLimit::kLogins), 1u);
+  EXPECT_EQ(HitsOf(world_, ClientLimit::kHandshakes), 0u);
   world_.Say(late, "l LOGIN late secret");
   Answer(6);
   for (const size_t client : clients_) world_.HearsBeginning(client, "l OK");
