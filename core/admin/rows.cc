@@ -18,17 +18,6 @@ const char* KeyOf(Listing::What what) {
   return what == Listing::What::kClients ? "clients" : "feeds";
 }
 
-// Addresses in one text, for tables.
-template <typename Matches>
-std::string Listed(const std::vector<StoreAddress>& addresses, Matches&& matches) {
-  std::string text;
-  for (const StoreAddress& one : addresses) {
-    if (!matches(one)) continue;
-    text.append(text.empty() ? "" : " ").append(one.address.ToString());
-  }
-  return text;
-}
-
 enum class End : uint8_t { kAll, kLimit, kFailed, kNobodyListens };
 
 // Rows of one shard; *left is what may still be told.

@@ -50,9 +50,9 @@ Server::StoreDrained DrainedOf(const StoreResolver& resolver, size_t store) {
   Server::StoreDrained of{.whole = resolver.whole_drained(store)};
   for (const StoreAddress& one : resolver.addresses()[store]) {
     of.elsewhere = of.elsewhere || (!one.gone && !one.down && !one.drained);
-    if (!one.drained) continue;
-    of.addresses.append(of.addresses.empty() ? "" : " ").append(one.address.ToString());
   }
+  of.addresses =
+      Listed(resolver.addresses()[store], [](const StoreAddress& one) { return one.drained; });
   return of;
 }
 

@@ -77,7 +77,7 @@ class Dialer {
   // Who is told of sessions that open and close; outlives this. Null: nobody.
   void set_trace(Trace* trace) { trace_ = trace; }
 
-  // How long a client that comes now would wait for its turn to log in, by the clients of all
+  // How long a client of another user would wait now for its turn to log in, by the users of all
   // shards that wait, and by how many logins the store has answered in the last kMeasureNs. kLong:
   // for more than half of queue_s. kUnknown: some wait, and nothing is known of it; perhaps the
   // store answers nobody.
@@ -199,7 +199,7 @@ class Dialer {
   StoreTarget target_;
   const uint32_t shards_;
   CreditShare logins_share_, recoveries_share_;
-  uint64_t reported_ = 0;          // of clients_, in LoginCredits::waiting
+  uint64_t reported_ = 0;          // of this, in LoginCredits::waiting
   uint64_t measured_from_ns_ = 0;  // 0: nobody waited
   uint64_t answered_then_ = 0, answered_per_s_ = 0;
   uint64_t client_logins_ = 0, recovery_logins_ = 0, spare_logins_ = 0;

@@ -99,7 +99,7 @@ struct StoreSettings {
 struct LoginCredits {
   Credits logins;                     // in progress
   Credits recoveries;                 // those of feeds among them
-  std::atomic<uint64_t> waiting{0};   // clients that wait for their turn
+  std::atomic<uint64_t> waiting{0};   // users with clients that wait for their turn
   std::atomic<uint64_t> answered{0};  // logins of clients that had one, well or not
 };
 

@@ -48,6 +48,16 @@ constexpr bool ComesAfter(const StoreAddress& one, const StoreAddress& other) {
 // others (ComesAfter). A drained one that answers is better than none that does. Precondition: one
 // is not gone.
 size_t ServingFrom(const std::vector<StoreAddress>& addresses, size_t index);
+// Those of them that match, with blanks between them.
+template <typename Matches>
+std::string Listed(const std::vector<StoreAddress>& addresses, Matches&& matches) {
+  std::string text;
+  for (const StoreAddress& one : addresses) {
+    if (!matches(one)) continue;
+    text.append(text.empty() ? "" : " ").append(one.address.ToString());
+  }
+  return text;
+}
 // Where those go who are to go to place number `index` (modulo), whatever is known of it: there
 // unless it is gone.
 size_t UsableFrom(const std::vector<StoreAddress>& addresses, size_t index);
