@@ -53,6 +53,10 @@ class ReroutedTest : public ::testing::Test {
     world_.Pass(0.1);
     EXPECT_TRUE(world_.closed(client));
   }
+  void Stays(size_t client) {
+    world_.HearsNothing(client, 60);
+    EXPECT_FALSE(world_.closed(client));
+  }
   uint64_t rerouted() { return world_.figures().client_stats.rerouted; }
 
   ScriptedWorld world_;
@@ -68,8 +72,7 @@ TEST_F(ReroutedTest, ComeAgainParkedOrAttachedAndOthersHearNothing) {
   HearsBye(parked);
   HearsBye(attached);
   EXPECT_EQ(rerouted(), 2u);
-  world_.HearsNothing(other, 60);
-  EXPECT_FALSE(world_.closed(other));
+  Stays(other);
 }
 
 TEST_F(ReroutedTest, StayWhereTheRoutesLeadWhereTheyLed) {
@@ -109,8 +112,7 @@ TEST_F(ReroutedTest, AreToldWhenTheirStoreIsWantedAgainIfTheirRouteChangedMeanwh
   HearsBye(parked);
   HearsBye(attached);
   EXPECT_EQ(rerouted(), 2u);
-  world_.HearsNothing(other, 60);
-  EXPECT_FALSE(world_.closed(other));
+  Stays(other);
 }
 
 TEST_F(ReroutedTest, AreToldSoThoughTheyWereLoggingInAsTheirStoreWasDrained) {

@@ -364,8 +364,8 @@ class NotifyTest : public ::testing::Test {
     world_.config().parking.pool_per_user = 0;
     client_ = world_.LogInAndPark({1, 2, 3});
   }
-  // IDLE of a second one; the driver has `answer` to its NOTIFY, then `more`, within the flush.
-  size_t JoinAnswering(std::string_view answer, const std::vector<std::string>& more = {}) {
+  // IDLE of a second one; the store has `answer` to the NOTIFY in the driver's flush.
+  size_t JoinAnswering(std::string_view answer) {
     const size_t session = world_.sessions_seen();
     const size_t other = world_.LogInAndSelect({.uids = {1, 2, 3}});
     world_.StartIdle(other);
@@ -377,11 +377,18 @@ class NotifyTest : public ::testing::Test {
     const uint64_t number = ToNumber(std::string_view(notify).substr(1));
     world_.Tell(0, "R" + std::to_string(number - 1) + " OK done");
     world_.Tell(0, notify + " " + std::string(answer));
-    for (const std::string& line : more) world_.Tell(0, line);
     world_.Tell(0, noop + " OK done");
     world_.Tell(0, "+ idling");
     world_.Pass(0.1);
     return other;
+  }
+  // The answers to DONE, to the command behind it, which has tag `fetch`, and to IDLE.
+  void Shows(const std::string& fetch, std::string_view line) {
+    const uint64_t number = ToNumber(std::string_view(fetch).substr(1));
+    world_.Tell(0, "R" + std::to_string(number - 1) + " OK done");
+    world_.Tell(0, line);
+    world_.Tell(0, fetch + " OK done");
+    world_.Tell(0, "+ idling");
   }
 
   ScriptedWorld world_;
@@ -421,11 +428,7 @@ TEST_F(NotifyTest, AsksForTheUidThatDidNotCome) {
   const std::string fetch = world_.Asked(0, "UID FETCH 10:* (UID)");
   world_.Asked(0, "IDLE");
   EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
-  const uint64_t number = ToNumber(std::string_view(fetch).substr(1));
-  world_.Tell(0, "R" + std::to_string(number - 1) + " OK done");
-  world_.Tell(0, "* 5 FETCH (UID 12)");
-  world_.Tell(0, fetch + " OK done");
-  world_.Tell(0, "+ idling");
+  Shows(fetch, "* 5 FETCH (UID 12)");
   EXPECT_EQ(world_.Hear(client_), "* 5 EXISTS");
 }
 
@@ -435,11 +438,7 @@ TEST_F(NotifyTest, IsDoneWithoutWhereItIsRefused) {
   EXPECT_EQ(world_.NextAsked(0), "DONE");
   const std::string fetch = world_.Asked(0, "UID FETCH 4:* (UID)");
   world_.Asked(0, "IDLE");
-  const uint64_t number = ToNumber(std::string_view(fetch).substr(1));
-  world_.Tell(0, "R" + std::to_string(number - 1) + " OK done");
-  world_.Tell(0, "* 4 FETCH (UID 9)");
-  world_.Tell(0, fetch + " OK done");
-  world_.Tell(0, "+ idling");
+  Shows(fetch, "* 4 FETCH (UID 9)");
   EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
   // Nor is it tried again when the next one joins.
   const size_t session = world_.sessions_seen();

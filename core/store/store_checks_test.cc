@@ -224,75 +224,75 @@ struct NoSink final : SessionSink {
   void OnSessionLost(Session&, SessionLoss, const std::string&) override {}
 };
 
-// What it was: one session anywhere kept a user at an address where none of its sessions was.
-TEST(Dialers, KeepAUserWhereItHasASessionAndNowhereElse) {
-  SimNetwork network{1, SimOptions::Calm()};
-  DeafIoHandler handler;
-  Loop loop{*network.AddIo(0), handler};
-  StoreConfig config;
-  StoreTarget target;
-  target.config = Borrowed(config);
-  for (const char* text : {"127.0.0.3:143", "127.0.0.4:143", "127.0.0.5:143"}) {
-    target.addresses.emplace_back();
-    ASSERT_TRUE(Address::Parse(text, &target.addresses.back().address));
+// A dialer that is told of three addresses.
+class Dialers : public ::testing::Test {
+ protected:
+  static StoreTarget Target(const StoreConfig& config) {
+    StoreTarget target;
+    target.config = Borrowed(config);
+    for (const char* text : {"127.0.0.3:143", "127.0.0.4:143", "127.0.0.5:143"}) {
+      target.addresses.emplace_back();
+      EXPECT_TRUE(Address::Parse(text, &target.addresses.back().address));
+    }
+    return target;
   }
-  Dialer dialer(loop, target);
+
+  SimNetwork network_{1, SimOptions::Calm()};
+  DeafIoHandler handler_;
+  Loop loop_{*network_.AddIo(0), handler_};
+  StoreConfig config_;
+  Dialer dialer_{loop_, Target(config_)};
+  std::vector<StoreAddress> known_ = dialer_.target().addresses;
+};
+
+// What it was: one session anywhere kept a user at an address where none of its sessions was.
+TEST_F(Dialers, KeepAUserWhereItHasASessionAndNowhereElse) {
   NoSink sink;
   Credentials credentials;
   credentials.user = "ann";
   const Dialer::UserHash ann = Dialer::HashOf("ann");
   std::vector<std::unique_ptr<Session>> sessions;
   const auto open = [&](size_t address) {
-    sessions.push_back(dialer.Open(credentials, {}, address, Dialer::Urgency::kClient, sink));
-    loop.Turn(0);
+    sessions.push_back(dialer_.Open(credentials, {}, address, Dialer::Urgency::kClient, sink));
+    loop_.Turn(0);
   };
-  auto known = target.addresses;
-  known[0].drained = known[1].down = true;
-  dialer.Follow(known);
-  ASSERT_EQ(dialer.address(), 2u);
+  known_[0].drained = known_[1].down = true;
+  dialer_.Follow(known_);
+  ASSERT_EQ(dialer_.address(), 2u);
   open(0);
-  EXPECT_EQ(dialer.AddressOf(ann, 0), 0u);
-  EXPECT_EQ(dialer.AddressOf(ann, 1), 2u) << "none of its sessions is there";
-  EXPECT_EQ(dialer.AddressOf(7, 0), 2u) << "nor of anybody else";
+  EXPECT_EQ(dialer_.AddressOf(ann, 0), 0u);
+  EXPECT_EQ(dialer_.AddressOf(ann, 1), 2u) << "none of its sessions is there";
+  EXPECT_EQ(dialer_.AddressOf(7, 0), 2u) << "nor of anybody else";
   open(1);
-  EXPECT_EQ(dialer.AddressOf(ann, 1), 1u);
+  EXPECT_EQ(dialer_.AddressOf(ann, 1), 1u);
   sessions[1]->Close();
-  EXPECT_EQ(dialer.AddressOf(ann, 1), 2u);
+  EXPECT_EQ(dialer_.AddressOf(ann, 1), 2u);
   open(1);
   sessions[0]->Close();
-  EXPECT_EQ(dialer.AddressOf(ann, 0), 2u);
-  EXPECT_EQ(dialer.AddressOf(ann, 1), 1u);
+  EXPECT_EQ(dialer_.AddressOf(ann, 0), 2u);
+  EXPECT_EQ(dialer_.AddressOf(ann, 1), 1u);
   sessions[2]->Close();
-  EXPECT_EQ(dialer.AddressOf(ann, 1), 2u);
+  EXPECT_EQ(dialer_.AddressOf(ann, 1), 2u);
 }
 
-TEST(Dialers, SendNewUsersWhereSomebodyAnswers) {
-  SimNetwork network{1, SimOptions::Calm()};
-  DeafIoHandler handler;
-  Loop loop{*network.AddIo(0), handler};
-  StoreConfig config;
-  StoreTarget target;
-  target.config = Borrowed(config);
-  target.addresses.resize(3);
-  Dialer dialer(loop, target);
-  auto known = target.addresses;
-  EXPECT_EQ(dialer.address(), 0u);
-  known[0].down = true;
-  dialer.Follow(known);
-  EXPECT_EQ(dialer.address(), 1u);
-  EXPECT_EQ(dialer.AddressOf(7, 0), 1u) << "nothing keeps that user there";
-  EXPECT_EQ(dialer.AddressOf(7, 2), 2u) << "nothing is wrong there";
-  dialer.NoteUnreachable(1);
-  EXPECT_EQ(dialer.address(), 2u);
-  dialer.NoteUnreachable(2);
-  EXPECT_EQ(dialer.address(), 1u) << "not the one that is down";
-  known[1].down = known[2].down = true;
-  dialer.Follow(known);
-  EXPECT_EQ(dialer.address(), 1u) << "as without checks";
-  dialer.NoteUnreachable(1);
-  EXPECT_EQ(dialer.address(), 2u);
-  dialer.NoteUnreachable(2);
-  EXPECT_EQ(dialer.address(), 0u);
+TEST_F(Dialers, SendNewUsersWhereSomebodyAnswers) {
+  EXPECT_EQ(dialer_.address(), 0u);
+  known_[0].down = true;
+  dialer_.Follow(known_);
+  EXPECT_EQ(dialer_.address(), 1u);
+  EXPECT_EQ(dialer_.AddressOf(7, 0), 1u) << "nothing keeps that user there";
+  EXPECT_EQ(dialer_.AddressOf(7, 2), 2u) << "nothing is wrong there";
+  dialer_.NoteUnreachable(1);
+  EXPECT_EQ(dialer_.address(), 2u);
+  dialer_.NoteUnreachable(2);
+  EXPECT_EQ(dialer_.address(), 1u) << "not the one that is down";
+  known_[1].down = known_[2].down = true;
+  dialer_.Follow(known_);
+  EXPECT_EQ(dialer_.address(), 1u) << "as without checks";
+  dialer_.NoteUnreachable(1);
+  EXPECT_EQ(dialer_.address(), 2u);
+  dialer_.NoteUnreachable(2);
+  EXPECT_EQ(dialer_.address(), 0u);
 }
 
 }  // namespace

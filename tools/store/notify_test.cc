@@ -15,6 +15,17 @@ std::string SetDelayed(std::string_view events = kAll) {
   return "NOTIFY SET (SELECTED-DELAYED " + std::string(events) + ")";
 }
 
+// One client asks for news of what the other one does, or somebody delivers.
+class NotifyNews : public ::testing::Test {
+ protected:
+  void Deliver(int messages) {
+    for (int i = 0; i < messages; ++i) store.Deliver();
+  }
+
+  TestStore store;
+  TestClient mine{store}, other{store};
+};
+
 TEST(NotifyCommand, IsOfferedAfterLogin) {
   TestStore store;
   TestClient client(store);
@@ -77,11 +88,8 @@ TEST(NotifyCommand, EventsThatCannotBeToldAreRefusedByName) {
   EXPECT_HAS(client.TakeNews(), "* 1 EXISTS") << "what was asked for before still holds";
 }
 
-TEST(NotifySelected, HearsWithoutIdleAndInIt) {
-  TestStore store;
-  store.Deliver();
-  TestClient mine(store);
-  TestClient other(store);
+TEST_F(NotifyNews, HearsWithoutIdleAndInIt) {
+  Deliver(1);
   mine.Open();
   other.Open();
   EXPECT_EQ(mine.Run(SetSelected()), "t OK Done\r\n");
@@ -137,12 +145,8 @@ TEST(NotifySelected, WhatHasComeTogetherIsToldBySetButNotByNone) {
   EXPECT_EQ(client.Run("NOTIFY SET (SELECTED NONE)"), "* 3 EXISTS\r\n* 3 RECENT\r\nt OK Done\r\n");
 }
 
-TEST(NotifySelected, WhoAskedForNothingHearsNothing) {
-  TestStore store;
-  store.Deliver();
-  store.Deliver();
-  TestClient mine(store);
-  TestClient other(store);
+TEST_F(NotifyNews, WhoAskedForNothingHearsNothing) {
+  Deliver(2);
   mine.Open();
   other.Open();
   mine.Ok("NOTIFY NONE");
@@ -165,11 +169,8 @@ TEST(NotifySelected, WhoAskedForNothingHearsNothing) {
             "* 2 EXISTS\r\n* 2 RECENT\r\nt OK Done\r\n");
 }
 
-TEST(NotifySelected, FlagsAreToldOnlyToWhoAskedForThem) {
-  TestStore store;
-  store.Deliver();
-  TestClient mine(store);
-  TestClient other(store);
+TEST_F(NotifyNews, FlagsAreToldOnlyToWhoAskedForThem) {
+  Deliver(1);
   mine.Open();
   other.Open();
   mine.Ok(SetSelected("(MessageNew MessageExpunge)"));
@@ -183,10 +184,7 @@ TEST(NotifySelected, FlagsAreToldOnlyToWhoAskedForThem) {
   EXPECT_HAS(news, "* 1 FETCH (UID 1 FLAGS (\\Flagged ");
 }
 
-TEST(NotifySelected, KeywordsOfNewMessagesAreAnnouncedBeforeTheyAppear) {
-  TestStore store;
-  TestClient mine(store);
-  TestClient other(store);
+TEST_F(NotifyNews, KeywordsOfNewMessagesAreAnnouncedBeforeTheyAppear) {
   mine.Open();
   other.Open();
   mine.Ok(SetSelected());
@@ -196,11 +194,8 @@ TEST(NotifySelected, KeywordsOfNewMessagesAreAnnouncedBeforeTheyAppear) {
   EXPECT_LT(news.find("* 1 EXISTS"), news.size());
 }
 
-TEST(NotifySelected, ExpungesComeAtAnyTimeButInsideOfACommandThatForbidsThem) {
-  TestStore store;
-  for (int i = 0; i < 3; ++i) store.Deliver();
-  TestClient mine(store);
-  TestClient other(store);
+TEST_F(NotifyNews, ExpungesComeAtAnyTimeButInsideOfACommandThatForbidsThem) {
+  Deliver(3);
   mine.Open();
   mine.Ok(SetSelected());
   other.Open();
@@ -209,11 +204,8 @@ TEST(NotifySelected, ExpungesComeAtAnyTimeButInsideOfACommandThatForbidsThem) {
   EXPECT_EQ(mine.Run("FETCH 2 UID"), "* 2 FETCH (UID 2)\r\nt OK Fetched\r\n* 1 EXPUNGE\r\n");
 }
 
-TEST(NotifyDelayed, ExpungesWaitForACommandThatAllowsThem) {
-  TestStore store;
-  for (int i = 0; i < 3; ++i) store.Deliver();
-  TestClient mine(store);
-  TestClient other(store);
+TEST_F(NotifyNews, ExpungesWaitForACommandThatAllowsThem) {
+  Deliver(3);
   mine.Open();
   mine.Ok(SetDelayed());
   other.Open();
@@ -231,12 +223,8 @@ TEST(NotifyDelayed, ExpungesWaitForACommandThatAllowsThem) {
   EXPECT_EQ(mine.TakeNews(), "* 1 EXPUNGE\r\n");
 }
 
-TEST(NotifyDelayed, NoModseqIsBelievedAboveAnExpungeThatIsOwed) {
-  TestStore store;
-  store.Deliver();
-  store.Deliver();
-  TestClient mine(store);
-  TestClient other(store);
+TEST_F(NotifyNews, NoModseqIsBelievedAboveAnExpungeThatIsOwed) {
+  Deliver(2);
   mine.LogIn();
   mine.Ok("ENABLE QRESYNC");
   mine.Ok("SELECT INBOX");
@@ -366,9 +354,9 @@ TEST(NotifyArrivals, DuringACommandAreToldWithIt) {
 constexpr std::string_view kMessages = "(MessageNew MessageExpunge FlagChange)";
 
 // alice has INBOX with one message, Work and Work/2024 with none.
-class NotifyOthers : public testing::Test {
+class NotifyOthers : public NotifyNews {
  protected:
-  NotifyOthers() : mine(store), other(store) {
+  NotifyOthers() {
     store.Deliver();
     mine.LogIn();
     other.LogIn();
@@ -381,10 +369,6 @@ class NotifyOthers : public testing::Test {
   static std::string Set(std::string_view mailboxes, std::string_view events = kMessages) {
     return "NOTIFY SET (" + std::string(mailboxes) + " " + std::string(events) + ")";
   }
-
-  TestStore store;
-  TestClient mine;
-  TestClient other;
 };
 
 TEST_F(NotifyOthers, StatusIsToldOfArrivalsAndExpunges) {
