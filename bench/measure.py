@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import resource
+import shutil
 import signal
 import socket
 import statistics
@@ -180,6 +181,24 @@ class World:
         self.address = re.search(r"listening on (\S+)", said).group(1)
         self.configure({"listeners": [{**self.config["listeners"][0], "address": self.address}]})
         self.empty = self.pss()
+
+    def start_haproxy(self):
+        """HAProxy that ends TLS in front of the same store, where it is installed; its address."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        pem, config = self.directory / "haproxy.pem", self.directory / "haproxy.cfg"
+        pem.write_text((self.directory / "certificate.pem").read_text() + (self.directory / "key.pem").read_text())
+        config.write_text(haproxy_config(port, pem, self.store_plain, self.options.clients, self.options.shards))
+        process = subprocess.Popen([haproxy(), "-db", "-f", config], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, **placed(self.cpus, True))
+        self.stack.callback(self._end, process)
+        end = time.monotonic() + 10
+        while time.monotonic() < end and process.poll() is None:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                return f"127.0.0.1:{port}"
+            time.sleep(0.05)
+        raise RuntimeError("haproxy does not accept connections")
 
     # ---- What is there
 
@@ -384,6 +403,30 @@ class Report:
         if options.json:
             self.write(options.json, options)
         return self.status()
+
+
+def haproxy():
+    """The program, or None."""
+    return shutil.which("haproxy", path="/usr/sbin:/usr/bin")
+
+
+def haproxy_config(port, pem, store, most, threads):
+    """TLS ended in front of a store: its configuration. pem: chain and key in one; most: connections."""
+    return f"""
+global
+  maxconn {most + 100}
+  nbthread {threads}
+  ssl-default-bind-ciphersuites {SUITE}
+  ssl-default-bind-options ssl-min-ver TLSv1.3
+defaults
+  mode tcp
+  timeout connect 30s
+  timeout client 1h
+  timeout server 1h
+listen imaps
+  bind 127.0.0.1:{port} ssl crt {pem}
+  server store {store}
+"""
 
 
 def common_options(parser):
