@@ -209,18 +209,21 @@ void IdleDriver::FetchNew() {
   if (work().fetching_flags) fetch += modseqs() ? " FLAGS MODSEQ" : " FLAGS";
   fetch += ")";
   const uint32_t unknown = session_->view()->tail_unknown();
-  session_->Run(CommandKind::kFetch, fetch, [this, unknown, from](const Response& response) {
+  const uint32_t last = session_->view()->known().Last();
+  session_->Run(CommandKind::kFetch, fetch, [this, unknown, last, from](const Response& response) {
     const bool refused = work().fetching_flags && response.status != Status::kOk;
     if (refused) {
       work().flags_from = work().flags_from == 0 ? from : std::min(work().flags_from, from);
     }
-    const bool fruitful = !refused && (unknown == 0 || session_->view()->tail_unknown() < unknown);
+    TellArrived();
+    // More may have been announced meanwhile than it named.
+    const bool fruitful = !refused && (unknown == 0 || session_->view()->known().Last() > last ||
+                                       session_->view()->tail_unknown() < unknown);
     fruitless_ = fruitful ? 0 : fruitless_ + 1;
     if (fruitless_ >= kMaxFruitless) {
       return Lost(SessionLoss::kProtocol, "the store announced messages and does not show them");
     }
     work().fetching_flags = false;
-    TellArrived();
     FinishFlush();
     if (phase_ == Phase::kStopping && session_->state().idle()) return HandBack();
     if (polling_) RestSoon();
@@ -336,6 +339,8 @@ void IdleDriver::NoopAnswered(const Response& response) {
     return Lost(SessionLoss::kProtocol, "the store refused NOOP");
   }
   noop_answered_ = true;
+  TellArrived();
+  work().awaited = session_->view()->tail_size();
   FinishFlush();
   if (polling_) RestSoon();
 }
@@ -343,6 +348,7 @@ void IdleDriver::NoopAnswered(const Response& response) {
 void IdleDriver::TellArrived() {
   UidSet arrived = session_->mutable_view()->CommitTail();
   if (arrived.empty()) return;
+  work().awaited -= std::min<uint32_t>(work().awaited, arrived.size());
   listener_.OnDriverArrived(arrived);
   for (const EarlyFlags& early : std::exchange(work().early_flags, {})) {
     if (session_->view()->known().Contains(early.uid)) {
@@ -357,10 +363,17 @@ void IdleDriver::TellArrived() {
 void IdleDriver::FinishFlush() {
   if (work().flushing.empty() || !noop_answered_) return;
   TellArrived();
-  // UIDs and flags that are asked for in the next cycle, or are being fetched.
-  if (session_->view()->tail_size() != 0 || work().flags_from != 0 || work().fetching_flags) return;
+  // UIDs and flags that are asked for in the next cycle, or are being fetched. Those that were
+  // announced later are the next flush's: where mail keeps coming in there are always some.
+  const uint32_t later = session_->view()->tail_size();
+  if (std::min(work().awaited, later) != 0 || work().flags_from != 0 || work().fetching_flags) {
+    return;
+  }
+  work().awaited = 0;
   if (work().modseq != 0) listener_.OnDriverConfirmed(std::exchange(work().modseq, 0));
-  if (const uint32_t uid_next = std::exchange(work().uid_next, 0); uid_next != 0) {
+  // Of those later ones it tells nothing.
+  const uint32_t uid_next = std::exchange(work().uid_next, 0);
+  if (uid_next != 0 && later == 0) {
     session_->mutable_view()->NoteUidNext(uid_next);
     listener_.OnDriverDecided(uid_next);
   }

@@ -21,8 +21,7 @@
 //  1. The session has an exact view from the start on; news are resolved in that view.
 //  2. A message is told when its UID is known; one that vanished before is never told.
 //  3. A flush is done only when a NOOP written after it was asked for is answered and every message
-//  announced
-//     until then has been told. DONE alone flushes nothing.
+//     announced until then has been told. DONE alone flushes nothing.
 #ifndef ROOST_CORE_FEED_IDLE_DRIVER_H_
 #define ROOST_CORE_FEED_IDLE_DRIVER_H_
 
@@ -177,6 +176,9 @@ class IdleDriver final : public Retirable, private SessionSink {
     // Of the flush under way: STATUS was answered with them; 0: not.
     uint64_t modseq = 0;
     uint32_t uid_next = 0;
+    // Of the tail, from its beginning on: announced before the NOOP of the flush was answered. More
+    // than there are if some of them vanished.
+    uint32_t awaited = 0;
     // Flags of a message came when its UID was not known: they are asked for, from this UID on. 0:
     // none.
     uint64_t flags_from = 0;
@@ -187,8 +189,8 @@ class IdleDriver final : public Retirable, private SessionSink {
     std::function<void(std::unique_ptr<Session>)> stopped;
     bool empty() const {
       return !modseq_wanted && !uid_next_wanted && !fetching_flags && modseq == 0 &&
-             uid_next == 0 && flags_from == 0 && early_flags.empty() && waiting.empty() &&
-             flushing.empty() && search == nullptr && stopped == nullptr;
+             uid_next == 0 && awaited == 0 && flags_from == 0 && early_flags.empty() &&
+             waiting.empty() && flushing.empty() && search == nullptr && stopped == nullptr;
     }
   };
   Work& work() {

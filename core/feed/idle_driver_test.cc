@@ -54,6 +54,38 @@ TEST_F(IdleDriverTest, DropsTheLastMessageThatAStoreNamesBeyondTheEnd) {
   world_.HearsNothing(client_, 0.5);
 }
 
+// What each answer names is one message of the two that are unknown by then.
+TEST_F(IdleDriverTest, IsNotLostWhereMailKeepsComingIn) {
+  world_.Tell(0, "* 4 EXISTS");
+  for (int n = 4; n < 12; ++n) {
+    const std::string number = std::to_string(n), next = std::to_string(n + 1);
+    const std::string tag = Asks("UID FETCH " + number + ":* (UID)");
+    world_.Tell(0, "* " + number + " FETCH (UID " + number + ")");
+    world_.Tell(0, "* " + next + " EXISTS");
+    world_.Tell(0, tag + " OK done");
+    world_.Tell(0, "+ idling");
+    EXPECT_EQ(world_.Hear(client_), "* " + number + " EXISTS");
+  }
+}
+
+TEST_F(IdleDriverTest, AFlushDoesNotWaitForWhatComesBehindIt) {
+  world_.EndIdle(client_);
+  world_.Pass(5);
+  world_.Say(client_, "n NOOP");
+  const std::string noop = Asks("NOOP");
+  world_.Tell(0, "* 4 EXISTS");
+  world_.Tell(0, noop + " OK done");
+  world_.Tell(0, "* 5 EXISTS");
+  world_.Tell(0, "+ idling");
+  const std::string fetch = Asks("UID FETCH 4:* (UID)");
+  world_.HearsNothing(client_, 0.2);
+  world_.Tell(0, "* 4 FETCH (UID 9)");
+  world_.Tell(0, "* 6 EXISTS");
+  world_.Tell(0, fetch + " OK done");
+  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  world_.HearsBeginning(client_, "n OK");
+}
+
 // A store need not add it to an answer unasked (Cyrus does not), and clients with CONDSTORE are
 // told flags with it only.
 TEST(IdleDriver, AsksForTheModseqOfFlagsWhereClientsAreToldIt) {

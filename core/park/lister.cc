@@ -29,7 +29,7 @@ void Lister::Resolve() {
   if (view == nullptr) return Finish(false);
   // A VANISHED may have named a message that was announced and whose UID was not known yet.
   if (!view->ok()) return lists_ < kMaxLists ? List() : Finish(false);
-  view->CommitTail();
+  if (!view->CommitTail().empty()) fetches_ = 0;
   if (view->tail_size() == 0) return Finish(true);
   if (++fetches_ > kMaxFetches) return Finish(false);
   std::string fetch = "UID FETCH ";

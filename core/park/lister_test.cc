@@ -156,6 +156,25 @@ TEST_F(ListerTest, TakesNoMessageBelowForOneThatCame) {
   Watches({2, 4, 6});
 }
 
+TEST_F(ListerTest, GoesOnWhileEachAnswerNamesSomething) {
+  world_.Answer(0, "NOOP");
+  const std::string tag = world_.Asked(0, kList);
+  TellList(tag, "2,4,6");
+  world_.Tell(0, "* 4 EXISTS");
+  world_.Tell(0, tag + " OK done");
+  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  for (int n = 4; n < 12; ++n) {
+    const std::string fetch = world_.Asked(0, "UID FETCH " + std::to_string(n + 3) + ":* (UID)");
+    world_.Tell(0, "* " + std::to_string(n) + " FETCH (UID " + std::to_string(n + 3) + ")");
+    if (n < 11) {
+      world_.Tell(0, "* " + std::to_string(n + 1) + " EXISTS");
+      EXPECT_EQ(world_.Hear(client_), "* " + std::to_string(n + 1) + " EXISTS");
+    }
+    world_.Tell(0, fetch + " OK done");
+  }
+  Watches({2, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14});
+}
+
 TEST_F(ListerTest, GivesUpWhenAUidIsNeverTold) {
   world_.Answer(0, "NOOP");
   const std::string tag = world_.Asked(0, kList);
