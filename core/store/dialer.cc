@@ -296,14 +296,20 @@ void Dialer::Next() {
   logins_share_.BeginRound(logins(), most);
   recoveries_share_.BeginRound(recovery_logins_, most_recoveries);
   bool held_up = false;
-  while (!clients_.turns.empty()) {
+  const auto start_one = [&](Queue& queue) {
+    const bool recovers = &queue == &recoveries_;
+    if (queue.turns.empty()) return false;
+    if (recovers && !recoveries_share_.Reserve(recovery_logins_ + 1, most_recoveries)) return false;
     held_up = !logins_share_.Reserve(logins() + 1, most);
-    if (held_up || !StartOne(clients_)) break;
-  }
-  while (!held_up && !recoveries_.turns.empty() &&
-         recoveries_share_.Reserve(recovery_logins_ + 1, most_recoveries)) {
-    held_up = !logins_share_.Reserve(logins() + 1, most);
-    if (held_up || !StartOne(recoveries_)) break;
+    if (held_up || !StartOne(queue)) return false;
+    clients_in_a_row_ = recovers ? 0 : std::min(clients_in_a_row_ + 1, kClientsInARow);
+    return true;
+  };
+  const auto start_next = [&] {
+    if (clients_in_a_row_ == kClientsInARow && start_one(recoveries_)) return true;
+    return (!held_up && start_one(clients_)) || (!held_up && start_one(recoveries_));
+  };
+  while (start_next()) {
   }
   logins_share_.EndRound(logins(), most);
   recoveries_share_.EndRound(recovery_logins_, most_recoveries);

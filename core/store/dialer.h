@@ -8,8 +8,10 @@
 // Roost: password hashes), together with the dialers of the other shards, by credits; sessions open
 // in all, of which this shard has an even part; sessions open of one user. Those who wait are
 // served shard by shard, and in each user by user, in turn. Half of the logins are kept for
-// clients: recovery of feeds takes at most the other half. The queue is bounded in length (the
-// newest of the longest line are refused) and in time (nobody waits longer than clients would).
+// clients: recovery of feeds takes at most the other half. It has one login behind kClientsInARow
+// of clients where these keep coming, for else those who are parked would stay deaf. The queue is
+// bounded in length (the newest of the longest line are refused) and in time (nobody waits longer
+// than clients would).
 //
 // A spare session is one that nobody waits for. It is opened at once or not at all, only while
 // nobody else waits for anything, and it gives way: whoever is held up in its shard by a bound ends
@@ -216,6 +218,7 @@ class Dialer {
   std::array<uint64_t, kSessionLosses> lost_{};
   size_t address_ = 0;
   bool drained_ = false;
+  static constexpr uint32_t kClientsInARow = 3;
   static constexpr size_t kMostOffered = 16;
   std::vector<CapabilitySet> offered_;
   TextPool texts_;  // likewise: names and flags of mailboxes
@@ -225,6 +228,7 @@ class Dialer {
   Reclaim reclaim_;
   Trace* trace_ = nullptr;
   bool posted_ = false;
+  uint32_t clients_in_a_row_ = 0;  // began to log in, up to kClientsInARow
   Alarm expiry_;
   Life life_;  // for places that outlive their dialer
 };

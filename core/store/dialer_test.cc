@@ -282,6 +282,20 @@ TEST(DialersOfShards, KeepHalfOfTheLoginsInProgressForClients) {
   EXPECT_GE(now[1], 1u);
 }
 
+TEST(DialersOfShards, LetRecoveriesHaveATurnWhileClientsKeepComing) {
+  StoreConfig config;
+  config.max_logins_in_progress = 4;
+  DialersOfShards dialers(config);
+  dialers.Ask(0, Urgency::kClient, 40);
+  dialers.LoggingIn();
+  dialers.Ask(0, Urgency::kRecovery);
+  for (const uint64_t recovering : {1, 1, 1, 1, 2, 2, 2}) {
+    dialers.EndOne(0);
+    EXPECT_EQ(dialers.LoggingIn(), Each({4, 0, 0, 0}));
+    EXPECT_EQ(dialers.credits().recoveries.taken(), recovering);
+  }
+}
+
 TEST(DialersOfShards, GiveOthersAllWhenTheyGo) {
   StoreConfig config;
   config.max_logins_in_progress = 5;
