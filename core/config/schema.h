@@ -154,7 +154,8 @@ void Visit(V& v, StoreConfig& c) {
            .minimum = 1,
            .maximum = 3600});
   v.Field("source_addresses", c.source_addresses,
-          {.why = "Connect from these in turn: one address pair has about 28,000 ports.",
+          {.why = "Connect from one of these, chosen at random: one address pair has about "
+                  "28,000 ports.",
            .form = Form::kHostOnly});
   v.Field("parking", c.parking,
           {.why = "Whether idle clients of its users may go without a session of their own."});
@@ -396,7 +397,7 @@ void Visit(V& v, LimitsConfig& c) {
   v.Field(
       "failed_login_delay_s", c.failed_login_delay_s,
       {.why = "Longest wait before a login is checked, where many from the same address (or /64) "
-              "were refused: after three it is 1, 2, 4, ... seconds; each minute one is "
+              "were refused: after four it is 1, 2, 4, ... seconds; each minute one is "
               "forgotten; never more than half of timeouts.login_s; 0: none.",
        .maximum = 60});
   v.Field("commands_in_progress", c.commands_in_progress,
