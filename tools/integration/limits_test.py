@@ -4,11 +4,13 @@
 import contextlib
 import json
 import socket
+import threading
 import time
 
 from embedded_test import EmbeddedStoreCase
 from harness.case import main
 from harness.dovecot import PASSWORD
+from harness.fake_store import FakeStore
 from harness.imap import Client
 from harness.process import DEADLINE, SLOWNESS, free_port, wait_until
 from metrics_test import get, parse
@@ -394,6 +396,30 @@ class LimitHitsTest(LimitsTest):
         self.client(self.user(), front=front)
         _, samples = parse(get(port, "/metrics")[2])
         self.assertGreaterEqual(samples["roost_limit_hits_total", frozenset({("limit", "descriptors")})], 1)
+
+    def test_logins(self):
+        """A store that answers five a second, one after the other, and many users who come together."""
+        taking_its_time = threading.Event()
+
+        def slow(connection):
+            connection.greet()
+            tag, _, _ = connection.serve(until="AUTHENTICATE")
+            taking_its_time.wait(0.2)
+            connection.send(f"{tag} OK in\r\n")
+            connection.serve()
+        store, port = FakeStore(slow), free_port()
+        self.addCleanup(store.close)
+        self.addCleanup(taking_its_time.set)
+        front = self.roostd("logins", [{"name": "store", "addresses": [f"{store.host}:{store.port}"],
+                                        "max_logins_in_progress": 1, "queue_s": 10}],
+                            {"shards": 1, "admin": {"address": f"127.0.0.1:{port}"}})
+        for client in [self.connect("plain", front=front) for _ in range(60)]:
+            client.start(f"LOGIN {self.user()} {PASSWORD}")
+
+        def hits(limit):
+            return parse(get(port, "/metrics")[2])[1]["roost_limit_hits_total", frozenset({("limit", limit)})]
+        self.eventually(lambda: hits("logins") >= 1, "nobody else is let in")
+        self.assertEqual(hits("handshakes"), 0)
 
     def dialled(self, front):
         """None: it is refused at once."""

@@ -346,6 +346,19 @@ class OriginTest(RoostCase):
                     if told_by == "id":
                         self.assertEqual(line.search(self.dovecot.log())[1], self.dovecot.host)
 
+    def test_sessions_come_from_all_addresses_that_are_configured(self):
+        sources = {"127.3.0.1", "127.3.0.2"}
+        front = self.roostd("sources", [dovecot_store(self.dovecot, send_id_originating_ip=False,
+                                                      source_addresses=sorted(sources))])
+        users = [self.user() for _ in range(20)]
+        for user in users:
+            self.connect(front=front).login(user, PASSWORD)
+
+        def seen():
+            return [re.findall(f"Login: user=<{user}>, method=PLAIN, rip=([^,]+),", self.dovecot.log()) for user in users]
+        self.eventually(lambda: all(seen()), "all in Dovecot's log")
+        self.assertEqual({address for of_one in seen() for address in of_one}, sources)
+
     def test_a_client_cannot_claim_another_address(self):
         user = self.user()
         client = self.connect(source="127.0.0.9")
