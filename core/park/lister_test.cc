@@ -41,6 +41,15 @@ class ListerTest : public ::testing::Test {
     world_.Tell(0, fetch + " OK done");
     world_.HearsNothing(client_, 0.1);
   }
+  // UIDs 2, 4 and 6, and one that is announced behind them.
+  void ListsBeforeAFourth() {
+    world_.Answer(0, "NOOP");
+    const std::string tag = world_.Asked(0, kList);
+    TellList(tag, "2,4,6");
+    world_.Tell(0, "* 4 EXISTS");
+    world_.Tell(0, tag + " OK done");
+    EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  }
   // What the feed believes is what a second client with `uids` need not be told.
   void Watches(const std::vector<uint32_t>& uids) {
     world_.Asked(0, "IDLE");
@@ -139,12 +148,7 @@ TEST_F(ListerTest, LearnsTheUidsOfWhatCameBehindTheList) {
 
 // `7:*` means the last message at least, whatever its UID.
 TEST_F(ListerTest, TakesNoMessageBelowForOneThatCame) {
-  world_.Answer(0, "NOOP");
-  const std::string tag = world_.Asked(0, kList);
-  TellList(tag, "2,4,6");
-  world_.Tell(0, "* 4 EXISTS");
-  world_.Tell(0, tag + " OK done");
-  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  ListsBeforeAFourth();
   std::string fetch = world_.Asked(0, "UID FETCH 7:* (UID)");
   world_.Tell(0, "* 3 FETCH (UID 6)");  // the fourth is gone already: not told yet
   world_.Tell(0, fetch + " OK done");
@@ -157,12 +161,7 @@ TEST_F(ListerTest, TakesNoMessageBelowForOneThatCame) {
 }
 
 TEST_F(ListerTest, GoesOnWhileEachAnswerNamesSomething) {
-  world_.Answer(0, "NOOP");
-  const std::string tag = world_.Asked(0, kList);
-  TellList(tag, "2,4,6");
-  world_.Tell(0, "* 4 EXISTS");
-  world_.Tell(0, tag + " OK done");
-  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  ListsBeforeAFourth();
   for (int n = 4; n < 12; ++n) {
     const std::string fetch = world_.Asked(0, "UID FETCH " + std::to_string(n + 3) + ":* (UID)");
     world_.Tell(0, "* " + std::to_string(n) + " FETCH (UID " + std::to_string(n + 3) + ")");
@@ -176,12 +175,7 @@ TEST_F(ListerTest, GoesOnWhileEachAnswerNamesSomething) {
 }
 
 TEST_F(ListerTest, GivesUpWhenAUidIsNeverTold) {
-  world_.Answer(0, "NOOP");
-  const std::string tag = world_.Asked(0, kList);
-  TellList(tag, "2,4,6");
-  world_.Tell(0, "* 4 EXISTS");
-  world_.Tell(0, tag + " OK done");
-  EXPECT_EQ(world_.Hear(client_), "* 4 EXISTS");
+  ListsBeforeAFourth();
   for (int i = 0; i < 5; ++i) world_.Answer(0, "UID FETCH 7:* (UID)");
   KeepsItsSession();
 }
