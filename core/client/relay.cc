@@ -1,13 +1,26 @@
 #include "core/client/relay.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/client/awake.h"
+#include "proto/ascii.h"
 #include "proto/check.h"
 
 namespace roost {
+namespace {
+
+// Not offered, and numbers are what feeds and mapped commands speak in.
+bool EnablesUidOnly(const Command& command) {
+  EnableArgs args;
+  if (!ParseEnable(command, &args)) return false;
+  return std::any_of(args.names.begin(), args.names.end(),
+                     [](std::string_view name) { return EqualsIgnoreCase(name, "UIDONLY"); });
+}
+
+}  // namespace
 
 Relay::Relay(Client& client, std::unique_ptr<Session> session, CapabilitySet capabilities)
     : Talk(client),
@@ -116,6 +129,8 @@ Relay::Route Relay::RouteOf(const Command& command, const Piece& piece) const {
     case CommandKind::kCapability:
     case CommandKind::kIdle:
       return Route::kLocal;
+    case CommandKind::kEnable:
+      return EnablesUidOnly(command) ? Route::kRefuse : Route::kForward;
     case CommandKind::kUnknown:
       // Stores differ in whether they take the bytes of an unknown command's literal, or run them
       // as commands.

@@ -34,7 +34,8 @@ TEST_F(RelayTest, SendsALiteralOnlyWhenTheStoreAsksForIt) {
 }
 
 TEST_F(RelayTest, RefusesWhatMustNotReachAStore) {
-  for (const char* command : {"LOGIN bob secret", "STARTTLS", "COMPRESS DEFLATE", "NOTIFY NONE"}) {
+  for (const char* command : {"LOGIN bob secret", "STARTTLS", "COMPRESS DEFLATE", "NOTIFY NONE",
+                              "ENABLE UidOnly", "ENABLE CONDSTORE UIDONLY"}) {
     world_.Say(client_, std::string("a ") + command);
     world_.HearsBeginning(client_, "a NO");
   }

@@ -259,6 +259,22 @@ TEST(Parking, KeepsTheSessionOfAClientThatUsedAnUnknownCommand) {
   EXPECT_EQ(world.figures().feeds.feeds, 0u);
 }
 
+// It is owed responses that no feed hears of.
+TEST(Parking, KeepsTheSessionOfAClientThatHasMoreEnabledThanAFeedServes) {
+  for (const char* extension : {"METADATA", "METADATA-SERVER", "X-STRANGE"}) {
+    ScriptedWorld world;
+    const size_t client = world.LogIn();
+    world.Enable(client, 0, extension);
+    world.Select(client, 0, {.uids = {1}});
+    world.StartIdle(client);
+    world.Asked(0, "IDLE");
+    world.Tell(0, "+ idling");
+    world.Tell(0, "* METADATA INBOX /shared/comment");
+    EXPECT_EQ(world.Hear(client), "* METADATA INBOX /shared/comment");
+    EXPECT_EQ(world.figures().feeds.feeds, 0u);
+  }
+}
+
 // Before its list is accepted nobody knows what the client believes, so nobody can say what it
 // missed.
 TEST(Parking, SaysGoodbyeWhenTheSessionDiesBeforeItIsListed) {

@@ -17,11 +17,8 @@ constexpr Name kNames[] = {
     {EnabledSet::kQresync, "QRESYNC"},
     {EnabledSet::kImap4Rev2, "IMAP4REV2"},
     {EnabledSet::kUtf8Accept, "UTF8=ACCEPT"},
-    {EnabledSet::kUidOnly, "UIDONLY"},
-    {EnabledSet::kMetadata, "METADATA"},
-    {EnabledSet::kMetadataServer, "METADATA-SERVER"},
 };
-static_assert(std::size(kNames) == 7, "each extension but the unknown has a name");
+static_assert(std::size(kNames) == 4, "each extension but the unknown has a name");
 
 EnabledSet::Extension FindExtension(std::string_view name) {
   for (const Name& known : kNames) {

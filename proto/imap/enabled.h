@@ -2,7 +2,9 @@
 //
 // Classes are a set, not a ladder: two are the same only when equal. One byte; lives in the
 // client's cell. An extension that is not known sets one common bit, so two unknown ones look
-// alike: whoever has it is pinned.
+// alike: whoever has it is pinned. Not known, as no feed could serve them, are also METADATA and
+// METADATA-SERVER (unsolicited METADATA: RFC 5464, 4.4.2) and UIDONLY (no message numbers at all:
+// RFC 9586).
 #ifndef ROOST_PROTO_IMAP_ENABLED_H_
 #define ROOST_PROTO_IMAP_ENABLED_H_
 
@@ -19,9 +21,6 @@ class EnabledSet {
     kQresync = 1 << 1,  // implies kCondstore (RFC 7162 3.2.3)
     kImap4Rev2 = 1 << 2,
     kUtf8Accept = 1 << 3,
-    kUidOnly = 1 << 4,
-    kMetadata = 1 << 5,
-    kMetadataServer = 1 << 6,
     kUnknown = 1 << 7,
   };
 
