@@ -180,6 +180,8 @@ void Relay::EndCommand() {
       // A body is no state: APPEND's message was left out of what is kept.
       if (command.kind != CommandKind::kAppend) pinned_ = true;
     }
+    // Perhaps by what came behind a literal, which nobody had seen when it was sent.
+    if (SwitchesOnCondstore(command)) session_->NoteCondstore(command.tag);
     if (mapped_ != nullptr) ForwardedMapped(command);
     command_.clear();
     return;

@@ -44,6 +44,23 @@ TEST_F(RelayTest, RefusesWhatMustNotReachAStore) {
   world_.AsksNothing(0, 0.2);
 }
 
+// What switches it on may stand behind a literal.
+TEST(Relay, NoticesCondstoreThatIsSwitchedOnByTheEndOfACommand) {
+  for (const std::string rest :
+       {"STATUS {5+}\r\nINBOX (HIGHESTMODSEQ)", "UID SEARCH SUBJECT {3+}\r\nfoo MODSEQ 620",
+        "LIST \"\" {1+}\r\n* RETURN (STATUS (HIGHESTMODSEQ))"}) {
+    ScriptedWorld world;
+    const size_t client = world.LogInAndSelect({.uids = {1, 2}});
+    world.Say(client, "a " + rest);
+    EXPECT_EQ(world.NextAsked(0), "a " + rest);
+    world.Tell(0, "a OK done");
+    EXPECT_EQ(world.Hear(client), "a OK done");
+    world.ParkFirst(client, 0, {1, 2});
+    world.Tell(0, "* 1 FETCH (UID 1 MODSEQ (9) FLAGS (\\Seen))");
+    EXPECT_EQ(world.Hear(client), "* 1 FETCH (UID 1 MODSEQ (9) FLAGS (\\Seen))");
+  }
+}
+
 TEST_F(RelayTest, AnswersItselfOnlyWhenAllBeforeIsAnswered) {
   world_.Say(client_, "a NOOP\r\nb CAPABILITY\r\nc NOOP");
   EXPECT_EQ(world_.NextAsked(0), "a NOOP");

@@ -188,6 +188,8 @@ class Session final : public Retirable, private StreamOwner {
   // Relays the beginning of a client's command (and registers it), or more bytes of it.
   void Forward(SentCommand command, std::string_view bytes);
   void ForwardMore(std::string_view bytes);
+  // What was forwarded under this tag, now whole, switches on CONDSTORE when it is answered well.
+  void NoteCondstore(std::string_view tag) { state_.NoteCondstore(tag); }
 
   // Backpressure towards the store.
   void PauseReading();

@@ -43,6 +43,10 @@ void SessionState::Sent(SentCommand command) {
   in_flight_.push_back(std::move(command));
 }
 
+void SessionState::NoteCondstore(std::string_view tag) {
+  if (!in_flight_.empty() && in_flight_.back().tag == tag) in_flight_.back().condstore = true;
+}
+
 SelectedMailbox* SessionState::Current() {
   if (!in_flight_.empty() && Selects(in_flight_.front().kind)) {
     if (!pending_) {

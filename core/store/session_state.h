@@ -70,6 +70,8 @@ struct SentCommand {
 class SessionState {
  public:
   void Sent(SentCommand command);
+  // The last that was sent under this tag, if it is unanswered, is a CONDSTORE enabling one.
+  void NoteCondstore(std::string_view tag);
   // A complete or first text piece's response. For kTagged returns the command that it ends;
   // nothing if no command has that tag (then the store broke the protocol).
   std::optional<SentCommand> Seen(const Response& response);
