@@ -47,15 +47,15 @@ void RenderFlags(uint32_t number, uint32_t uid, uint64_t modseq, std::string_vie
   *out += "* ";
   AppendNumber(out, number);
   *out += " FETCH (";
-  if (enabled.condstore() && !no_modseq) {
+  if (enabled.condstore() || enabled.rev2()) {
     *out += "UID ";
     AppendNumber(out, uid);
-    if (modseq != 0) {
-      *out += " MODSEQ (";
-      AppendNumber(out, modseq);
-      *out += ")";
-    }
     *out += " ";
+  }
+  if (enabled.condstore() && !no_modseq && modseq != 0) {
+    *out += "MODSEQ (";
+    AppendNumber(out, modseq);
+    *out += ") ";
   }
   out->append("FLAGS (").append(flags).append("))\r\n");
 }

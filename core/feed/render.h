@@ -1,8 +1,8 @@
 // Canonical events into what a client of a class is told: pure.
 //
 // Plain clients get `n EXPUNGE` and FETCH without MODSEQ; with CONDSTORE FETCH carries UID and
-// MODSEQ (RFC 7162, 3.1); with QRESYNC expunges are `VANISHED` (3.2.10) unless the mailbox has no
-// MODSEQ (NOMODSEQ).
+// MODSEQ (RFC 7162, 3.2.4), with IMAP4rev2 the UID (RFC 9051, 7.5.2); with QRESYNC expunges are
+// `VANISHED` (3.2.10). A mailbox without MODSEQ (NOMODSEQ) has none, and no `VANISHED`.
 #ifndef ROOST_CORE_FEED_RENDER_H_
 #define ROOST_CORE_FEED_RENDER_H_
 

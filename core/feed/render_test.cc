@@ -60,7 +60,13 @@ TEST(Render, TellsFlagsWithUidAndModseqOnlyToWhoEnabledThem) {
   event.text = "\\Seen $x";
   EXPECT_EQ(Rendered(event, ""), "* 4 FETCH (FLAGS (\\Seen $x))\r\n");
   EXPECT_EQ(Rendered(event, "CONDSTORE"), "* 4 FETCH (UID 44 MODSEQ (99) FLAGS (\\Seen $x))\r\n");
-  EXPECT_EQ(Rendered(event, "CONDSTORE", true), "* 4 FETCH (FLAGS (\\Seen $x))\r\n");
+  // RFC 7162, 3.2.4: the UID in any case.
+  EXPECT_EQ(Rendered(event, "CONDSTORE", true), "* 4 FETCH (UID 44 FLAGS (\\Seen $x))\r\n");
+  // RFC 9051, 7.5.2
+  EXPECT_EQ(Rendered(event, "IMAP4REV2"), "* 4 FETCH (UID 44 FLAGS (\\Seen $x))\r\n");
+  EXPECT_EQ(Rendered(event, "IMAP4REV2 CONDSTORE"),
+            "* 4 FETCH (UID 44 MODSEQ (99) FLAGS (\\Seen $x))\r\n");
+  EXPECT_EQ(Rendered(event, "UTF8=ACCEPT"), "* 4 FETCH (FLAGS (\\Seen $x))\r\n");
 }
 
 TEST(Render, TellsTheCountOfMessages) {
