@@ -29,7 +29,7 @@ bool Relay::MayPark() const {
   const bool watched = state.capabilities().Has("IDLE") || services.config.parking.poll_s != 0;
   if (!watched) return false;
   if (!state.enabled().empty() && !state.capabilities().Has("ENABLE")) return false;
-  return !state.selected() || MayBeWatched(*state.selected());
+  return !state.selected() || (MayBeWatched(*state.selected()) && NameIsCommon(state));
 }
 
 void Relay::StartParking() {

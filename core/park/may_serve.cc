@@ -46,4 +46,12 @@ bool MayBeWatched(const SelectedMailbox& selected) {
   return selected.uid_validity != 0 && !selected.uid_not_sticky && !selected.out_of_step;
 }
 
+bool NameIsCommon(const SessionState& session) {
+  const std::string& name = session.selected()->name;
+  const bool otherwise = std::any_of(
+      name.begin(), name.end(), [](char c) { return c == '&' || static_cast<uint8_t>(c) >= 0x80; });
+  if (otherwise && (session.enabled().rev2() || session.enabled().utf8())) return false;
+  return session.CarriesName(name);
+}
+
 }  // namespace roost

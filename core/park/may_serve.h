@@ -33,8 +33,13 @@ uint32_t HashOfFlags(std::string_view flags);
 // The keywords themselves, which come and go, do not count.
 uint8_t RightsOf(const SelectedMailbox& selected);
 
-// The session's mailbox can be watched by a feed at all: UIDs are lasting and counts have added up.
+// The selected mailbox can be watched by a feed at all: UIDs are lasting and counts have added up.
 bool MayBeWatched(const SelectedMailbox& selected);
+
+// Its name is the same for sessions of whichever class, and one that has only just logged in can be
+// told it. With IMAP4rev2 or UTF8=ACCEPT names are UTF-8, without they are modified UTF-7, where
+// `&` begins what is not ASCII (RFC 3501, 5.1.3); a feed is recovered and audited without.
+bool NameIsCommon(const SessionState& session);
 
 }  // namespace roost
 

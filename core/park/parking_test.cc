@@ -275,6 +275,42 @@ TEST(Parking, KeepsTheSessionOfAClientThatHasMoreEnabledThanAFeedServes) {
   }
 }
 
+// Sessions that recover and audit a feed say the names of mailboxes in modified UTF-7.
+TEST(Parking, KeepsTheSessionWhereTheMailboxHasAnotherNameForOtherSessions) {
+  for (const char* extension : {"IMAP4REV2", "UTF8=ACCEPT"}) {
+    for (const std::string name : {"\"Entw\xc3\xbcrfe\"", "A&B", "Lists"}) {
+      ScriptedWorld world;
+      const size_t client = world.LogIn();
+      world.Enable(client, 0, extension);
+      world.Say(client, "s SELECT " + name);
+      world.AnswerSelect(0, "SELECT " + name, {.uids = {1}});
+      world.HearUntil(client, "s");
+      world.StartIdle(client);
+      if (name == "Lists") world.AnswerList(0, {1});
+      world.Asked(0, "IDLE");
+      world.Tell(0, "+ idling");
+      EXPECT_EQ(world.figures().feeds.feeds, name == "Lists" ? 1u : 0u) << name;
+    }
+  }
+}
+
+// Other sessions of ours could not open it.
+TEST(Parking, KeepsTheSessionWhereTheMailboxCannotBeNamedWithoutWaiting) {
+  const std::string name(1500, 'x');
+  for (const std::string literals : {"", " LITERAL-", " LITERAL+"}) {
+    ScriptedWorld world("IMAP4rev1 IDLE ESEARCH SASL-IR AUTH=PLAIN" + literals);
+    const size_t client = world.LogIn();
+    world.Say(client, "s SELECT " + name);
+    world.AnswerSelect(0, "SELECT " + name, {.uids = {1}});
+    world.HearUntil(client, "s");
+    world.StartIdle(client);
+    if (!literals.empty()) world.AnswerList(0, {1});
+    world.Asked(0, "IDLE");
+    world.Tell(0, "+ idling");
+    EXPECT_EQ(world.figures().feeds.feeds, literals.empty() ? 0u : 1u) << literals;
+  }
+}
+
 // Before its list is accepted nobody knows what the client believes, so nobody can say what it
 // missed.
 TEST(Parking, SaysGoodbyeWhenTheSessionDiesBeforeItIsListed) {

@@ -385,20 +385,12 @@ void Session::RunSelect(std::string_view mailbox, bool examine, Done done) {
   SentCommand command;
   command.kind = examine ? CommandKind::kExamine : CommandKind::kSelect;
   command.mailbox = mailbox;
-  std::string text = examine ? "EXAMINE " : "SELECT ";
-  // Mailbox names that need a literal are only carried where it needs no `+` (LITERAL+, LITERAL-).
-  const bool non_sync = state_.capabilities().Has("LITERAL+") ||
-                        (state_.capabilities().Has("LITERAL-") && mailbox.size() <= 4096);
-  if (AstringFormOf(mailbox) == StringForm::kLiteral && !non_sync) {
-    if (state_.enabled().utf8()) {
-      text.append("\"").append(mailbox).append("\"");
-    } else {
-      return Lose(SessionLoss::kProtocol,
-                  "the mailbox name needs a literal; the store has no LITERAL+");
-    }
-  } else {
-    AppendAstring(&text, mailbox, LiteralStyle::kNonSync);
+  if (!state_.CarriesName(mailbox)) {
+    return Lose(SessionLoss::kProtocol,
+                "the mailbox name needs a literal; the store has no LITERAL+");
   }
+  std::string text = examine ? "EXAMINE " : "SELECT ";
+  AppendAstring(&text, mailbox, LiteralStyle::kNonSync);
   Hidden hidden;
   hidden.done = std::move(done);
   // All that a SELECT says is its own: nobody else is told of it, but for what people must see.

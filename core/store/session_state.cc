@@ -6,6 +6,7 @@
 
 #include "core/base/heap_size.h"
 #include "proto/imap/uid_set.h"
+#include "proto/imap/writer.h"
 
 namespace roost {
 namespace {
@@ -181,6 +182,12 @@ void SessionState::SeenTagged(const SentCommand& command, const Response& respon
     selected_->answered_modseq = response.CodeIs("HIGHESTMODSEQ") ? Number(response.code_args) : 0;
   }
   if (ok && command.condstore) enabled_.Add(EnabledSet::kCondstore);
+}
+
+bool SessionState::CarriesName(std::string_view mailbox) const {
+  const StringForm form = AstringFormOf(mailbox);
+  if (form != StringForm::kLiteral) return form != StringForm::kImpossible;
+  return capabilities_.Has("LITERAL+") || (capabilities_.Has("LITERAL-") && mailbox.size() <= 4096);
 }
 
 size_t SessionState::memory_bytes() const {

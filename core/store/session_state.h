@@ -115,6 +115,8 @@ class SessionState {
   // this session.
   bool uncertain() const { return uncertain_; }
   const CapabilitySet& capabilities() const { return capabilities_; }
+  // A SELECT of ours can have this name: none that is a literal which waits for `+`.
+  bool CarriesName(std::string_view mailbox) const;
   void set_capabilities(CapabilitySet capabilities) { capabilities_ = std::move(capabilities); }
 
  private:
