@@ -213,7 +213,8 @@ CapabilitySet Entering::MakeCapabilities(bool may_start_tls) const {
     shared.ForEach([&](std::string_view name) { set.Add(name); });
     // What is answered here does not depend on the store.
     set.Remove("LITERAL-");
-    for (std::string_view own : {"SASL-IR", "LITERAL+", "ID", "ENABLE", "IDLE"}) set.Add(own);
+    for (std::string_view own : {"SASL-IR", "LITERAL+", "ID", "ENABLE"}) set.Add(own);
+    if (services.config.parking.poll_s != 0) set.Add("IDLE");  // else only where the store has it
   }
   if (may_start_tls) set.Add("STARTTLS");
   if (!MayLogIn()) {

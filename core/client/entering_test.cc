@@ -25,6 +25,19 @@ TEST(Entering, AnswersWhatNeedsNoLogin) {
   EXPECT_EQ(world.sessions_seen(), 0u);
 }
 
+TEST(Entering, OffersIdleWhereNewsCanBeHad) {
+  const auto offers = [](std::string_view of_the_store, int poll_s) {
+    ScriptedWorld world(of_the_store);
+    world.config().parking.poll_s = poll_s;
+    const size_t client = world.Connect();
+    world.Say(client, "a CAPABILITY");
+    return world.Hear(client).find(" IDLE") != std::string::npos;
+  };
+  EXPECT_TRUE(offers("IMAP4rev1 IDLE AUTH=PLAIN", 0));
+  EXPECT_TRUE(offers("IMAP4rev1 AUTH=PLAIN", 60));
+  EXPECT_FALSE(offers("IMAP4rev1 AUTH=PLAIN", 0));
+}
+
 TEST(Entering, TakesEveryFormOfALogin) {
   ScriptedWorld world;
   const size_t quoted = world.Connect();

@@ -230,6 +230,7 @@ void Relay::ExecuteLocal(const std::string& text) {
       return client_.Answer(command.tag, "OK ID completed.");
     case CommandKind::kIdle:
       if (!command.args.empty()) return client_.Answer(command.tag, "BAD IDLE takes no arguments");
+      if (!MayIdle()) return client_.Answer(command.tag, "NO [CANNOT] The mail store has no IDLE");
       TellOwed();
       return StartIdle(command.tag);
     default:

@@ -110,6 +110,7 @@ class Relay final : public Talk, private SessionSink {
   bool RelayThroughMap(const Piece& piece, const Response* first);
 
   // relay_idle.cc
+  bool MayIdle() const;
   void StartIdle(std::string_view tag);
   bool MayPark() const;
   void StartParking();
@@ -150,7 +151,7 @@ class Relay final : public Talk, private SessionSink {
   bool store_paused_ = false;
   bool own_idle_started_ = false;
   bool idle_by_done_ = false;  // IDLE is being ended by DONE, not by something else
-  bool idle_refused_ = false;  // by the store, that offers it
+  bool idle_refused_ = false;  // by the store, that offers it; in this IDLE of the client
   bool quiet_over_ = false;    // this silence cannot be parked; the next command begins another
   bool withheld_expunge_ = false;
   std::string command_;        // text and small literals of the command under way

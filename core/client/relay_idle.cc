@@ -8,7 +8,15 @@
 
 namespace roost {
 
+// Else nothing would bring news: told that it is in IDLE the client would wait for ever.
+bool Relay::MayIdle() const {
+  return session_->state().capabilities().Has("IDLE") ||
+         client_.services().config.parking.poll_s != 0;
+}
+
 void Relay::StartIdle(std::string_view tag) {
+  idle_refused_ = false;  // a refusal may have been a passing one
+  retry_.Cancel();        // all is answered: nothing that waited for an answer is left
   idle_tag_ = tag;
   client_.Write("+ idling\r\n");
   client_.framer().ExpectRawLine();
@@ -26,8 +34,7 @@ bool Relay::MayPark() const {
   const StoreIndex store = session_->target().index;
   if (!services.switches->Allow(store, user->login(), NameIn(client_.id()))) return false;
   if (state.uncertain() || state.enabled().unknown()) return false;
-  const bool watched = state.capabilities().Has("IDLE") || services.config.parking.poll_s != 0;
-  if (!watched) return false;
+  if (!MayIdle()) return false;
   if (!state.enabled().empty() && !state.capabilities().Has("ENABLE")) return false;
   return !state.selected() || (MayBeWatched(*state.selected()) && NameIsCommon(state));
 }
@@ -159,10 +166,12 @@ void Relay::OnIdleEnded(Session&, const Response& response) {
   StartParking();  // a retry, or the store ended it by itself
 }
 
-// Without IDLE of the store the client hears what a NOOP brings now and then.
+// Without IDLE of the store the client hears what a NOOP brings now and then, or an attempt to
+// park.
 void Relay::PollLater() {
   const int period_s = client_.services().config.parking.poll_s;
-  if (period_s == 0 || retry_.armed()) return;
+  if (retry_.armed()) return;
+  if (period_s == 0) return client_.Bye("[UNAVAILABLE] The mail store refuses IDLE");
   retry_.SetIn(SecondsToNs(static_cast<uint64_t>(period_s)), [this] {
     if (state_ != State::kOwnIdle || !session_->state().idle()) return;
     session_->Run(CommandKind::kNoop, "NOOP", [this](const Response&) {

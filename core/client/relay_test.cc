@@ -192,27 +192,64 @@ TEST_F(ParkingLaterWithIdleRefused, PausesBetweenAttemptsThoughItNeverPolls) {
   world_.AnswerList(1, {1, 2});
 }
 
-TEST(Relay, PollsForAPinnedClientInIdleWhereTheStoreHasNone) {
-  ScriptedWorld world("IMAP4rev1 ESEARCH AUTH=PLAIN SASL-IR");
-  world.config().parking.poll_s = 5;
-  const size_t client = world.LogInAndSelect({.uids = {1, 2}});
-  world.Say(client, "x XSTRANGE");
-  EXPECT_EQ(world.NextAsked(0), "x XSTRANGE");
-  world.Tell(0, "x OK whatever");
-  EXPECT_EQ(world.Hear(client), "x OK whatever");
-  world.StartIdle(client);
-  world.Pass(4);
-  world.Answer(0, "NOOP");
-  world.Pass(4);
-  const std::string noop = world.Asked(0, "NOOP");
-  world.Tell(0, "* 2 EXPUNGE");
-  EXPECT_EQ(world.Hear(client), "* 2 EXPUNGE");
-  world.Say(client, "DONE");
-  world.HearsNothing(client, 0.1);  // our NOOP is unanswered
-  world.Tell(0, noop + " OK done");
-  world.HearsBeginning(client, "i OK");
-  world.Say(client, "f FETCH 1 (FLAGS)");
-  EXPECT_EQ(world.NextAsked(0), "f FETCH 1 (FLAGS)");
+// A client that used a command which binds it to its session.
+class PinnedTest : public ::testing::Test {
+ protected:
+  PinnedTest() : PinnedTest(ScriptedWorld::kCapabilities) {}
+  explicit PinnedTest(std::string_view capabilities) : world_(capabilities) {
+    client_ = world_.LogInAndSelect({.uids = {1, 2}});
+    world_.Say(client_, "x XSTRANGE");
+    EXPECT_EQ(world_.NextAsked(0), "x XSTRANGE");
+    world_.Tell(0, "x OK whatever");
+    EXPECT_EQ(world_.Hear(client_), "x OK whatever");
+  }
+  void RefuseIdle() {
+    const std::string idle = world_.Asked(0, "IDLE");
+    world_.Tell(0, idle + " NO not now");
+  }
+
+  ScriptedWorld world_;
+  size_t client_ = 0;
+};
+
+class PinnedWithoutIdle : public PinnedTest {
+ protected:
+  PinnedWithoutIdle() : PinnedTest("IMAP4rev1 ESEARCH AUTH=PLAIN SASL-IR") {}
+};
+
+TEST_F(PinnedWithoutIdle, IsPolledForInIdle) {
+  world_.config().parking.poll_s = 5;
+  world_.StartIdle(client_);
+  world_.Pass(4);
+  world_.Answer(0, "NOOP");
+  world_.Pass(4);
+  const std::string noop = world_.Asked(0, "NOOP");
+  world_.Tell(0, "* 2 EXPUNGE");
+  EXPECT_EQ(world_.Hear(client_), "* 2 EXPUNGE");
+  world_.Say(client_, "DONE");
+  world_.HearsNothing(client_, 0.1);  // our NOOP is unanswered
+  world_.Tell(0, noop + " OK done");
+  world_.HearsBeginning(client_, "i OK");
+  world_.Say(client_, "f FETCH 1 (FLAGS)");
+  EXPECT_EQ(world_.NextAsked(0), "f FETCH 1 (FLAGS)");
+}
+
+TEST_F(PinnedTest, GoesWhenTheStoreRefusesItsIdleAndNothingIsPolled) {
+  world_.config().parking.poll_s = 0;
+  world_.StartIdle(client_);
+  RefuseIdle();
+  world_.HearsBeginning(client_, "* BYE [UNAVAILABLE]");
+}
+
+TEST_F(PinnedTest, IdlesAgainAfterAnIdleThatTheStoreRefused) {
+  world_.StartIdle(client_);
+  RefuseIdle();
+  world_.EndIdle(client_);
+  world_.StartIdle(client_);
+  world_.Asked(0, "IDLE");
+  world_.Tell(0, "+ idling");
+  world_.Tell(0, "* 2 EXPUNGE");
+  EXPECT_EQ(world_.Hear(client_), "* 2 EXPUNGE");
 }
 
 }  // namespace

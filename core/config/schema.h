@@ -283,7 +283,7 @@ void Visit(V& v, ParkingConfig& c) {
        .maximum = 1740});
   v.Field("poll_s", c.poll_s,
           {.why = "A store without IDLE, or that refuses it, is asked so often for each feed; 0: "
-                  "its clients keep their own sessions.",
+                  "its clients keep their own sessions, and have no IDLE.",
            .minimum = 5,
            .maximum = 1740,
            .zero_too = true});

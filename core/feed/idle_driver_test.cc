@@ -373,11 +373,13 @@ TEST(Polling, GoesOnWhenStatusIsAnsweredBehindTheNoop) {
   }
 }
 
+// Told that it is in IDLE the client would wait for news that nothing brings.
 TEST(Polling, CanBeSwitchedOff) {
   ScriptedWorld world("IMAP4rev1 ESEARCH AUTH=PLAIN SASL-IR");
   world.config().parking.poll_s = 0;
   const size_t client = world.LogInAndSelect({.uids = {1}});
-  world.StartIdle(client);
+  world.Say(client, "i IDLE");
+  world.HearsBeginning(client, "i NO [CANNOT]");
   world.AsksNothing(0, 20);
   EXPECT_EQ(world.figures().feeds.feeds, 0u);
 }
