@@ -73,7 +73,8 @@ void Feed::Describe(const SelectedMailbox& selected) {
 }
 
 Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session, uint32_t told) {
-  ROOST_CHECK(driver_ == nullptr && state_ != State::kDead && session->Settled());
+  if (state_ == State::kDead) return Adoption::kOtherMailbox;
+  ROOST_CHECK(driver_ == nullptr && session->Settled());
   ROOST_CHECK(session->view() != nullptr && session->view()->tail_size() == 0);
   const SelectedMailbox& selected = *session->state().selected();
   const UidSet& listed = session->view()->known();
@@ -227,8 +228,10 @@ void Feed::Kill(const std::string& reason) {
   state_ = State::kDead;
   death_ = reason;
   if (hashing_ != nullptr) hashing_->learn.Cancel();
+  IdleDriver* driver = driver_.get();
   loop_.Retire(std::move(driver_));
   host_.OnFeedDead(*this, reason);
+  if (driver != nullptr) driver->Abandon();  // who joins waits for it, and need not be a subscriber
 }
 
 // Before view() takes up what is about to be logged: until then it is the result of the log.

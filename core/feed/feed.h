@@ -71,7 +71,8 @@ class Feed final : public Retirable, private DriverListener {
   enum class Adoption : uint8_t {
     kAdopted,
     kBehind,        // the session has not heard what the feed has: let it catch up and list again
-    kOtherMailbox,  // another UIDVALIDITY, or UIDs went back: not the mailbox that was watched
+    kOtherMailbox,  // another UIDVALIDITY, or UIDs went back: not the mailbox that was watched; or
+                    // nothing is watched any more, as the feed is dead
   };
 
   // A larger view is not shared; one that grows beyond by more than an eighth is the feed's end.

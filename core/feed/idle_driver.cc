@@ -137,13 +137,27 @@ void IdleDriver::HandBack() {
   if (work().flags_from != 0) return FetchNew();  // whoever is told no more by it would miss them
   phase_ = Phase::kStopped;
   check_.Cancel();
+  auto stopped = std::exchange(work().stopped, nullptr);  // before the listener may abandon it
   TellArrived();
   listener_.OnDriverBatchEnd();
-  auto stopped = std::exchange(work().stopped, nullptr);
-  EndSearch(false);
-  for (Waiter& w : std::exchange(work().waiting, {})) w.done(false);
-  for (Waiter& w : std::exchange(work().flushing, {})) w.done(false);
+  FailWaiters();
   stopped(std::move(session_));
+}
+
+void IdleDriver::FailWaiters() {
+  EndSearch(false);
+  auto waiting = std::exchange(work().waiting, {});
+  auto flushing = std::exchange(work().flushing, {});
+  for (Waiter& w : flushing) w.done(false);
+  for (Waiter& w : waiting) w.done(false);
+}
+
+void IdleDriver::Abandon() {
+  phase_ = Phase::kStopped;
+  check_.Cancel();
+  auto stopped = std::exchange(work().stopped, nullptr);
+  FailWaiters();
+  if (stopped) stopped(nullptr);
 }
 
 void IdleDriver::Kick() {
@@ -535,12 +549,8 @@ void IdleDriver::Lost(SessionLoss loss, const std::string& text) {
     loop().Retire(std::move(session_));
   }
   auto stopped = std::exchange(work().stopped, nullptr);
-  EndSearch(false);
-  auto waiting = std::exchange(work().waiting, {});
-  auto flushing = std::exchange(work().flushing, {});
   const Life::Watch life = life_.watch();
-  for (Waiter& w : flushing) w.done(false);
-  for (Waiter& w : waiting) w.done(false);
+  FailWaiters();
   if (stopping) return stopped(nullptr);
   if (!life.expired()) listener_.OnDriverLost(loss, text);
 }

@@ -101,9 +101,12 @@ class IdleDriver final : public Retirable, private SessionSink {
   // nobody else's then (SessionState::notifies).
   void PreferNotify();
 
-  // Ends IDLE and gives the session back, settled; null if it was lost meanwhile. What it said
-  // until then has been told. Flushes in waiting fail.
+  // Ends IDLE and gives the session back, settled; null if it was lost or abandoned meanwhile. What
+  // it said until then has been told. Flushes in waiting fail.
   void Stop(std::function<void(std::unique_ptr<Session>)> done);
+  // The listener has no more use for it, perhaps in the middle of a call to it: whoever waits hears
+  // so. Retire it then.
+  void Abandon();
 
   const Session& session() const { return *session_; }
   size_t memory_bytes() const;  // as the allocator counts; without its session
@@ -155,6 +158,7 @@ class IdleDriver final : public Retirable, private SessionSink {
   void EndSearch(bool ok);
   void RestSoon();
   void HandBack();
+  void FailWaiters();
   void TellArrived();
   void FinishFlush();
   void BatchSoon();

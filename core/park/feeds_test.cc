@@ -1,7 +1,9 @@
 #include "core/park/feeds.h"
 
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -184,6 +186,74 @@ TEST_F(FeedsTest, GoInOrderWithAUserWhoKeepsASession) {
   world_.AnswerSelect(1, "SELECT INBOX", {.uids = kUids, .validity = 8});  // another mailbox
   world_.HearsBeginning(client, "* BYE");
   EXPECT_EQ(world_.NextAsked(0), "DONE");
+}
+
+// A feed whose view is about as large as one that is shared may be; session 0 drives.
+class LargeFeedTest : public ::testing::Test {
+ protected:
+  LargeFeedTest() {
+    Uids uids;
+    GrowTo(Feed::kMostViewBytes - 4096, [&](uint32_t uid) { uids.push_back(uid); });
+    client_ = world_.LogInAndSelect({.uids = uids});
+    driver_idle_ = world_.ParkFirst(client_, 0, uids);
+    EXPECT_EQ(world_.figures().parked, 1u);
+  }
+  // EXISTS, and the UIDs of so many new messages that the view is too large with them.
+  std::pair<std::string, std::string> TooMany() {
+    std::string shown;
+    GrowTo(Feed::kMostViewBytes / 8 * 9 + 65536, [&](uint32_t uid) {
+      shown += "* " + std::to_string(view_.size()) + " FETCH (UID " + std::to_string(uid) + ")\r\n";
+    });
+    shown.resize(shown.size() - 2);
+    return {"* " + std::to_string(view_.size()) + " EXISTS", shown};
+  }
+  void GrowTo(size_t bytes, const std::function<void(uint32_t)>& take) {
+    while (view_.memory_bytes() < bytes) {
+      const uint32_t uid = view_.Last() + 130;  // three bytes each
+      ASSERT_TRUE(view_.Insert(uid));
+      take(uid);
+    }
+  }
+
+  static constexpr const char* kTooLarge = "* BYE [UNAVAILABLE] The mailbox has become too large";
+  UidSet view_;
+  ScriptedWorld world_;
+  size_t client_ = 0;
+  std::string driver_idle_;
+};
+
+TEST_F(LargeFeedTest, EndsWhenItGrowsTooLargeWhileItsOnlyClientTakesTheDriver) {
+  world_.EndIdle(client_);
+  world_.Say(client_, "u UID FETCH 1 (FLAGS)");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  const auto [exists, shown] = TooMany();
+  world_.Tell(0, exists);
+  world_.Tell(0, shown);
+  world_.Tell(0, driver_idle_ + " OK done");
+  world_.HearsBeginning(client_, kTooLarge);
+  EXPECT_EQ(world_.figures().feeds.feeds, 0u);
+}
+
+// Else it would wait for the flush for ever.
+TEST_F(LargeFeedTest, LetsGoOfWhoIsAboutToJoinWhenItGrowsTooLarge) {
+  const uint32_t next = view_.Last() + 1;
+  const auto [exists, shown] = TooMany();
+  world_.Tell(0, exists);
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  const std::string fetch = world_.Asked(0, "UID FETCH " + std::to_string(next) + ":* (UID)");
+  world_.Asked(0, "IDLE");
+  const size_t joins = world_.LogInAndSelect({.uids = {1}});
+  world_.StartIdle(joins);
+  world_.AnswerList(1, {1});
+  world_.Tell(0, driver_idle_ + " OK done");
+  world_.Tell(0, shown);
+  world_.Tell(0, fetch + " OK done");
+  world_.HearsBeginning(client_, kTooLarge);
+  world_.AnswerList(1, {1});
+  world_.Asked(1, "IDLE");
+  world_.Tell(1, "+ idling");
+  world_.Tell(1, "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(joins), "* 1 EXPUNGE");
 }
 
 }  // namespace
