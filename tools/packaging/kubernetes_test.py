@@ -5,6 +5,7 @@ each other, and roostd takes its configuration.
   kubernetes_test.py --update    render anew; look at the difference before it is committed
 """
 
+import json
 import re
 import shutil
 import subprocess
@@ -321,6 +322,21 @@ class FitTest(Case):
             self.assertIn(f"{CLIENT:,} + 2 × {SOCKET:,}", text, path)
             self.assertIn(f"{100_000 * (CLIENT + 2 * SOCKET) / 1e9:.1f} GB", text, path)
             self.assertRegex(text, rf"\b{ONE_OF_FOUR}\b", path)
+
+    def test_alerts_ask_for_figures_that_there_are_and_say_what_to_do(self):
+        reference = run(BIN / "roostd", "--metrics-reference")
+        labels = {row[0]: row[1] for row in re.findall(r"^\| `(\w+)` \| \w+ \| ([^|]*)\|", reference, re.M)}
+        rules = [rule for group in self.monitoring["PrometheusRule", "roost"]["spec"]["groups"] for rule in group["rules"]]
+        self.assertGreater(len(rules), 4)
+        for rule in rules:
+            asked = re.findall(r"\b(roost_\w+)(?:{(\w+)=~?\"([\w|]+)\"})?", rule["expr"])
+            self.assertTrue(asked, rule)
+            for metric, label, values in asked:
+                self.assertIn(metric, labels)
+                for value in filter(None, values.split("|")):
+                    self.assertRegex(labels[metric], rf"\b{label}: .*\b{value}\b")
+            self.assertIn(rule["labels"]["severity"], ("critical", "warning"))
+            self.assertGreater(len(rule["annotations"]["description"]), len(rule["annotations"]["summary"]))
 
     def test_clients_keep_their_address(self):
         for name in RENDERED.keys() - {"node", "monitoring"}:
