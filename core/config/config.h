@@ -267,6 +267,9 @@ LoadedConfig LoadConfigFile(const std::string& path);
 // differs, in order: they need a restart. References into *to are of no use afterwards.
 std::vector<std::string> TakeReloadable(const Config& from, Config* to);
 
+// So many threads serve: one for each core where none is said.
+uint32_t ShardsOf(const Config& config);
+
 // Why its route does not fit its stores; empty: it does. For one that was put together of two, each
 // loaded without errors.
 std::string RouteProblem(const Config& config);

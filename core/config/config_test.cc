@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -364,6 +365,18 @@ TEST(ConfigRelations, PasswordsInClearToAStoreFarAwayAreWarnedOf) {
   ASSERT_TRUE(loaded.ok()) << loaded.Describe();
   ASSERT_EQ(loaded.warnings.size(), 1u);
   EXPECT_EQ(loaded.warnings[0].key, "stores[0].tls");
+}
+
+TEST(ConfigRelations, EachShardMayHaveASession) {
+  const auto errors = [](const std::string& shards) {
+    return ErrorsAfterSmallest("    max_sessions: 3\nshards: " + shards + "\n");
+  };
+  EXPECT_EQ(errors("3"), "");
+  EXPECT_EQ(errors("4"),
+            "f:10: stores[0].max_sessions: is less than one for each of the 4 shards; raise it, or "
+            "lower shards\n");
+  Config config;
+  EXPECT_EQ(ShardsOf(config), std::max(1u, std::thread::hardware_concurrency()));
 }
 
 TEST(ConfigRelations, TheRouteNamesStoresThatExist) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <set>
+#include <thread>
 
 #include "core/config/report.h"
 
@@ -110,6 +111,15 @@ void CheckStoreTls(LoadedConfig* loaded, const StoreConfig& store, size_t i) {
   }
 }
 
+// Users are spread over the shards: on one without a place nobody could log in.
+void CheckSessions(LoadedConfig* loaded, const StoreConfig& store, size_t i) {
+  const uint32_t shards = ShardsOf(loaded->config);
+  if (store.max_sessions == 0 || static_cast<uint32_t>(store.max_sessions) >= shards) return;
+  AddError(loaded, KeyOf("stores", i, "max_sessions"),
+           "is less than one for each of the " + std::to_string(shards) + " shards",
+           "raise it, or lower shards");
+}
+
 void CheckStores(LoadedConfig* loaded) {
   std::set<std::string> names;
   for (size_t i = 0; i < loaded->config.stores.size(); ++i) {
@@ -124,6 +134,7 @@ void CheckStores(LoadedConfig* loaded) {
     }
     CheckMaster(loaded, store, i);
     CheckStoreTls(loaded, store, i);
+    CheckSessions(loaded, store, i);
   }
 }
 
@@ -272,6 +283,11 @@ void CheckRelations(LoadedConfig* loaded) {
 }  // namespace roost::config_detail
 
 namespace roost {
+
+uint32_t ShardsOf(const Config& config) {
+  if (config.shards > 0) return static_cast<uint32_t>(config.shards);
+  return std::max(1u, std::thread::hardware_concurrency());
+}
 
 std::string RouteProblem(const Config& config) {
   LoadedConfig whole;

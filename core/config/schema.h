@@ -130,7 +130,8 @@ void Visit(V& v, StoreConfig& c) {
        .minimum = 1,
        .maximum = 100'000});
   v.Field("max_sessions", c.max_sessions,
-          {.why = "Sessions open at once, shared evenly by the shards; more wait; 0: no bound.",
+          {.why = "Sessions open at once. Each shard has an equal part of them, at least one; more "
+                  "wait; 0: no bound.",
            .minimum = 1,
            .maximum = 10'000'000,
            .zero_too = true});

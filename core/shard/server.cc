@@ -75,8 +75,7 @@ std::unique_ptr<Server> Server::Create(const Config& config, std::string* error)
   if (!routes) return nullptr;
   server->routes_.Take(std::move(routes));
   common.router = server->router_ = server->routes_.router();
-  common.shards = config.shards > 0 ? static_cast<uint32_t>(config.shards)
-                                    : std::max(1u, std::thread::hardware_concurrency());
+  common.shards = ShardsOf(config);
   server->jobs_ = std::make_unique<ShardJobs[]>(common.shards);
   server->turned_ns_ = std::make_unique<std::atomic<uint64_t>[]>(common.shards);
   if (server->WantsTls()) {

@@ -57,6 +57,7 @@ Dialer::Dialer(Loop& loop, StoreTarget target, uint32_t shards, uint32_t shard)
     : loop_(loop),
       target_(std::move(target)),
       shards_(shards),
+      shard_(shard),
       logins_share_(target_.credits->logins, shard, [&loop](uint32_t s) { loop.io().RingBell(s); }),
       recoveries_share_(target_.credits->recoveries, shard,
                         [&loop](uint32_t s) { loop.io().RingBell(s); }),
@@ -172,7 +173,10 @@ uint64_t Dialer::MostLogins() const {
 uint64_t Dialer::ShareOfSessions() const {
   const auto most = static_cast<uint64_t>(target_.config->max_sessions);
   if (most == 0) return UINT64_MAX;
-  return std::max<uint64_t>(1, (most + shards_ - 1) / shards_);
+  // The first ones have what is left, so that all together have `most`. Fewer than shards can be
+  // only until a restart (ConfigRelations), for which nobody is to wait.
+  const uint64_t share = most / shards_ + (shard_ < most % shards_ ? 1 : 0);
+  return std::max<uint64_t>(1, share);
 }
 
 // All of a user's sessions are opened here, so the bound is exact.

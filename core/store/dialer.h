@@ -6,7 +6,7 @@
 //
 // Three bounds are kept here: logins in progress (they cost a store far more than handshakes cost
 // Roost: password hashes), together with the dialers of the other shards, by credits; sessions open
-// in all, of which this shard has an even part; sessions open of one user. Those who wait are
+// in all, of which this shard has an equal part; sessions open of one user. Those who wait are
 // served shard by shard, and in each user by user, in turn. Half of the logins are kept for
 // clients: recovery of feeds takes at most the other half. It has one login behind kClientsInARow
 // of clients where these keep coming, for else those who are parked would stay deaf. The queue is
@@ -199,7 +199,7 @@ class Dialer {
 
   Loop& loop_;
   StoreTarget target_;
-  const uint32_t shards_;
+  const uint32_t shards_, shard_;
   CreditShare logins_share_, recoveries_share_;
   uint64_t reported_ = 0;          // of this, in LoginCredits::waiting
   uint64_t measured_from_ns_ = 0;  // 0: nobody waited

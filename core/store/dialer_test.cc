@@ -323,7 +323,17 @@ TEST(DialersOfShards, ShareTheSessionsAmongThem) {
   EXPECT_EQ(dialers.credits().logins.taken(), 12u);
 }
 
-// Rounded up, so that no shard is without.
+// What it was: each rounded up, and there were more than the bound.
+TEST(DialersOfShards, HaveNoMoreSessionsTogetherThanTheBound) {
+  StoreConfig config;
+  config.max_logins_in_progress = 1000;
+  config.max_sessions = 10;
+  DialersOfShards dialers(config);
+  for (uint32_t shard = 0; shard < 4; ++shard) dialers.Ask(shard, Urgency::kClient);
+  EXPECT_EQ(dialers.LoggingIn(), Each({3, 3, 2, 2}));
+}
+
+// As after a reload by whose `shards` it would be enough, but they need a restart.
 TEST(DialersOfShards, MayEachHaveASessionWhereThereAreFewer) {
   StoreConfig config;
   config.max_logins_in_progress = 1000;
