@@ -145,7 +145,7 @@ struct TimeoutsConfig {
   int tcp_user_timeout_s = 60;
   int tcp_keepalive_s = 300;
   int bye_spread_s = 10;  // when feeds die: their sleeping clients are told so within; 0: at once
-  int stop_s = 30;        // from the signal to stop until clients are cut off
+  int stop_s = 5;         // from the last BYE until clients that do not take it are cut off
 };
 
 struct ParkingConfig {

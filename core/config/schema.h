@@ -17,6 +17,8 @@
 namespace roost::config_detail {
 
 inline constexpr int kDay = 86'400;  // seconds
+// An Io gives up a socket that takes nothing after this time.
+inline constexpr int kMostStopSeconds = static_cast<int>(IoLimits{}.drain_ms / 1000);
 
 template <class V>
 void Visit(V& v, ListenerConfig& c) {
@@ -260,9 +262,10 @@ void Visit(V& v, TimeoutsConfig& c) {
                   "at once.",
            .maximum = 600});
   v.Field("stop_s", c.stop_s,
-          {.why = "Time for telling clients good-bye when stopping; then they are cut off.",
+          {.why = "Longest time that clients have for taking the good-bye when roostd stops, which "
+                  "it does once all have it; then they are cut off.",
            .minimum = 1,
-           .maximum = 3600});
+           .maximum = kMostStopSeconds});
 }
 
 template <class V>
@@ -329,9 +332,9 @@ void Visit(V& v, DrainConfig& c) {
            .minimum = 1,
            .maximum = kDay});
   v.Field("on_stop_s", c.on_stop_s,
-          {.why = "SIGTERM and SIGINT do so over this time; a second one stops at once. Below "
-                  "whatever kills roostd then (systemd's TimeoutStopSec, Kubernetes' "
-                  "terminationGracePeriodSeconds); 0: everybody is told at once.",
+          {.why = "SIGTERM and SIGINT do so over this time; a second one stops at once. With "
+                  "timeouts.stop_s below whatever kills roostd then (systemd's TimeoutStopSec, "
+                  "Kubernetes' terminationGracePeriodSeconds); 0: everybody is told at once.",
            .minimum = 1,
            .maximum = kDay,
            .zero_too = true});

@@ -242,8 +242,7 @@ void Server::RunShard(uint32_t index) {
     shard.Stop("[UNAVAILABLE] Server shutting down");
     // The last words leave; whoever does not take them in time is cut off.
     const uint64_t end =
-        io.NowNs() +
-        SecondsToNs(static_cast<uint64_t>(std::min(shard_configs_[index]->timeouts.stop_s, 5)));
+        io.NowNs() + SecondsToNs(static_cast<uint64_t>(shard_configs_[index]->timeouts.stop_s));
     while (io.NowNs() < end && io.stats().sockets_closing != 0) Turn(index, shard);
     jobs_[index].Close();
   }

@@ -70,7 +70,8 @@ bool Awaits(Condition condition) {
 
 class ClientSocket {
  public:
-  explicit ClientSocket(const std::string& address) {
+  // receive_buffer: 0 for the kernel's own.
+  explicit ClientSocket(const std::string& address, int receive_buffer = 0) {
     Address to;
     EXPECT_TRUE(Address::Parse(address, &to));
     sockaddr_in name{};
@@ -79,6 +80,9 @@ class ClientSocket {
     name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     const timeval limit{20, 0};
     setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    if (receive_buffer != 0) {
+      setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+    }
     EXPECT_EQ(connect(fd_, reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
   }
   ClientSocket(const ClientSocket&) = delete;
@@ -96,8 +100,25 @@ class ClientSocket {
     }
     return line;
   }
+  // Whatever still comes.
+  std::string Rest() {
+    std::string rest, piece(1 << 16, '\0');
+    ssize_t n = 0;
+    while ((n = read(fd_, piece.data(), piece.size())) > 0 || (n < 0 && errno == EINTR)) {
+      if (n > 0) rest.append(piece, 0, static_cast<size_t>(n));
+    }
+    return rest;
+  }
+  // As much of one command after another as there is room for.
+  void SayMore() {
+    static constexpr std::string_view kCommand = "a CAPABILITY\r\n";
+    const std::string_view left = kCommand.substr(said_ % kCommand.size());
+    const ssize_t n = send(fd_, left.data(), left.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n > 0) said_ += static_cast<size_t>(n);
+  }
 
  private:
+  size_t said_ = 0;
   const int fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 };
 
@@ -212,6 +233,28 @@ std::vector<std::string> Known(Server* server) {
     known->at(index) = PrintConfig(config) + config.stores[0].master_password;
   }));
   return *known;
+}
+
+// What it was: cut off after five seconds, whatever stop_s said.
+TEST(Server, WaitsForClientsThatTakeTheGoodbyeSlowly) {
+  std::string why;
+  Config config = Plain();
+  config.timeouts.stop_s = 30;
+  const auto server = Make(config, &why);
+  if (server == nullptr) GTEST_SKIP() << "not on this machine: " << why;
+  auto run = std::async(std::launch::async, [&] { server->Run(); });
+  EXPECT_TRUE(Awaits([&] { return server->NotReady().empty(); }));
+  ClientSocket client(server->bound()[0], 4096);
+  EXPECT_TRUE(Awaits([&] {
+    for (int i = 0; i < 1000; ++i) client.SayMore();
+    uint64_t blocked = 0;
+    for (const ShardFigures& f : server->Figures()) blocked += f.io.blocked_sends;
+    return blocked != 0;
+  }));
+  server->RequestStop();
+  EXPECT_EQ(run.wait_for(std::chrono::seconds(6)), std::future_status::timeout);
+  EXPECT_TRUE(client.Rest().ends_with("* BYE [UNAVAILABLE] Server shutting down\r\n"));
+  run.get();  // now that all have heard it
 }
 
 TEST(Server, GivesEachShardAllThatWasTaken) {
