@@ -10,7 +10,6 @@
 namespace roost {
 namespace {
 
-constexpr uint64_t kDefaultClients = 1 << 17, kFewestClients = 1 << 10, kMostClients = 1 << 24;
 constexpr uint64_t kFailureWidth = 1 << 14;
 constexpr auto kRelaxed = std::memory_order_relaxed;
 
@@ -42,10 +41,9 @@ void Update(uint64_t& entry, uint64_t now_s, Change change) {
 
 }  // namespace
 
-AddressLimits::AddressLimits(const HashKey& key, uint64_t clients)
+AddressLimits::AddressLimits(const HashKey& key, uint32_t shards)
     : key_(key),
-      width_(std::bit_ceil(
-          std::clamp(clients == 0 ? kDefaultClients : clients, kFewestClients, kMostClients))),
+      width_(uint64_t{kClientsOfAShard} * std::bit_ceil(std::min(shards, kMostShards))),
       clients_(Zeroed<uint32_t>(2 * width_)),
       failures_(Zeroed<uint64_t>(2 * kFailureWidth)) {}
 

@@ -5,7 +5,9 @@
 // each row, chosen by a keyed hash that nobody outside can guess, and the smaller of the two
 // counts. So a count is never below the true one, and above it only where both counters are shared:
 // with as many clients as counters in a row by more than 5 for one network in 70,000, by more than
-// 10 for less than one in 10^13. What it is not: it keeps no address, and tells nobody anything.
+// 10 for less than one in 10^13. More there are not, whatever the limits say by then: a row has a
+// counter for each that the shards can hold. What it is not: it keeps no address, and tells nobody
+// anything.
 //
 // Margin between shards: while several let in or refuse somebody of one network at the same moment,
 // each may count the others' attempts, or the places that are left may be given twice.
@@ -14,7 +16,8 @@
 // first kFreeFailures cost nothing, then the delay doubles.
 //
 // Lifetime: outlives all shards. Thread rule: any thread; times are given. Memory: 8 bytes for each
-// of `clients` (rounded up to a power of two), and 256 KiB; pages that are not used cost nothing.
+// of these, which is 2 MiB for each shard (their number rounded up to a power of two, 64 at most),
+// and 256 KiB; pages that are not used cost nothing.
 #ifndef ROOST_CORE_CLIENT_ADDRESS_LIMITS_H_
 #define ROOST_CORE_CLIENT_ADDRESS_LIMITS_H_
 
@@ -33,9 +36,9 @@ class AddressLimits {
   static constexpr uint32_t kFreeFailures = 3;
   static constexpr uint64_t kForgetS = 60;
   static constexpr uint32_t kMostFailures = 32;  // more are not counted
+  static constexpr uint32_t kClientsOfAShard = 1 << 18, kMostShards = 64;
 
-  // clients: how many are expected at most; 0: as many as fit a default.
-  AddressLimits(const HashKey& key, uint64_t clients);
+  AddressLimits(const HashKey& key, uint32_t shards);
 
   // One client more of the peer's network; false, and not counted, when there are `limit` already.
   // For each true there must be one Leave.

@@ -19,8 +19,15 @@ Address Of(const std::string& host) {
   return address;
 }
 
+Address Numbered(uint32_t i) {
+  Address address;
+  address.family = 4;
+  for (int byte = 0; byte < 4; ++byte) address.bytes[byte] = static_cast<uint8_t>(i >> (8 * byte));
+  return address;
+}
+
 TEST(AddressLimits, TakesAsManyAsAllowedAndOneMoreWhenOneLeft) {
-  AddressLimits limits(kKey, 0);
+  AddressLimits limits(kKey, 1);
   const Address peer = Of("192.0.2.1");
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(limits.Enter(peer, 3));
   EXPECT_FALSE(limits.Enter(peer, 3));
@@ -33,7 +40,7 @@ TEST(AddressLimits, TakesAsManyAsAllowedAndOneMoreWhenOneLeft) {
 }
 
 TEST(AddressLimits, TakesANetworkOfIPv6ForOneAndItsMappedAddressesForIPv4) {
-  AddressLimits limits(kKey, 0);
+  AddressLimits limits(kKey, 1);
   EXPECT_TRUE(limits.Enter(Of("2001:db8:1:2::1"), 1));
   EXPECT_FALSE(limits.Enter(Of("2001:db8:1:2:ffff::9"), 1));
   EXPECT_TRUE(limits.Enter(Of("2001:db8:1:3::1"), 1));
@@ -43,28 +50,37 @@ TEST(AddressLimits, TakesANetworkOfIPv6ForOneAndItsMappedAddressesForIPv4) {
 }
 
 TEST(AddressLimits, IsNeverBelowTheTruthAndSeldomMuchAbove) {
-  constexpr uint32_t kClients = 1 << 14;
-  AddressLimits limits(kKey, kClients);
+  constexpr uint32_t kClients = AddressLimits::kClientsOfAShard;
+  AddressLimits limits(kKey, 1);
   std::vector<Address> peers;
   for (uint32_t i = 0; i < kClients; ++i) {
-    Address peer;
-    peer.family = 4;
-    for (int byte = 0; byte < 4; ++byte) peer.bytes[byte] = static_cast<uint8_t>(i >> (8 * byte));
-    peers.push_back(peer);
-    EXPECT_TRUE(limits.Enter(peer, kClients));
+    peers.push_back(Numbered(i));
+    EXPECT_TRUE(limits.Enter(peers.back(), kClients));
   }
   uint32_t above_5 = 0;
   for (const Address& peer : peers) {
     EXPECT_GE(limits.Count(peer), 1u);
     if (limits.Count(peer) > 6) ++above_5;
   }
-  EXPECT_LE(above_5, 3u);
+  EXPECT_LE(above_5, kClients / 30'000);
   for (const Address& peer : peers) limits.Leave(peer);
   for (const Address& peer : peers) EXPECT_EQ(limits.Count(peer), 0u);
 }
 
+// What it was: without a max_clients, or below one that was raised, made for far fewer clients, so
+// that newcomers of addresses without any were refused.
+TEST(AddressLimits, RefusesNobodyForOthersHoweverManyTheShardsHold) {
+  constexpr uint32_t kShards = 4;
+  AddressLimits limits(kKey, kShards);
+  uint32_t refused = 0;
+  for (uint32_t i = 0; i < kShards * AddressLimits::kClientsOfAShard; ++i) {
+    if (!limits.Enter(Numbered(i), 10)) ++refused;
+  }
+  EXPECT_EQ(refused, 0u);
+}
+
 TEST(AddressLimits, IsNeverExceededByManyThreads) {
-  AddressLimits limits(kKey, 0);
+  AddressLimits limits(kKey, 1);
   const Address peer = Of("192.0.2.1");
   constexpr uint32_t kLimit = 10;
   std::atomic<uint32_t> inside{0}, most{0};
@@ -94,7 +110,7 @@ class FailuresTest : public ::testing::Test {
   }
   uint64_t Delay(uint64_t most_s = 15) { return limits_.DelayS(peer_, now_s_, most_s); }
 
-  AddressLimits limits_{kKey, 0};
+  AddressLimits limits_{kKey, 1};
   const Address peer_ = Of("192.0.2.1");
   uint64_t now_s_ = 1000;
 };

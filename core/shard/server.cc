@@ -99,8 +99,7 @@ std::unique_ptr<Server> Server::Create(const Config& config, std::string* error)
       {reinterpret_cast<uint8_t*>(&common.connection_seed), sizeof common.connection_seed});
   HashKey addresses;
   server->ios_->at(0).Random({reinterpret_cast<uint8_t*>(&addresses), sizeof addresses});
-  common.addresses =
-      std::make_unique<AddressLimits>(addresses, static_cast<uint64_t>(config.limits.max_clients));
+  common.addresses = std::make_unique<AddressLimits>(addresses, common.shards);
   if (!server->OpenListeners(error)) return nullptr;
   const bool direct = server->ios_->mode() == DescriptorMode::kDirect;
   server->description_ = std::to_string(common.shards) + " shards on io_uring with " +

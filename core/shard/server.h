@@ -33,6 +33,7 @@ class Server {
   // Descriptors: clients and sessions. Where they are direct each shard has a table for them, of
   // this size or of RLIMIT_NOFILE's; the kernel needs 8 bytes for each place in it.
   static constexpr uint32_t kMostSocketsOfAShard = 1 << 18;
+  static_assert(kMostSocketsOfAShard <= AddressLimits::kClientsOfAShard);
 
   static std::unique_ptr<Server> Create(const Config& config, std::string* error);
   ~Server();

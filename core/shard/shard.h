@@ -53,7 +53,7 @@ struct ShardCommon {
   // By shard: it can take nobody from another. As it was when its last turn ended.
   std::array<std::atomic<bool>, Credits::kMostShards> crowded{};
   // A key of its own where clients may choose their addresses.
-  std::unique_ptr<AddressLimits> addresses = std::make_unique<AddressLimits>(HashKey{1, 2}, 0);
+  std::unique_ptr<AddressLimits> addresses = std::make_unique<AddressLimits>(HashKey{1, 2}, 1);
 };
 
 class Shard final : private IoHandler, private Mover {
