@@ -243,6 +243,8 @@ class ContainerTest(unittest.TestCase):
         client.done()
         client.ok("FETCH 1 BODY.PEEK[TEXT]").find(rb"Hello")
         self.roostctl(what, "reload")
+        # Whoever looks around in it: Debian's shell starts commands by vfork.
+        self.assertIn("roost.yaml\n", self.execute(what, "/bin/sh", "-c", "/bin/ls /etc/roost; :"))
         for page, says in (("readyz", ""), ("healthz", ""), ("metrics", 'roost_clients{state="attached"} 1\n')):
             self.assertIn(says, self.asked(page))
         client.idle()
@@ -258,8 +260,10 @@ class ContainerTest(unittest.TestCase):
             return answer.read().decode()
 
     def roostctl(self, what, *arguments):
-        return run(*self.runc("exec", self.name(what), "/usr/bin/roostctl", "--socket", "/run/roost/control",
-                              *arguments))
+        return self.execute(what, "/usr/bin/roostctl", "--socket", "/run/roost/control", *arguments)
+
+    def execute(self, what, *command):
+        return run(*self.runc("exec", self.name(what), *command))
 
     def status(self, what):
         return json.loads(self.roostctl(what, "status", "--json"))["total"]

@@ -323,6 +323,11 @@ class FitTest(Case):
             self.assertIn(f"{100_000 * (CLIENT + 2 * SOCKET) / 1e9:.1f} GB", text, path)
             self.assertRegex(text, rf"\b{ONE_OF_FOUR}\b", path)
 
+    def test_the_readme_says_how_many_system_calls_there_are(self):
+        profile = json.loads((K8S / "node/roostd.json").read_text(encoding="utf-8"))
+        allowed = {name for calls in profile["syscalls"] if calls["action"] == "SCMP_ACT_ALLOW" for name in calls["names"]}
+        self.assertIn(f"only the {len(allowed)} that roostd", (K8S / "README.md").read_text(encoding="utf-8"))
+
     def test_alerts_ask_for_figures_that_there_are_and_say_what_to_do(self):
         reference = run(BIN / "roostd", "--metrics-reference")
         labels = {row[0]: row[1] for row in re.findall(r"^\| `(\w+)` \| \w+ \| ([^|]*)\|", reference, re.M)}
