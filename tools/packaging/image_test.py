@@ -129,8 +129,12 @@ class CleanRootTest(unittest.TestCase):
         self.assertEqual(config.read_text(encoding="utf-8"), "# mine\n")
         key = config.with_name("key.pem")
         key.touch()
+        logs = self.root / "var/log/roost"
+        logs.mkdir(exist_ok=True)  # here systemd is not, which makes it
+        (logs / "roostd.log").touch()
         self.dpkg("--purge", "roost")
         self.assertFalse(config.exists())
+        self.assertFalse(logs.exists())
         self.assertTrue(key.exists())  # not the package's to throw away
         key.unlink()
         self.dpkg("--install", Machine.package)

@@ -77,6 +77,15 @@ class InstallTest(Case):
             program = Path(self.settings()[key][0].split()[0])
             self.assertTrue(program.is_relative_to(self.prefix) and program.is_file(), program)
 
+    def test_the_journal_keeps_all_that_roostd_logs(self):
+        self.assertEqual(self.settings()["LogRateLimitIntervalSec"], ["0"])
+
+    def test_what_a_configuration_may_name_is_there_before_the_service_is(self):
+        made = (self.prefix / "lib/tmpfiles.d/roost.conf").read_text(encoding="utf-8").splitlines()
+        unit = {key: values[-1] for key, values in self.settings().items()}
+        for key, place in (("RuntimeDirectory", "/run"), ("LogsDirectory", "/var/log")):
+            self.assertIn(f"d {place}/{unit[key]} {unit[f'{key}Mode']} {unit['User']} {unit['Group']} -", made)
+
     @unittest.skipUnless(shutil.which("systemd-analyze"), "no systemd-analyze here")
     def test_systemd_understands_all_of_the_unit(self):
         # What it says of other units of this machine, or of an account that is not there yet, is not about this one.
