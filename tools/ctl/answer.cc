@@ -49,7 +49,23 @@ std::string OfKick(const RowsAnswer::Row& row, std::string_view user) {
          " told BYE";
 }
 
+bool IsOrder(std::string_view request) {
+  return request == "reload\n" || request.starts_with("store-") || request.starts_with("drain") ||
+         request.starts_with("kick ");
+}
+
 }  // namespace
+
+int AnswerSeconds(std::string_view request) {
+  const bool may_take_long = request == "reload\n" || request.starts_with("store-");
+  return may_take_long ? 300 : 10;
+}
+
+std::string NoAnswer(std::string_view request) {
+  std::string said = "no answer within " + std::to_string(AnswerSeconds(request)) + " seconds";
+  if (IsOrder(request)) said += "; roostd may do it all the same, and its log says so then";
+  return said;
+}
 
 bool AnswerSentence(std::string_view command, std::string_view subject, std::string_view json,
                     std::string* sentence) {

@@ -1,4 +1,5 @@
-// What roostd answers to an order (reload, drain, store drain, kick), as a sentence for people.
+// What roostd answers to an order (reload, drain, store drain, kick), as a sentence for people, and
+// how long an answer may take.
 //
 // Pure.
 #ifndef ROOST_TOOLS_CTL_ANSWER_H_
@@ -13,6 +14,12 @@ namespace roost {
 // done. Without an end of line in each case.
 bool AnswerSentence(std::string_view command, std::string_view subject, std::string_view json,
                     std::string* sentence);
+
+// How long roostd may take to answer this request. A reload resolves names, which may take minutes,
+// and what changes a store waits for it.
+int AnswerSeconds(std::string_view request);
+// What is said when it took longer.
+std::string NoAnswer(std::string_view request);
 
 }  // namespace roost
 

@@ -21,6 +21,23 @@ TEST(Answer, OfReloadSaysWhatWasReadAndWhatNeedsARestart) {
       "a, b");
 }
 
+// What it was: ten seconds for all, and a reload that was taken had failed for systemd.
+TEST(Answer, MayTakeMinutesWhereNamesAreResolved) {
+  EXPECT_GE(AnswerSeconds("reload\n"), 300);
+  EXPECT_GE(AnswerSeconds("store-drain 60 a\n"), 300);
+  for (const char* request : {"status\n", "clients 1000\n", "drain 60\n", "kick reload\n"}) {
+    EXPECT_EQ(AnswerSeconds(request), 10) << request;
+  }
+}
+
+TEST(Answer, ThatDoesNotComeLeavesOpenWhetherAnOrderIsDone) {
+  EXPECT_EQ(NoAnswer("status\n"), "no answer within 10 seconds");
+  for (const char* request : {"reload\n", "drain\n", "kick ann\n", "store-undrain a\n"}) {
+    EXPECT_TRUE(
+        NoAnswer(request).ends_with("; roostd may do it all the same, and its log says so then"));
+  }
+}
+
 TEST(Answer, OfDrainSaysUntilWhen) {
   EXPECT_EQ(Said("drain", "{\"draining\": true, \"over_s\": 15}\n"),
             "roostd is drained: all clients are told BYE within 15 s, then it ends");

@@ -1,6 +1,6 @@
 // roostctl: asks a running roostd on its control socket.
 //
-// Blocking, one request; kAnswerSeconds bound it. Exit status 0 answered, 1 not, 2 wrong usage.
+// Blocking, one request; AnswerSeconds bound it. Exit status 0 answered, 1 not, 2 wrong usage.
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -28,7 +28,6 @@
 namespace roost {
 namespace {
 
-constexpr int kAnswerSeconds = 10;
 constexpr size_t kMaxAnswer = 64 << 20;
 
 std::string WhyNotConnected(const std::string& path, int error) {
@@ -49,7 +48,8 @@ std::string WhyNotConnected(const std::string& path, int error) {
   }
 }
 
-int Connect(const std::string& path, std::string* error) {
+// For what is asked once there.
+int Connect(const std::string& path, std::string_view request, std::string* error) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
@@ -62,7 +62,7 @@ int Connect(const std::string& path, std::string* error) {
     *error = std::string("no socket: ") + std::strerror(errno);
     return -1;
   }
-  const timeval limit{kAnswerSeconds, 0};
+  const timeval limit{AnswerSeconds(request), 0};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
@@ -90,7 +90,7 @@ bool Ask(int fd, std::string_view request, std::string* answer, std::string* err
     }
   }
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-    *error = "no answer within " + std::to_string(kAnswerSeconds) + " seconds";
+    *error = NoAnswer(request);
     return false;
   }
   if (size != 0) return true;
@@ -100,7 +100,7 @@ bool Ask(int fd, std::string_view request, std::string* answer, std::string* err
 
 bool AskOnce(const std::string& path, std::string_view request, std::string* answer) {
   std::string error;
-  const int fd = Connect(path, &error);
+  const int fd = Connect(path, request, &error);
   const bool answered = fd >= 0 && Ask(fd, request, answer, &error);
   if (fd >= 0) close(fd);
   if (!answered) std::fprintf(stderr, "roostctl: %s\n", error.c_str());
@@ -110,12 +110,12 @@ bool AskOnce(const std::string& path, std::string_view request, std::string* ans
 // Until roostd or the reader of ours ends.
 int Trace(const std::string& path, const std::string& user, bool json) {
   std::string error;
-  const int fd = Connect(path, &error);
+  const std::string request = "trace " + user + "\n";
+  const int fd = Connect(path, request, &error);
   if (fd < 0) {
     std::fprintf(stderr, "roostctl: %s\n", error.c_str());
     return 1;
   }
-  const std::string request = "trace " + user + "\n";
   std::string text;
   char buffer[16384];
   ssize_t n = send(fd, request.data(), request.size(), MSG_NOSIGNAL);
@@ -164,7 +164,7 @@ int TicketKeysIn(const std::string& file) {
 void AwaitEnd(const std::string& path) {
   constexpr useconds_t kPauseUs = 200'000;
   std::string error;
-  for (int fd = 0; (fd = Connect(path, &error)) >= 0;) {
+  for (int fd = 0; (fd = Connect(path, "", &error)) >= 0;) {
     close(fd);
     usleep(kPauseUs);
   }

@@ -80,6 +80,11 @@ class InstallTest(Case):
     def test_the_journal_keeps_all_that_roostd_logs(self):
         self.assertEqual(self.settings()["LogRateLimitIntervalSec"], ["0"])
 
+    def test_systemd_waits_longer_for_a_reload_than_roostctl_does(self):
+        source = (ROOT / "tools/ctl/answer.cc").read_text(encoding="utf-8")
+        patience = max(map(int, re.search(r"return may_take_long \? (\d+) : (\d+);", source).groups()))
+        self.assertGreater(int(self.settings()["TimeoutStartSec"][0]), patience)
+
     def test_what_a_configuration_may_name_is_there_before_the_service_is(self):
         made = (self.prefix / "lib/tmpfiles.d/roost.conf").read_text(encoding="utf-8").splitlines()
         unit = {key: values[-1] for key, values in self.settings().items()}
