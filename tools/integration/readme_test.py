@@ -66,9 +66,11 @@ class ConfigurationTest(Case):
         first = block("listeners:", "stores:", "control_socket:")
         lookup = block("route: {kind: http}")
         listeners = re.search(r"^listeners:.*?(?=^stores:)", first, re.M | re.S).group(0)
-        for text in (put(first, {"/run/roost/": "/etc/roost/"}), listeners + lookup):
+        load = block("# load.yaml", "stores:")
+        here = {"/etc/roost/": f"{self.directory}/"}
+        for text in (put(put(first, {"/run/roost/": "/etc/roost/"}), here), put(listeners + lookup, here), load):
             path = self.directory / "roost.yaml"
-            path.write_text(put(text, {"/etc/roost/": f"{self.directory}/"}), encoding="utf-8")
+            path.write_text(text, encoding="utf-8")
             status, said = check_config(path)
             self.assertEqual(status, 0, said)
             self.assertTrue(said.endswith(f"{path}: ok\n"), said)  # perhaps after a warning
