@@ -226,6 +226,7 @@ void IdleDriver::FetchNew() {
   const uint32_t last = session_->view()->known().Last();
   session_->Run(CommandKind::kFetch, fetch, [this, unknown, last, from](const Response& response) {
     const bool refused = work().fetching_flags && response.status != Status::kOk;
+    if (work().fetching_flags && !refused && work().awaited_flags != 0) --work().awaited_flags;
     if (refused) {
       work().flags_from = work().flags_from == 0 ? from : std::min(work().flags_from, from);
     }
@@ -355,6 +356,7 @@ void IdleDriver::NoopAnswered(const Response& response) {
   noop_answered_ = true;
   TellArrived();
   work().awaited = session_->view()->tail_size();
+  work().awaited_flags = OwedFlags();
   FinishFlush();
   if (polling_) RestSoon();
 }
@@ -374,16 +376,18 @@ void IdleDriver::TellArrived() {
   BatchSoon();
 }
 
+// FETCHes of flags that are to be answered: the one under way and the next.
+uint32_t IdleDriver::OwedFlags() { return work().fetching_flags + (work().flags_from != 0); }
+
 void IdleDriver::FinishFlush() {
   if (work().flushing.empty() || !noop_answered_) return;
   TellArrived();
   // UIDs and flags that are asked for in the next cycle, or are being fetched. Those that were
   // announced later are the next flush's: where mail keeps coming in there are always some.
   const uint32_t later = session_->view()->tail_size();
-  if (std::min(work().awaited, later) != 0 || work().flags_from != 0 || work().fetching_flags) {
-    return;
-  }
-  work().awaited = 0;
+  if (std::min(work().awaited, later) != 0) return;
+  if (std::min(work().awaited_flags, OwedFlags()) != 0) return;
+  work().awaited = work().awaited_flags = 0;
   if (work().modseq != 0) listener_.OnDriverConfirmed(std::exchange(work().modseq, 0));
   // Of those later ones it tells nothing.
   const uint32_t uid_next = std::exchange(work().uid_next, 0);

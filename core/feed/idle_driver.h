@@ -160,6 +160,7 @@ class IdleDriver final : public Retirable, private SessionSink {
   void HandBack();
   void FailWaiters();
   void TellArrived();
+  uint32_t OwedFlags();
   void FinishFlush();
   void BatchSoon();
   void ArmCheck();
@@ -183,6 +184,7 @@ class IdleDriver final : public Retirable, private SessionSink {
     // Of the tail, from its beginning on: announced before the NOOP of the flush was answered. More
     // than there are if some of them vanished.
     uint32_t awaited = 0;
+    uint32_t awaited_flags = 0;  // FETCHes of flags that were owed then, and still are
     // Flags of a message came when its UID was not known: they are asked for, from this UID on. 0:
     // none.
     uint64_t flags_from = 0;
@@ -193,8 +195,9 @@ class IdleDriver final : public Retirable, private SessionSink {
     std::function<void(std::unique_ptr<Session>)> stopped;
     bool empty() const {
       return !modseq_wanted && !uid_next_wanted && !fetching_flags && modseq == 0 &&
-             uid_next == 0 && awaited == 0 && flags_from == 0 && early_flags.empty() &&
-             waiting.empty() && flushing.empty() && search == nullptr && stopped == nullptr;
+             uid_next == 0 && awaited == 0 && awaited_flags == 0 && flags_from == 0 &&
+             early_flags.empty() && waiting.empty() && flushing.empty() && search == nullptr &&
+             stopped == nullptr;
     }
   };
   Work& work() {

@@ -86,6 +86,26 @@ TEST_F(IdleDriverTest, AFlushDoesNotWaitForWhatComesBehindIt) {
   world_.HearsBeginning(client_, "n OK");
 }
 
+TEST_F(IdleDriverTest, AFlushDoesNotWaitForFlagsOfWhatComesBehindIt) {
+  world_.EndIdle(client_);
+  world_.Pass(5);
+  world_.Say(client_, "n NOOP");
+  const std::string noop = Asks("NOOP");
+  world_.Tell(0, "* 4 EXISTS");
+  world_.Tell(0, noop + " OK done");
+  world_.Tell(0, "* 5 EXISTS");
+  world_.Tell(0, "* 5 FETCH (FLAGS (\\Seen))");
+  world_.Tell(0, "+ idling");
+  const std::string fetch = Asks("UID FETCH 4:* (UID FLAGS)");
+  world_.Tell(0, "* 4 FETCH (UID 9 FLAGS ())");
+  world_.Tell(0, "* 5 FETCH (UID 10 FLAGS (\\Seen))");
+  world_.Tell(0, "* 6 EXISTS");
+  world_.Tell(0, "* 6 FETCH (FLAGS (\\Seen))");
+  world_.Tell(0, fetch + " OK done");
+  EXPECT_EQ(world_.Hear(client_), "* 5 EXISTS");
+  world_.HearUntil(client_, "n");
+}
+
 // A store need not add it to an answer unasked (Cyrus does not), and clients with CONDSTORE are
 // told flags with it only.
 TEST(IdleDriver, AsksForTheModseqOfFlagsWhereClientsAreToldIt) {

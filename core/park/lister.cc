@@ -26,7 +26,7 @@ void Lister::Complete(std::function<void(bool)> done) {
 
 void Lister::Resolve() {
   MailboxView* view = session_.mutable_view();
-  if (view == nullptr) return Finish(false);
+  if (view == nullptr || given_up_) return Finish(false);
   // A VANISHED may have named a message that was announced and whose UID was not known yet.
   if (!view->ok()) return lists_ < kMaxLists ? List() : Finish(false);
   if (!view->CommitTail().empty()) fetches_ = 0;

@@ -21,6 +21,8 @@ class Lister final : public Retirable {
   void Start(std::function<void(bool)> done);
   // The same for a session that has a view already: only what came since is asked for.
   void Complete(std::function<void(bool)> done);
+  // done(false) as soon as what is under way is answered: mail may keep coming in.
+  void GiveUp() { given_up_ = true; }
 
  private:
   static constexpr int kMaxFetches = 5;
@@ -32,6 +34,7 @@ class Lister final : public Retirable {
   Session& session_;
   int fetches_ = 0;
   int lists_ = 0;
+  bool given_up_ = false;
   std::function<void(bool)> done_;
   Life life_;
 };

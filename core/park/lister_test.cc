@@ -174,6 +174,18 @@ TEST_F(ListerTest, GoesOnWhileEachAnswerNamesSomething) {
   Watches({2, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14});
 }
 
+TEST_F(ListerTest, EndsWhenTheClientGoesOnThoughMailKeepsComingIn) {
+  ListsBeforeAFourth();
+  const std::string fetch = world_.Asked(0, "UID FETCH 7:* (UID)");
+  world_.Say(client_, "DONE");
+  world_.Tell(0, "* 4 FETCH (UID 7)");
+  world_.Tell(0, "* 5 EXISTS");
+  EXPECT_EQ(world_.Hear(client_), "* 5 EXISTS");
+  world_.Tell(0, fetch + " OK done");
+  world_.HearsBeginning(client_, "i OK");
+  world_.AsksNothing(0, 0.2);
+}
+
 TEST_F(ListerTest, GivesUpWhenAUidIsNeverTold) {
   ListsBeforeAFourth();
   for (int i = 0; i < 5; ++i) world_.Answer(0, "UID FETCH 7:* (UID)");

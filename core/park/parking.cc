@@ -96,6 +96,7 @@ void Parking::Cancel() {
   cancelled_ = true;
   retry_.Cancel();
   // Commands of ours that are unanswered end first; their callbacks lead to Gone.
+  if (lister_ != nullptr) lister_->GiveUp();
   if (session_ == nullptr || session_->state().idle()) Keep(false);
 }
 

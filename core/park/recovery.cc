@@ -1,6 +1,7 @@
 #include "core/park/recovery.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,11 @@
 #include "core/park/may_serve.h"
 
 namespace roost {
+namespace {
+
+constexpr std::string_view kDoesNotAddUp = "the list of messages does not add up";
+
+}  // namespace
 
 Recovery::Recovery(Loop& loop, const Config& config, Feeds& feeds, Feed& feed)
     : loop_(loop),
@@ -108,8 +114,16 @@ void Recovery::ListNow() {
   lister_->Start([this](bool ok) { Listed(ok); });
 }
 
+// Messages that came since, whose flags are their readers' to fetch. Where mail keeps coming in
+// there may be some again and again.
+void Recovery::ListRest() {
+  loop_.Retire(std::move(lister_));
+  lister_ = std::make_unique<Lister>(*session_);
+  lister_->Complete([this](bool ok) { ok ? Adopt() : Pause(kDoesNotAddUp); });
+}
+
 void Recovery::Listed(bool ok) {
-  if (!ok) return Pause("the list of messages does not add up");
+  if (!ok) return Pause(kDoesNotAddUp);
   FetchFlags();
 }
 
@@ -164,7 +178,7 @@ void Recovery::Adopt() {
   // What came while flags were fetched must be known too.
   const MailboxView* view = session_->view();
   if (view == nullptr || !view->ok() || unreadable_) return Pause("the store contradicts itself");
-  if (view->tail_size() != 0) return ListNow();
+  if (view->tail_size() != 0) return ListRest();
   if (flag_bytes_ > kMostFlagBytes) {
     return feed_.Kill("[UNAVAILABLE] Too much has changed; please select the mailbox again");
   }
@@ -194,6 +208,8 @@ void Recovery::Adopt() {
 }
 
 void Recovery::OnStoreData(Session&, const Piece& piece, const Response* first) {
+  // Behind the FETCH of flags; what came before it that one has told as well.
+  if (first != nullptr && first->kind == ResponseKind::kFetch) return Fetched(piece, *first);
   if (!IsAlert(piece, first)) return;
   const FeedHold hold(feeds_, feed_);
   feed_.TellLines(piece.bytes);

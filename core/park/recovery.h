@@ -45,6 +45,7 @@ class Recovery final : public Retirable, private SessionSink {
   void Open();
   void Opened(Opener::Result result);
   void ListNow();
+  void ListRest();
   void Listed(bool ok);
   void FetchFlags();
   void Fetched(const Piece& piece, const Response& fetch);

@@ -224,6 +224,23 @@ TEST_F(RecoveryWithoutCondstore, LosesNoFlagThatIsToldWhileItAsks) {
   EXPECT_EQ(last, "* 1 FETCH (FLAGS (\\Deleted))");
 }
 
+TEST_F(RecoveryWithoutCondstore, AsksForNoFlagsAgainWhileMailKeepsComingIn) {
+  for (uint32_t message = 1; message <= 3; ++message) TellFlags(message, "");
+  world_.Tell(1, "* 4 EXISTS");
+  world_.Tell(1, fetch_ + " OK done");
+  for (int n = 4; n < 12; ++n) {
+    const std::string number = std::to_string(n);
+    const std::string fetch = world_.Asked(1, "UID FETCH " + number + ":* (UID)");
+    world_.Tell(1, "* " + number + " FETCH (UID " + number + ")");
+    if (n == 6) world_.Tell(1, "* 1 FETCH (FLAGS (\\Deleted))");
+    if (n < 11) world_.Tell(1, "* " + std::to_string(n + 1) + " EXISTS");
+    world_.Tell(1, fetch + " OK done");
+  }
+  Drives(1);
+  EXPECT_EQ(world_.Hear(client_), "* 11 EXISTS");
+  EXPECT_EQ(world_.Hear(client_), "* 1 FETCH (FLAGS (\\Deleted))");
+}
+
 // A feed without MODSEQ whose flags were learned: 1 is \\Seen, 3 is \\Seen \\Deleted.
 class RecoveryWithHashes : public ::testing::Test {
  protected:
