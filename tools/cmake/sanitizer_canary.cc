@@ -16,9 +16,10 @@ namespace {
 }
 
 [[maybe_unused]] int UseAfterFree() {
-  auto* memory = static_cast<volatile int*>(std::malloc(sizeof(int)));
+  // Volatile: compilers would warn of it.
+  int* volatile memory = static_cast<int*>(std::malloc(sizeof(int)));
   *memory = 1;
-  std::free(const_cast<int*>(memory));
+  std::free(memory);
   return *memory;
 }
 
