@@ -163,7 +163,7 @@ void Session::Store(const Command& command) {
         mailbox_->SetFlags(message->uid, Changed(message->flags, *flags, args.mode));
     // A silent change on top of one by somebody else that is not told yet must not hide that one.
     const bool silent = args.silent && (was_told || !changed);
-    if (!silent || condstore_) AppendFlagNews(&out, number, *message, !silent);
+    if (!silent || condstore_) AppendFlagNews(&out, number, *message, !silent, command.uid);
     if (changed) NoteOwnChange(*message);
   }
   Out(out);

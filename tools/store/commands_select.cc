@@ -81,7 +81,7 @@ void Session::SendQresync(const QresyncArgs& args) {
     ++number;
     if (message.modseq <= args.modseq) continue;
     if (restricted && !known.Contains(message.uid)) continue;
-    AppendFlagNews(&out, number, message, true);
+    AppendFlagNews(&out, number, message, true, false);
   }
   Out(out);
 }

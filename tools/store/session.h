@@ -160,7 +160,9 @@ class Session final : public MailboxWatcher {
   void TellKeywords();
   void AppendFlagList(std::string* out, const Message& message) const;
   // "(UID n FLAGS (…) MODSEQ (n))", as unasked news of a message have it.
-  void AppendFlagNews(std::string* out, uint32_t number, const Message& message, bool with_flags);
+  // by_uid: for a UID command, which wants the UID in its responses (RFC 3501, 6.4.8).
+  void AppendFlagNews(std::string* out, uint32_t number, const Message& message, bool with_flags,
+                      bool by_uid);
   std::string FlagsLine() const;
   std::string PermanentFlags() const;
   void EnableCondstore();

@@ -303,7 +303,7 @@ TEST(SessionStore, AddsRemovesReplacesAndKeepsQuietWhenAsked) {
   EXPECT_HAS(client.Ok("STORE 1 +FLAGS (\\Seen \\Flagged)"),
              "* 1 FETCH (FLAGS (\\Flagged \\Seen \\Recent))");
   EXPECT_HAS(client.Ok("STORE 1 -FLAGS \\Seen"), "FLAGS (\\Flagged \\Recent)");
-  EXPECT_HAS(client.Ok("UID STORE 1 FLAGS ($A $B)"), "* 1 FETCH (FLAGS (\\Recent $A $B))");
+  EXPECT_HAS(client.Ok("UID STORE 1 FLAGS ($A $B)"), "* 1 FETCH (UID 1 FLAGS (\\Recent $A $B))");
   EXPECT_LACKS(client.Ok("STORE 1 FLAGS.SILENT (\\Answered)"), "FETCH");
   EXPECT_LACKS(client.Ok("NOOP"), "FETCH");
   EXPECT_HAS(client.Ok("FETCH 1 FLAGS"), "FLAGS (\\Answered \\Recent)");

@@ -97,7 +97,7 @@ void Session::TellFlags(Uid last_known) {
           std::any_of(own_changes_.begin(), own_changes_.end(), [&message](const auto& own) {
             return own.first == message.uid && own.second == message.modseq;
           });
-      if (!known) AppendFlagNews(&out, NumberOf(message.uid), message, true);
+      if (!known) AppendFlagNews(&out, NumberOf(message.uid), message, true, false);
     }
     if (!out.empty()) Out(out);
   }
@@ -106,12 +106,12 @@ void Session::TellFlags(Uid last_known) {
 }
 
 void Session::AppendFlagNews(std::string* out, uint32_t number, const Message& message,
-                             bool with_flags) {
+                             bool with_flags, bool by_uid) {
   out->append("* ").append(std::to_string(number)).append(" FETCH (");
   // QRESYNC wants the UID in all of them (RFC 7162, 3.2.4), NOTIFY too (RFC 5465, 5.1); it helps
   // whoever knows CONDSTORE.
   std::string_view separator;
-  if (condstore_ || notify_ != nullptr) {
+  if (by_uid || condstore_ || notify_ != nullptr) {
     out->append("UID ").append(std::to_string(message.uid));
     separator = " ";
   }
