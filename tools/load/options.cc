@@ -41,6 +41,7 @@ class Applier {
     if (flag == "--server") return Ip(value, &out_->server);
     if (flag == "--tls") return Tls(value);
     if (flag == "--server-name") return Text(value, &out_->server_name);
+    if (flag == "--source") return Source(value);
     if (flag == "--ca") return Text(value, &out_->ca_file);
     if (flag == "--clients") return Number(value, 0, kMaxClients, &out_->clients);
     if (flag == "--clients-per-user") {
@@ -108,6 +109,12 @@ class Applier {
       return Fail(address.HostString() + " is not this machine. If you may put load on it, say " +
                   "--i-may-load-this-host");
     }
+    for (const Address& source : out_->sources) {
+      if (source.family != out_->server.family) {
+        return Fail("from " + source.HostString() + " nobody can connect to " +
+                    out_->server.ToString());
+      }
+    }
     if (out_->users.find("%d") == std::string::npos) {
       out_->clients_per_user = std::max(1u, out_->clients);
     }
@@ -162,6 +169,17 @@ class Applier {
   bool Ip(const std::string& value, Address* to) {
     if (Address::Parse(value, to) && to->port != 0) return true;
     return Fail("\"" + value + "\" is not an address like 127.0.0.1:993 or [::1]:993");
+  }
+
+  bool Source(const std::string& value) {
+    const bool six = value.find(':') != std::string::npos;
+    Address source;
+    if (!Address::Parse((six ? "[" + value + "]" : value) + ":1", &source)) {
+      return Fail("\"" + value + "\" is not an address like 192.0.2.7 or 2001:db8::7");
+    }
+    source.port = 0;
+    out_->sources.push_back(source);
+    return true;
   }
 
   bool Store(const std::string& value, bool lmtp) {
@@ -230,6 +248,9 @@ idle client of the message's user must be told of it exactly once.
 
   --server ADDR            the server under load, IP:PORT
   --tls MODE               implicit (the default), starttls or none
+  --source IP              connect from this address of the machine; may be given several times, each
+                           is good for some 28,000 clients (127.10.0.1 and so on to 127.0.0.0/8,
+                           else what the kernel chooses)
   --server-name NAME       for SNI, and for the certificate with --ca
   --ca FILE                the certificate must be signed by one in FILE; without it any will do
 
@@ -369,6 +390,7 @@ bool IsLoopback(const Address& address) {
 }
 
 Address SourceOf(const Options& options, uint32_t client) {
+  if (!options.sources.empty()) return options.sources[client % options.sources.size()];
   if (options.server.family != 4 || !IsLoopback(options.server)) return {};
   const uint32_t number = client / kClientsPerSource;
   static_assert(kMaxClients / kClientsPerSource / 250 < 256);

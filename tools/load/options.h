@@ -29,9 +29,10 @@ struct Options {
   Address server;
   Bare bare = Bare::kNone;
   Tls tls = Tls::kImplicit;
-  std::string server_name;      // for SNI and the certificate; empty: the address
-  std::string ca_file;          // empty: any certificate will do
-  bool handshake_only = false;  // a client has arrived when it is secure, and says nothing
+  std::string server_name;       // for SNI and the certificate; empty: the address
+  std::string ca_file;           // empty: any certificate will do
+  std::vector<Address> sources;  // without ports; see SourceOf
+  bool handshake_only = false;   // a client has arrived when it is secure, and says nothing
 
   uint32_t clients = 1;
   uint32_t clients_per_user = 1;
@@ -104,8 +105,9 @@ Habit HabitOf(const Options& options, uint32_t client);
 bool Resumes(const Options& options, uint32_t client);
 
 bool IsLoopback(const Address& address);
-// Where a client connects from: on IPv4 loopback one address for each kClientsPerSource clients,
-// because connect() crawls when a pair of addresses has used up its ports; else none.
+// Where a client connects from: one of `sources` in turn; without any, on IPv4 loopback, one
+// address for each kClientsPerSource clients, because connect() crawls when a pair of addresses has
+// used up its ports; else none.
 inline constexpr uint32_t kClientsPerSource = 5000;
 Address SourceOf(const Options& options, uint32_t client);
 

@@ -135,6 +135,24 @@ TEST(Options, SourcesAreSpreadOnLoopbackOnly) {
   EXPECT_EQ(SourceOf(options, 0).family, 0);
 }
 
+TEST(Options, SourcesThatAreNamedHaveTheirTurns) {
+  Options options;
+  ASSERT_EQ(
+      ErrorOf({"--server=127.0.0.1:993", "--source=127.0.0.7", "--source=127.0.0.8"}, &options),
+      "");
+  EXPECT_EQ(SourceOf(options, 4).ToString(), "127.0.0.7:0");
+  EXPECT_EQ(SourceOf(options, 5).ToString(), "127.0.0.8:0");
+  const auto error_of = [](const char* server, const char* source) {
+    Options fresh;
+    return ErrorOf({server, source}, &fresh);
+  };
+  EXPECT_EQ(error_of("--server=[::1]:993", "--source=::1"), "");
+  EXPECT_EQ(error_of("--server=[::1]:993", "--source=127.0.0.7"),
+            "from 127.0.0.7 nobody can connect to [::1]:993");
+  EXPECT_EQ(error_of("--server=127.0.0.1:993", "--source=here"),
+            "--source: \"here\" is not an address like 192.0.2.7 or 2001:db8::7");
+}
+
 TEST(Result, ProblemsOfAnyKindAreNoGoodResult) {
   EXPECT_TRUE(Result().Good());
   EXPECT_FALSE(Result{.failed = 1}.Good());
