@@ -126,20 +126,15 @@ void Client::OnExists(int64_t growth) {
 }
 
 void Client::Told() {
+  const Delivered* message = shard_.deliveries().OnTold(&user_, told_);
+  if (message == nullptr) return;
+  ++told_;
   Result& result = shard_.measured();
-  if (told_ >= user_.delivered.size()) {
-    ++result.unexpected;
-    return;
-  }
-  Delivered& message = user_.delivered[told_++];
-  ++result.received;
-  if (--message.untold == 0) result.told_last.Record(now() - message.sent_ns);
   Histogram& told = ToldOf(result);
-  told.Record(now() - message.sent_ns);
-  shard_.progress.received.store(result.received, std::memory_order_relaxed);
+  told.Record(now() - message->sent_ns);
   if (&told != &result.told) return;
-  if (shard_.options().deliver_rate > 0) result.told_since_due.Record(now() - message.due_ns);
-  result.told_after_ack.Record(message.acked_ns == 0 ? 0 : now() - message.acked_ns);
+  if (shard_.options().deliver_rate > 0) result.told_since_due.Record(now() - message->due_ns);
+  result.told_after_ack.Record(message->acked_ns == 0 ? 0 : now() - message->acked_ns);
 }
 
 void Client::OnTold(std::string_view line) {

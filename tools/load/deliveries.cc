@@ -1,6 +1,5 @@
 #include "tools/load/deliveries.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "tools/load/courier.h"
@@ -32,17 +31,42 @@ uint32_t Deliveries::OnListening(LoadUser* user, int64_t messages) {
     known = delivered;
   }
   ++user->idle_clients;
-  shard_.measured().expected += static_cast<uint64_t>(delivered - known);
-  for (int64_t i = known; i < delivered; ++i) ++user->delivered[static_cast<size_t>(i)].untold;
+  if (known > 0) user->delivered[static_cast<size_t>(known - 1)].known = true;
+  for (auto i = static_cast<size_t>(known); i < user->delivered.size(); ++i) {
+    if (user->delivered[i].failed) continue;
+    ++user->delivered[i].untold;
+    ++shard_.measured().expected;
+  }
   ShowExpected();
   return static_cast<uint32_t>(known);
 }
 
+const Delivered* Deliveries::OnTold(LoadUser* user, uint32_t known) {
+  Result& result = shard_.measured();
+  if (known >= user->delivered.size()) {
+    ++result.unexpected;
+    return nullptr;
+  }
+  Delivered& message = user->delivered[known];
+  message.known = true;
+  ++result.received;
+  if (message.failed) {
+    ++result.expected;
+    ShowExpected();
+  } else if (--message.untold == 0) {
+    result.told_last.Record(shard_.loop().now_ns() - message.sent_ns);
+  }
+  shard_.progress.received.store(result.received, std::memory_order_relaxed);
+  return &message;
+}
+
 void Deliveries::OnLeft(LoadUser* user, uint32_t told) {
   --user->idle_clients;
-  const size_t delivered = user->delivered.size();
-  shard_.measured().expected -= delivered > told ? delivered - told : 0;
-  for (size_t i = told; i < delivered; ++i) --user->delivered[i].untold;
+  for (size_t i = told; i < user->delivered.size(); ++i) {
+    if (user->delivered[i].failed) continue;
+    --user->delivered[i].untold;
+    --shard_.measured().expected;
+  }
   ShowExpected();
 }
 
@@ -117,18 +141,20 @@ void Deliveries::OnAnswered(LoadUser* user, bool accepted, bool sent) {
   waiting_ = false;
   shard_.progress.deliveries_done.fetch_add(1, std::memory_order_relaxed);
   Result& result = shard_.measured();
+  if (!accepted) ++result.delivery_failed;
+  if (!sent) return;
+  Delivered& message = user->delivered.back();
   if (accepted) {
     ++result.delivered;
-    Delivered& message = user->delivered.back();
     message.acked_ns = shard_.loop().now_ns();
     result.delivery.Record(message.acked_ns - message.sent_ns);
     return;
   }
-  ++result.delivery_failed;
-  if (!sent) return;
-  // Nobody must be told of it. If somebody was, it shows as an event of nothing.
-  user->delivered.pop_back();
-  result.expected -= std::min<uint64_t>(result.expected, user->idle_clients);
+  // Nobody must be told of it any more. It is there if somebody knows of it; if not, and somebody
+  // is told later, that shows as an event of nothing.
+  result.expected -= std::exchange(message.untold, 0);
+  message.failed = true;
+  if (!message.known) user->delivered.pop_back();
   ShowExpected();
 }
 

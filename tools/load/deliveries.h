@@ -30,6 +30,8 @@ struct Delivered {
   uint64_t sent_ns = 0;
   uint64_t acked_ns = 0;
   uint32_t untold = 0;  // clients that are still to be told of it
+  bool known = false;   // to somebody: it is in the mailbox
+  bool failed = false;  // but is known: nobody must be told of it, and anybody may
 };
 
 struct LoadUser {
@@ -53,6 +55,8 @@ class Deliveries {
   // A client begins to wait with so many messages in its mailbox. Returns how many of those
   // delivered it knows; it is to be told of the others.
   uint32_t OnListening(LoadUser* user, int64_t messages);
+  // A client that knows of so many is told of one more. Null: there is none.
+  const Delivered* OnTold(LoadUser* user, uint32_t known);
   // A client leaves on purpose that was told of so many: it is to be told nothing more.
   void OnLeft(LoadUser* user, uint32_t told);
 

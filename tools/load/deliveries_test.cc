@@ -1,0 +1,111 @@
+#include "tools/load/deliveries.h"
+
+#include <memory>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "core/io/uring_io.h"
+#include "tools/load/load_shard.h"
+
+namespace roost::load {
+namespace {
+
+// One user's clients and couriers; what happens to them, the tests say.
+class DeliveriesTest : public testing::Test {
+ protected:
+  static constexpr uint32_t kClients = 4;
+
+  void SetUp() override {
+    options_.clients = options_.clients_per_user = kClients;
+    UringSet::Options io;
+    io.limits.max_sockets = 16;
+    std::string error;
+    ios_ = UringSet::Create(io, &error);
+    ASSERT_NE(ios_, nullptr) << error;
+    ios_->at(0).Bind();
+    shard_ = std::make_unique<LoadShard>(ios_->at(0), &options_, TlsContexts{}, 0, 16);
+    shard_->loop().Turn(0);
+    for (uint32_t i = 0; i < kClients; ++i) mail().OnListening(user(), 0);
+  }
+
+  Deliveries& mail() { return shard_->deliveries(); }
+  LoadUser* user() { return mail().user(0); }
+  const Result& result() { return shard_->measured(); }
+  // Some of those who know of so many are told of the next.
+  void Tell(uint32_t clients, uint32_t known) {
+    for (; clients > 0; --clients) mail().OnTold(user(), known);
+  }
+  void Send() { mail().OnSent(user()); }
+  void Accept() { mail().OnAnswered(user(), true, true); }
+  void Fail() { mail().OnAnswered(user(), false, true); }
+
+  Options options_;
+  std::unique_ptr<UringSet> ios_;
+  std::unique_ptr<LoadShard> shard_;
+};
+
+TEST_F(DeliveriesTest, WhoIsNotToldHasLostAnEvent) {
+  Send();
+  Tell(1, 0);
+  Accept();
+  Tell(2, 0);
+  EXPECT_EQ(result().expected, 4u);
+  EXPECT_EQ(result().lost(), 1u);
+}
+
+// Once the failure took back what had been received, and as many losses elsewhere did not show.
+TEST_F(DeliveriesTest, AFailureAfterAllWereToldHidesNoLoss) {
+  Send();
+  Tell(4, 0);
+  Fail();
+  EXPECT_EQ(result().lost(), 0u);
+  Send();
+  Accept();
+  Tell(3, 1);
+  EXPECT_EQ(result().lost(), 1u);
+  EXPECT_EQ(result().unexpected, 0u);
+}
+
+TEST_F(DeliveriesTest, WhatFailedAndIsThereMayBeToldButNeedNot) {
+  Send();
+  Tell(2, 0);
+  Fail();
+  EXPECT_EQ(result().lost(), 0u);
+  EXPECT_EQ(result().expected, 2u);
+  Tell(1, 0);
+  EXPECT_EQ(result().expected, 3u);
+  EXPECT_EQ(result().received, 3u);
+  mail().OnLeft(user(), 0);
+  EXPECT_EQ(mail().OnListening(user(), 0), 0u);
+  EXPECT_EQ(result().expected, 3u);
+  EXPECT_EQ(result().unexpected, 0u);
+}
+
+TEST_F(DeliveriesTest, WhatFailedAndWasFoundThereStays) {
+  Send();
+  mail().OnLeft(user(), 0);
+  EXPECT_EQ(mail().OnListening(user(), 1), 1u);
+  Fail();
+  Send();
+  Accept();
+  Tell(1, 1);
+  EXPECT_EQ(result().received, 1u);
+  EXPECT_EQ(result().lost(), 3u);
+  EXPECT_EQ(result().unexpected, 0u);
+}
+
+TEST_F(DeliveriesTest, WhatFailedBeforeAnybodyKnewIsNotThere) {
+  Send();
+  Fail();
+  EXPECT_EQ(result().expected, 0u);
+  Tell(1, 0);
+  EXPECT_EQ(result().unexpected, 1u);
+  Send();
+  Accept();
+  Tell(4, 0);
+  EXPECT_EQ(result().received, 4u);
+}
+
+}  // namespace
+}  // namespace roost::load
