@@ -155,7 +155,7 @@ void Client::End() {
   habit_alarm_.Cancel();
   stream_.Close();
   if (idled_ && shard_.options().return_lost) {
-    shard_.deliveries().OnLeft(&user_, told_);
+    shard_.deliveries().OnLeft(&user_, told_, HeedlessNs());
   } else if (idled_) {
     --user_.idle_clients;  // what it was to be told is lost
   }
@@ -167,7 +167,7 @@ void Client::Drop(Visit::Why why, uint64_t back_ns) {
   alarm_.Cancel();
   habit_alarm_.Cancel();
   stream_.Abort();
-  shard_.deliveries().OnLeft(&user_, told_);
+  shard_.deliveries().OnLeft(&user_, told_, HeedlessNs());
   shard_.OnClientAway(this, why, back_ns);
 }
 

@@ -70,6 +70,8 @@ class Client final : public Retirable, private StreamOwner, private DialogueHost
   void Poll();
   void Read(bool reading);
   Histogram& ToldOf(Result& result) const;
+  // For how long it may not listen while it is idle.
+  uint64_t HeedlessNs() const;
   uint64_t now() const { return shard_.loop().now_ns(); }
 
   LoadShard& shard_;

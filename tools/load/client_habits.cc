@@ -66,6 +66,17 @@ void Client::Read(bool reading) {
                      [this, reading] { Read(!reading); });
 }
 
+uint64_t Client::HeedlessNs() const {
+  switch (habit_) {
+    case Habit::kPoll:
+      return SecondsToNs(shard_.options().poll_s);
+    case Habit::kSlow:
+      return SecondsToNs(shard_.options().slow_pause_s);
+    default:
+      return 0;
+  }
+}
+
 // Those who do not listen all the time are measured apart.
 Histogram& Client::ToldOf(Result& result) const {
   switch (habit_) {

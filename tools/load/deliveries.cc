@@ -60,12 +60,20 @@ const Delivered* Deliveries::OnTold(LoadUser* user, uint32_t known) {
   return &message;
 }
 
-void Deliveries::OnLeft(LoadUser* user, uint32_t told) {
+void Deliveries::OnLeft(LoadUser* user, uint32_t told, uint64_t heedless_ns) {
   --user->idle_clients;
+  Result& result = shard_.measured();
+  const uint64_t now = shard_.loop().now_ns();
   for (size_t i = told; i < user->delivered.size(); ++i) {
-    if (user->delivered[i].failed) continue;
-    --user->delivered[i].untold;
-    --shard_.measured().expected;
+    Delivered& message = user->delivered[i];
+    if (message.failed) continue;
+    --message.untold;
+    if (message.acked_ns != 0 && now - message.acked_ns > kPatienceNs + heedless_ns) {
+      ++result.missed;
+    } else {
+      --result.expected;
+      ++result.excused;
+    }
   }
   ShowExpected();
 }
@@ -159,7 +167,8 @@ void Deliveries::OnAnswered(LoadUser* user, bool accepted, bool sent) {
 }
 
 void Deliveries::ShowExpected() {
-  shard_.progress.expected.store(shard_.measured().expected, std::memory_order_relaxed);
+  const Result& result = shard_.measured();
+  shard_.progress.expected.store(result.expected - result.missed, std::memory_order_relaxed);
 }
 
 void Deliveries::OnCourierEnded(Courier* courier, bool was_of_use) {

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/clock.h"
 #include "tools/load/options.h"
 #include "tools/load/pace.h"
 
@@ -46,6 +47,9 @@ struct LoadUser {
 
 class Deliveries {
  public:
+  // Enough to be told in, for whoever leaves after it.
+  static constexpr uint64_t kPatienceNs = 10 * kNsPerSecond;
+
   explicit Deliveries(LoadShard& shard);
   ~Deliveries();
 
@@ -57,8 +61,10 @@ class Deliveries {
   uint32_t OnListening(LoadUser* user, int64_t messages);
   // A client that knows of so many is told of one more. Null: there is none.
   const Delivered* OnTold(LoadUser* user, uint32_t known);
-  // A client leaves on purpose that was told of so many: it is to be told nothing more.
-  void OnLeft(LoadUser* user, uint32_t told);
+  // A client that was told of so many leaves and comes back: it is to be told nothing more. What
+  // the store took longer than kPatienceNs and heedless_ns ago, it should have been told: lost.
+  // heedless_ns: for how long it may not listen while it is idle.
+  void OnLeft(LoadUser* user, uint32_t told, uint64_t heedless_ns = 0);
 
   // Starts what is due.
   void Work();
@@ -76,6 +82,7 @@ class Deliveries {
  private:
   Courier* FreeCourier();
   void GiveUp();
+  // What may still come; nobody waits for what cannot.
   void ShowExpected();
 
   LoadShard& shard_;

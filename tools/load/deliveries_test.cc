@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/base/clock.h"
 #include "core/io/uring_io.h"
 #include "tools/load/load_shard.h"
 
@@ -39,6 +40,10 @@ class DeliveriesTest : public testing::Test {
   void Send() { mail().OnSent(user()); }
   void Accept() { mail().OnAnswered(user(), true, true); }
   void Fail() { mail().OnAnswered(user(), false, true); }
+
+  // So long ago the store took what was sent last.
+  void Age(uint64_t ns) { user()->delivered.back().acked_ns -= ns; }
+  uint64_t awaited() const { return shard_->progress.expected; }
 
   Options options_;
   std::unique_ptr<UringSet> ios_;
@@ -105,6 +110,48 @@ TEST_F(DeliveriesTest, WhatFailedBeforeAnybodyKnewIsNotThere) {
   Accept();
   Tell(4, 0);
   EXPECT_EQ(result().received, 4u);
+}
+
+// Once whoever left was owed nothing, so no client that comes and goes could lose anything.
+TEST_F(DeliveriesTest, WhoLeavesUntoldLongAfterTheStoreTookItHasLostAnEvent) {
+  Send();
+  Tell(3, 0);
+  Accept();
+  Age(Deliveries::kPatienceNs + 1);
+  mail().OnLeft(user(), 0);
+  EXPECT_EQ(result().lost(), 1u);
+  EXPECT_EQ(result().excused, 0u);
+  EXPECT_EQ(awaited(), 3u);  // in vain no longer
+  // It finds the message when it is back, and that is too late.
+  EXPECT_EQ(mail().OnListening(user(), 1), 1u);
+  EXPECT_EQ(result().lost(), 1u);
+  EXPECT_FALSE(result().Good());
+}
+
+TEST_F(DeliveriesTest, WhoLeavesSoonerIsExcused) {
+  Send();
+  Tell(2, 0);
+  mail().OnLeft(user(), 0);
+  Accept();
+  Age(Deliveries::kPatienceNs / 2);
+  mail().OnLeft(user(), 0);
+  EXPECT_EQ(result().expected, 2u);
+  EXPECT_EQ(result().lost(), 0u);
+  EXPECT_EQ(result().excused, 2u);
+  EXPECT_TRUE(result().Good());
+}
+
+TEST_F(DeliveriesTest, WhoDoesNotListenAllTheTimeIsExcusedForThatMuchLonger) {
+  Send();
+  Tell(2, 0);
+  Accept();
+  Age(Deliveries::kPatienceNs + 1);
+  mail().OnLeft(user(), 0, kNsPerSecond);
+  EXPECT_EQ(result().excused, 1u);
+  Age(kNsPerSecond);
+  mail().OnLeft(user(), 0, kNsPerSecond);
+  EXPECT_EQ(result().excused, 1u);
+  EXPECT_EQ(result().lost(), 1u);
 }
 
 }  // namespace

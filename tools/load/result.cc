@@ -29,6 +29,7 @@ void Result::Add(const Result& other) {
   first_connect_ns = std::min(first_connect_ns, other.first_connect_ns);
   last_secure_ns = std::max(last_secure_ns, other.last_secure_ns);
   expected += other.expected, received += other.received;
+  excused += other.excused, missed += other.missed;
   duplicated += other.duplicated, unexpected += other.unexpected;
   delivered += other.delivered, delivery_failed += other.delivery_failed;
   resumption.Add(other.resumption);

@@ -37,6 +37,8 @@ struct Result {
 
   // One event: one idle client to be told of one message.
   uint64_t expected = 0, received = 0;
+  uint64_t excused = 0;     // not expected any more: the client left before it had to be told
+  uint64_t missed = 0;      // expected and never to come: the client left long after
   uint64_t duplicated = 0;  // told again with nothing new, or a number that shrank by itself
   uint64_t unexpected = 0;  // told of more messages than were delivered
 

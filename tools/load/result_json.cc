@@ -125,6 +125,7 @@ std::string ResultJson(const Result& r) {
   json.Number("lost", r.lost());
   json.Number("duplicated", r.duplicated);
   json.Number("unexpected", r.unexpected);
+  json.Number("excused", r.excused);
   json.Close();
   Latency(&json, "latency_us", r.told);
   Latency(&json, "latency_since_due_us", r.told_since_due);

@@ -98,7 +98,9 @@ std::string ResultTable(const Result& r) {
            " failed\n";
     out += "events       " + Number(r.expected) + " expected, " + Number(r.received) +
            " received, " + Number(r.lost()) + " lost, " + Number(r.duplicated) + " doubled, " +
-           Number(r.unexpected) + " of nothing\n";
+           Number(r.unexpected) + " of nothing";
+    if (r.excused > 0) out += ", " + Number(r.excused) + " excused";
+    out += "\n";
   }
   Latencies(&out, r);
   Costs(&out, r);
