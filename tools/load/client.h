@@ -83,7 +83,8 @@ class Client final : public Retirable, private StreamOwner, private DialogueHost
   bool failed_ = false;
   bool fetch_due_ = false;  // kFetch: told of something that it has not fetched
   bool ended_ = false;
-  uint32_t told_ = 0;  // of the messages delivered to the user, how many this client knows of
+  uint32_t fetch_from_ = 0;  // the UID from which it fetches now
+  uint32_t told_ = 0;        // of the messages delivered to the user, how many this client knows of
   uint64_t began_ns_ = 0;
   uint64_t step_ns_ = 0;  // when the step that is measured now began
   Stream stream_;

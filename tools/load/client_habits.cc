@@ -47,17 +47,27 @@ void Client::Poll() {
 
 void Client::Fetch() {
   fetch_due_ = false;
+  // It may have come, and been announced, with what was fetched last.
+  if (dialogue_.newest_fetched() >= dialogue_.messages()) return;
   Expect();
   step_ns_ = now();
-  const uint32_t next = dialogue_.uid_next();
-  const std::string from = next == 0 ? "*" : std::to_string(next) + ":*";
+  fetch_from_ = dialogue_.uid_next();
+  const std::string from = fetch_from_ == 0 ? "*" : std::to_string(fetch_from_) + ":*";
   dialogue_.Work("UID FETCH " + from + " (UID FLAGS ENVELOPE)");
 }
 
 void Client::OnAnswered(bool ok) {
   Result& result = shard_.measured();
-  if (!ok) ++result.refused;
-  (habit_ == Habit::kPoll ? result.poll : result.wake).Record(now() - step_ns_);
+  if (!ok) {
+    ++result.refused;
+  } else if (habit_ == Habit::kPoll) {
+    result.poll.Record(now() - step_ns_);
+  } else if (dialogue_.uid_next() == fetch_from_) {
+    ++result.unexpected;
+    result.NoteError("idle client: told of a message that is not there");
+  } else {
+    result.wake.Record(now() - step_ns_);
+  }
 }
 
 void Client::Read(bool reading) {

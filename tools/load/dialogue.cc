@@ -1,6 +1,5 @@
 #include "tools/load/dialogue.h"
 
-#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -101,6 +100,7 @@ void Dialogue::Tagged(const Response& response, std::string_view line) {
 void Dialogue::Count(const Response& response) {
   if (response.kind == ResponseKind::kExpunge) {
     --messages_;
+    if (response.number <= newest_fetched_) --newest_fetched_;
     expunged_ = true;
     return;
   }
@@ -114,7 +114,9 @@ void Dialogue::Count(const Response& response) {
 void Dialogue::NoteUid(const Response& response) {
   if (response.kind == ResponseKind::kFetch) {
     const std::optional<uint32_t> uid = ParseFetch(response.rest).uid;
-    if (uid && *uid < UINT32_MAX) uid_next_ = std::max(uid_next_, *uid + 1);
+    if (!uid || *uid < uid_next_ || *uid == UINT32_MAX) return;
+    uid_next_ = *uid + 1;
+    newest_fetched_ = response.number;
   } else if (response.CodeIs("UIDNEXT")) {
     const char* end = response.code_args.data() + response.code_args.size();
     std::from_chars(response.code_args.data(), end, uid_next_);

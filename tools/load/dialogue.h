@@ -92,6 +92,9 @@ class Dialogue {
   int64_t messages() const { return messages_; }
   // The UID that the next message will have, or one below it; 0: the server has not told any.
   uint32_t uid_next() const { return uid_next_; }
+  // The number of the message whose FETCH last raised uid_next; 0: none has. Messages above it are
+  // not fetched yet.
+  int64_t newest_fetched() const { return newest_fetched_; }
 
  private:
   void Line(std::string_view line);
@@ -117,6 +120,7 @@ class Dialogue {
   uint32_t tag_ = 0;       // of the command in progress
   int64_t messages_ = 0;
   uint32_t uid_next_ = 0;
+  int64_t newest_fetched_ = 0;
   std::string work_;  // to do behind DONE
 };
 

@@ -136,6 +136,7 @@ TEST(Dialogue, WorksBetweenTwoIdles) {
   talk.Hear("* 4 FETCH (UID 41 FLAGS (\\Recent))\r\na4 OK fetched\r\n");
   EXPECT_EQ(talk.host.answers, (std::vector<bool>{true}));
   EXPECT_EQ(talk.dialogue.uid_next(), 42u);
+  EXPECT_EQ(talk.dialogue.newest_fetched(), 4);
   EXPECT_EQ(talk.host.Take(), "a5 IDLE\r\n");
   talk.Hear("+ idling\r\n");
   EXPECT_EQ(talk.host.idled, 2);

@@ -5,8 +5,10 @@ import json
 import os
 import re
 import signal
+import socketserver
 import subprocess
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 
@@ -65,6 +67,46 @@ class Roostd(Background):
             line.split()[-1] for line in self.lines if "listening on" in line]
 
 
+class Stub:
+    """An IMAP server with one empty mailbox; tells each client that idles of a first message that comes, once."""
+
+    def __init__(self, **answers):
+        """answers: to a command by its first word, instead of OK; without its tag, or with, after other lines."""
+        class Connection(socketserver.StreamRequestHandler):
+            def handle(self):
+                self.told = False
+                self.say("* OK hello")
+                for line in self.rfile:
+                    self.answer(*line.decode().split(maxsplit=1))
+
+            def say(self, line):
+                self.wfile.write(f"{line}\r\n".encode())
+
+            def answer(self, tag, command=""):
+                word = command.split()[0] if command else tag
+                if word == "SELECT":
+                    self.say("* 0 EXISTS\r\n* OK [UIDNEXT 7] next")
+                if word == "IDLE":
+                    self.idle = tag
+                    self.say("+ idling")
+                    if not self.told:
+                        self.say("* 1 EXISTS")
+                    self.told = True
+                    return
+                if word == "DONE":
+                    tag = self.idle
+                self.say(answers.get(word, "{tag} OK done").format(tag=tag))
+
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Connection)
+        self.server.daemon_threads = True
+        self.address = "{}:{}".format(*self.server.server_address)
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
 class RoostLoad(unittest.TestCase):
     def setUp(self):
         directory = tempfile.TemporaryDirectory()
@@ -80,6 +122,11 @@ class RoostLoad(unittest.TestCase):
         roostd = Roostd(self.directory, store, **settings)
         self.addCleanup(roostd.stop)
         return roostd
+
+    def stub(self, **answers):
+        stub = Stub(**answers)
+        self.addCleanup(stub.stop)
+        return f"--server={stub.address}"
 
     def load(self, *arguments):
         """(exit status, output, result)"""
@@ -290,6 +337,31 @@ class RoostLoad(unittest.TestCase):
             self.assertEqual(result["refused"], 0)
             self.assertGreater(result["returns"]["idle_again"], 10)
             self.assertEqual(result["returns"]["failed"], 0)
+
+    def test_refusals_fail_the_run_and_are_no_wakes(self):
+        for habit, latency, server in (("poll", "poll_us", self.stub(NOOP="{tag} NO not now")),
+                                       ("fetch", "wake_us", self.stub(UID="{tag} NO not now"))):
+            status, output, result = self.load(server, "--tls=none", f"--mix={habit}=100", "--poll-interval=1",
+                                               "--hold=2")
+            self.assertEqual(status, 1, output)
+            self.assertGreaterEqual(result["refused"], 1, output)
+            self.assertIsNone(result[latency], output)
+
+    def test_who_is_told_of_a_message_must_find_it(self):
+        new = "* 1 FETCH (UID 7 FLAGS ())\r\n{tag} OK fetched"
+        # Where the range begins behind the last message, that is the answer.
+        old = "* 1 FETCH (UID 6 FLAGS ())\r\n{tag} OK fetched"
+        for fetched, there in ((new, True), (old, False), ("{tag} OK nothing", False)):
+            status, output, result = self.load(self.stub(UID=fetched), "--tls=none", "--mix=fetch=100", "--hold=1")
+            self.assertEqual(status, 1, output)  # nobody delivered it
+            self.assertEqual(result["wake_us"] is not None, there, output)
+            self.assertEqual("error (1x) idle client: told of a message that is not there" in output, not there, output)
+
+    def test_a_message_that_came_with_the_last_answer_is_not_fetched_again(self):
+        both = "* 2 EXISTS\r\n* 1 FETCH (UID 7 FLAGS ())\r\n* 2 FETCH (UID 8 FLAGS ())\r\n{tag} OK fetched"
+        _, output, result = self.load(self.stub(UID=both), "--tls=none", "--mix=fetch=100", "--hold=1")
+        self.assertEqual(result["wake_us"]["count"], 1, output)
+        self.assertNotIn("not there", output)
 
     def test_all_leave_at_once_and_come_back(self):
         store = self.store()

@@ -158,6 +158,7 @@ TEST(Result, ProblemsOfAnyKindAreNoGoodResult) {
   EXPECT_FALSE(Result{.failed = 1}.Good());
   EXPECT_FALSE(Result{.dropped = 1}.Good());
   EXPECT_FALSE(Result{.not_returned = 1}.Good());
+  EXPECT_FALSE(Result{.refused = 1}.Good());
   EXPECT_FALSE(Result{.expected = 1}.Good());
   EXPECT_FALSE(Result{.duplicated = 1}.Good());
   EXPECT_FALSE(Result{.unexpected = 1}.Good());

@@ -12,7 +12,7 @@ double Result::HandshakesPerSecond() const {
 
 bool Result::Good() const {
   return failed == 0 && (dropped == 0 || return_lost) && not_returned == 0 && lost() == 0 &&
-         duplicated == 0 && unexpected == 0 && delivery_failed == 0;
+         duplicated == 0 && unexpected == 0 && delivery_failed == 0 && refused == 0;
 }
 
 void Result::NoteError(const std::string& text) {

@@ -40,7 +40,7 @@ struct Result {
   uint64_t excused = 0;     // not expected any more: the client left before it had to be told
   uint64_t missed = 0;      // expected and never to come: the client left long after
   uint64_t duplicated = 0;  // told again with nothing new, or a number that shrank by itself
-  uint64_t unexpected = 0;  // told of more messages than were delivered
+  uint64_t unexpected = 0;  // told of more messages than were delivered, or of one not there
 
   uint64_t delivered = 0, delivery_failed = 0;
 
@@ -51,8 +51,8 @@ struct Result {
   Histogram told_last;       // from the message's last byte to the last client's EXISTS
   Histogram told_by_poll;    // of those who ask now and then
   Histogram told_slowly;     // of those who read now and then
-  Histogram wake;            // from DONE to the answer to the command behind it
-  Histogram poll;            // from NOOP to its answer
+  Histogram wake;            // from DONE to the FETCH behind it, answered with the message
+  Histogram poll;            // from NOOP to its OK
   Histogram back;            // from when the first try of a return was due to IDLE
   Histogram told_since_due;  // from when the message was due to EXISTS
   Histogram lateness;        // from when the message was due to its last byte
