@@ -38,8 +38,10 @@ Client::Client(LoadShard& shard, LoadUser* user, const Visit& visit)
 
 void Client::Open() {
   began_ns_ = step_ns_ = now();
-  Result& result = shard_.measured();
-  result.first_connect_ns = std::min(result.first_connect_ns, began_ns_);
+  if (visit_.why == Visit::Why::kFirst) {
+    uint64_t& first = shard_.measured().first_connect_ns;
+    first = std::min(first, began_ns_);
+  }
   ConnectOptions options;
   options.source = SourceOf(shard_.options(), visit_.client);
   options.reset_on_close = IsLoopback(shard_.options().server);
@@ -76,7 +78,10 @@ void Client::OnSecure(Stream&) {
   ++result.handshakes;
   const bool resumed = stream_.handshake_info()->resumed;
   (resumed ? result.resumption : result.handshake).Record(now() - step_ns_);
-  result.last_secure_ns = std::max(result.last_secure_ns, now());
+  if (visit_.why == Visit::Why::kFirst) {
+    ++result.first_handshakes;
+    result.last_secure_ns = std::max(result.last_secure_ns, now());
+  }
   step_ns_ = now();
   if (shard_.options().handshake_only) return Settle();
   dialogue_.OnSecure();

@@ -416,6 +416,15 @@ class RoostLoad(unittest.TestCase):
         self.assertEqual(status, 2)
         self.assertIn("--handshake-only is for --tls implicit", output)
 
+    def test_the_rate_of_handshakes_is_that_of_the_first_arrivals(self):
+        store = self.store()
+        status, output, result = self.load(f"--server={store.tls}", "--clients=40", "--mix=reconnect=100", "--stay=1",
+                                           "--away=0", "--hold=4")
+        self.assertEqual(status, 0, output)
+        self.assertGreater(result["handshakes"], 80)
+        # Of all of them, in all that time, it would be about a third of this.
+        self.assertGreater(result["handshakes_per_s"], 3 * result["handshakes"] / result["seconds"], output)
+
     def test_those_who_idle_anew_are_counted(self):
         store = self.store()
         status, output, result = self.load(f"--server={store.tls}", "--clients=4", "--re-idle=1", "--hold=3")

@@ -5,8 +5,8 @@
 namespace roost::load {
 
 double Result::HandshakesPerSecond() const {
-  if (handshakes == 0 || last_secure_ns <= first_connect_ns) return 0;
-  return static_cast<double>(handshakes) * 1e9 /
+  if (first_handshakes == 0 || last_secure_ns <= first_connect_ns) return 0;
+  return static_cast<double>(first_handshakes) * 1e9 /
          static_cast<double>(last_secure_ns - first_connect_ns);
 }
 
@@ -25,7 +25,7 @@ void Result::Add(const Result& other) {
   never_begun += other.never_begun;
   returned += other.returned, not_returned += other.not_returned;
   retries += other.retries, refused += other.refused, re_idled += other.re_idled;
-  handshakes += other.handshakes;
+  handshakes += other.handshakes, first_handshakes += other.first_handshakes;
   first_connect_ns = std::min(first_connect_ns, other.first_connect_ns);
   last_secure_ns = std::max(last_secure_ns, other.last_secure_ns);
   expected += other.expected, received += other.received;

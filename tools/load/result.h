@@ -33,7 +33,9 @@ struct Result {
   uint64_t re_idled = 0;    // times that an idle client said DONE and IDLE again for its own sake
   uint64_t refused = 0;     // commands of idle clients that were answered by NO
   uint64_t handshakes = 0;  // TLS
-  uint64_t first_connect_ns = UINT64_MAX, last_secure_ns = 0;
+  // Of those, the first arrivals': from the first one's connecting to the last one's end. What
+  // comes later comes with pauses between.
+  uint64_t first_handshakes = 0, first_connect_ns = UINT64_MAX, last_secure_ns = 0;
 
   // One event: one idle client to be told of one message.
   uint64_t expected = 0, received = 0;
@@ -73,6 +75,7 @@ struct Result {
   std::optional<double> kernel_bytes_per_end;
 
   uint64_t lost() const { return expected > received ? expected - received : 0; }
+  // Of first arrivals.
   double HandshakesPerSecond() const;
   // All went as it must.
   bool Good() const;

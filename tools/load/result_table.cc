@@ -91,7 +91,7 @@ std::string ResultTable(const Result& r) {
   if (r.refused > 0) out += "refused      " + Number(r.refused) + " commands\n";
   if (r.handshakes > 0) {
     out += "handshakes   " + Number(r.handshakes) + " (" + Number(r.resumption.count()) +
-           " resumed), " + Fixed(r.HandshakesPerSecond(), 0) + " a second\n";
+           " resumed), " + Fixed(r.HandshakesPerSecond(), 0) + " a second at first\n";
   }
   if (r.delivered + r.delivery_failed > 0) {
     out += "messages     " + Number(r.delivered) + " delivered, " + Number(r.delivery_failed) +
