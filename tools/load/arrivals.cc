@@ -27,7 +27,8 @@ bool Arrivals::Next(uint64_t now_ns, Visit* visit) {
   }
   if (begun_ == clients_.size() || !pace_.Due(now_ns)) return false;
   *visit = {.client = clients_[begun_++]};
-  visit->first_ns = std::max(began_ns_, std::min(pace_.Take(now_ns), now_ns));
+  visit->first_ns = pace_.next_ns();
+  pace_.Take(now_ns);
   return true;
 }
 

@@ -2,7 +2,7 @@
 //
 // What it is not: no clock and no sockets; times are given. A visit is one client's way from its
 // first try to IDLE, retries included. Its first try is due when it is due, not when somebody had
-// the time for it, so that waiting is never left out.
+// the time for it, so that waiting is never left out. Without a rate all are due in the beginning.
 //
 // Retry policy: after the n-th failed try a client waits first * 2^(n-1), at most longest, less a
 // part of up to a half that depends on its number, and gives up after most retries.
@@ -40,7 +40,7 @@ class Arrivals {
 
   // Before Begin. They come in this order.
   void Add(uint32_t client) { clients_.push_back(client); }
-  void Begin(uint64_t now_ns) { pace_.Begin(now_ns), began_ns_ = now_ns; }
+  void Begin(uint64_t now_ns) { pace_.Begin(now_ns); }
 
   // False: nobody is due.
   bool Next(uint64_t now_ns, Visit* visit);
@@ -61,7 +61,6 @@ class Arrivals {
 
   Pace pace_;
   const RetryPolicy policy_;
-  uint64_t began_ns_ = 0;
   std::vector<uint32_t> clients_;
   size_t begun_ = 0;  // of clients_
   std::priority_queue<Due> due_;

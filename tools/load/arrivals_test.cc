@@ -26,6 +26,17 @@ TEST(Arrivals, ComeInOrderAtTheirRate) {
   EXPECT_FALSE(arrivals.Next(SecondsToNs(9), &visit));
 }
 
+TEST(Arrivals, WithoutARateAllAreDueAtOnce) {
+  Arrivals arrivals(0, kPolicy);
+  for (uint32_t i = 0; i < 2; ++i) arrivals.Add(i);
+  arrivals.Begin(SecondsToNs(1));
+  Visit visit;
+  for (uint32_t i = 1; i <= 2; ++i) {
+    ASSERT_TRUE(arrivals.Next(SecondsToNs(i), &visit));
+    EXPECT_EQ(visit.first_ns, SecondsToNs(1));
+  }
+}
+
 TEST(Arrivals, ThoseWhoReturnGoFirstTheEarliestOfAll) {
   Arrivals arrivals(0, kPolicy);
   arrivals.Add(1);

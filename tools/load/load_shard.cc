@@ -96,6 +96,7 @@ void LoadShard::OnClientIdle(const Visit& visit) {
   progress.idle.fetch_add(1, std::memory_order_relaxed);
   if (visit.why == Visit::Why::kFirst) {
     ++result_.established;
+    result_.come.Record(loop_.now_ns() - visit.first_ns);
     progress.settled.fetch_add(1, std::memory_order_relaxed);
     return;
   }

@@ -425,6 +425,17 @@ class RoostLoad(unittest.TestCase):
         # Of all of them, in all that time, it would be about a third of this.
         self.assertGreater(result["handshakes_per_s"], 3 * result["handshakes"] / result["seconds"], output)
 
+    def test_who_waits_for_his_turn_to_come_has_waited(self):
+        store = self.store()
+        status, output, result = self.load(f"--server={store.tls}", "--clients=50", "--entering=1", "--storms=1",
+                                           "--hold=0")
+        self.assertEqual(status, 0, output)
+        came = result["arrivals"]["first_try_to_idle_us"]
+        self.assertEqual((came["count"], result["returns"]["first_try_to_idle_us"]["count"]), (50, 50))
+        # One after the other: the last waited for all others, of whom half took at least so long.
+        self.assertGreater(came["max"], 20 * result["enter_us"]["p50"])
+        self.assertIn("due to idle, retries too", output)
+
     def test_those_who_idle_anew_are_counted(self):
         store = self.store()
         status, output, result = self.load(f"--server={store.tls}", "--clients=4", "--re-idle=1", "--hold=3")

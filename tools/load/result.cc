@@ -39,7 +39,8 @@ void Result::Add(const Result& other) {
   told.Add(other.told), told_since_due.Add(other.told_since_due);
   told_after_ack.Add(other.told_after_ack), told_last.Add(other.told_last);
   told_by_poll.Add(other.told_by_poll), told_slowly.Add(other.told_slowly);
-  wake.Add(other.wake), poll.Add(other.poll), back.Add(other.back);
+  wake.Add(other.wake), poll.Add(other.poll);
+  come.Add(other.come), back.Add(other.back);
   for (const auto& [text, count] : other.errors) errors[text] += count;
 }
 

@@ -55,6 +55,7 @@ struct Result {
   Histogram told_slowly;     // of those who read now and then
   Histogram wake;            // from DONE to the FETCH behind it, answered with the message
   Histogram poll;            // from NOOP to its OK
+  Histogram come;            // from when a client's very first try was due to IDLE
   Histogram back;            // from when the first try of a return was due to IDLE
   Histogram told_since_due;  // from when the message was due to EXISTS
   Histogram lateness;        // from when the message was due to its last byte

@@ -44,6 +44,7 @@ std::string Latencies(const Result& r) {
   AddDistribution(&entering, "handshake", r.handshake);
   AddDistribution(&entering, "resumed", r.resumption);
   AddDistribution(&entering, "connect to idle", r.enter);
+  AddDistribution(&entering, "due to idle", r.come);
   AddDistribution(&entering, "return to idle", r.back);
   return Distribution("Notification latency", told) + Distribution("Coming in", entering);
 }

@@ -144,6 +144,9 @@ std::string ResultJson(const Result& r) {
   Latency(&json, "poll_us", r.poll);
   json.Number("re_idled", r.re_idled);
   json.Number("refused", r.refused);
+  json.Open("arrivals");
+  Latency(&json, "first_try_to_idle_us", r.come);
+  json.Close();
   json.Open("returns");
   json.Number("idle_again", r.returned);
   json.Number("failed", r.not_returned);

@@ -38,6 +38,7 @@ void Latencies(std::string* out, const Result& r) {
   TableRow(out, "handshake, resumed", r.resumption);
   TableRow(out, "login", r.login);
   TableRow(out, "connect to idle", r.enter);
+  TableRow(out, "due to idle, retries too", r.come);
   TableRow(out, "message due to sent", r.lateness);
   TableRow(out, "message to store's answer", r.delivery);
   TableRow(out, "message to EXISTS", r.told);
