@@ -166,6 +166,7 @@ void IdleDriver::Kick() {
   TellArrived();  // a FETCH of its flags may have named a new message meanwhile
   FinishFlush();  // or what it waited for has vanished
   if (phase_ != Phase::kIdle) return;
+  if (work_ == nullptr && session_->view()->tail_unknown() == 0) return;
   const bool search =
       work().search != nullptr && !work().search->running && work().flushing.empty();
   const bool news = session_->view()->tail_unknown() != 0 || work().flags_from != 0;
@@ -364,8 +365,10 @@ void IdleDriver::NoopAnswered(const Response& response) {
 void IdleDriver::TellArrived() {
   UidSet arrived = session_->mutable_view()->CommitTail();
   if (arrived.empty()) return;
-  work().awaited -= std::min<uint32_t>(work().awaited, arrived.size());
+  BatchSoon();
   listener_.OnDriverArrived(arrived);
+  if (work_ == nullptr) return;
+  work().awaited -= std::min<uint32_t>(work().awaited, arrived.size());
   for (const EarlyFlags& early : std::exchange(work().early_flags, {})) {
     if (session_->view()->known().Contains(early.uid)) {
       listener_.OnDriverFlags(early.uid, early.flags, early.modseq);
@@ -373,14 +376,13 @@ void IdleDriver::TellArrived() {
       work().early_flags.push_back(early);
     }
   }
-  BatchSoon();
 }
 
 // FETCHes of flags that are to be answered: the one under way and the next.
 uint32_t IdleDriver::OwedFlags() { return work().fetching_flags + (work().flags_from != 0); }
 
 void IdleDriver::FinishFlush() {
-  if (work().flushing.empty() || !noop_answered_) return;
+  if (work_ == nullptr || work().flushing.empty() || !noop_answered_) return;
   TellArrived();
   // UIDs and flags that are asked for in the next cycle, or are being fetched. Those that were
   // announced later are the next flush's: where mail keeps coming in there are always some.
