@@ -20,6 +20,16 @@ class IdleDriverTest : public ::testing::Test {
                 "R" + std::to_string(ToNumber(std::string_view(tag).substr(1)) - 1) + " OK done");
     return tag;
   }
+  // The client asks for a flush: the fourth message is announced before it, the fifth behind it.
+  void FlushesBetweenTwoArrivals() {
+    world_.EndIdle(client_);
+    world_.Pass(5);
+    world_.Say(client_, "n NOOP");
+    const std::string noop = Asks("NOOP");
+    world_.Tell(0, "* 4 EXISTS");
+    world_.Tell(0, noop + " OK done");
+    world_.Tell(0, "* 5 EXISTS");
+  }
 
   ScriptedWorld world_;
   size_t client_ = 0;
@@ -69,13 +79,7 @@ TEST_F(IdleDriverTest, IsNotLostWhereMailKeepsComingIn) {
 }
 
 TEST_F(IdleDriverTest, AFlushDoesNotWaitForWhatComesBehindIt) {
-  world_.EndIdle(client_);
-  world_.Pass(5);
-  world_.Say(client_, "n NOOP");
-  const std::string noop = Asks("NOOP");
-  world_.Tell(0, "* 4 EXISTS");
-  world_.Tell(0, noop + " OK done");
-  world_.Tell(0, "* 5 EXISTS");
+  FlushesBetweenTwoArrivals();
   world_.Tell(0, "+ idling");
   const std::string fetch = Asks("UID FETCH 4:* (UID)");
   world_.HearsNothing(client_, 0.2);
@@ -87,13 +91,7 @@ TEST_F(IdleDriverTest, AFlushDoesNotWaitForWhatComesBehindIt) {
 }
 
 TEST_F(IdleDriverTest, AFlushDoesNotWaitForFlagsOfWhatComesBehindIt) {
-  world_.EndIdle(client_);
-  world_.Pass(5);
-  world_.Say(client_, "n NOOP");
-  const std::string noop = Asks("NOOP");
-  world_.Tell(0, "* 4 EXISTS");
-  world_.Tell(0, noop + " OK done");
-  world_.Tell(0, "* 5 EXISTS");
+  FlushesBetweenTwoArrivals();
   world_.Tell(0, "* 5 FETCH (FLAGS (\\Seen))");
   world_.Tell(0, "+ idling");
   const std::string fetch = Asks("UID FETCH 4:* (UID FLAGS)");

@@ -1,6 +1,7 @@
 #include "core/store/dialer.h"
 
 #include <memory>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -313,34 +314,31 @@ TEST(DialersOfShards, GiveOthersAllWhenTheyGo) {
   EXPECT_EQ(dialers.credits().waiting, 0u);
 }
 
-TEST(DialersOfShards, ShareTheSessionsAmongThem) {
+// Where each wants more than it may have.
+Each SessionsOfEach(int max_sessions) {
   StoreConfig config;
   config.max_logins_in_progress = 1000;
-  config.max_sessions = 12;
+  config.max_sessions = max_sessions;
   DialersOfShards dialers(config);
   for (uint32_t shard = 0; shard < 4; ++shard) dialers.Ask(shard, Urgency::kClient);
-  EXPECT_EQ(dialers.LoggingIn(), Each({3, 3, 3, 3}));
-  EXPECT_EQ(dialers.credits().logins.taken(), 12u);
+  const Each sessions = dialers.LoggingIn();
+  const uint64_t all = std::accumulate(sessions.begin(), sessions.end(), uint64_t{0});
+  EXPECT_EQ(dialers.credits().logins.taken(), all);
+  return sessions;
+}
+
+TEST(DialersOfShards, ShareTheSessionsAmongThem) {
+  EXPECT_EQ(SessionsOfEach(12), Each({3, 3, 3, 3}));
 }
 
 // What it was: each rounded up, and there were more than the bound.
 TEST(DialersOfShards, HaveNoMoreSessionsTogetherThanTheBound) {
-  StoreConfig config;
-  config.max_logins_in_progress = 1000;
-  config.max_sessions = 10;
-  DialersOfShards dialers(config);
-  for (uint32_t shard = 0; shard < 4; ++shard) dialers.Ask(shard, Urgency::kClient);
-  EXPECT_EQ(dialers.LoggingIn(), Each({3, 3, 2, 2}));
+  EXPECT_EQ(SessionsOfEach(10), Each({3, 3, 2, 2}));
 }
 
 // As after a reload by whose `shards` it would be enough, but they need a restart.
 TEST(DialersOfShards, MayEachHaveASessionWhereThereAreFewer) {
-  StoreConfig config;
-  config.max_logins_in_progress = 1000;
-  config.max_sessions = 2;
-  DialersOfShards dialers(config);
-  for (uint32_t shard = 0; shard < 4; ++shard) dialers.Ask(shard, Urgency::kClient);
-  EXPECT_EQ(dialers.LoggingIn(), Each({1, 1, 1, 1}));
+  EXPECT_EQ(SessionsOfEach(2), Each({1, 1, 1, 1}));
 }
 
 // All of a user's sessions are opened by one of them.
