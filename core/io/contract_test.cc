@@ -476,6 +476,28 @@ TEST_P(IoContract, APausedListenerLeavesConnectionsInTheBacklog) {
   EXPECT_TRUE(Until([&] { return party(0).accepted.size() == 2; }));
 }
 
+// However many wait, most can still be held back when the first of them is heard of.
+TEST_P(IoContract, ALongBacklogComesInParts) {
+  if (!Make(2)) return;
+  const Address address = world_->Listen(0, 1, LoopbackV4());
+  party(0).io().PauseAccept(1);
+  world_->Settle();
+  constexpr size_t kClients = 3 * kAcceptsAtOnce;
+  std::vector<SocketId> clients;
+  for (size_t i = 0; i < kClients; ++i) clients.push_back(party(1).Connect(address));
+  ASSERT_TRUE(Until([&] {
+    return std::ranges::all_of(clients, [&](SocketId c) { return party(1).log(c).connects == 1; });
+  }));
+  party(0).on_accept = [&](SocketId) { party(0).io().PauseAccept(1); };
+  party(0).io().ResumeAccept(1);
+  ASSERT_TRUE(Until([&] { return !party(0).accepted.empty(); }));
+  world_->Settle();
+  EXPECT_LE(party(0).accepted.size(), size_t{2 * kAcceptsAtOnce});
+  party(0).on_accept = {};
+  party(0).io().ResumeAccept(1);
+  EXPECT_TRUE(Until([&] { return party(0).accepted.size() == kClients; }));
+}
+
 TEST_P(IoContract, TwoIosMayListenOnOneAddress) {
   if (!Make(3)) return;
   const Address address = world_->Listen(0, 1, LoopbackV4());

@@ -67,8 +67,12 @@ struct Address {
   friend bool operator==(const Address&, const Address&) = default;
 };
 
+// Connections that may wait to be accepted, by one listener; the kernel cuts it to
+// net.core.somaxconn.
+constexpr int kLongestBacklog = 65535;
+
 struct ListenOptions {
-  int backlog = 4096;
+  int backlog = kLongestBacklog;
   bool reuse_port = true;  // one listener per shard on one address
   bool v6_only = false;
   int user_timeout_ms = 0;  // TCP_USER_TIMEOUT, inherited by accepted sockets; 0 = kernel's default
@@ -88,7 +92,7 @@ struct ConnectOptions {
 struct ListenerDescriptor {
   int fd = -1;
   Address bound;
-  int backlog = 4096;
+  int backlog = kLongestBacklog;
 };
 
 // Which buffers a receive picks from: two groups, so that one upload cannot starve
@@ -148,6 +152,9 @@ struct IoStats {
   uint64_t turns = 0;
 };
 
+// Connections that a turn of an Io lets in, for each listener.
+constexpr int kAcceptsAtOnce = 64;
+
 class Io {
  public:
   virtual ~Io() = default;
@@ -172,7 +179,8 @@ class Io {
   // descriptors.
   virtual int Listen(ListenerDescriptor descriptor, uint64_t listener) = 0;
   // Stops accepting on it for now (pending connections stay in the backlog) / goes on. It comes too
-  // late for those that the kernel has accepted already: as many as a backlog.
+  // late for those that the kernel was asked for already: kAcceptsAtOnce of this turn and as many
+  // of the next.
   virtual void PauseAccept(uint64_t listener) = 0;
   virtual void ResumeAccept(uint64_t listener) = 0;
   // Stops accepting for good and closes the listener of this shard.

@@ -84,17 +84,12 @@ class Prober {
     int error = ring_->AddBufferGroup(4, kBufferBytes);
     Note("rings of provided buffers", error == 0, error, false);
     if (error != 0 || !OpenLoopback()) return;
-    ring_->Accept(listener_, false, true, Tag());
+    ring_->Accept(listener_, false, Tag());
     const bool connected = ConnectClient();
-    const Completion accept = Await();
-    accepted_ = accept.result;
-    Note("multishot accept", connected && accepted_ >= 0 && accept.more, error_, false);
-    const uint64_t accept_tag = tag_;
+    accepted_ = Await().result;
+    Note("accept", connected && accepted_ >= 0, error_, false);
     if (accepted_ < 0) return;
     Exchange({accepted_, false}, false);
-    ring_->Cancel(accept_tag, Tag());
-    Await();
-    Await();  // the accept's own end
     other_->Wake(ring_->fd(), Tag(), Uring::kIgnored);
     other_->Turn(0);
     Note("messages between rings", Await().user_data == tag_, error_, false);
@@ -117,17 +112,12 @@ class Prober {
     Note("table of direct descriptors", error == 0, error, true);
     if (error != 0) return;
 
-    ring_->Accept(listener_, true, true, Tag());
+    ring_->Accept(listener_, true, Tag());
     const bool connected = ConnectClient();
     const Completion accept = Await();
-    const uint64_t accept_tag = tag_;
-    Note("multishot accept to a direct descriptor", connected && accept.result >= 0 && accept.more,
-         error_, true);
+    Note("accept to a direct descriptor", connected && accept.result >= 0, error_, true);
     if (accept.result < 0) return;
     const RingDescriptor socket{accept.result, true};
-    ring_->Cancel(accept_tag, Tag());
-    Await();
-    Await();  // the accept's own end
     PeerName(socket);
     Exchange(socket, true);
     const int one = 1;

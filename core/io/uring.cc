@@ -297,9 +297,8 @@ size_t Uring::BufferMemory() const {
 
 // --- requests ---
 
-void Uring::Accept(int listener, bool direct, bool multishot, uint64_t user_data) {
+void Uring::Accept(int listener, bool direct, uint64_t user_data) {
   io_uring_sqe request = Request(IORING_OP_ACCEPT, {listener, false}, user_data);
-  if (multishot) request.ioprio |= IORING_ACCEPT_MULTISHOT;
   if (direct) {
     request.file_index = IORING_FILE_INDEX_ALLOC;
   } else {
@@ -353,8 +352,9 @@ void Uring::Shutdown(RingDescriptor socket, int how, uint64_t user_data) {
   impl_->Queue(request);
 }
 
-void Uring::Cancel(uint64_t cancelled, uint64_t user_data) {
+void Uring::Cancel(uint64_t cancelled, uint64_t user_data, bool all) {
   io_uring_sqe request = Request(IORING_OP_ASYNC_CANCEL, user_data);
+  if (all) request.cancel_flags = IORING_ASYNC_CANCEL_ALL;
   request.addr = cancelled;
   impl_->Queue(request);
 }
@@ -465,7 +465,6 @@ bool Uring::Next(Completion* completion) {
     if (io_uring_peek_cqe(&impl_->ring, &entry) != 0 || entry == nullptr) return false;
     completion->user_data = entry->user_data;
     completion->result = entry->res;
-    completion->more = (entry->flags & IORING_CQE_F_MORE) != 0;
     completion->has_buffer = (entry->flags & IORING_CQE_F_BUFFER) != 0;
     completion->nonempty = (entry->flags & IORING_CQE_F_SOCK_NONEMPTY) != 0;
     completion->buffer = static_cast<uint16_t>(entry->flags >> IORING_CQE_BUFFER_SHIFT);

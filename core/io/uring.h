@@ -32,7 +32,6 @@ struct RingDescriptor {
 struct Completion {
   uint64_t user_data = 0;
   int32_t result = 0;  // or -errno
-  bool more = false;   // a multishot request that goes on; false: it is not armed any more
   bool has_buffer = false;
   bool nonempty = false;  // the socket held more than this receive took
   uint16_t buffer = 0;
@@ -75,8 +74,8 @@ class Uring {
   int Enable();
 
   // Requests. The result of each is that of the system call of its name, unless told otherwise.
-  // To an ordinary descriptor, or to a free slot (result: the slot; -ENFILE: none).
-  void Accept(int listener, bool direct, bool multishot, uint64_t user_data);
+  // One connection, to an ordinary descriptor, or to a free slot (result: the slot; -ENFILE: none).
+  void Accept(int listener, bool direct, uint64_t user_data);
   void Connect(RingDescriptor socket, const sockaddr* to, socklen_t length, uint64_t user_data);
   // Into a buffer of the group, picked when bytes are there; -ENOBUFS when it is empty then.
   // wait_first: nothing is expected, so do not try before something comes.
@@ -88,9 +87,9 @@ class Uring {
   // One shot.
   void Poll(RingDescriptor socket, bool readable, bool writable, uint64_t user_data);
   void Shutdown(RingDescriptor socket, int how, uint64_t user_data);
-  // Ends a request by its number. The request still completes, with -ECANCELED
+  // Ends a request by its number, or all that have it. They still complete, with -ECANCELED
   // or as if nothing had been.
-  void Cancel(uint64_t cancelled, uint64_t user_data);
+  void Cancel(uint64_t cancelled, uint64_t user_data, bool all = false);
   void Close(RingDescriptor socket, uint64_t user_data);
   // Copies ordinary descriptor *fd into a free slot and writes the slot into *fd. Result: 1.
   void Install(int32_t* fd, uint64_t user_data);

@@ -16,9 +16,6 @@
 namespace roost {
 namespace {
 
-// What a multishot accept may bring at once: a whole backlog
-// (net.core.somaxconn, 4,096 by default).
-constexpr uint32_t kBurst = 4096;
 // Nobody is let in when this much of the slots is taken: the rest is for moves
 // and backend connections.
 constexpr uint64_t kAcceptPercent = 95;
@@ -113,26 +110,30 @@ void UringIo::FinishListener(uint32_t index) {
 
 void UringIo::CancelAccept(uint32_t index) {
   Listener& listener = listeners_[index];
-  if (!listener.armed || listener.cancelling) return;
+  if (listener.asked == 0 || listener.cancelling) return;
   listener.cancelling = true;
   ++listener.in_flight;
   const uint32_t generation = listeners_.GenerationOf(index);
   ring_->Cancel(Handle(static_cast<uint8_t>(Op::kAccept), index, generation).bits(),
-                Handle(static_cast<uint8_t>(Op::kCancelAccept), index, generation).bits());
+                Handle(static_cast<uint8_t>(Op::kCancelAccept), index, generation).bits(),
+                /*all=*/true);
 }
 
+// As many requests as connections wait, all with one handle; where none waits, one that waits for
+// the next. No multishot: it brings a whole backlog at once, which may be larger than the table, and
+// which nobody could hold back any more.
 void UringIo::ArmAccept(uint32_t index) {
   Listener& listener = listeners_[index];
-  if (listener.armed || listener.paused || !listener.listening || listener.closing) return;
+  if (listener.asked != 0 || listener.paused || !listener.listening || listener.closing) return;
   const uint32_t bound = AcceptBound(limits_);
   if (sockets_.size() >= bound) return BeFull();
-  listener.armed = true;
+  const uint32_t room = std::min<uint32_t>(kAcceptsAtOnce, bound - static_cast<uint32_t>(sockets_.size()));
+  const auto number = static_cast<uint8_t>(std::clamp(BacklogOf(listener.fd), 1U, room));
+  listener.asked = number;
+  listener.in_flight += number;
   listener.cancelling = false;
-  listener.multishot = sockets_.size() + kBurst <= bound;
-  ++listener.in_flight;
-  ring_->Accept(
-      listener.fd, direct_, listener.multishot,
-      Handle(static_cast<uint8_t>(Op::kAccept), index, listeners_.GenerationOf(index)).bits());
+  const Handle handle(static_cast<uint8_t>(Op::kAccept), index, listeners_.GenerationOf(index));
+  for (int i = 0; i < number; ++i) ring_->Accept(listener.fd, direct_, handle.bits());
 }
 
 bool UringIo::AtAcceptBound() const { return sockets_.size() >= AcceptBound(limits_); }
@@ -186,10 +187,9 @@ void UringIo::HandleAccept(Handle handle, const Completion& completion) {
   const uint32_t index = handle.index();
   Listener* listener = listeners_.Find(handle);
   ROOST_CHECK(listener != nullptr);
-  if (!completion.more) --listener->in_flight;
+  --listener->in_flight;
   if (static_cast<Op>(handle.kind()) == Op::kCancelAccept) return FinishListener(index);
-  // The one place that knows whether it is still armed.
-  listener->armed = completion.more;
+  --listener->asked;
 
   const int result = completion.result;
   if (result < 0 && result != -ECANCELED && !listener->cancelling &&
@@ -227,9 +227,6 @@ void UringIo::HandleAccept(Handle handle, const Completion& completion) {
   // The handler may have closed the listener.
   listener = listeners_.Find(handle);
   if (listener == nullptr) return;
-  if (listener->multishot && listener->armed && sockets_.size() + kBurst > AcceptBound(limits_)) {
-    CancelAccept(index);
-  }
   ArmAccept(index);
   FinishListener(index);
 }

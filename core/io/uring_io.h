@@ -2,10 +2,8 @@
 // able to reach each other.
 //
 // What the kernel is asked for, by sort of request:
-//   accept    multishot while a whole backlog would fit into the free slots, one at a time above
-//   that, none
-//             above 95 %, where the listener does not even listen: multishot drains the backlog
-//             whatever one wishes
+//   accept    as many one-shot requests as connections wait, 64 at most; none when 95 % of the slots
+//             are taken, where the listener does not even listen
 //   receive   one shot, from a provided buffer; it bounds itself, so relaying needs no cancel.
 //   Running dry puts
 //             the socket into a queue that is worked off, in order of arrival, when buffers are
@@ -217,13 +215,12 @@ class UringIo final : public Io {
     int fd = -1;
     int backlog = 0;
     int family = 0;
-    bool armed = false;
-    bool multishot = false;
+    uint8_t asked = 0;  // accept requests in flight
     bool cancelling = false;
     bool paused = false;
     bool listening = true;  // not while slots or descriptors have run out
     bool closing = false;
-    uint8_t in_flight = 0;
+    uint8_t in_flight = 0;  // requests of any sort
   };
 
   struct Arrival {

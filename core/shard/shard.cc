@@ -177,7 +177,7 @@ bool Shard::LoginsPileUp() {
 }
 
 // Whose turn for a handshake has come. A storm of connections becomes a queue instead of a
-// collapse: in the kernel's backlog, and here for the backlog that had been accepted as a whole.
+// collapse: in the kernel's backlog, and here for those that it had been asked for.
 // There it waits for the stores as well, but for those who said STARTTLS and were greeted: a login
 // that is refused as it waited too long comes again, and costs another handshake.
 void Shard::PaceAccepts() {

@@ -36,7 +36,7 @@ TEST(Shard, SaysGoodbyeToWhoComesWhenItIsFull) {
   world.Connect();  // and is greeted
 }
 
-// A pause comes too late for a backlog that was accepted as a whole.
+// A pause comes too late for those that the kernel was asked for.
 TEST(Shard, BeginsWithSoManyOfThoseWhoComeAtOnceAndLeavesNobodyOut) {
   ScriptedWorld world;
   Network trusted;
