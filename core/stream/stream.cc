@@ -254,11 +254,18 @@ void Stream::Deliver() {
   if (phase_ != Phase::kEnded) owner_.OnInput(*this);
 }
 
-void Stream::AdvanceHandshake() {
+int Stream::AdvanceHandshake() {
   queued_handshake_ = false;
-  if (phase_ != Phase::kHandshaking) return;
+  if (phase_ != Phase::kHandshaking) return 0;
+  Handshake& handshake = *work().handshake;
+  const Handshake::Status status = handshake.Advance(std::string_view(work().cipher_in));
+  const int cost = handshake.IsRsa() ? StreamSet::kHandshakeStepsPerTurn : 1;
+  HandshakeAdvanced(status);
+  return cost;
+}
+
+void Stream::HandshakeAdvanced(Handshake::Status status) {
   Work& w = work();
-  Handshake::Status status = w.handshake->Advance(std::string_view(w.cipher_in));
   Release(w.cipher_in);
   w.sealed += w.handshake->TakeOutput();
   Dirty();
@@ -512,9 +519,9 @@ void StreamSet::OnSent(Owner owner, int error) {
 }
 
 bool StreamSet::AdvanceHandshakes() {
-  size_t steps = std::min<size_t>(handshakes_.size(), kHandshakeStepsPerTurn);
-  for (size_t i = 0; i < steps; ++i) {
-    if (Stream* s = Find(handshakes_[i])) s->AdvanceHandshake();
+  size_t steps = 0;
+  for (int left = kHandshakeStepsPerTurn; left > 0 && steps < handshakes_.size(); ++steps) {
+    if (Stream* s = Find(handshakes_[steps])) left -= s->AdvanceHandshake();
   }
   handshakes_.erase(handshakes_.begin(), handshakes_.begin() + static_cast<ptrdiff_t>(steps));
   return !handshakes_.empty();

@@ -202,7 +202,9 @@ class Stream {
   void OnReceive(std::span<uint8_t> data, int error);
   void OnReadable();
   void OnSent(int error);
-  void AdvanceHandshake();
+  // Returns what it cost, of kHandshakeStepsPerTurn.
+  int AdvanceHandshake();
+  void HandshakeAdvanced(Handshake::Status status);
   void StartHandshake(std::unique_ptr<Handshake> handshake, TlsSide side);
   void HandshakeOver(HandshakeEnd end);
   void OpenPending();
@@ -249,7 +251,7 @@ struct StreamStats {
 class StreamSet {
  public:
   static constexpr uint8_t kOwnerKind = 1;          // Handle::kind of the Owner
-  static constexpr int kHandshakeStepsPerTurn = 8;  // about 1 ms of work
+  static constexpr int kHandshakeStepsPerTurn = 8;  // about 1 ms of work; one with an RSA key
 
   explicit StreamSet(Io& io) : io_(io) {}
 

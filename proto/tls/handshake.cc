@@ -287,6 +287,10 @@ Handshake::Status Handshake::Advance(std::string_view in) {
 
 Handshake::Status Handshake::status() const { return impl_->status; }
 
+bool Handshake::IsRsa() const {
+  return !impl_->is_client && impl_->link.context->Select(impl_->info.sni).is_rsa;
+}
+
 std::string Handshake::TakeOutput() { return std::exchange(impl_->output, std::string()); }
 
 TlsState Handshake::TakeState(std::string* leftover) {

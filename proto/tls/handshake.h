@@ -61,6 +61,10 @@ class Handshake {
   Status Advance(std::string_view in);
   Status status() const;
 
+  // A server's with an RSA key, for the name that the client asked for: its signature costs
+  // milliseconds.
+  bool IsRsa() const;
+
   // Bytes to send, in order; also after kDone (last flight, ticket) and kFailed (the alert).
   std::string TakeOutput();
 

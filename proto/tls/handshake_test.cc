@@ -200,6 +200,25 @@ TEST(HandshakeFlowTest, NothingIsSentBeforeTheClientHasSpoken) {
   EXPECT_TRUE(handshake->info().sni.empty());
 }
 
+TEST(HandshakeFlowTest, ItIsKnownWhoseSignatureIsDear) {
+  TlsServerOptions options;
+  options.certificates.push_back({Pki().ecdsa.cert_pem, {}, Pki().ecdsa.key_pem, {}});
+  const PemPair rsa = Pki().ca.Issue({"rsa.example.org"}, {.key = TestKey::kRsa2048});
+  options.certificates.push_back({rsa.cert_pem, {}, rsa.key_pem, {}});
+  std::string error;
+  const auto context = TlsServerContext::Create(options, &error);
+  ASSERT_NE(context, nullptr) << error;
+  const auto asks_for = [&](const char* name) {
+    const auto handshake = Handshake::Server(*context);
+    const auto peer = BoringPeer::Client({.server_name = name});
+    handshake->Advance(peer->Take());
+    return handshake->IsRsa();
+  };
+  EXPECT_TRUE(asks_for("rsa.example.org"));
+  EXPECT_FALSE(asks_for("imap.example.org"));
+  EXPECT_FALSE(Handshake::Client(*ClientContext(Pki().ca.cert_pem()), "rsa.example.org")->IsRsa());
+}
+
 TEST(HandshakeFlowTest, BytesThatComeAfterDoneAreInTheLeftover) {
   const auto context = ServerContext(Pki().ecdsa);
   const auto handshake = Handshake::Server(*context);

@@ -228,15 +228,6 @@ std::unique_ptr<TlsServerContext> TlsServerContext::WithTicketKeys(const TlsServ
   return std::unique_ptr<TlsServerContext>(new TlsServerContext(std::move(impl)));
 }
 
-bool TlsServerContext::has_rsa_key() const {
-  return std::any_of(impl_->entries.begin(), impl_->entries.end(),
-                     [](const Impl::Entry& entry) { return entry.is_rsa; });
-}
-
-bool TlsServerContext::is_rsa(std::string_view sni) const {
-  return impl_->Select(NormalizedName(std::string(sni).c_str())).is_rsa;
-}
-
 size_t TlsServerContext::certificate_count() const { return impl_->entries.size(); }
 const TicketKeys& TlsServerContext::ticket_keys() const { return impl_->ticket_keys; }
 

@@ -64,11 +64,6 @@ class TlsServerContext {
   TlsServerContext(const TlsServerContext&) = delete;
   TlsServerContext& operator=(const TlsServerContext&) = delete;
 
-  // Some certificate here has an RSA key: its signature costs milliseconds, so such handshakes get
-  // a smaller budget in each turn.
-  bool has_rsa_key() const;
-  // Likewise, for the certificate a client asking for this name would get.
-  bool is_rsa(std::string_view sni) const;
   size_t certificate_count() const;
   const TicketKeys& ticket_keys() const;
 

@@ -48,8 +48,6 @@ TEST(TlsServerContextTest, TakesFilesAndText) {
   const auto context = TlsServerContext::Create(options, &error);
   ASSERT_NE(context, nullptr) << error;
   EXPECT_EQ(context->certificate_count(), 2u);
-  EXPECT_TRUE(context->has_rsa_key());
-  EXPECT_FALSE(context->is_rsa("imap.example.org"));
 }
 
 TEST(TlsServerContextTest, TakesOneFileWithKeyAndChain) {

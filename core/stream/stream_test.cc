@@ -1,0 +1,97 @@
+#include "core/stream/stream.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/io/simulated.h"
+#include "core/stream/loop.h"
+#include "proto/tls/test_certs.h"
+
+namespace roost {
+namespace {
+
+struct Peer final : StreamOwner {
+  explicit Peer(StreamSet& set) : stream(set, *this) {}
+  void OnInput(Stream&) override {}
+  void OnEnd(Stream&, StreamEnd) override {}
+  Stream stream;
+};
+
+// Both ends of some connections, the client's turns and the server's apart.
+class Handshakes : public DeafIoHandler {
+ public:
+  explicit Handshakes(const PemPair& pem) {
+    std::string error;
+    TlsServerOptions options;
+    options.certificates.push_back({pem.cert_pem, {}, pem.key_pem, {}});
+    context_ = TlsServerContext::Create(options, &error);
+    trusting_ = TlsClientContext::Create({.verify = false, .ca_pem = pem.cert_pem}, &error);
+    EXPECT_TRUE(context_ != nullptr && trusting_ != nullptr) << error;
+    // No handshake goes on here: what comes is only read.
+    runner_.Add([this] { return server_.io().RunOnce(kNever); });
+    runner_.Add([this] { return client_.Turn(kNever); });
+  }
+
+  void Begin(size_t clients) {
+    Address address;
+    ASSERT_TRUE(Address::Parse("127.0.0.1:993", &address));
+    ASSERT_EQ(server_.io().Listen(network_.MakeListener(address), 1), 0);
+    for (size_t i = 0; i < clients; ++i) {
+      clients_.push_back(std::make_unique<Peer>(client_.streams()));
+      clients_.back()->stream.Connect(address, {});
+    }
+    Pass();
+    ASSERT_EQ(accepted_.size(), clients);
+    for (const auto& client : clients_) client->stream.StartTls(*trusting_, "");
+    Pass();
+  }
+  void Pass() { runner_.RunFor(kNsPerSecond); }
+  void TurnServer() { server_.Turn(network_.NowNs()); }
+  uint64_t answered() const { return client_.streams().stats().handshakes_done; }
+  uint64_t done() const { return server_.streams().stats().handshakes_done; }
+
+ private:
+  void OnAccept(uint64_t, SocketId socket, const Address&) override {
+    accepted_.push_back(std::make_unique<Peer>(server_.streams()));
+    accepted_.back()->stream.Open(socket);
+    accepted_.back()->stream.StartTls(*context_);
+  }
+
+  SimNetwork network_{1, SimOptions::Calm()};
+  SimRunner runner_{&network_};
+  Loop server_{*network_.AddIo(0), *this};
+  Loop client_{*network_.AddIo(1), *this};
+  std::unique_ptr<TlsServerContext> context_;
+  std::unique_ptr<TlsClientContext> trusting_;
+  std::vector<std::unique_ptr<Peer>> accepted_, clients_;
+};
+
+TEST(StreamSet, ATurnTakesSomeHandshakesFurther) {
+  Handshakes all(TestCa().Issue({"imap.example.org"}));
+  constexpr uint64_t kAtOnce = StreamSet::kHandshakeStepsPerTurn;
+  all.Begin(kAtOnce + 2);
+  all.TurnServer();
+  all.Pass();
+  EXPECT_EQ(all.answered(), kAtOnce);
+  all.TurnServer();
+  all.Pass();
+  EXPECT_EQ(all.answered(), kAtOnce + 2);
+}
+
+TEST(StreamSet, ATurnMakesOneSignatureWithAnRsaKey) {
+  Handshakes all(TestCa().Issue({"imap.example.org"}, {.key = TestKey::kRsa2048}));
+  all.Begin(3);
+  for (uint64_t turn = 1; turn <= 3; ++turn) {
+    all.TurnServer();
+    all.Pass();
+    EXPECT_EQ(all.answered(), turn);
+  }
+  for (int turn = 0; turn < 3; ++turn) all.TurnServer();
+  EXPECT_EQ(all.done(), 3u);
+}
+
+}  // namespace
+}  // namespace roost
