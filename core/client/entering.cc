@@ -25,6 +25,11 @@ Address FromProxy(const ProxyEndpoint& endpoint) {
   return Unmapped(address);
 }
 
+// Nobody has another one, and no login carries it: the store is not to be asked.
+bool IsSaneSecret(std::string_view secret) {
+  return !secret.empty() && secret.find('\0') == secret.npos;
+}
+
 }  // namespace
 
 bool Entering::IsSaneName(std::string_view user, const StoreConfig& store) {
@@ -559,6 +564,9 @@ void Entering::CheckLogin() {
 
 void Entering::ChooseStore() {
   Services& services = client_.services();
+  if (!IsSaneSecret(credentials_.secret)) {
+    return LoginRefused(kRefused, "", "the password is empty or holds a NUL");
+  }
   if (services.router->service() != nullptr) return LookUp();
   const std::optional<StoreIndex> store = services.RouteOf(credentials_.user);
   if (!store || !IsSaneName(credentials_.user, *services.dialers[*store]->target().config)) {

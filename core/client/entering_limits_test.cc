@@ -74,6 +74,16 @@ TEST_F(FailedLoginDelay, IsNoneForAFewSlips) {
   EXPECT_EQ(world_.figures().client_stats.delayed_logins, 0u);
 }
 
+TEST_F(FailedLoginDelay, IsForEmptyPasswordsAsWell) {
+  for (int i = 0; i < 6; ++i) {
+    const size_t client = world_.Connect();
+    world_.Say(client, "a LOGIN ann \"\"");
+    world_.HearsBeginning(client, "a NO [AUTHENTICATIONFAILED]");
+    world_.Hang(client);
+  }
+  EXPECT_GE(world_.figures().client_stats.delayed_logins, 2u);
+}
+
 TEST_F(FailedLoginDelay, KeepsTheStoreFromBeingAsked) {
   for (int i = 0; i < 6; ++i) {
     world_.Pass(4);

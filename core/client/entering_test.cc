@@ -67,6 +67,31 @@ TEST(Entering, SaysThatATokenNeedsAName) {
   EXPECT_EQ(world.sessions_seen(), 0u);
 }
 
+// What it was: the store could not be sent them, which was taken for an address that cannot be
+// reached. All new users were sent to others.
+TEST(Entering, RefusesAPasswordThatNoLoginCarriesWithoutAskingTheStore) {
+  for (const std::string_view offers :
+       {ScriptedWorld::kCapabilities, std::string_view("IMAP4rev1 LITERAL+")}) {
+    ScriptedWorld world(offers);
+    std::vector<StoreAddress> two(2);
+    ASSERT_TRUE(Address::Parse("127.0.0.2:143", &two[0].address));
+    ASSERT_TRUE(Address::Parse("127.0.0.9:143", &two[1].address));  // nobody answers
+    world.shard().SetStoreAddresses({two});
+    const uint64_t before = world.figures().stores[0].opened;
+    const size_t client = world.Connect();
+    world.Say(client, "a LOGIN bob \"\"");
+    world.HearsBeginning(client, "a NO [AUTHENTICATIONFAILED]");
+    world.Say(client, std::string("b LOGIN bob {3+}\r\nx\0y", 21));
+    world.HearsBeginning(client, "b NO [AUTHENTICATIONFAILED]");
+    world.Say(client, "c LOGIN \"\" secret");
+    world.HearsBeginning(client, "c NO [AUTHENTICATIONFAILED]");
+    EXPECT_EQ(world.figures().client_stats.Logins(LoginResult::kRefused), 3u);
+    EXPECT_EQ(world.figures().stores[0].opened - before, 0u);
+    world.LogIn("ann");
+    EXPECT_EQ(world.figures().stores[0].opened - before, 1u) << "where it was";
+  }
+}
+
 TEST(Entering, SendsAwayWhoDoesNotLogInInTime) {
   ScriptedWorld world;
   world.config().timeouts.login_s = 20;

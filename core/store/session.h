@@ -58,11 +58,12 @@ class Session;
 enum class SessionLoss : uint8_t {
   kNoPlace,      // never tried: the store has all the sessions or logins it may have (dialer.h)
   kUnreachable,  // no connection, TLS or greeting
-  kRefused,      // the store said NO or BAD to the login; see LoginAnswer
-  kBye,          // the store said BYE
-  kClosed,       // the connection ended
-  kProtocol,     // the store broke the protocol
-  kTimeout,      // no answer in time
+  // The store said NO or BAD to the login, or no login can carry it; see login_answer.
+  kRefused,
+  kBye,       // the store said BYE
+  kClosed,    // the connection ended
+  kProtocol,  // the store broke the protocol
+  kTimeout,   // no answer in time
 };
 inline constexpr size_t kSessionLosses = 7;
 
@@ -267,6 +268,8 @@ class Session final : public Retirable, private StreamOwner {
   void LoggedIn();
   void Secured();
   std::string SaslMessage() const;
+  void Authenticate(std::string_view mechanism);
+  void CannotBeCarried();
   void AskCapability(Phase phase);
 
   // session_list.cc

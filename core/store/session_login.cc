@@ -214,19 +214,46 @@ void Session::SendId() {
   stream_.Write(line);
 }
 
-// The SASL message, not yet base64.
+// The SASL message, not yet base64. Empty: the credentials cannot be carried by one.
 std::string Session::SaslMessage() const {
-  if (work_->login->credentials.kind == Credentials::Kind::kToken)
-    return work_->login->credentials.secret;
+  const Credentials& own = work_->login->credentials;
+  if (own.kind == Credentials::Kind::kToken) return own.secret;
   std::string message;
-  if (work_->login->credentials.kind == Credentials::Kind::kProxyAuthzid) {
-    FormatSaslPlain(work_->login->credentials.user, work_->login->credentials.master,
-                    work_->login->credentials.secret, &message);
-  } else {
-    FormatSaslPlain(work_->login->credentials.authzid, work_->login->credentials.user,
-                    work_->login->credentials.secret, &message);
-  }
+  const bool carried = own.kind == Credentials::Kind::kProxyAuthzid
+                           ? FormatSaslPlain(own.user, own.master, own.secret, &message)
+                           : FormatSaslPlain(own.authzid, own.user, own.secret, &message);
+  if (!carried) Cleanse(&message);
   return message;
+}
+
+// No store takes them, whatever its address: refused, and not tried again.
+void Session::CannotBeCarried() {
+  work_->login_answer =
+      "NO [AUTHENTICATIONFAILED] The name or password cannot be carried by a login";
+  Lose(SessionLoss::kRefused, work_->login_answer);
+}
+
+void Session::Authenticate(std::string_view mechanism) {
+  const CapabilitySet& can = state_.capabilities();
+  if (!can.Has("AUTH=" + std::string(mechanism))) {
+    return Lose(SessionLoss::kUnreachable, "the store does not offer AUTH=" +
+                                               std::string(mechanism) + ", which this login needs");
+  }
+  std::string message = SaslMessage();
+  if (message.empty()) return CannotBeCarried();
+  std::string encoded = Base64Encode(message);
+  Cleanse(&message);
+  std::string line = work_->login->tag;
+  line.append(" AUTHENTICATE ").append(mechanism);
+  if (can.Has("SASL-IR")) {
+    line.append(" ").append(encoded);
+  } else {
+    work_->login->parts.push_back(encoded + "\r\n");
+  }
+  Cleanse(&encoded);
+  line.append("\r\n");
+  stream_.Write(line);
+  Cleanse(&line);
 }
 
 void Session::SendLogin() {
@@ -235,52 +262,27 @@ void Session::SendLogin() {
   Expect(static_cast<uint64_t>(work_->login->store.config->command_timeout_s),
          "the answer to the login");
   const CapabilitySet& can = state_.capabilities();
-  const bool token = work_->login->credentials.kind == Credentials::Kind::kToken;
-  const bool sasl = token || work_->login->credentials.kind == Credentials::Kind::kProxyAuthzid ||
-                    (work_->login->credentials.kind == Credentials::Kind::kPassword &&
-                     (can.Has("AUTH=PLAIN") || !work_->login->credentials.authzid.empty()));
-  std::string line = work_->login->tag;
-  if (sasl) {
-    const std::string_view mechanism =
-        token ? SaslMechanismName(work_->login->credentials.mechanism) : std::string_view("PLAIN");
-    std::string message = SaslMessage();
-    if (message.empty() || !can.Has("AUTH=" + std::string(mechanism))) {
-      return Lose(
-          SessionLoss::kUnreachable,
-          "the store does not offer AUTH=" + std::string(mechanism) + ", which this login needs");
-    }
-    line.append(" AUTHENTICATE ").append(mechanism);
-    std::string encoded = Base64Encode(message);
-    Cleanse(&message);
-    if (can.Has("SASL-IR")) {
-      line.append(" ").append(encoded);
-    } else {
-      work_->login->parts.push_back(encoded + "\r\n");
-    }
-    Cleanse(&encoded);
-    line.append("\r\n");
-    stream_.Write(line);
-    Cleanse(&line);
-    return;
-  }
+  const Credentials& own = work_->login->credentials;
+  if (own.kind == Credentials::Kind::kToken) return Authenticate(SaslMechanismName(own.mechanism));
+  const bool sasl =
+      own.kind == Credentials::Kind::kProxyAuthzid ||
+      (own.kind == Credentials::Kind::kPassword && (can.Has("AUTH=PLAIN") || !own.authzid.empty()));
+  if (sasl) return Authenticate("PLAIN");
   if (can.Has("LOGINDISABLED")) {
     return Lose(SessionLoss::kUnreachable,
                 "the store offers neither AUTH=PLAIN nor LOGIN (LOGINDISABLED)");
   }
-  std::string user = work_->login->credentials.user;
-  if (work_->login->credentials.kind == Credentials::Kind::kProxySeparator) {
-    user += work_->login->credentials.separator;
-    user += work_->login->credentials.master;
+  std::string user = own.user;
+  if (own.kind == Credentials::Kind::kProxySeparator) {
+    user += own.separator;
+    user += own.master;
   }
   const bool non_sync = can.Has("LITERAL+") || can.Has("LITERAL-");
-  line.append(" LOGIN");
-  for (std::string_view argument :
-       {std::string_view(user), std::string_view(work_->login->credentials.secret)}) {
-    line += ' ';
+  std::string line = work_->login->tag + " LOGIN";
+  for (std::string_view argument : {std::string_view(user), std::string_view(own.secret)}) {
     const StringForm form = AstringFormOf(argument);
-    if (form == StringForm::kImpossible) {
-      return Lose(SessionLoss::kUnreachable, "the name or password cannot be carried by LOGIN");
-    }
+    if (form == StringForm::kImpossible) return CannotBeCarried();
+    line += ' ';
     if (form == StringForm::kLiteral && !non_sync) {
       line.append("{").append(std::to_string(argument.size())).append("}\r\n");
       work_->login->parts.push_back(std::exchange(line, std::string(argument)));

@@ -1,10 +1,17 @@
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "core/base/connection_id.h"
+#include "core/io/simulated.h"
+#include "core/store/session.h"
 #include "core/testing/scripted_world.h"
+#include "proto/tls/self_signed.h"
 
 namespace roost {
 namespace {
@@ -83,6 +90,113 @@ TEST_F(SessionId, OfAFeedIsNobodysInParticular) {
   world_.Cut(0);
   world_.AwaitSession(1);
   EXPECT_EQ(world_.IdOf(1), "ID (\"name\" \"Roost\")");
+}
+
+// One session, by itself, and a store that speaks to it, over TLS if both want that.
+class SessionLogin : public ::testing::Test,
+                     private SessionSink,
+                     private StreamOwner,
+                     private DeafIoHandler {
+ protected:
+  SessionLogin() {
+    const PemPair pem = MakeSelfSigned({"localhost"});
+    TlsServerOptions tls;
+    tls.certificates.push_back({.chain_pem = pem.cert_pem, .key_pem = pem.key_pem});
+    std::string error;
+    tls_ = TlsServerContext::Create(tls, &error);
+    target_.tls = TlsClientContext::Create({.verify = false}, &error);
+    EXPECT_EQ(error, "");
+    target_.config = Borrowed(config_);
+    config_.tls = StoreConfig::Tls::kNone;
+    credentials_.kind = Credentials::Kind::kPassword;
+    credentials_.user = "ann";
+    credentials_.secret = "secret";
+    target_.addresses.resize(1);
+    target_.addresses[0].name = "localhost";
+    EXPECT_TRUE(Address::Parse("127.0.0.2:143", &target_.addresses[0].address));
+    store_.io().Listen(network_.MakeListener(target_.addresses[0].address), 0);
+    runner_.Add([this] { return loop_.Turn(kNever); });
+    runner_.Add([this] { return store_.Turn(kNever); });
+  }
+  ~SessionLogin() override { End(); }
+
+  // Until it is ready or lost.
+  void Open() {
+    End();
+    session_ = std::make_unique<Session>(loop_, target_, static_cast<SessionSink&>(*this));
+    session_->Start(credentials_, {}, 0);
+    EXPECT_TRUE(runner_.RunUntil([&] { return session_->ready() || loss_; }, 5 * kNsPerSecond));
+  }
+  void End() {
+    if (session_ == nullptr) return;
+    session_->Close();
+    loop_.Retire(std::move(session_));
+    runner_.RunFor(kNsPerSecond / 10);
+  }
+
+  StoreConfig config_;
+  Credentials credentials_;
+  std::string greeting_ = "* OK hello";
+  std::string before_tls_;         // lines that come with the answer to STARTTLS
+  std::string capabilities_;       // lines that come with the answer to CAPABILITY
+  Address from_;                   // where the session came from
+  std::string login_;              // as the store was sent it, without its tag
+  std::vector<std::string> told_;  // to whoever has the session
+  std::optional<SessionLoss> loss_;
+
+ private:
+  void OnStoreData(Session&, const Piece& piece, const Response*) override {
+    told_.emplace_back(piece.bytes);
+  }
+  void OnSessionLost(Session&, SessionLoss loss, const std::string&) override { loss_ = loss; }
+  void OnAccept(uint64_t, SocketId socket, const Address& peer) override {
+    from_ = peer;
+    stream_ = std::make_unique<Stream>(store_.streams(), static_cast<StreamOwner&>(*this));
+    stream_->Open(socket);
+    stream_->Write(greeting_ + "\r\n");
+  }
+  void OnInput(Stream& stream) override {
+    const std::string line(stream.input().substr(0, stream.input().find("\r\n")));
+    stream.Consume(stream.input().size());
+    const size_t blank = line.find(' ');
+    const std::string tag = line.substr(0, blank);
+    const std::string command = line.substr(blank + 1);
+    if (command == "STARTTLS") {
+      stream.Write(before_tls_ + tag + " OK begin\r\n");
+      return stream.StartTls(*tls_);
+    }
+    const bool asks = command == "CAPABILITY";
+    if (!asks) login_ = command;
+    stream.Write((asks ? capabilities_ : std::string()) + tag + " OK done\r\n");
+  }
+  void OnEnd(Stream&, StreamEnd) override {}
+
+  SimNetwork network_{1, SimOptions::Calm()};
+  SimRunner runner_{&network_};
+  DeafIoHandler nobody_;
+  Loop loop_{*network_.AddIo(0), nobody_};
+  Loop store_{*network_.AddIo(1), *this};
+  std::shared_ptr<const TlsServerContext> tls_;
+  StoreTarget target_;
+  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<Session> session_;
+};
+
+// No other address of the store would be sent it.
+TEST_F(SessionLogin, IsRefusedWhereItCannotBeCarried) {
+  for (const std::string_view offers : {"AUTH=PLAIN", "LITERAL+"}) {
+    capabilities_ = "* CAPABILITY IMAP4rev1 " + std::string(offers) + "\r\n";
+    credentials_.secret = std::string("a\0b", 3);
+    Open();
+    EXPECT_EQ(std::exchange(loss_, {}), SessionLoss::kRefused) << offers;
+  }
+  capabilities_ = "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n";
+  for (const size_t size : {size_t{0}, kMaxSaslToken}) {
+    credentials_.secret = std::string(size, 'x');
+    Open();
+    EXPECT_EQ(std::exchange(loss_, {}), SessionLoss::kRefused) << size;
+  }
+  EXPECT_EQ(login_, "");
 }
 
 }  // namespace
