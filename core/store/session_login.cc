@@ -86,8 +86,10 @@ void Session::Secured() {
   if (work_->login->store.config->tls == StoreConfig::Tls::kImplicit) {
     phase_ = Phase::kGreeting;
   } else {
-    work_->login->capabilities_known =
-        false;  // what was said in clear counts no longer (RFC 3501, 6.2.1)
+    // What was said in clear, by whoever is on the way, counts no longer (RFC 3501, 6.2.1).
+    work_->login->ForgetAlerts();
+    work_->login->capabilities_known = false;
+    state_.set_capabilities({});
     AskCapability(Phase::kCapability);
   }
   Expect(static_cast<uint64_t>(work_->login->store.config->connect_timeout_s), "a greeting");
@@ -115,7 +117,7 @@ void Session::HandleLoginPhase(const Piece& piece, const Response& response) {
                 "the store said BYE: " + std::string(response.text));
   }
   const bool refusal = response.kind == ResponseKind::kTagged && response.status != Status::kOk;
-  if (response.CodeIs("ALERT") && !refusal) work_->login->alerts.emplace_back(response.text);
+  if (response.CodeIs("ALERT") && !refusal) work_->login->KeepAlert(response.text);
   if (phase_ == Phase::kGreeting) return Greeted(response);
   if (response.kind == ResponseKind::kContinuation) {
     if (phase_ == Phase::kLogin) return LoginContinuation();

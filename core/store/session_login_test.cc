@@ -182,6 +182,29 @@ class SessionLogin : public ::testing::Test,
   std::unique_ptr<Session> session_;
 };
 
+// Whoever is on the way could have said it: it is nobody's to see, and decides nothing.
+TEST_F(SessionLogin, ForgetsWhatWasSaidInClear) {
+  config_.tls = StoreConfig::Tls::kStartTls;
+  greeting_ = "* OK [ALERT] Call 555 1234";
+  before_tls_ = "* CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN\r\n* OK [ALERT] Now\r\n";
+  Open();
+  EXPECT_FALSE(loss_);
+  EXPECT_EQ(login_, "LOGIN ann secret");
+  EXPECT_EQ(told_, std::vector<std::string>());
+  capabilities_ = "* CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN\r\n* OK [ALERT] Full\r\n";
+  Open();
+  EXPECT_EQ(login_.substr(0, 18), "AUTHENTICATE PLAIN");
+  EXPECT_EQ(told_, std::vector<std::string>({"* OK [ALERT] Full\r\n"}));
+}
+
+TEST_F(SessionLogin, KeepsSoMuchOfAlertsAndNoMore) {
+  for (int i = 1000; i < 2000; ++i) {
+    capabilities_ += "* OK [ALERT] " + std::to_string(i) + std::string(60, 'x') + "\r\n";
+  }
+  Open();
+  EXPECT_EQ(told_.size(), 4096u / 64);
+}
+
 // No other address of the store would be sent it.
 TEST_F(SessionLogin, IsRefusedWhereItCannotBeCarried) {
   for (const std::string_view offers : {"AUTH=PLAIN", "LITERAL+"}) {

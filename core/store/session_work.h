@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/store/session.h"
@@ -22,8 +23,20 @@ struct Session::Login {
   std::string server_name;
   std::string tag;
   std::list<std::string> parts;  // what follows each `+`; wiped by WipeLogin
+  static constexpr size_t kMostAlertBytes = 4096;
   std::vector<std::string> alerts;
+  size_t alert_bytes = 0;
   bool capabilities_known = false;
+
+  void KeepAlert(std::string_view text) {
+    if (text.size() > kMostAlertBytes - alert_bytes) return;
+    alert_bytes += text.size();
+    alerts.emplace_back(text);
+  }
+  void ForgetAlerts() {
+    alerts.clear();
+    alert_bytes = 0;
+  }
 };
 
 // A listing of the selected mailbox (Session::List).
