@@ -157,8 +157,9 @@ void Visit(V& v, StoreConfig& c) {
            .minimum = 1,
            .maximum = 3600});
   v.Field("source_addresses", c.source_addresses,
-          {.why = "Connect from one of these, chosen at random: one address pair has about "
-                  "28,000 ports.",
+          {.why = "Connect from one of these, chosen at random among those of the family of the "
+                  "store's address (none: the kernel chooses). One address pair has about 28,000 "
+                  "ports.",
            .form = Form::kHostOnly});
   v.Field("parking", c.parking,
           {.why = "Whether idle clients of its users may go without a session of their own."});

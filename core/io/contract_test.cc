@@ -370,6 +370,17 @@ TEST_P(IoContract, ConnectIsRefusedWhereNobodyListens) {
   EXPECT_EQ(party(1).io().stats().sockets_open, 0u);
 }
 
+TEST_P(IoContract, ConnectFailsFromASourceOfAnotherFamily) {
+  if (!Make(2)) return;
+  const Address address = world_->Listen(0, 1, LoopbackV4());
+  ConnectOptions options;
+  ASSERT_TRUE(Address::Parse("[::1]:0", &options.source));
+  const SocketId socket = party(1).Connect(address, options);
+  ASSERT_TRUE(Until([&] { return party(1).log(socket).connects == 1; }));
+  EXPECT_EQ(party(1).log(socket).connect_error, EAFNOSUPPORT);
+  EXPECT_TRUE(AllGone(2));
+}
+
 TEST_P(IoContract, AnAbortedConnectIsNeverHeardOf) {
   if (!Make(2)) return;
   const Address address = world_->Listen(0, 1, LoopbackV4());

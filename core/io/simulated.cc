@@ -95,6 +95,8 @@ uint64_t SimNetwork::NextDeadlineNs() const {
 
 void SimNetwork::Open(SimIo* io, SocketId socket, const Address& to,
                       const ConnectOptions& options) {
+  const bool bound = options.source.family != 0;
+  if (bound && options.source.family != to.family) return Refuse(io, socket, 0, EAFNOSUPPORT);
   Schedule(Latency(), [=, this] { Arrive(io, socket, to, options); });
 }
 

@@ -36,6 +36,18 @@ std::string ProxyHeaderFor(const SessionClient& client) {
   return out;
 }
 
+// One of the store's family; there is none: the kernel chooses. Each has ports for some 28,000
+// sessions to one address of the store: all are used alike.
+Address SourceTowards(const Address& store, const std::vector<Address>& sources, Io& io) {
+  std::vector<Address> fit;
+  std::copy_if(sources.begin(), sources.end(), std::back_inserter(fit),
+               [&](const Address& source) { return source.family == store.family; });
+  if (fit.empty()) return {};
+  uint8_t random[2];
+  io.Random(random);
+  return fit[static_cast<size_t>(random[0] | random[1] << 8) % fit.size()];
+}
+
 }  // namespace
 
 void Session::Start(const Credentials& credentials, const SessionClient& client, size_t attempt) {
@@ -55,13 +67,7 @@ void Session::Start(const Credentials& credentials, const SessionClient& client,
   address_generation_ = store.generation;
   work_->login->server_name = config.server_name.empty() ? store.name : config.server_name;
   ConnectOptions options;
-  // Each has ports for some 28,000 sessions to one address of the store: all are used alike.
-  if (const size_t sources = config.source_addresses.size(); sources != 0) {
-    uint8_t random[2];
-    loop_.io().Random(random);
-    const auto chosen = static_cast<size_t>(random[0] | random[1] << 8);
-    options.source = config.source_addresses[chosen % sources];
-  }
+  options.source = SourceTowards(store.address, config.source_addresses, loop_.io());
   Expect(static_cast<uint64_t>(config.connect_timeout_s), "a connection");
   stream_.Connect(store.address, options);
 }

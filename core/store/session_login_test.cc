@@ -222,5 +222,22 @@ TEST_F(SessionLogin, IsRefusedWhereItCannotBeCarried) {
   EXPECT_EQ(login_, "");
 }
 
+// What it was: drawn from all, and each second session failed where half were of another family.
+TEST_F(SessionLogin, ComesFromASourceOfTheFamilyOfTheStoresAddress) {
+  Address four, six;
+  ASSERT_TRUE(Address::Parse("127.0.0.5:0", &four));
+  ASSERT_TRUE(Address::Parse("[::1]:0", &six));
+  config_.source_addresses = {six, four};
+  for (int i = 0; i < 10; ++i) {
+    Open();
+    ASSERT_FALSE(loss_);
+    EXPECT_EQ(from_.HostString(), "127.0.0.5");
+  }
+  config_.source_addresses = {six};  // none: the kernel chooses
+  Open();
+  EXPECT_FALSE(loss_);
+  EXPECT_EQ(from_.HostString(), "127.0.0.1");
+}
+
 }  // namespace
 }  // namespace roost
