@@ -134,7 +134,11 @@ void Dialer::Configure(const StoreSettings& settings) {
     if (++target_.masters == StoreTarget::kNoMaster) target_.masters = 0;
   }
   static_cast<StoreSettings&>(target_) = settings;
-  Later();  // there may be more places now
+  // There may be more places now, also for users who had all they might have.
+  for (Queue* queue : {&clients_, &recoveries_}) {
+    for (auto& [user, line] : queue->lines) queue->GiveTurn(user, &line);
+  }
+  Later();
 }
 
 CapabilitySet Dialer::Shared(const CapabilitySet& set) {
@@ -339,7 +343,7 @@ bool Dialer::StartOne(Queue& queue) {
       queue.lines.erase(it);
       continue;
     }
-    if (UserFull(user)) {  // its turn comes when one of its sessions is closed
+    if (UserFull(user)) {  // its turn comes when one of its sessions is closed or unused
       const bool ended = EndSpare([&](const SessionPlace& p) { return p.user_ == user; });
       if (!ended && reclaim_) reclaim_(line.user);
       continue;
@@ -388,10 +392,21 @@ void Dialer::Closed(UserHash user, bool at_first) {
     trace_->Say(user, "session_closed", {},
                 {{"store", target_.config->name}, {"sessions", sessions}});
   }
+  GiveTurnTo(user);
+  Later();
+}
+
+void Dialer::GiveTurnTo(UserHash user) {
   for (Queue* queue : {&clients_, &recoveries_}) {
     auto line = queue->lines.find(user);
     if (line != queue->lines.end()) queue->GiveTurn(user, &line->second);
   }
+}
+
+// Whoever is held up has it reclaimed.
+void Dialer::OnUnused(const std::string& user) {
+  if (clients_.size + recoveries_.size == 0) return;
+  GiveTurnTo(HashOf(user));
   Later();
 }
 

@@ -73,9 +73,11 @@ class Dialer {
                                 size_t attempt, Urgency urgency, SessionSink& sink);
 
   // Asked when a bound on open sessions holds somebody up: close a session that nobody uses, of
-  // this user, or of anybody when `user` is empty.
+  // this user, or of anybody when `user` is empty. One that comes to be unused only later is told
+  // of by OnUnused.
   using Reclaim = std::function<void(const std::string& user)>;
   void set_reclaim(Reclaim reclaim) { reclaim_ = std::move(reclaim); }
+  void OnUnused(const std::string& user);
   // Who is told of sessions that open and close; outlives this. Null: nobody.
   void set_trace(Trace* trace) { trace_ = trace; }
 
@@ -181,6 +183,7 @@ class Dialer {
   bool UserFull(UserHash user) const;
   void Next();
   bool StartOne(Queue& queue);
+  void GiveTurnTo(UserHash user);
   void Start(const Waiting& waiting);
   std::unique_ptr<Session> OpenSpare(const Credentials& credentials, const SessionClient& client,
                                      size_t attempt, SessionSink& sink);

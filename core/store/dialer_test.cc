@@ -56,6 +56,20 @@ TEST(Dialer, StartsThoseWhoWaitWhenABoundIsRaised) {
   world.HearsBeginning(second, "l OK");
 }
 
+// What it was: a user who had all its sessions waited for one of them to end.
+TEST(Dialer, StartsThoseWhoWaitWhenTheBoundOfAUserIsRaised) {
+  ScriptedWorld world;
+  world.config().stores[0].max_sessions_per_user = 1;
+  world.TakeStores();
+  world.LogIn("ann");
+  const size_t second = world.Connect();
+  world.Say(second, "l LOGIN ann secret");
+  world.HearsNothing(second, 0.5);
+  world.config().stores[0].max_sessions_per_user = 2;
+  world.TakeStores();
+  world.HearsBeginning(second, "l OK");
+}
+
 TEST(Dialer, LeavesSessionsThatAreOpenWhenABoundIsLowered) {
   ScriptedWorld world;
   world.TakeStores();
@@ -126,14 +140,64 @@ TEST(Dialer, ServesUserByUserWhateverEachAsksFor) {
 TEST(Dialer, ClosesAnUnusedSessionForOneThatIsNeeded) {
   ScriptedWorld world;
   world.config().parking.pool_keep_s = 600;
-  world.config().parking.quiet_park_s = 5;
+  world.config().parking.quiet_park_s = 1;
   world.config().stores[0].max_sessions = 1;
   world.LogIn("ann");
-  world.Pass(7);  // parked with nothing selected: its session is kept for the next wake
+  world.Pass(3);  // parked with nothing selected: its session is kept for the next wake
   EXPECT_EQ(world.figures().parked, 1u);
   EXPECT_EQ(world.sessions_open(), 1u);
   world.LogIn("bob");
   EXPECT_EQ(world.figures().sessions.open, 1u);
+}
+
+// What it was: nobody was told of it, and those who waited were refused in the end.
+class UnusedMeanwhile : public ::testing::Test {
+ protected:
+  // Two clients of ann have all sessions there may be, and `user` waits for one. Then the second
+  // joins the feed of the first, and its session is kept.
+  size_t WaitFor(std::string_view user) {
+    world_.config().parking.pool_keep_s = 600;
+    world_.LogInAndPark({1});
+    const size_t joins = world_.LogInAndSelect({.uids = {1}});
+    const size_t waits = world_.Connect();
+    world_.Say(waits, "l LOGIN " + std::string(user) + " secret");
+    world_.HearsNothing(waits, 1);
+    EXPECT_EQ(world_.figures().sessions.waiting, 1u);
+    world_.Join(joins, 1, 0, {1});
+    world_.Pass(0.5);
+    EXPECT_EQ(world_.figures().sessions.waiting, 0u);
+    return waits;
+  }
+  ScriptedWorld world_;
+};
+
+TEST_F(UnusedMeanwhile, ASessionGivesWayToOneOfItsUser) {
+  world_.config().stores[0].max_sessions_per_user = 2;
+  world_.HearsBeginning(WaitFor("ann"), "l OK");
+  EXPECT_EQ(world_.figures().sessions.open, 2u);
+}
+
+TEST_F(UnusedMeanwhile, ASessionGivesWayToOneOfAnybody) {
+  world_.config().stores[0].max_sessions = 2;
+  world_.HearsBeginning(WaitFor("bob"), "l OK");
+  EXPECT_EQ(world_.figures().sessions.open, 2u);
+}
+
+// What holds up who waits are other sessions.
+TEST_F(UnusedMeanwhile, ASessionStaysWhereItsPlaceHelpsNobody) {
+  world_.config().stores[0].max_sessions_per_user = 2;
+  const size_t others = world_.LogInAndPark({1}, "bob");
+  world_.LogIn("bob");
+  const size_t waits = world_.Connect();
+  world_.Say(waits, "l LOGIN bob secret");
+  world_.HearsNothing(waits, 1);
+  world_.config().parking.pool_keep_s = 600;
+  world_.LogInAndPark({1});
+  const size_t joins = world_.LogInAndSelect({.uids = {1}});
+  world_.Join(joins, 3, 2, {1});
+  world_.HearsNothing(waits, 1);
+  EXPECT_EQ(world_.sessions_open(), 4u);
+  EXPECT_FALSE(world_.closed(others));
 }
 
 TEST(Dialer, GivesThePlaceOfWhoLeftToTheNext) {

@@ -243,6 +243,7 @@ void User::Release(std::unique_ptr<Session> session) {
   }
   pool_->sessions.push_back({std::move(session), table_.loop_.now_ns() + keep});
   if (!pool_->expiry.armed()) pool_->expiry.SetIn(keep, [this] { Expire(); });
+  dialer_.OnUnused(login_);
 }
 
 std::unique_ptr<Session> User::TakeAt(size_t place) {
