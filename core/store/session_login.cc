@@ -252,6 +252,8 @@ void Session::Authenticate(std::string_view mechanism) {
   std::string encoded = Base64Encode(message);
   Cleanse(&message);
   std::string line = work_->login->tag;
+  // For the whole of it: growing would leave a copy behind.
+  line.reserve(line.size() + mechanism.size() + encoded.size() + 32);
   line.append(" AUTHENTICATE ").append(mechanism);
   if (can.Has("SASL-IR")) {
     line.append(" ").append(encoded);
@@ -290,6 +292,8 @@ void Session::SendLogin() {
   for (std::string_view argument : {std::string_view(user), std::string_view(own.secret)}) {
     const StringForm form = AstringFormOf(argument);
     if (form == StringForm::kImpossible) return CannotBeCarried();
+    // With each byte escaped, or as a literal: growing would leave a copy behind.
+    line.reserve(line.size() + 2 * argument.size() + 32);
     line += ' ';
     if (form == StringForm::kLiteral && !non_sync) {
       line.append("{").append(std::to_string(argument.size())).append("}\r\n");

@@ -226,6 +226,7 @@ void Stream::OnReceive(std::span<uint8_t> data, int error) {
     case Phase::kPlain:
       CountRecord();
       Append(work().input, data);
+      if (secret_) Cleanse(data.data(), data.size());  // the Io's buffer is used again
       Deliver();
       break;
     case Phase::kHandshaking:
@@ -306,7 +307,6 @@ void Stream::HandshakeOver(HandshakeEnd end) {
 void Stream::OpenPending() {
   std::string pending = std::exchange(work_->cipher_in, {});
   OpenRecords(Bytes(pending));
-  if (secret_) Cleanse(&pending);  // they are opened in place
 }
 
 void Stream::OpenRecords(std::span<uint8_t> data) {
@@ -328,6 +328,8 @@ void Stream::OpenRecords(std::span<uint8_t> data) {
     }
     if (r.status == OpenResult::kData) {
       Append(work().input, r.plaintext);
+      // It was opened in place, in a buffer that others get next.
+      if (secret_) Cleanse(r.plaintext.data(), r.plaintext.size());
       fresh = true;
     }
     closed = r.status == OpenResult::kCloseNotify;

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include <openssl/aead.h>
+#include <openssl/mem.h>
 #include <openssl/rand.h>
 
 #include "proto/check.h"
@@ -22,7 +23,7 @@ const EVP_AEAD_CTX& ProcessContext() {
     EVP_AEAD_CTX* made =
         EVP_AEAD_CTX_new(EVP_aead_aes_256_gcm(), key.data(), key.size(), kTagBytes);
     ROOST_CHECK(made != nullptr);
-    key.fill(0);
+    OPENSSL_cleanse(key.data(), key.size());
     return made;
   }();
   return *context;
