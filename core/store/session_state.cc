@@ -83,7 +83,8 @@ void SessionState::SeenCode(const Response& response) {
   if (response.CodeIs("READ-ONLY")) m->read_only = true;
   if (response.CodeIs("READ-WRITE")) m->read_only = false;
   if (response.CodeIs("PERMANENTFLAGS")) m->permanent_flags = response.code_args;
-  if (response.CodeIs("MAILBOXID")) m->mailbox_id = response.code_args;
+  // CREATE is answered with one too: that of the new mailbox (RFC 8474, 4.1).
+  if (response.CodeIs("MAILBOXID") && selecting) m->mailbox_id = response.code_args;
 }
 
 // A message that was shown by its UID is decided, also once it is gone again.

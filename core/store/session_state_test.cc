@@ -39,6 +39,15 @@ TEST_F(SessionStateTest, ChangesAtTheAnswerNotAtTheCommand) {
   EXPECT_EQ(state_.selected()->exists, 99u);
 }
 
+TEST_F(SessionStateTest, KeepsTheIdOfItsMailboxWhenAnotherIsCreated) {
+  Send("s", CommandKind::kSelect, "INBOX");
+  See("* OK [MAILBOXID (F1)] x");
+  See("s OK done");
+  Send("c", CommandKind::kCreate);
+  See("c OK [MAILBOXID (F2)] done");
+  EXPECT_EQ(state_.selected()->mailbox_id, "(F1)");
+}
+
 TEST_F(SessionStateTest, HasNothingSelectedAfterARefusedSelect) {
   Select();
   Send("a", CommandKind::kSelect, "Other");
