@@ -63,10 +63,12 @@ void RelayMapped::Hold(const Command& command) {
 }
 
 // A search whose numbers are all gone is none by number any more, so that the store may tell of
-// expunges before its answer, by UID, when the client may not be told.
+// expunges before its answer, by UID, when the client may not be told. One that proved to have none
+// when it was whole has nothing to lose, and what is owed is told with it.
 bool RelayMapped::LosesNumbers(const Command& command, EnabledSet enabled,
                                std::string_view rewritten) const {
-  return command.uid && TellsByUid(enabled) && !UsesSequenceNumbers(ParseCommand(rewritten));
+  return command.uid && TellsByUid(enabled) && UsesSequenceNumbers(command) &&
+         !UsesSequenceNumbers(ParseCommand(rewritten));
 }
 
 Rewriting RelayMapped::Rewrite(const Command& command, LiteralsTaken literals, EnabledSet enabled,

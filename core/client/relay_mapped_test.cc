@@ -141,6 +141,14 @@ TEST_F(RelayMappedTest, RunsNoSearchByUidThatHasLostAllItsNumbersForAClientToldB
   EXPECT_EQ(Rewrite("c UID SEARCH 2,5", kPlain), "c UID SEARCH NOT ALL");
 }
 
+TEST_F(RelayMappedTest, RunsASearchByUidThatNeverHadNumbers) {
+  for (const std::string search :
+       {"UID SEARCH", "UID SORT (DATE) UTF-8", "UID THREAD REFS UTF-8"}) {
+    const std::string command = "a " + search + " TEXT {3+}\r\nfoo";
+    EXPECT_EQ(Rewrite(command, kQresync), command);
+  }
+}
+
 TEST_F(RelayMappedTest, TellsWhatIsOwedBeforeExpungesThatACommandByUidIsAnsweredWith) {
   Rewrite("a UID SEARCH 3", kQresync);
   const Response vanished = ParseResponse("* VANISHED 13\r\n");
@@ -471,6 +479,16 @@ TEST_F(QresyncDialogue, TellsByUidAndNoHigherModseq) {
   Hears("* VANISHED 2");
   Tell("n OK [HIGHESTMODSEQ 9] done");
   Hears("n OK [HIGHESTMODSEQ 9] done");
+}
+
+TEST_F(QresyncDialogue, TellsWithASearchThatProvesToHaveNoNumbers) {
+  Park("QRESYNC");
+  Wake("u UID SEARCH TEXT {3}", "QRESYNC");
+  Hears("+ OK");
+  world_.Say(second_, "foo");
+  Asked("u UID SEARCH TEXT \"foo\"");
+  Hears("* VANISHED 2");
+  Completes("u");
 }
 
 // This store takes no literal without being asked.
