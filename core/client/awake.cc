@@ -43,6 +43,8 @@ void Awake::OnInput() {
   const std::string end(client_.services().clients.EndOf(client_.cell()));
   if (!end.empty() && !(Busy() && client_.cell().leaves())) return client_.Bye(end);
   while (!client_.closed() && &client_.talk() == this && state_ == State::kListening) {
+    // DONE does not wait behind news: as long as it is in IDLE more of them come.
+    if (!client_.cell().idling && client_.MustReadFirst()) return;
     const Piece piece = client_.NextPiece();
     if (piece.kind == Piece::Kind::kNeedMore) break;
     if (piece.kind == Piece::Kind::kError) {

@@ -50,6 +50,17 @@ void Client::OnSecure(Stream&) {
 
 void Client::OnDrained(Stream&) {
   if (!closed_) talk_->OnDrained();
+  if (must_read_first_ && !Full()) ResumeInput();
+}
+
+bool Client::Full() const {
+  return stream_.unsent() > static_cast<size_t>(services_.config.limits.relay_buffer);
+}
+
+bool Client::MustReadFirst() {
+  must_read_first_ = Full();
+  if (must_read_first_) stream_.SetReading(false);
+  return must_read_first_;
 }
 
 void Client::OnEnd(Stream&, StreamEnd) {

@@ -85,6 +85,10 @@ class Client final : public Retirable, private StreamOwner {
 
   // The next piece of the client's input, nothing consumed yet.
   Piece NextPiece() { return framer_.Next(stream_.input()); }
+  // Asked before a piece is taken that may be answered here. True: more waits for the client than
+  // is buffered for it (limits.relay_buffer). Nothing is received until that has left; then OnInput
+  // comes.
+  bool MustReadFirst();
 
   void Become(std::unique_ptr<Talk> talk);
   Talk& talk() { return *talk_; }
@@ -123,6 +127,7 @@ class Client final : public Retirable, private StreamOwner {
   void OnDrained(Stream&) override;
   void OnEnd(Stream& stream, StreamEnd end) override;
   void Finish();
+  bool Full() const;
 
   Services& services_;
   const uint32_t index_, generation_;
@@ -131,6 +136,7 @@ class Client final : public Retirable, private StreamOwner {
   std::unique_ptr<Talk> talk_;
   bool closed_ = false;
   bool resuming_ = false;
+  bool must_read_first_ = false;
   Life life_;
 };
 

@@ -249,6 +249,7 @@ void Entering::OnInput() {
     return;
   }
   while (!client_.closed() && (state_ == State::kTalking || state_ == State::kSasl)) {
+    if (client_.MustReadFirst()) return;
     const Piece piece = client_.NextPiece();
     if (piece.kind == Piece::Kind::kNeedMore) {
       // Only now: a connection with a receive outstanding could not move.

@@ -59,6 +59,13 @@ bool Relay::Held() const {
          session_->unsent() > buffer;
 }
 
+// Not in IDLE: as long as that lasts more news come. Nor within a command that is forwarded: its
+// end is answered by the store, which may wait for it.
+bool Relay::MustReadFirst() {
+  const bool forwards = route_ == Route::kForward && !client_.framer().AtMessageStart();
+  return state_ == State::kRelaying && !forwards && client_.MustReadFirst();
+}
+
 void Relay::OnInput() {
   active_ns_ = client_.services().loop.now_ns();
   if (state_ == State::kQuietParking) {
@@ -67,6 +74,7 @@ void Relay::OnInput() {
     return;
   }
   while (!client_.closed() && &client_.talk() == this && !Held()) {
+    if (MustReadFirst()) return;
     const Piece piece = client_.NextPiece();
     if (piece.kind == Piece::Kind::kNeedMore) break;
     if (piece.kind == Piece::Kind::kError) {

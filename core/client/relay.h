@@ -90,6 +90,7 @@ class Relay final : public Talk, private SessionSink {
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
 
   bool Held() const;
+  bool MustReadFirst();
   void TakePiece(const Piece& piece);
   void BeginCommand(const Piece& piece);
   void ForwardFirst(const Command& command, const Piece& piece);

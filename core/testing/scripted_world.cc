@@ -20,9 +20,11 @@ class ScriptedWorld::Peer final : public WireOwner {
  public:
   using OnLine = std::function<bool(Peer&, const std::string&)>;
 
-  Peer(Wires& wires, OnLine on_line) : wire(wires, *this), on_line_(std::move(on_line)) {}
+  Peer(Wires& wires, OnLine on_line)
+      : wire(wires, *this), wires_(wires), on_line_(std::move(on_line)) {}
 
   void Say(std::string_view line) { wire.Write(std::string(line) + "\r\n"); }
+  bool stalled() { return wires_.io().SendPending(wire.socket()); }
 
   Wire wire;
   std::deque<std::string> lines;
@@ -37,6 +39,7 @@ class ScriptedWorld::Peer final : public WireOwner {
   }
   void OnWireClosed(int) override { closed = true; }
 
+  Wires& wires_;
   MessageReader reader_;
   OnLine on_line_;
 };
@@ -278,6 +281,12 @@ void ScriptedWorld::HearsNothing(size_t client, double seconds) {
 }
 
 bool ScriptedWorld::closed(size_t client) const { return clients_[client]->closed; }
+
+void ScriptedWorld::SetReading(size_t client, bool reading) {
+  clients_[client]->wire.SetReading(reading);
+}
+
+bool ScriptedWorld::stalled(size_t client) const { return clients_[client]->stalled(); }
 
 // ---- Sessions
 // ------------------------------------------------------------------------------------

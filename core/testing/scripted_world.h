@@ -51,6 +51,10 @@ class ScriptedWorld {
   std::vector<std::string> HearUntil(size_t client, std::string_view tag);
   void HearsNothing(size_t client, double seconds);
   bool closed(size_t client) const;
+  // Whether it reads what it is told; what it says goes on its way all the same.
+  void SetReading(size_t client, bool reading);
+  // Of what it said not all could leave: nobody takes it.
+  bool stalled(size_t client) const;
 
   // ---- Sessions of the store, by number, in the order of their logins
   // ----------------------------
