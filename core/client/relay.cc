@@ -48,14 +48,15 @@ void Relay::OnEnd() {
 }
 
 // Input waits: for `+`, for an own answer's turn, or because too much is unanswered (anything,
-// while numbers are mapped).
+// while numbers are mapped). In IDLE it is DONE, which waits for nothing.
 bool Relay::Held() const {
+  if (session_ == nullptr || state_ == State::kEnding) return true;
+  if (state_ != State::kRelaying) return false;
   const auto most = static_cast<size_t>(client_.services().config.limits.commands_in_progress);
   const auto buffer = static_cast<size_t>(client_.services().config.limits.relay_buffer);
-  const bool one_at_a_time = mapped_ != nullptr && client_.framer().AtMessageStart() &&
-                             session_ != nullptr && !session_->state().idle();
-  return awaits_plus_ || local_ready_ || one_at_a_time || state_ == State::kEnding ||
-         session_ == nullptr || session_->state().unanswered() >= most ||
+  const bool one_at_a_time =
+      mapped_ != nullptr && client_.framer().AtMessageStart() && !session_->state().idle();
+  return awaits_plus_ || local_ready_ || one_at_a_time || session_->state().unanswered() >= most ||
          session_->unsent() > buffer;
 }
 

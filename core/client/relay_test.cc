@@ -241,6 +241,18 @@ TEST_F(PinnedTest, GoesWhenTheStoreRefusesItsIdleAndNothingIsPolled) {
   world_.HearsBeginning(client_, "* BYE [UNAVAILABLE]");
 }
 
+// IDLE itself is the one.
+TEST_F(PinnedTest, EndsIdleWhereOneCommandMayBeInProgress) {
+  world_.config().limits.commands_in_progress = 1;
+  world_.StartIdle(client_);
+  const std::string idle = world_.Asked(0, "IDLE");
+  world_.Tell(0, "+ idling");
+  world_.Say(client_, "DONE");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  world_.Tell(0, idle + " OK done");
+  EXPECT_EQ(world_.Hear(client_), "i OK Idle completed.");
+}
+
 TEST_F(PinnedTest, IdlesAgainAfterAnIdleThatTheStoreRefused) {
   world_.StartIdle(client_);
   RefuseIdle();
