@@ -203,19 +203,22 @@ void Relay::EndCommand() {
 void Relay::RunLocal() {
   if (!local_ready_ || session_ == nullptr) return;
   if (!session_->Settled()) {
-    // Some commands are answered by an untagged BAD alone: then what waits behind one would wait
-    // for ever.
-    // Once: news, which lead here again, must not put it off.
-    if (untagged_bad_ && !retry_.armed())
-      retry_.SetIn(SecondsToNs(kBadSeconds), [this] {
-        if (local_ready_) client_.Bye("[UNAVAILABLE] The mail store did not answer a command");
-      });
+    if (untagged_bad_) ArmForBad();
     return;
   }
-  if (untagged_bad_) retry_.Cancel();
-  untagged_bad_ = false;
   local_ready_ = false;
   ExecuteLocal(std::exchange(local_, {}));
+}
+
+// Some commands are answered by an untagged BAD alone: then what waits behind one would wait for
+// ever.
+void Relay::ArmForBad() {
+  if (retry_.armed()) return;  // news must not put it off
+  retry_.SetIn(SecondsToNs(kBadSeconds), [this] {
+    const bool mapping = mapped_ != nullptr && session_ != nullptr && !session_->state().idle();
+    if (!local_ready_ && !mapping) return;
+    client_.Bye("[UNAVAILABLE] The mail store did not answer a command");
+  });
 }
 
 void Relay::ExecuteLocal(const std::string& text) {
@@ -282,8 +285,10 @@ void Relay::OnStoreData(Session& session, const Piece& piece, const Response* fi
     store_paused_ = true;
     session.PauseReading();
   }
-  if (first != nullptr && first->kind == ResponseKind::kBad && !session.state().idle()) {
+  if (first != nullptr && first->kind == ResponseKind::kBad && state_ == State::kRelaying &&
+      !session.state().idle()) {
     untagged_bad_ = true;
+    if (mapped_ != nullptr) ArmForBad();
   }
   if (local_ready_) CheckSettled();
 }
@@ -325,6 +330,10 @@ void Relay::OnAnswered(Session& session, const SentCommand& command, const Respo
     awaits_plus_ = false;  // refused instead of `+`: the command is over
     client_.framer().CancelLiteral();
     command_.clear();
+  }
+  if (session.state().idle()) {  // no untagged BAD was all the answer that one of them gets
+    untagged_bad_ = false;
+    retry_.Cancel();
   }
   CheckSettled();
 }

@@ -101,6 +101,7 @@ class Relay final : public Talk, private SessionSink {
   void IdleLine(std::string_view line);
   bool RewriteCapabilities(const Piece& piece, const Response& first, std::string* line);
   void CheckSettled();
+  void ArmForBad();
 
   // relay_mapped.cc
   Route RouteMapped(const Command& command) const;

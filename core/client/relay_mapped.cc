@@ -245,13 +245,6 @@ bool Relay::RelayThroughMap(const Piece& piece, const Response* first) {
   if (mapped_->over()) mapped_.reset();
   if (first != nullptr) RewriteCapabilities(piece, *first, &mapped);
   client_.Write(mapped);
-  // Perhaps all the answer there is, and the next command must not wait for ever.
-  if (first != nullptr && first->kind == ResponseKind::kBad) {
-    retry_.SetIn(SecondsToNs(kBadSeconds), [this] {
-      if (mapped_ == nullptr || session_ == nullptr || session_->state().idle()) return;
-      client_.Bye("[UNAVAILABLE] The mail store did not answer a command");
-    });
-  }
   return true;
 }
 

@@ -451,6 +451,27 @@ TEST_F(MappedDialogue, LetsTheClientGoWhenAnAnswerNeverComes) {
   world_.HearsBeginning(second_, "* BYE [UNAVAILABLE]");
 }
 
+TEST_F(MappedDialogue, KeepsAClientWhoseCommandIsAnsweredBehindABad) {
+  Park();
+  Wake("f FETCH 3 (UID)");
+  Asked("f FETCH 2 (UID)");
+  Tell("* BAD how odd");
+  Hears("* BAD how odd");
+  Completes("f");
+  world_.Pass(8);
+  world_.Say(second_, "g FETCH 3 (UID)");
+  Asked("g FETCH 2 (UID)");
+  world_.HearsNothing(second_, 15);
+  Completes("g");
+  Tell("* BAD to nothing that was asked");
+  Hears("* BAD to nothing that was asked");
+  world_.Pass(8);
+  world_.Say(second_, "h FETCH 3 (UID)");
+  Asked("h FETCH 2 (UID)");
+  world_.HearsNothing(second_, 15);
+  Completes("h");
+}
+
 TEST_F(MappedDialogue, SaysGoodbyeWhenItsSessionDiesDuringAMappedCommand) {
   Park();
   Wake("f FETCH 3 (UID)");

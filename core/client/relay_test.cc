@@ -118,6 +118,20 @@ TEST_F(RelayTest, GivesUpBehindAnUntaggedBadThoughNewsGoOn) {
   world_.HearsBeginning(client_, "* BYE [UNAVAILABLE] The mail store did not answer");
 }
 
+TEST_F(RelayTest, BearsWithASlowAnswerLongAfterABad) {
+  world_.Say(client_, "a NOOP");
+  world_.NextAsked(0);
+  world_.Tell(0, "* BAD how odd");
+  world_.Tell(0, "a OK done");
+  EXPECT_EQ(world_.HearUntil(client_, "a").size(), 2u);
+  world_.Say(client_, "b UID FETCH 1 (BODY[])\r\nc CAPABILITY");
+  world_.NextAsked(0);
+  world_.HearsNothing(client_, 15);
+  world_.Tell(0, "b OK done");
+  EXPECT_EQ(world_.Hear(client_), "b OK done");
+  world_.HearsBeginning(client_, "* CAPABILITY ");
+}
+
 TEST_F(RelayTest, AnswersBadToAnythingButDoneInIdle) {
   world_.StartIdle(client_);
   world_.Say(client_, "n NOOP");
