@@ -12,6 +12,9 @@
 namespace roost {
 namespace {
 
+constexpr std::string_view kUnasked =
+    "[CLIENTBUG] The mail store takes no literal without being asked";
+
 // Not offered, and numbers are what feeds and mapped commands speak in.
 bool EnablesUidOnly(const Command& command) {
   EnableArgs args;
@@ -103,7 +106,11 @@ void Relay::TakePiece(const Piece& piece) {
   } else {
     if (keep && !mailbox_is_prefix_) command_.append(piece.bytes);
     if (!keep) mailbox_is_prefix_ = true;
-    if (route_ == Route::kForward) session_->ForwardMore(piece.bytes);
+    if (route_ == Route::kForward) {
+      // Too late to refuse the command.
+      if (!Carries(piece.literal)) return client_.Bye(kUnasked);
+      session_->ForwardMore(piece.bytes);
+    }
   }
   if (piece.literal.present && !piece.literal.non_sync) {
     if (route_ == Route::kForward) {
@@ -149,16 +156,19 @@ Relay::Route Relay::RouteOf(const Command& command, const Piece& piece) const {
   }
 }
 
+// What the store does not take without being asked must not be sent so: it would run the bytes as
+// commands.
+bool Relay::Carries(const LiteralMark& literal) const {
+  if (!literal.present || !literal.non_sync) return true;
+  const CapabilitySet& capabilities = session_->state().capabilities();
+  return capabilities.Has("LITERAL+") || (capabilities.Has("LITERAL-") && literal.size <= 4096);
+}
+
 void Relay::BeginCommand(const Piece& piece) {
   mailbox_is_prefix_ = false;
   const Command command = ParseCommand(command_);
   route_ = RouteOf(command, piece);
-  // What the store does not take without being asked must not be sent so.
-  const bool non_sync = piece.literal.present && piece.literal.non_sync;
-  const bool carried =
-      session_->state().capabilities().Has("LITERAL+") ||
-      (session_->state().capabilities().Has("LITERAL-") && piece.literal.size <= 4096);
-  if (non_sync && !carried) route_ = Route::kRefuse;
+  if (!Carries(piece.literal)) route_ = Route::kRefuse;
   if (ForbidsWithheld(command) && route_ != Route::kRefuse) route_ = Route::kExpungeIssued;
   if (!withheld_expunge_ && TakesWithheld(command)) TellWithheld();
   if (route_ == Route::kForward && mapped_ != nullptr) route_ = RouteMapped(command);

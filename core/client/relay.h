@@ -95,6 +95,7 @@ class Relay final : public Talk, private SessionSink {
   void BeginCommand(const Piece& piece);
   void ForwardFirst(const Command& command, const Piece& piece);
   Route RouteOf(const Command& command, const Piece& piece) const;
+  bool Carries(const LiteralMark& literal) const;
   void EndCommand();
   void RunLocal();
   void ExecuteLocal(const std::string& text);

@@ -44,6 +44,18 @@ TEST_F(RelayTest, RefusesWhatMustNotReachAStore) {
   world_.AsksNothing(0, 0.2);
 }
 
+TEST(Relay, EndsWhoSendsALaterLiteralThatTheStoreDidNotAskFor) {
+  ScriptedWorld world("IMAP4rev1 SASL-IR AUTH=PLAIN");
+  const size_t client = world.LogIn();
+  world.Say(client, "a UID SEARCH SUBJECT {3}");
+  world.Pass(0.1);
+  world.Tell(0, "+ go on");
+  EXPECT_EQ(world.Hear(client), "+ go on");
+  world.Say(client, "foo BODY {14+}\r\nx DELETE INBOX");
+  world.HearsBeginning(client, "* BYE [CLIENTBUG]");
+  world.AsksNothing(0, 0.2);
+}
+
 // What switches it on may stand behind a literal.
 TEST(Relay, NoticesCondstoreThatIsSwitchedOnByTheEndOfACommand) {
   for (const std::string rest :
