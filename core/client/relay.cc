@@ -8,6 +8,7 @@
 #include "core/client/awake.h"
 #include "proto/ascii.h"
 #include "proto/check.h"
+#include "proto/imap/extensions.h"
 
 namespace roost {
 namespace {
@@ -146,14 +147,20 @@ Relay::Route Relay::RouteOf(const Command& command, const Piece& piece) const {
     case CommandKind::kIdle:
       return Route::kLocal;
     case CommandKind::kEnable:
-      return EnablesUidOnly(command) ? Route::kRefuse : Route::kForward;
+      if (EnablesUidOnly(command)) return Route::kRefuse;
+      break;
     case CommandKind::kUnknown:
       // Stores differ in whether they take the bytes of an unknown command's literal, or run them
       // as commands.
       return piece.literal.present ? Route::kRefuse : Route::kForward;
     default:
-      return NeverAfterLogin(command) ? Route::kRefuse : Route::kForward;
+      if (NeverAfterLogin(command)) return Route::kRefuse;
+      break;
   }
+  // One that the store does not offer may be unknown to it.
+  const bool unasked = piece.literal.present && piece.literal.non_sync;
+  const bool known = !unasked || IsOffered(command, session_->state().capabilities());
+  return known ? Route::kForward : Route::kRefuse;
 }
 
 // What the store does not take without being asked must not be sent so: it would run the bytes as

@@ -44,6 +44,21 @@ TEST_F(RelayTest, RefusesWhatMustNotReachAStore) {
   world_.AsksNothing(0, 0.2);
 }
 
+// A store that does not know a command may run the bytes of its literal as commands.
+TEST_F(RelayTest, SendsLiteralsOfExtensionsUnaskedWhereTheStoreOffersThem) {
+  for (const char* command : {"SETMETADATA", "REPLACE 1", "UID EXPUNGE", "SETACL"}) {
+    world_.Say(client_, "a " + std::string(command) + " {5+}\r\nINBOX x");
+    world_.HearsBeginning(client_, "a NO [CANNOT]");
+  }
+  world_.AsksNothing(0, 0.2);
+  world_.Say(client_, "a CREATE {5+}\r\nother");
+  EXPECT_EQ(world_.NextAsked(0), "a CREATE {5+}\r\nother");
+  ScriptedWorld world(std::string(ScriptedWorld::kCapabilities) + " METADATA-SERVER");
+  world.LogIn();
+  world.Say(0, "a SETMETADATA {5+}\r\nINBOX x");
+  EXPECT_EQ(world.NextAsked(0), "a SETMETADATA {5+}\r\nINBOX x");
+}
+
 TEST(Relay, EndsWhoSendsALaterLiteralThatTheStoreDidNotAskFor) {
   ScriptedWorld world("IMAP4rev1 SASL-IR AUTH=PLAIN");
   const size_t client = world.LogIn();

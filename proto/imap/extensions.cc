@@ -1,0 +1,70 @@
+#include "proto/imap/extensions.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
+namespace roost {
+namespace {
+
+struct Extension {
+  CommandKind kind;
+  std::string_view capability;  // or one that begins so
+  bool rev2 = false;            // IMAP4rev2 has it without
+};
+
+constexpr Extension kExtensions[] = {
+    {CommandKind::kEnable, "ENABLE", true},
+    {CommandKind::kIdle, "IDLE", true},
+    {CommandKind::kNamespace, "NAMESPACE", true},
+    {CommandKind::kUnselect, "UNSELECT", true},
+    {CommandKind::kMove, "MOVE", true},
+    {CommandKind::kSort, "SORT"},
+    {CommandKind::kThread, "THREAD="},
+    {CommandKind::kEsearch, "MULTISEARCH"},
+    {CommandKind::kReplace, "REPLACE"},
+    {CommandKind::kXlist, "XLIST"},
+    {CommandKind::kRlist, "MAILBOX-REFERRALS"},
+    {CommandKind::kRlsub, "MAILBOX-REFERRALS"},
+    {CommandKind::kId, "ID"},
+    {CommandKind::kGetQuota, "QUOTA"},
+    {CommandKind::kGetQuotaRoot, "QUOTA"},
+    {CommandKind::kSetQuota, "QUOTA"},
+    {CommandKind::kGetAcl, "ACL"},
+    {CommandKind::kSetAcl, "ACL"},
+    {CommandKind::kDeleteAcl, "ACL"},
+    {CommandKind::kListRights, "ACL"},
+    {CommandKind::kMyRights, "ACL"},
+    {CommandKind::kGetMetadata, "METADATA"},
+    {CommandKind::kSetMetadata, "METADATA"},
+    {CommandKind::kGetAnnotation, "ANNOTATEMORE"},
+    {CommandKind::kSetAnnotation, "ANNOTATEMORE"},
+    {CommandKind::kCompress, "COMPRESS="},
+    {CommandKind::kNotify, "NOTIFY"},
+    {CommandKind::kUnauthenticate, "UNAUTHENTICATE"},
+    {CommandKind::kProxyAuth, "PROXYAUTH"},
+    {CommandKind::kLanguage, "LANGUAGE"},
+    {CommandKind::kComparator, "I18NLEVEL=2"},
+    {CommandKind::kCancelUpdate, "CONTEXT="},
+    {CommandKind::kUrlFetch, "URLAUTH"},
+    {CommandKind::kGenUrl, "URLAUTH"},
+    {CommandKind::kResetKey, "URLAUTH"},
+    {CommandKind::kConvert, "CONVERT"},
+    {CommandKind::kConversions, "CONVERT"},
+    {CommandKind::kGetJmapAccess, "JMAPACCESS"},
+};
+
+}  // namespace
+
+bool IsOffered(const Command& command, const CapabilitySet& capabilities) {
+  const CommandKind kind = command.kind;
+  if (kind == CommandKind::kMalformed || kind == CommandKind::kUnknown) return false;
+  const bool rev2 = capabilities.Has("IMAP4rev2");
+  if (kind == CommandKind::kExpunge && command.uid) return rev2 || capabilities.Has("UIDPLUS");
+  const Extension* extension = std::find_if(std::begin(kExtensions), std::end(kExtensions),
+                                            [&](const Extension& e) { return e.kind == kind; });
+  if (extension == std::end(kExtensions)) return true;
+  return (extension->rev2 && rev2) || capabilities.HasPrefix(extension->capability);
+}
+
+}  // namespace roost
