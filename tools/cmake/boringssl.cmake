@@ -49,9 +49,12 @@ file(STRINGS ${BORINGSSL_INCLUDE_DIR}/openssl/base.h is_boringssl REGEX "define 
 if(NOT is_boringssl)
   message(FATAL_ERROR "${BORINGSSL_INCLUDE_DIR}/openssl is not BoringSSL.")
 endif()
-file(STRINGS ${BORINGSSL_INCLUDE_DIR}/openssl/base.h api REGEX "define BORINGSSL_API_VERSION")
-string(REGEX REPLACE ".* " "" api "${api}")
-message(STATUS "BoringSSL: ${BORINGSSL_SSL_LIBRARY}, API ${api}")
+file(STRINGS ${BORINGSSL_INCLUDE_DIR}/openssl/base.h BORINGSSL_API_VERSION
+     REGEX "define BORINGSSL_API_VERSION")
+string(REGEX REPLACE ".* " "" BORINGSSL_API_VERSION "${BORINGSSL_API_VERSION}")
+# Told by --version: not that of headers that were there before.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${BORINGSSL_INCLUDE_DIR}/openssl/base.h)
+message(STATUS "BoringSSL: ${BORINGSSL_SSL_LIBRARY}, API ${BORINGSSL_API_VERSION}")
 
 foreach(part crypto ssl)
   string(TOUPPER ${part} upper)
