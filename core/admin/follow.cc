@@ -25,6 +25,7 @@ void Follow(Server& server, TraceFollower& follower, const Say& say) {
     }
     if (!say(text.empty() ? "\n" : text)) return;
   }
+  say(FormatTraceLine("ending", {}, {}) + "\n");
 }
 
 }  // namespace

@@ -20,6 +20,9 @@ bool AnswerSentence(std::string_view command, std::string_view subject, std::str
 int AnswerSeconds(std::string_view request);
 // What is said when it took longer.
 std::string NoAnswer(std::string_view request);
+inline constexpr char kClosedUnanswered[] =
+    "roostd closed the connection without an answer; run this as root or as its user, unless "
+    "roostd is ending";
 
 }  // namespace roost
 

@@ -1,6 +1,7 @@
 // roostctl: asks a running roostd on its control socket.
 //
-// Blocking, one request; AnswerSeconds bound it. Exit status 0 answered, 1 not, 2 wrong usage.
+// Blocking; a connection for each request, some of which are made again and again. AnswerSeconds
+// bound each wait. Exit status 0 answered, 1 not, or not whole, 2 wrong usage.
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -30,6 +31,11 @@ namespace {
 
 constexpr size_t kMaxAnswer = 64 << 20;
 
+int Complain(const std::string& what) {
+  std::fprintf(stderr, "roostctl: %s\n", what.c_str());
+  return 1;
+}
+
 std::string WhyNotConnected(const std::string& path, int error) {
   switch (error) {
     case ENOENT:
@@ -43,50 +49,55 @@ std::string WhyNotConnected(const std::string& path, int error) {
     case ENOTSOCK:
     case EPROTOTYPE:
       return path + " is not the control socket of a roostd";
+    case EAGAIN:
+      return "nobody takes connections on " + path + "; roostd is busy with others";
     default:
       return "cannot connect to " + path + ": " + std::strerror(error);
   }
 }
 
-// For what is asked once there.
+// For what is asked once there. Negative: the errno that says why not.
 int Connect(const std::string& path, std::string_view request, std::string* error) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
     *error = path + " is too long for the path of a socket";
-    return -1;
+    return -ENAMETOOLONG;
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) {
     *error = std::string("no socket: ") + std::strerror(errno);
-    return -1;
+    return -errno;
   }
   const timeval limit{AnswerSeconds(request), 0};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
-  *error = WhyNotConnected(path, errno);
+  const int why = errno;
+  *error = WhyNotConnected(path, why);
   close(fd);
-  return -1;
+  return -why;
 }
 
-// The answer goes to `answer`, or to standard output where that is null.
-bool Ask(int fd, std::string_view request, std::string* answer, std::string* error) {
+// The answer goes to *answer; if it is `passed_on`, to standard output, and *answer has its end.
+bool Ask(int fd, std::string_view request, bool passed_on, std::string* answer,
+         std::string* error) {
   // roostd closes at once on whoever may not ask; what it says then is nothing.
   const bool sent = send(fd, request.data(), request.size(), MSG_NOSIGNAL) >= 0;
   char buffer[16384];
   ssize_t n = 0;
   size_t size = 0;
   while (sent && (n = read(fd, buffer, sizeof buffer)) > 0) {
-    size += static_cast<size_t>(n);
-    if (answer == nullptr) {
-      std::fwrite(buffer, 1, static_cast<size_t>(n), stdout);
+    const auto got = static_cast<size_t>(n);
+    size += got;
+    answer->append(buffer, got);
+    if (passed_on) {
+      std::fwrite(buffer, 1, got, stdout);
+      answer->erase(0, answer->size() - std::min(answer->size(), kAnswerEnd));
     } else if (size > kMaxAnswer) {
       *error = "the answer is too long for a table; use --json or a smaller --limit";
       return false;
-    } else {
-      answer->append(buffer, static_cast<size_t>(n));
     }
   }
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
@@ -94,49 +105,42 @@ bool Ask(int fd, std::string_view request, std::string* answer, std::string* err
     return false;
   }
   if (size != 0) return true;
-  *error = "roostd closed the connection without an answer; run this as root or as its user";
+  *error = kClosedUnanswered;
   return false;
 }
 
-bool AskOnce(const std::string& path, std::string_view request, std::string* answer) {
+bool AskOnce(const std::string& path, std::string_view request, std::string* answer,
+             bool passed_on = false) {
   std::string error;
   const int fd = Connect(path, request, &error);
-  const bool answered = fd >= 0 && Ask(fd, request, answer, &error);
+  const bool answered = fd >= 0 && Ask(fd, request, passed_on, answer, &error);
   if (fd >= 0) close(fd);
-  if (!answered) std::fprintf(stderr, "roostctl: %s\n", error.c_str());
+  if (!answered) Complain(error);
   return answered;
 }
 
 // Until roostd or the reader of ours ends.
 int Trace(const std::string& path, const std::string& user, bool json) {
-  std::string error;
+  std::string sentence;
   const std::string request = "trace " + user + "\n";
-  const int fd = Connect(path, request, &error);
-  if (fd < 0) {
-    std::fprintf(stderr, "roostctl: %s\n", error.c_str());
-    return 1;
-  }
-  std::string text;
+  const int fd = Connect(path, request, &sentence);
+  if (fd < 0) return Complain(sentence);
+  TraceAnswer answer(json);
   char buffer[16384];
-  ssize_t n = send(fd, request.data(), request.size(), MSG_NOSIGNAL);
-  bool refused = true;
+  ssize_t n = 0;
   bool read_by_somebody = true;
-  while (read_by_somebody && (n = read(fd, buffer, sizeof buffer)) > 0) {
-    text.append(buffer, static_cast<size_t>(n));
-    size_t begin = 0;
-    for (size_t end; (end = text.find('\n', begin)) != text.npos; begin = end + 1) {
-      if (end == begin) continue;  // nothing has happened
-      const std::string line = text.substr(begin, end - begin);
-      refused = line.starts_with("{\"error\"");
-      std::fputs(((json ? line : TraceLine(line)) + "\n").c_str(), refused ? stderr : stdout);
-    }
-    text.erase(0, begin);
+  // roostd closes at once on whoever may not ask; what it says then is nothing.
+  const bool sent = send(fd, request.data(), request.size(), MSG_NOSIGNAL) >= 0;
+  while (sent && read_by_somebody && (n = read(fd, buffer, sizeof buffer)) > 0) {
+    std::fputs(answer.Take({buffer, static_cast<size_t>(n)}).c_str(), stdout);
     read_by_somebody = std::fflush(stdout) == 0;
   }
+  const bool silent = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
   close(fd);
-  if (refused) return 1;
-  if (read_by_somebody) std::fprintf(stderr, "roostctl: roostd has ended\n");
-  return 0;
+  if (!read_by_somebody) return 1;
+  const bool ended = answer.Ended(silent, &sentence);
+  Complain(sentence);
+  return ended ? 0 : 1;
 }
 
 // Has roostd do it.
@@ -144,10 +148,7 @@ int Order(const Options& options, const std::string& request) {
   std::string answer, sentence;
   if (!AskOnce(options.path, request, &answer)) return 1;
   const std::string subject = options.words.empty() ? "" : options.words.front();
-  if (!AnswerSentence(options.command, subject, answer, &sentence)) {
-    std::fprintf(stderr, "roostctl: %s\n", sentence.c_str());
-    return 1;
-  }
+  if (!AnswerSentence(options.command, subject, answer, &sentence)) return Complain(sentence);
   std::fputs((options.json ? answer : sentence + "\n").c_str(), stdout);
   std::fflush(stdout);
   return 0;
@@ -155,17 +156,18 @@ int Order(const Options& options, const std::string& request) {
 
 int TicketKeysIn(const std::string& file) {
   std::string error;
-  if (RotateTicketKeyFile(file, &error)) return 0;
-  std::fprintf(stderr, "roostctl: %s\n", error.c_str());
-  return 1;
+  return RotateTicketKeyFile(file, &error) ? 0 : Complain(error);
 }
 
 // Until nobody listens there.
-void AwaitEnd(const std::string& path) {
+int AwaitEnd(const std::string& path) {
   constexpr useconds_t kPauseUs = 200'000;
-  std::string error;
-  for (int fd = 0; (fd = Connect(path, "", &error)) >= 0;) {
-    close(fd);
+  for (;;) {
+    std::string error;
+    const int fd = Connect(path, "", &error);
+    if (fd == -ENOENT || fd == -ECONNREFUSED) return 0;
+    if (fd < 0 && fd != -EAGAIN) return Complain(error);  // it may be there or not
+    if (fd >= 0) close(fd);
     usleep(kPauseUs);
   }
 }
@@ -173,8 +175,7 @@ void AwaitEnd(const std::string& path) {
 int Drain(const Options& options) {
   const int status =
       Order(options, options.over.empty() ? "drain\n" : "drain " + options.over + "\n");
-  if (status == 0 && options.wait) AwaitEnd(options.path);
-  return status;
+  return status == 0 && options.wait ? AwaitEnd(options.path) : status;
 }
 
 int Store(const Options& options) {
@@ -191,10 +192,7 @@ int Status(const std::string& path, bool json) {
   if (!AskOnce(path, "status\n", &answer)) return 1;
   StatusAnswer status;
   const bool refused = answer.starts_with("{\"error\"");
-  if ((!json || refused) && !ParseStatusAnswer(answer, &status, &error)) {
-    std::fprintf(stderr, "roostctl: %s\n", error.c_str());
-    return 1;
-  }
+  if ((!json || refused) && !ParseStatusAnswer(answer, &status, &error)) return Complain(error);
   if (json) {
     std::fputs(answer.c_str(), stdout);
     return 0;
@@ -210,7 +208,7 @@ bool AskStatus(const std::string& path, StatusAnswer* status,
   if (!AskOnce(path, "status\n", &answer)) return false;
   *when = std::chrono::steady_clock::now();
   if (ParseStatusAnswer(answer, status, &error)) return true;
-  std::fprintf(stderr, "roostctl: %s\n", error.c_str());
+  Complain(error);
   return false;
 }
 
@@ -242,20 +240,17 @@ std::string RowsRequest(const Options& options) {
 }
 
 int Rows(const Options& options) {
-  const std::string request = RowsRequest(options);
-  if (options.json) return AskOnce(options.path, request, nullptr) ? 0 : 1;
   std::string error, answer;
-  if (!AskOnce(options.path, request, &answer)) return 1;
+  if (!AskOnce(options.path, RowsRequest(options), &answer, options.json)) return 1;
+  std::string problem = EndProblem(answer);
   RowsAnswer rows;
-  if (!ParseRowsAnswer(answer, options.command, &rows, &error)) {
-    std::fprintf(stderr, "roostctl: %s\n", error.c_str());
-    return 1;
+  if (!options.json && ParseRowsAnswer(answer, options.command, &rows, &error)) {
+    std::fputs(RowsTable(rows).c_str(), stdout);
+    if (rows.end == "limit") Complain("there are more; --limit 0 shows all");
+  } else if (problem.empty()) {
+    problem = error;
   }
-  std::fputs(RowsTable(rows).c_str(), stdout);
-  if (rows.end == "limit") std::fprintf(stderr, "roostctl: there are more; --limit 0 shows all\n");
-  if (rows.end == "all" || rows.end == "limit") return 0;
-  std::fprintf(stderr, "roostctl: not all shards have answered\n");
-  return 1;
+  return problem.empty() ? 0 : Complain(problem);
 }
 
 int Run(const Options& o) {
@@ -280,7 +275,7 @@ int Main(int argc, char** argv) {
       std::fputs(std::string(UsageText()).c_str(), stdout);
       return 0;
     case OptionsVerdict::kWrong:
-      std::fprintf(stderr, "roostctl: %s\n", error.c_str());
+      Complain(error);
       return 2;
     case OptionsVerdict::kRun:
       break;
@@ -288,7 +283,13 @@ int Main(int argc, char** argv) {
   return Run(options);
 }
 
+// A disk that is full must not leave half an answer with status 0.
+int Finished(int status) {
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  return written || status != 0 ? status : Complain("standard output could not be written");
+}
+
 }  // namespace
 }  // namespace roost
 
-int main(int argc, char** argv) { return roost::Main(argc, argv); }
+int main(int argc, char** argv) { return roost::Finished(roost::Main(argc, argv)); }

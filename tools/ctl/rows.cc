@@ -105,6 +105,17 @@ bool ParseRowsAnswer(std::string_view json, std::string_view what, RowsAnswer* a
   return false;
 }
 
+std::string EndProblem(std::string_view end) {
+  RowsAnswer none;
+  std::string error;
+  if (end.starts_with("{\"error\"") && !ParseRowsAnswer(end, "", &none, &error)) return error;
+  if (end.ends_with('\n')) end.remove_suffix(1);
+  // No text within a row looks so, as its quotes are escaped.
+  if (end.ends_with("], \"end\": \"all\"}") || end.ends_with("], \"end\": \"limit\"}")) return {};
+  if (end.ends_with("], \"end\": \"failed\"}")) return "not all shards have answered";
+  return "the answer is cut off: roostd has ended, or had waited 2 seconds for it to be read";
+}
+
 std::string RowsTable(const RowsAnswer& answer) {
   if (answer.rows.empty()) return {};
   const RowsAnswer::Row& names = answer.rows.front();

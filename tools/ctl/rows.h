@@ -27,6 +27,11 @@ struct RowsAnswer {
 bool ParseRowsAnswer(std::string_view json, std::string_view what, RowsAnswer* answer,
                      std::string* error);
 
+// What is wrong with an answer of that shape, by how it ends; empty: it is whole, and of all
+// shards. `end`: its last kAnswerEnd bytes, or all of it.
+inline constexpr size_t kAnswerEnd = 1024;
+std::string EndProblem(std::string_view end);
+
 // One {name: text, number, true or false, ...}.
 bool ParseRow(std::string_view json, RowsAnswer::Row* row);
 

@@ -47,6 +47,21 @@ TEST(Rows, AnErrorIsHandedOn) {
   EXPECT_EQ(error, "not \"so\"");
 }
 
+// What it was: --json gave status 0 for whatever had come, were it a single byte.
+TEST(Rows, PassedOnUnreadAreJudgedByTheirEnd) {
+  EXPECT_EQ(EndProblem(kTwo), "");
+  EXPECT_EQ(EndProblem("{\"feeds\": [], \"end\": \"all\"}\n"), "");
+  EXPECT_EQ(EndProblem(kTwo.substr(kTwo.size() - 30)), "");
+  EXPECT_EQ(EndProblem("{\"feeds\": [], \"end\": \"failed\"}\n"), "not all shards have answered");
+  EXPECT_EQ(EndProblem("{\"error\": \"not \\\"so\\\"\"}\n"), "not \"so\"");
+  const std::string_view whole = kTwo.substr(0, kTwo.size() - 1);
+  for (size_t n = 0; n < whole.size(); ++n) {
+    EXPECT_EQ(EndProblem(whole.substr(0, n)).substr(0, 21), "the answer is cut off") << n;
+  }
+  // Cut in the name of a mailbox that looks like the end.
+  EXPECT_NE(EndProblem("{\"feeds\": [\n{\"mailbox\": \"], \\\"end\\\": \\\"all\\\"}"), "");
+}
+
 TEST(Rows, OfAnotherKindOrCutAnywhereAreRefused) {
   RowsAnswer answer;
   std::string error;
