@@ -111,21 +111,20 @@ class RenderTest(Case):
     @unittest.skipUnless(shutil.which("kubectl"), "no kubectl; tools/setup --test installs one")
     def test_an_installation_made_as_the_readme_says_has_its_own_configuration(self):
         readme = (K8S / "README.md").read_text(encoding="utf-8")
-        addition = re.search(r"<<'YAML'\n(.*?)^YAML$", readme, re.M | re.S).group(1)
-        with tempfile.TemporaryDirectory(prefix="roost-k8s-") as directory:
-            mine = Path(directory) / "my-cluster"
-            shutil.copytree(K8S, Path(directory) / "k8s")
-            shutil.copytree(K8S / "overlays/aws", mine)
-            kustomization = (mine / "kustomization.yaml").read_text(encoding="utf-8")
-            self.assertIn("sed -i 's#../../base#../k8s/base#'", readme)
-            (mine / "kustomization.yaml").write_text(
-                kustomization.replace("../../base", "../k8s/base") + addition, encoding="utf-8")
-            config = self.config_text.replace("imap.example.com", "imap.mine.example")
-            (mine / "roost.yaml").write_text(config, encoding="utf-8")
-            made = objects(render(mine))
-        expected = objects(kept("aws"))
-        expected["ConfigMap", "roost"]["data"]["roost.yaml"] = config
-        self.assertEqual(made, expected)
+        commands = re.search(r"^cp -r k8s/overlays/aws .*?(?=^editor )", readme, re.M | re.S).group(0)
+        for name in (*CLOUDS, "proxy"):
+            with self.subTest(name), tempfile.TemporaryDirectory(prefix="roost-k8s-") as directory:
+                shutil.copytree(K8S, Path(directory) / "k8s")
+                subprocess.run(["sh", "-e", "-c", commands.replace("overlays/aws", f"overlays/{name}")],
+                               cwd=directory, check=True)
+                mine = Path(directory) / "my-cluster"
+                config = mine / "roost.yaml"
+                config.write_text(config.read_text(encoding="utf-8").replace("imap.example.com", "imap.mine.example"),
+                                  encoding="utf-8")
+                expected = objects(kept(name))
+                data = expected["ConfigMap", "roost"]["data"]
+                data["roost.yaml"] = data["roost.yaml"].replace("imap.example.com", "imap.mine.example")
+                self.assertEqual(objects(render(mine)), expected)
 
 
 # Where the package's models are older than the manifests: the same fields under another name, and fields since then.
