@@ -29,6 +29,7 @@
 #include "core/admin/service_manager.h"
 #include "core/base/log.h"
 #include "core/base/reopened_log.h"
+#include "core/base/version.h"
 #include "core/config/config.h"
 #include "core/io/listener.h"
 #include "core/shard/server.h"
@@ -48,11 +49,23 @@ namespace {
 constexpr char kUsage[] =
     "roostd: push connection concentrator for IMAP\n"
     "\n"
-    "  roostd --config FILE                 run; SIGHUP reads the configuration anew\n"
+    "  roostd --config FILE                 run, until a signal or roostctl drain ends it\n"
     "  roostd --config FILE --check-config  say what is wrong with the configuration, and exit\n"
     "  roostd --config FILE --print-config  print it with all defaults filled in, and exit\n"
     "  roostd --config-reference            print every key as Markdown, and exit\n"
-    "  roostd --metrics-reference           print every metric as Markdown, and exit\n";
+    "  roostd --metrics-reference           print every metric as Markdown, and exit\n"
+    "  roostd --version                     print which Roost this is, and exit\n"
+    "  roostd --help, -h                    print this, and exit\n"
+    "\n"
+    "Signals\n"
+    "  SIGHUP           read the configuration, and all files that it names, anew\n"
+    "  SIGTERM, SIGINT  take nobody any more, tell clients BYE over drain.on_stop_s seconds (0:\n"
+    "                   all at once, which it is unless configured) and end; again: at once\n"
+    "\n"
+    "Exit status\n"
+    "  0  ended by a signal or a drain; or printed, or checked and good\n"
+    "  1  the configuration is wrong, or it could not start; standard error says why\n"
+    "  2  the command line is not understood\n";
 
 std::atomic<Server*> running_server = nullptr;
 static_assert(std::atomic<Server*>::is_always_lock_free);
@@ -291,8 +304,9 @@ int Run(const Config& config, const std::string& path) {
   for (const std::string& address : server->bound()) {
     Announce("listening", "listening on ", address);
   }
-  Announce("ready", "ready: ", server->description());
-  if (!TellServiceManager("READY=1\nSTATUS=" + server->description())) {
+  const std::string what = "version " + std::string(kVersion) + ", " + server->description();
+  Announce("ready", "ready: ", what);
+  if (!TellServiceManager("READY=1\nSTATUS=" + what)) {
     Log(LogLevel::kWarning, "service_manager_not_told",
         {{"reason", "NOTIFY_SOCKET is set, but nothing can be sent there"}});
   }
@@ -326,7 +340,10 @@ int Main(int argc, char** argv) {
     } else if (arg == "--metrics-reference") {
       std::fputs(MetricsReference().c_str(), stdout);
       return 0;
-    } else if (arg == "--help") {
+    } else if (arg == "--version") {
+      std::fputs(VersionLine("roostd").c_str(), stdout);
+      return 0;
+    } else if (arg == "--help" || arg == "-h") {
       std::fputs(kUsage, stdout);
       return 0;
     } else if (arg == "--config") {

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "core/base/json.h"
+#include "core/base/version.h"
 
 namespace roost {
 namespace {
@@ -104,7 +105,7 @@ std::string StatusJson(const std::vector<ShardFigures>& shards) {
   }
   ShardFigures total;
   for (const ShardFigures& f : shards) total += f;
-  std::string out = "{\"total\": ";
+  std::string out = "{\"version\": \"" + std::string(kVersion) + "\", \"total\": ";
   AppendFigures(total, &out);
   out += ", \"shards\": [";
   for (size_t i = 0; i < shards.size(); ++i) {

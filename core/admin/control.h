@@ -43,7 +43,8 @@ struct ControlRequest {
 };
 ControlRequest ParseControlRequest(std::string_view line);
 
-// The answer to "status": totals, then one entry for each shard; without any, an error.
+// The answer to "status": which Roost this is, totals, one entry for each shard; without any, an
+// error.
 std::string StatusJson(const std::vector<ShardFigures>& shards);
 
 // The answer to "reload": `refusal` says why not, empty when it was done; `needs_restart` which

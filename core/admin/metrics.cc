@@ -10,6 +10,8 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include "core/base/version.h"
+
 namespace roost {
 namespace {
 
@@ -188,6 +190,13 @@ void Memory(const Context& c, Samples& s) {
 }
 
 constexpr Metric kMetrics[] = {
+    {"roost_build_info", kGauge, "version, compiler, boringssl",
+     "Always 1: which Roost this is, what compiled it, and which API version its BoringSSL has.",
+     [](const Context&, Samples& s) {
+       s.Add(uint64_t{1}, {{"version", std::string(kVersion)},
+                           {"compiler", std::string(kCompiler)},
+                           {"boringssl", std::string(kBoringSslApi)}});
+     }},
     {"roost_ready", kGauge, "", "1 while clients are welcome; what /readyz tells.",
      [](const Context& c, Samples& s) { s.Add(uint64_t{c.input.ready}); }},
     {"roost_shards", kGauge, "", "Threads that serve.",

@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/base/version.h"
+
 namespace roost {
 namespace {
 
@@ -75,6 +77,9 @@ TEST(Metrics, AreWhatTheFiguresSay) {
     const auto it = shown.samples.find(sample);
     return it == shown.samples.end() ? -1 : it->second;
   };
+  EXPECT_EQ(at("roost_build_info{version=\"" + std::string(kVersion) + "\",compiler=\"" +
+               std::string(kCompiler) + "\",boringssl=\"" + std::string(kBoringSslApi) + "\"}"),
+            1);
   EXPECT_EQ(at("roost_clients{state=\"parked\"}"), first.parked + second.parked);
   EXPECT_EQ(at("roost_shard_clients{shard=\"1\"}"), second.clients);
   EXPECT_EQ(at("roost_sessions{store=\"main\",state=\"open\"}"),
@@ -161,7 +166,8 @@ TEST(Metrics, HaveTheLabelsThatTheReferenceNames) {
       const size_t close = sample.find('"', end + 2);
       const std::string text = sample.substr(end + 2, close - end - 2);
       EXPECT_NE(line.find(label), line.npos) << sample;
-      const bool open = label == "store" || label == "shard" || label == "command";
+      const bool open = label == "store" || label == "shard" || label == "command" ||
+                        sample.starts_with("roost_build_info");
       EXPECT_TRUE(open || line.find(text) != line.npos) << sample;
       at = close + 1;
     }

@@ -96,5 +96,20 @@ class Answering(unittest.TestCase):
         self.assertIn(b"standard output", done.stderr)
 
 
+class EachProgram(unittest.TestCase):
+    def test_says_its_version_and_how_it_is_used(self):
+        versions = set()
+        for name in ("roostd", "roostctl", "roost-store", "roost-load"):
+            said = {}
+            for option in ("--version", "--help", "-h"):
+                said[option] = subprocess.run([BINARY.parent / name, option], capture_output=True, text=True,
+                                              timeout=DEADLINE_S, check=True).stdout
+            self.assertEqual(said["-h"], said["--help"])
+            self.assertIn("--version", said["-h"])
+            self.assertRegex(said["--version"], rf"^{name} \d+\.\d+\.\d+ \(.*\)\n$")
+            versions.add(said["--version"].split(" ", 1)[1])
+        self.assertEqual(len(versions), 1, versions)
+
+
 if __name__ == "__main__":
     unittest.main()

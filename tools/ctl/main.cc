@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/base/version.h"
 #include "tools/ctl/answer.h"
 #include "tools/ctl/options.h"
 #include "tools/ctl/rows.h"
@@ -273,6 +274,9 @@ int Main(int argc, char** argv) {
   switch (ParseOptions(arguments, &options, &error)) {
     case OptionsVerdict::kHelp:
       std::fputs(std::string(UsageText()).c_str(), stdout);
+      return 0;
+    case OptionsVerdict::kVersion:
+      std::fputs(VersionLine("roostctl").c_str(), stdout);
       return 0;
     case OptionsVerdict::kWrong:
       Complain(error);

@@ -37,7 +37,14 @@ constexpr char kUsage[] =
     "  --socket PATH   what the configuration of roostd says at control_socket; "
     "/run/roost/control\n"
     "                  unless said. Only root and the user that roostd runs as are answered.\n"
-    "  --              what follows is no option\n";
+    "  --              what follows is no option\n"
+    "  --version       which Roost this is; of the roostd that runs, roostctl status says it\n"
+    "  --help, -h      this\n"
+    "\n"
+    "Exit status\n"
+    "  0  answered, or done\n"
+    "  1  not, or the answer is not whole; standard error says why\n"
+    "  2  the command line is not understood; nothing was asked\n";
 
 enum Option : uint32_t {
   kSocket = 1,
@@ -241,8 +248,10 @@ std::string_view UsageText() { return kUsage; }
 OptionsVerdict ParseOptions(std::span<const std::string_view> arguments, Options* options,
                             std::string* error) {
   *options = {};
-  if (std::find(arguments.begin(), arguments.end(), "--help") != arguments.end()) {
-    return OptionsVerdict::kHelp;
+  const auto behind_options = std::find(arguments.begin(), arguments.end(), "--");
+  for (auto it = arguments.begin(); it != behind_options; ++it) {
+    if (*it == "--help" || *it == "-h") return OptionsVerdict::kHelp;
+    if (*it == "--version") return OptionsVerdict::kVersion;
   }
   Line line;
   const bool read = ReadLine(arguments, &line, options, error);

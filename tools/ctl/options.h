@@ -25,7 +25,7 @@ struct Options {
   std::string every = "2";     // digits, seconds, above 0
 };
 
-enum class OptionsVerdict : uint8_t { kRun, kHelp, kWrong };
+enum class OptionsVerdict : uint8_t { kRun, kHelp, kVersion, kWrong };
 
 // `arguments`: those behind the program's name. kWrong with *error: what is wrong and how the
 // command is used, lines without the last one's end.

@@ -116,6 +116,8 @@ TEST(Options, AreTakenAsTheyAre) {
   EXPECT_FALSE(o.json);
   EXPECT_EQ(o.path, "/run/roost/control");
   EXPECT_EQ(Parse({"kick", "--help"}, &o, &error), OptionsVerdict::kHelp);
+  EXPECT_EQ(Parse({"-h"}, &o, &error), OptionsVerdict::kHelp);
+  EXPECT_EQ(Parse({"--version"}, &o, &error), OptionsVerdict::kVersion);
 }
 
 TEST(Words, AreAsManyAsTheCommandWants) {
@@ -146,6 +148,9 @@ TEST(Words, MayLookLikeOptionsBehindTwoDashes) {
   ASSERT_EQ(Parse({"kick", "--", "--json"}, &o, &error), OptionsVerdict::kRun);
   EXPECT_EQ(o.words, std::vector<std::string>{"--json"});
   EXPECT_FALSE(o.json);
+  for (const std::string_view user : {"--help", "-h", "--version"}) {
+    EXPECT_EQ(Parse({"kick", "--", user}, &o, &error), OptionsVerdict::kRun) << user;
+  }
 }
 
 }  // namespace

@@ -29,10 +29,19 @@ bool ReadShards(JsonReader& reader, std::vector<StatusFigures>* shards) {
   return reader.Char(']');
 }
 
+// Where it is told.
+bool ReadVersion(JsonReader* reader, std::string* version) {
+  JsonReader behind = *reader;
+  if (!behind.Name("version")) return true;
+  if (!behind.String(version) || !behind.Char(',')) return false;
+  *reader = behind;
+  return true;
+}
+
 bool ReadStatus(JsonReader reader, StatusAnswer* answer) {
-  return reader.Char('{') && reader.Name("total") && ReadFigures(reader, &answer->total) &&
-         reader.Char(',') && reader.Name("shards") && ReadShards(reader, &answer->shards) &&
-         reader.Char('}') && reader.AtEnd();
+  return reader.Char('{') && ReadVersion(&reader, &answer->version) && reader.Name("total") &&
+         ReadFigures(reader, &answer->total) && reader.Char(',') && reader.Name("shards") &&
+         ReadShards(reader, &answer->shards) && reader.Char('}') && reader.AtEnd();
 }
 
 std::string Padded(const std::string& text, size_t width) {
@@ -71,7 +80,8 @@ std::string StatusTable(const StatusAnswer& answer) {
   size_t name_width = 0;
   for (const auto& [name, value] : answer.total) name_width = std::max(name_width, name.size());
   const size_t shards = answer.shards.size() <= kMaxShardColumns ? answer.shards.size() : 0;
-  std::string table = std::string(name_width, ' ') + Padded("total", kColumn);
+  std::string table = answer.version.empty() ? "" : "roostd " + answer.version + "\n\n";
+  table += std::string(name_width, ' ') + Padded("total", kColumn);
   for (size_t i = 0; i < shards; ++i) table += Padded("shard " + std::to_string(i), kColumn);
   table += '\n';
   for (const auto& [name, value] : answer.total) {

@@ -1,8 +1,8 @@
 // What roostd answers to "status", read and made into a table for people.
 //
-// Pure. Reads exactly the shape that roostd writes, {"total": {name: number, ...}, "shards":
-// [{...},
-// ...]}, whatever the names: a newer roostd may tell more than this program knows.
+// Pure. Reads exactly the shape that roostd writes, {"version": text, "total": {name: number, ...},
+// "shards": [{...}, ...]}, whatever the names: a newer roostd may tell more than this program
+// knows. An older one, which runs until it is restarted, tells no version.
 #ifndef ROOST_TOOLS_CTL_STATUS_H_
 #define ROOST_TOOLS_CTL_STATUS_H_
 
@@ -18,6 +18,7 @@ namespace roost {
 using StatusFigures = std::vector<std::pair<std::string, uint64_t>>;
 
 struct StatusAnswer {
+  std::string version;  // empty: not told
   StatusFigures total;
   std::vector<StatusFigures> shards;
 };
@@ -28,8 +29,8 @@ bool ParseStatusAnswer(std::string_view json, StatusAnswer* answer, std::string*
 // Null: it was not told.
 const uint64_t* FindFigure(const StatusFigures& figures, std::string_view name);
 
-// One line for each figure: name, total, and one column for each shard, as long as there are at
-// most kMaxShardColumns.
+// The version, then one line for each figure: name, total, and one column for each shard, as long
+// as there are at most kMaxShardColumns.
 inline constexpr size_t kMaxShardColumns = 8;
 std::string StatusTable(const StatusAnswer& answer);
 

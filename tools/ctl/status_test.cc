@@ -26,6 +26,18 @@ TEST(Status, WithoutShardsIsTheTotalAlone) {
   EXPECT_EQ(StatusTable(answer), "      total\n");
 }
 
+// Of a roostd of before versions were told the above is all.
+TEST(Status, SaysWhichRoostdItIs) {
+  StatusAnswer answer;
+  std::string error;
+  ASSERT_TRUE(ParseStatusAnswer(
+      "{\"version\": \"1.2.3\", \"total\": {\"clients\": 5}, \"shards\": []}", &answer, &error))
+      << error;
+  EXPECT_EQ(StatusTable(answer), "roostd 1.2.3\n\n             total\nclients          5\n");
+  EXPECT_FALSE(
+      ParseStatusAnswer("{\"version\": 1, \"total\": {}, \"shards\": []}", &answer, &error));
+}
+
 TEST(Status, TellsWhatEachKindOfThingTakes) {
   StatusAnswer answer;
   std::string error;

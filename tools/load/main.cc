@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/version.h"
 #include "tools/load/files.h"
 #include "tools/load/options.h"
 #include "tools/load/result.h"
@@ -70,6 +71,10 @@ int main(int argc, char** argv) {
   }
   if (options.help) {
     std::fputs(roost::load::HelpText().data(), stdout);
+    return 0;
+  }
+  if (options.version) {
+    std::fputs(roost::VersionLine("roost-load").c_str(), stdout);
     return 0;
   }
   const std::unique_ptr<Runner> runner = Runner::Create(options, &error);

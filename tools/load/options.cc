@@ -27,7 +27,8 @@ class Applier {
 
   // Flags without a value.
   bool Switch(std::string_view flag) {
-    if (flag == "--help") return out_->help = true;
+    if (flag == "--help" || flag == "-h") return out_->help = true;
+    if (flag == "--version") return out_->version = true;
     if (flag == "--return-lost") return out_->return_lost = true;
     if (flag == "--progress") return out_->progress = true;
     if (flag == "--show") return out_->show = true;
@@ -85,7 +86,7 @@ class Applier {
   }
 
   bool Check() {
-    if (out_->help) return true;
+    if (out_->help || out_->version) return true;
     if (out_->bare != Options::Bare::kNone) {
       if (out_->server.family != 0) return Fail("a --bare run has a server of its own");
       out_->tls = Options::Tls::kNone;
@@ -315,7 +316,8 @@ idle client of the message's user must be told of it exactly once.
   --html FILE              write it there as a page with plots, which needs nothing else
   --json FILE              write the result there as JSON as well
   --i-may-load-this-host   needed for any target outside of 127.0.0.0/8 and ::1
-  --help                   this
+  --version                which Roost it is of
+  --help, -h               this
 
 Interrupting it ends it early; what was measured is printed all the same. Exit status 1 when a
 connection failed or was lost, an event was lost, told twice or of nothing, or a delivery failed.

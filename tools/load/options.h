@@ -81,6 +81,7 @@ struct Options {
   std::string json_file;
   std::string html_file;
   bool help = false;
+  bool version = false;
 };
 
 std::string_view HelpText();

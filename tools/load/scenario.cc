@@ -14,7 +14,7 @@ using config_detail::YamlNode;
 
 constexpr std::string_view kFlag = "--scenario";
 // Whom to load is said by a person, not by a file; and files do not call each other.
-constexpr std::string_view kNotInFiles[] = {"scenario", "i-may-load-this-host", "help"};
+constexpr std::string_view kNotInFiles[] = {"scenario", "i-may-load-this-host", "help", "version"};
 
 // "idle=80,poll=20"; none: it is nothing that an option takes.
 std::optional<std::string> TextOf(const YamlNode& value) {

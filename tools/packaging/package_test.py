@@ -147,7 +147,7 @@ class ServiceManagerTest(Case):
             said = manager.recv(1024).decode().split("\n")
             self.assertTrue(accepts(roostd.host, roostd.imaps_port))
             self.assertEqual(said[0], "READY=1")
-            self.assertRegex(said[1], "^STATUS=1 shards on io_uring")
+            self.assertRegex(said[1], r"^STATUS=version \S+, 1 shards on io_uring")
 
 
 @unittest.skipUnless(shutil.which("dpkg-shlibdeps") and shutil.which("file"),

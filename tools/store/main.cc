@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/version.h"
 #include "tools/store/options.h"
 #include "tools/store/server.h"
 
@@ -16,6 +17,10 @@ int main(int argc, char** argv) {
   }
   if (command_line.help) {
     std::fputs(roost::embedded::HelpText().data(), stdout);
+    return 0;
+  }
+  if (command_line.version) {
+    std::fputs(roost::VersionLine("roost-store").c_str(), stdout);
     return 0;
   }
   const bool print_ready = command_line.print_ready;

@@ -192,7 +192,8 @@ mail: when it ends, everything in it is gone.
   --descriptors MODE     auto, ordinary or direct (see io_uring)
   --name NAME            what it calls itself (roost-store)
   --print-ready          prints "ready" and the addresses when it accepts connections
-  --help                 this
+  --version              which Roost it is of
+  --help, -h             this
 
 SIGUSR1 prints the counts, SIGTERM and SIGINT end it.
 )";
@@ -234,10 +235,9 @@ bool ParseCommandLine(const std::vector<std::string>& arguments, CommandLine* ou
   Applier applier(out, error);
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
-    if (argument == "--help") {
-      out->help = true;
-      return true;
-    }
+    out->help = argument == "--help" || argument == "-h";
+    out->version = argument == "--version";
+    if (out->help || out->version) return true;
     if (argument == "--print-ready") {
       out->print_ready = true;
       continue;

@@ -19,6 +19,7 @@ namespace roost::embedded {
 struct CommandLine {
   ServerOptions server;
   bool help = false;
+  bool version = false;
   bool print_ready = false;
   uint32_t threads = 1;
   uint32_t sockets_per_thread = 16384;
