@@ -90,6 +90,30 @@ TEST_F(FollowingTest, TellsWhatWokeAClientOrCouldNot) {
   EXPECT_NE(std::find(events.begin(), events.end(), "refused STATUS"), events.end());
 }
 
+// What it was: that it idles so, and nothing of why.
+TEST_F(FollowingTest, TellsWhatKeepsAClientOnItsSession) {
+  const size_t client = world_.LogInAndSelect({.uids = {1, 2}});
+  world_.config().parking.except_users = {"ann"};
+  world_.TakeSwitches();
+  Events("");
+  world_.StartIdle(client);
+  EXPECT_EQ(Events("reason"), (Lines{"idles_on_its_own_session switched_off"}));
+}
+
+TEST_F(FollowingTest, TellsWhichCommandBoundAClientToItsSession) {
+  const size_t client = world_.LogInAndSelect({.uids = {1, 2}});
+  Events("");
+  for (const char* command : {"x SEARCH RETURN (SAVE) ALL", "x XSTRANGE"}) {
+    world_.Say(client, command);
+    EXPECT_EQ(world_.NextAsked(0), command);
+    world_.Tell(0, "x OK whatever");
+    EXPECT_EQ(world_.Hear(client), "x OK whatever");
+  }
+  EXPECT_EQ(Events("command"), (Lines{"pinned SEARCH"}));  // the first is enough
+  world_.StartIdle(client);
+  EXPECT_EQ(Events("reason"), (Lines{"idles_on_its_own_session pinned"}));
+}
+
 TEST_F(FollowingTest, TellsNothingOfOthers) {
   world_.LogInAndPark({1, 2}, "bob");
   world_.Kick("bob");

@@ -192,7 +192,7 @@ void Relay::ForwardFirst(const Command& command, const Piece& piece) {
     if (ParseSelect(command, &args)) {
       sent.mailbox = std::move(args.mailbox);
     } else {
-      pinned_ = true;  // also a name that comes as literal: rare enough to keep its session
+      Pin(command.kind);  // also a name that comes as literal: rare enough to keep its session
     }
   }
   forwarded_tag_ = sent.tag;
@@ -204,7 +204,7 @@ void Relay::EndCommand() {
     const Command command = ParseCommand(command_);
     if (mailbox_is_prefix_ || !IsStateless(command)) {
       // A body is no state: APPEND's message was left out of what is kept.
-      if (command.kind != CommandKind::kAppend) pinned_ = true;
+      if (command.kind != CommandKind::kAppend) Pin(command.kind);
     }
     // Perhaps by what came behind a literal, which nobody had seen when it was sent.
     if (SwitchesOnCondstore(command)) session_->NoteCondstore(command.tag);
@@ -215,6 +215,11 @@ void Relay::EndCommand() {
   local_ = std::exchange(command_, {});
   local_ready_ = true;
   RunLocal();
+}
+
+void Relay::Pin(CommandKind kind) {
+  if (std::exchange(pinned_, true) || !client_.services().trace.on()) return;
+  client_.services().clients.Follow(client_.cell(), "pinned", {{"command", CommandName(kind)}});
 }
 
 void Relay::RunLocal() {

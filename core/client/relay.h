@@ -77,6 +77,27 @@ class Relay final : public Talk, private SessionSink {
     kExpungeIssued,  // refused, because its numbers cannot be rewritten
   };
 
+  // Why a client stays on its own session, as KeptName says it.
+  enum class Kept : uint8_t {
+    kNot,
+    kNameNotProven,
+    kPinned,
+    kProxySeesOtherwise,
+    kCredentialsRefused,
+    kExpungesOwed,
+    kSwitchedOff,
+    kSelectAnsweredBad,
+    kUnknownExtension,
+    kStoreWithoutIdle,
+    kStoreWithoutEnable,
+    kUidsNotKept,
+    kNameNotCommon,
+    // It may park, but that came to nothing.
+    kOtherMailbox,
+    kNotNow,
+    kNotComparable,
+  };
+
   static constexpr uint64_t kBadSeconds = 10;
   static constexpr uint64_t kHalfRelayedMs = 20;
   static constexpr size_t kKeptCommandBytes = 64 * 1024;
@@ -103,6 +124,7 @@ class Relay final : public Talk, private SessionSink {
   bool RewriteCapabilities(const Piece& piece, const Response& first, std::string* line);
   void CheckSettled();
   void ArmForBad();
+  void Pin(CommandKind kind);
 
   // relay_mapped.cc
   Route RouteMapped(const Command& command) const;
@@ -115,13 +137,14 @@ class Relay final : public Talk, private SessionSink {
   // relay_idle.cc
   bool MayIdle() const;
   void StartIdle(std::string_view tag);
-  bool MayPark() const;
+  Kept WhyKept() const;
+  static std::string_view KeptName(Kept why);
   void StartParking();
   void StartParkingAs(Parking::Mode mode);
   void ParkingDone(const Parking::Result& result);
   void Park(const Parking::Result& result);
   void ParkUnselected();
-  void StartOwnIdle();
+  void StartOwnIdle(Kept why);
   bool OwnIdlePolls() const;
   void PollLater();
   void EndIdle(bool properly);

@@ -24,23 +24,70 @@ void Relay::StartIdle(std::string_view tag) {
   StartParking();
 }
 
-bool Relay::MayPark() const {
+Relay::Kept Relay::WhyKept() const {
   const Services& services = client_.services();
   const SessionState& state = session_->state();
   const User* user = client_.cell().user;
-  if (user == nullptr || pinned_ || !user->may_share()) return false;
-  if (user->credentials_refused()) return false;
-  if (mapped_ != nullptr) return false;  // its view is not the session's
+  if (user == nullptr) return Kept::kNameNotProven;
+  if (pinned_) return Kept::kPinned;
+  if (!user->may_share()) return Kept::kProxySeesOtherwise;
+  if (user->credentials_refused()) return Kept::kCredentialsRefused;
+  if (mapped_ != nullptr) return Kept::kExpungesOwed;  // its view is not the session's
   const StoreIndex store = session_->target().index;
-  if (!services.switches->Allow(store, user->login(), NameIn(client_.id()))) return false;
-  if (state.uncertain() || state.enabled().unknown()) return false;
-  if (!MayIdle()) return false;
-  if (!state.enabled().empty() && !state.capabilities().Has("ENABLE")) return false;
-  return !state.selected() || (MayBeWatched(*state.selected()) && NameIsCommon(state));
+  if (!services.switches->Allow(store, user->login(), NameIn(client_.id()))) {
+    return Kept::kSwitchedOff;
+  }
+  if (state.uncertain()) return Kept::kSelectAnsweredBad;
+  if (state.enabled().unknown()) return Kept::kUnknownExtension;
+  if (!MayIdle()) return Kept::kStoreWithoutIdle;
+  if (!state.enabled().empty() && !state.capabilities().Has("ENABLE")) {
+    return Kept::kStoreWithoutEnable;
+  }
+  if (!state.selected()) return Kept::kNot;
+  if (!MayBeWatched(*state.selected())) return Kept::kUidsNotKept;
+  return NameIsCommon(state) ? Kept::kNot : Kept::kNameNotCommon;
+}
+
+std::string_view Relay::KeptName(Kept why) {
+  switch (why) {
+    case Kept::kNot:
+      break;
+    case Kept::kNameNotProven:
+      return "name_not_proven";
+    case Kept::kPinned:
+      return "pinned";
+    case Kept::kProxySeesOtherwise:
+      return "proxy_sees_otherwise";
+    case Kept::kCredentialsRefused:
+      return "credentials_refused";
+    case Kept::kExpungesOwed:
+      return "expunges_owed";
+    case Kept::kSwitchedOff:
+      return "switched_off";
+    case Kept::kSelectAnsweredBad:
+      return "select_answered_bad";
+    case Kept::kUnknownExtension:
+      return "unknown_extension";
+    case Kept::kStoreWithoutIdle:
+      return "store_without_idle";
+    case Kept::kStoreWithoutEnable:
+      return "store_without_enable";
+    case Kept::kUidsNotKept:
+      return "uids_not_kept";
+    case Kept::kNameNotCommon:
+      return "name_not_common";
+    case Kept::kOtherMailbox:
+      return "other_mailbox";
+    case Kept::kNotNow:
+      return "not_now";
+    case Kept::kNotComparable:
+      return "not_comparable";
+  }
+  return "";
 }
 
 void Relay::StartParking() {
-  if (!MayPark()) return StartOwnIdle();
+  if (const Kept why = WhyKept(); why != Kept::kNot) return StartOwnIdle(why);
   if (!session_->state().selected()) return ParkUnselected();
   state_ = State::kParking;
   store_paused_ = false;
@@ -84,7 +131,9 @@ void Relay::ParkingDone(const Parking::Result& result) {
     });
     retry_ms_ = std::min(retry_ms_ * 2, kLastRetryMs);
   }
-  StartOwnIdle();
+  StartOwnIdle(result.other_mailbox ? Kept::kOtherMailbox
+               : result.try_again   ? Kept::kNotNow
+                                    : Kept::kNotComparable);
 }
 
 void Relay::ParkUnselected() {
@@ -138,10 +187,11 @@ bool Relay::OwnIdlePolls() const {
 }
 
 // The session idles for this client alone, as a hidden command; its news are relayed.
-void Relay::StartOwnIdle() {
+void Relay::StartOwnIdle(Kept why) {
   ++client_.services().stats.kept_idle;
   if (client_.services().trace.on()) {
-    client_.services().clients.Follow(client_.cell(), "idles_on_its_own_session");
+    client_.services().clients.Follow(client_.cell(), "idles_on_its_own_session",
+                                      {{"reason", KeptName(why)}});
   }
   state_ = State::kOwnIdle;
   own_idle_started_ = false;

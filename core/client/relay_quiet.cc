@@ -61,7 +61,7 @@ bool Relay::Quiet() const {
 }
 
 void Relay::StartQuietParking() {
-  if (!MayPark()) {
+  if (WhyKept() != Kept::kNot) {
     quiet_over_ = true;
     return;
   }
