@@ -67,6 +67,13 @@ class Answering(unittest.TestCase):
             self.assertEqual(bool(done.stderr), bool(status))
         self.assertIn(b"cut off", self.ask(head, "clients").stderr)
 
+    def test_a_status_that_did_not_come_whole_is_not_status_0(self):
+        whole = b'{"version": "1.2.3", "total": {"clients": 1}, "shards": [{"clients": 1}]}\n'
+        self.assertEqual(self.ask(whole, "status", "--json").returncode, 0)
+        for size in (1, whole.index(b"}") + 1, len(whole) - 3):
+            done = self.ask(whole[:size], "status", "--json")
+            self.assertEqual((done.returncode, b"cut off" in done.stderr), (1, True), done)
+
     def test_a_trace_says_why_it_is_over(self):
         following = b'{"time": "T", "event": "following", "user": "ann"}\n'
         for answer, status, said in ((b"", 1, b"closed the connection without an answer"),

@@ -196,7 +196,7 @@ int Status(const std::string& path, bool json) {
   if ((!json || refused) && !ParseStatusAnswer(answer, &status, &error)) return Complain(error);
   if (json) {
     std::fputs(answer.c_str(), stdout);
-    return 0;
+    return answer.ends_with("}\n") ? 0 : Complain(kCutOff);
   }
   const std::string memory = MemoryTable(status);
   std::fputs((StatusTable(status) + (memory.empty() ? "" : "\n" + memory)).c_str(), stdout);

@@ -113,7 +113,7 @@ std::string EndProblem(std::string_view end) {
   // No text within a row looks so, as its quotes are escaped.
   if (end.ends_with("], \"end\": \"all\"}") || end.ends_with("], \"end\": \"limit\"}")) return {};
   if (end.ends_with("], \"end\": \"failed\"}")) return "not all shards have answered";
-  return "the answer is cut off: roostd has ended, or had waited 2 seconds for it to be read";
+  return kCutOff;
 }
 
 std::string RowsTable(const RowsAnswer& answer) {

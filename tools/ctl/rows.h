@@ -30,6 +30,8 @@ bool ParseRowsAnswer(std::string_view json, std::string_view what, RowsAnswer* a
 // What is wrong with an answer of that shape, by how it ends; empty: it is whole, and of all
 // shards. `end`: its last kAnswerEnd bytes, or all of it.
 inline constexpr size_t kAnswerEnd = 1024;
+inline constexpr char kCutOff[] =
+    "the answer is cut off: roostd has ended, or had waited 2 seconds for it to be read";
 std::string EndProblem(std::string_view end);
 
 // One {name: text, number, true or false, ...}.
