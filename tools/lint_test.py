@@ -150,6 +150,21 @@ feed.Log(event);
         self.write("README.md", self.EVENTS.replace("info or warning", "error"))
         self.assert_found("events", "lost is info or warning, not error")
 
+    def test_the_readme_has_all_trace_events_with_their_fields_and_no_other(self):
+        self.write("README.md", "\n## Log events\n")
+        self.write("core/b/b.cc", 'Follow(cell, "told", {{"mailbox", name}, {"events", n}});\n'
+                                  'trace_->Say(user, good ? "login" : "login_failed", id, {{"store", s}});\n')
+        self.assert_found("events", "told is not among the trace events")
+        row = "| `%s` | %s | It is. |\n"
+        logins = row % ("login", "`store`") + row % ("login_failed", "`store`")
+        self.write("README.md", "\n## Trace events\n\n" + row % ("told", "`events`, `mailbox`") + logins)
+        self.assert_found("events", "told of a trace has the fields `mailbox`, `events`")
+        self.write("README.md", "\n## Trace events\n\n" + row % ("told", "`mailbox`, `events`") + logins)
+        self.assertEqual((0, "events: nothing found\n"), self.lint("events"))
+        self.write("README.md", "\n## Trace events\n\n" + row % ("told", "`mailbox`, `events`") + logins +
+                   row % ("gone", ""))
+        self.assert_found("events", "no trace tells gone")
+
     def test_events_have_names_that_can_be_compared(self):
         self.write("core/b/b.cc", self.LOGS + "Log(LogLevel::kInfo, name);\n")
         self.write("README.md", self.EVENTS)

@@ -12,6 +12,8 @@ from harness.imap import quoted
 from harness.process import wait_until
 from harness.roost import ROOT
 
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
 
 @roost_only
 class RowsTest(EmbeddedStoreCase):
@@ -139,8 +141,7 @@ class RowsTest(EmbeddedStoreCase):
         self.assertIn("lost_timeout", self.front.ctl("backends").stdout.splitlines()[0])
 
     def test_the_readme_has_every_figure_and_column_and_no_other(self):
-        readme = (ROOT / "README.md").read_text(encoding="utf-8")
-        chapter = readme.partition("\n## What roostctl shows\n")[2].partition("\n## ")[0]
+        chapter = README.partition("\n## What roostctl shows\n")[2].partition("\n## ")[0]
         told = {"status": [], "clients": [], "feeds": [], "backends": []}
         for of, names in re.findall(r"^\| (?:(\w+) \| )?(`\w+`(?:, `\w+`)*) \|", chapter, re.M):
             told[of or "status"] += re.findall(r"\w+", names)
@@ -151,6 +152,32 @@ class RowsTest(EmbeddedStoreCase):
         shown["status"] = list(self.front.figures())
         for what, names in shown.items():
             self.assertEqual(sorted(told[what]), sorted(names), what)
+
+    def test_the_readme_has_every_key_that_programs_read(self):
+        chapter = README.partition("\n## What programs read\n")[2].partition("\n## ")[0]
+        told = {}
+        for of, names in re.findall(r"^\| (\w+(?:, \w+)*) \| ([^|]*) \|", chapter, re.M):
+            for command in of.split(", "):
+                told.setdefault(command, set()).update(re.findall(r"`(\w+)`", names))
+        top = json.loads(self.front.ctl("top", "--json", "--once", "--every=1", status=0).stdout)
+        shown = {"top": top.keys() | top["total"].keys()}
+        address = f"127.0.0.1:{self.dovecot.imap_port}"
+        for words in (("status",), ("clients",), ("feeds",), ("backends",), ("reload",), ("kick", "nobody"),
+                      ("store", "drain", "dovecot", address), ("store", "undrain", "dovecot", address)):
+            answer = json.loads(self.front.ctl(*words, "--json", status=0).stdout)
+            shown.setdefault(words[0], set()).update(answer)
+        lists = {"clients", "feeds", "backends"}
+        for what in lists:
+            self.assertEqual(told[what] - lists, shown[what] - {what}, what)
+            self.assertIn(what, told[what] & shown[what])
+        for what in shown.keys() - lists:
+            self.assertEqual(told[what], shown[what], what)
+
+    def test_the_readme_has_every_reason_for_not_parking(self):
+        source = (ROOT / "core/client/relay_idle.cc").read_text(encoding="utf-8")
+        body = source.partition("Relay::KeptName(")[2].partition("\n}\n")[0]
+        chapter = README.partition("\n### Why a client in IDLE is not parked\n")[2].partition("\n## ")[0]
+        self.assertEqual(re.findall(r"^\| `(\w+)` \| (?!it )", chapter, re.M), re.findall(r'return "(\w+)";', body))
 
 
 if __name__ == "__main__":
