@@ -85,6 +85,14 @@ class InstallTest(Case):
         patience = max(map(int, re.search(r"return may_take_long \? (\d+) : (\d+);", source).groups()))
         self.assertGreater(int(self.settings()["TimeoutStartSec"][0]), patience)
 
+    def test_the_readme_says_of_upgrades_what_the_unit_does(self):
+        chapter = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Upgrading\n")[2].partition("\n## ")[0]
+        for key, said in (("TimeoutStopSec", "waits** for {} seconds"), ("Restart", "`Restart={}`")):
+            self.assertIn(said.format(self.settings()[key][0]), chapter)
+        longer = re.search(r"^TimeoutStopSec=(\d+)$", chapter, re.M).group(1)
+        unit = self.unit.read_text(encoding="utf-8")
+        self.assertIn(f"# More than drain.on_stop_s and timeouts.stop_s; with a drain of an hour put TimeoutStopSec={longer}", unit)
+
     def test_what_a_configuration_may_name_is_there_before_the_service_is(self):
         made = (self.prefix / "lib/tmpfiles.d/roost.conf").read_text(encoding="utf-8").splitlines()
         unit = {key: values[-1] for key, values in self.settings().items()}
