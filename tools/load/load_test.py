@@ -290,8 +290,8 @@ class RoostLoad(unittest.TestCase):
                            "--rate=1", f"--lmtp={store.lmtp}", "--deliver=10", "--progress", f"--json={file}"],
                           "stderr", "ramp")
         load.process.send_signal(signal.SIGINT)
-        load.process.wait(DEADLINE_S)
-        load.stop()
+        output, _ = load.process.communicate(timeout=DEADLINE_S)
+        self.assertEqual(load.process.returncode, 1, output)
         result = json.loads(file.read_text())
         self.assertTrue(result["interrupted"])
         self.assertLess(result["connections"]["established"], 500)

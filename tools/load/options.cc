@@ -319,8 +319,14 @@ idle client of the message's user must be told of it exactly once.
   --version                which Roost it is of
   --help, -h               this
 
-Interrupting it ends it early; what was measured is printed all the same. Exit status 1 when a
-connection failed or was lost, an event was lost, told twice or of nothing, or a delivery failed.
+Interrupting it ends it early; what was measured is printed all the same.
+
+Exit status
+  0  all came, and all went as it must; interrupted while all were there: so far
+  1  a connection failed, was lost or had not been made when it was interrupted; an event was
+     lost, told twice or of nothing; a delivery failed or a command was refused; or it could not
+     begin, or a result could not be written
+  2  the command line or a scenario is wrong; nothing was done
 )";
 }
 

@@ -156,6 +156,7 @@ TEST(Options, SourcesThatAreNamedHaveTheirTurns) {
 TEST(Result, ProblemsOfAnyKindAreNoGoodResult) {
   EXPECT_TRUE(Result().Good());
   EXPECT_FALSE(Result{.failed = 1}.Good());
+  EXPECT_FALSE((Result{.established = 9, .asked = 10}.Good()));  // interrupted on the way
   EXPECT_FALSE(Result{.dropped = 1}.Good());
   EXPECT_FALSE(Result{.not_returned = 1}.Good());
   EXPECT_FALSE(Result{.refused = 1}.Good());

@@ -11,8 +11,9 @@ double Result::HandshakesPerSecond() const {
 }
 
 bool Result::Good() const {
-  return failed == 0 && (dropped == 0 || return_lost) && not_returned == 0 && lost() == 0 &&
-         duplicated == 0 && unexpected == 0 && delivery_failed == 0 && refused == 0;
+  return established + failed >= asked && failed == 0 && (dropped == 0 || return_lost) &&
+         not_returned == 0 && lost() == 0 && duplicated == 0 && unexpected == 0 &&
+         delivery_failed == 0 && refused == 0;
 }
 
 void Result::NoteError(const std::string& text) {
