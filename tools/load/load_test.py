@@ -478,6 +478,35 @@ class RoostLoad(unittest.TestCase):
             self.assertIn("--password=...", text)
             self.assertNotIn("secret", text)
 
+    def test_where_results_cannot_go_is_said_before_anybody_connects(self):
+        store = self.store()
+        for kind in ("json", "html"):
+            file = self.directory / "nowhere" / f"result.{kind}"
+            status, output, _ = self.load(f"--server={store.tls}", f"--{kind}={file}")
+            self.assertEqual((status, output),
+                             (1, f"roost-load: cannot write {file}: No such file or directory\n"))
+        self.assertEqual(os.listdir(self.directory), [])
+
+    def test_a_result_that_cannot_be_written_takes_no_other_with_it(self):
+        store = self.store()
+        report = self.directory / "result.html"
+        status, output, _ = self.load(f"--server={store.tls}", "--json=/dev/full", f"--html={report}", "--hold=0")
+        self.assertEqual(status, 1, output)
+        self.assertIn("1 idle, 0 failed", output)
+        self.assertIn("cannot write /dev/full: No space left on device", output)
+        self.assertIn("</html>", report.read_text())
+
+    def test_an_older_result_stays_until_there_is_a_new_one(self):
+        store = self.store()
+        file = self.directory / "result.json"
+        file.write_text("older, and longer than any result " * 1000)
+        load = Background([BIN / "roost-load", "--password=secret", f"--server={store.tls}", "--hold=600",
+                           f"--json={file}"], "stdout", "clients are idle")
+        self.assertTrue(file.read_text().startswith("older"))
+        load.stop()
+        self.assertEqual(json.loads(file.read_text())["connections"]["established"], 1)
+        self.assertEqual(os.listdir(self.directory), ["result.json"])
+
     def test_a_foreign_target_is_refused(self):
         status, output, result = self.load("--server=192.0.2.1:993")
         self.assertEqual((status, result), (2, None))

@@ -15,10 +15,10 @@
 
 namespace {
 
+using roost::load::LateFile;
 using roost::load::Options;
 using roost::load::Result;
 using roost::load::Runner;
-using roost::load::WriteFile;
 
 constexpr int kFailed = 1;
 constexpr int kMisused = 2;
@@ -49,13 +49,12 @@ std::string CommandLine(const std::vector<std::string>& arguments) {
   return line;
 }
 
-bool WriteReports(const Options& options, const Result& result, const std::string& command,
-                  std::string* error) {
-  if (!options.json_file.empty() && !WriteFile(options.json_file, ResultJson(result), error)) {
-    return false;
-  }
-  return options.html_file.empty() ||
-         WriteFile(options.html_file, ResultHtml(result, command), error);
+// Each whatever became of the other: the run may have taken hours.
+bool Write(LateFile* file, const std::string& text) {
+  std::string error;
+  if (file->Write(text, &error)) return true;
+  Complain(error, kFailed);
+  return false;
 }
 
 }  // namespace
@@ -78,7 +77,11 @@ int main(int argc, char** argv) {
     return 0;
   }
   const std::unique_ptr<Runner> runner = Runner::Create(options, &error);
-  if (runner == nullptr) return Complain(error, kFailed);
+  LateFile json, html;
+  if (runner == nullptr || !json.Open(options.json_file, &error) ||
+      !html.Open(options.html_file, &error)) {
+    return Complain(error, kFailed);
+  }
   struct sigaction action {};
   action.sa_handler = OnSignal;
   for (const int signal : {SIGTERM, SIGINT}) sigaction(signal, &action, nullptr);
@@ -86,6 +89,7 @@ int main(int argc, char** argv) {
   const Result result = runner->Run();
   std::fputs(ResultTable(result).c_str(), stdout);
   std::fflush(stdout);
-  if (!WriteReports(options, result, command, &error)) return Complain(error, kFailed);
-  return result.Good() ? 0 : kFailed;
+  bool written = Write(&json, ResultJson(result));
+  written = Write(&html, ResultHtml(result, command)) && written;
+  return written && result.Good() ? 0 : kFailed;
 }
