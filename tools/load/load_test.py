@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 import unittest
+from datetime import datetime, timezone
 from pathlib import Path
 
 BIN = Path(os.environ.get("ROOST_BIN", "build/bin"))
@@ -107,6 +108,10 @@ class Stub:
         self.server.server_close()
 
 
+def connections(established, failed=0):
+    return {"asked": established + failed, "established": established, "failed": failed, "dropped": 0}
+
+
 class RoostLoad(unittest.TestCase):
     def setUp(self):
         directory = tempfile.TemporaryDirectory()
@@ -139,7 +144,7 @@ class RoostLoad(unittest.TestCase):
     def check_all_told(self, outcome, clients, messages, per_user):
         status, output, result = outcome
         self.assertEqual(status, 0, output)
-        self.assertEqual(result["connections"], {"established": clients, "failed": 0, "dropped": 0})
+        self.assertEqual(result["connections"], connections(clients))
         self.assertEqual(result["deliveries"], {"accepted": messages, "failed": 0})
         self.assertEqual(result["events"], {"expected": messages * per_user, "received": messages * per_user,
                                             "lost": 0, "excused": 0, "duplicated": 0, "unexpected": 0})
@@ -177,7 +182,7 @@ class RoostLoad(unittest.TestCase):
         store = self.store()
         status, output, result = self.load(f"--server={store.tls}", "--clients=3", "--password=wrong", "--hold=0")
         self.assertEqual(status, 1, output)
-        self.assertEqual(result["connections"], {"established": 0, "failed": 3, "dropped": 0})
+        self.assertEqual(result["connections"], connections(0, failed=3))
         self.assertRegex(output, r"error \(3x\) client: refused: a1 NO")
 
     def test_nobody_there_is_a_failed_connection_and_no_store_a_failed_delivery(self):
@@ -324,7 +329,7 @@ class RoostLoad(unittest.TestCase):
                                 "--deliver=200", "--deliver-rate=100", "--hold=1")
             status, output, result = outcome
             self.assertEqual(status, 0, output)
-            self.assertEqual(result["connections"], {"established": 100, "failed": 0, "dropped": 0})
+            self.assertEqual(result["connections"], connections(100))
             events = result["events"]
             self.assertEqual((events["lost"], events["duplicated"], events["unexpected"]), (0, 0, 0), output)
             # Four for each message, less those who find it there when they reconnect.
@@ -506,6 +511,27 @@ class RoostLoad(unittest.TestCase):
         load.stop()
         self.assertEqual(json.loads(file.read_text())["connections"]["established"], 1)
         self.assertEqual(os.listdir(self.directory), ["result.json"])
+
+    def test_results_say_what_was_run(self):
+        store = self.store()
+        scenario = self.directory / "scenario.yaml"
+        scenario.write_text("clients: 3\nstore-password: hush\nhold: 0\n")
+        report = self.directory / "result.html"
+        before = datetime.now(timezone.utc).replace(microsecond=0)
+        status, output, result = self.load("--scenario", scenario, f"--server={store.tls}", f"--html={report}",
+                                           "--users", "load%d")
+        self.assertEqual(status, 0, output)
+        self.assertEqual(result["run"]["arguments"],
+                         ["--clients=3", "--store-password=...", "--hold=0", "--password=...",
+                          f"--json={self.directory / 'result.json'}", f"--server={store.tls}", f"--html={report}",
+                          "--users=load%d"])
+        self.assertRegex(result["run"]["version"], r"^\d+\.\d+\.\d+")
+        started = datetime.fromisoformat(result["run"]["started"].replace("Z", "+00:00"))
+        self.assertTrue(before <= started <= datetime.now(timezone.utc), result["run"])
+        page = report.read_text()
+        self.assertIn("--clients=3", page)
+        self.assertNotIn("hush", page)
+        self.assertIn(result["run"]["started"], page)
 
     def test_a_foreign_target_is_refused(self):
         status, output, result = self.load("--server=192.0.2.1:993")

@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include <cstdio>
+#include <ctime>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,23 +31,13 @@ int Complain(const std::string& error, int status) {
 
 void OnSignal(int) { Runner::Interrupt(); }
 
-// Passwords are nobody's business who reads a report.
-std::string CommandLine(const std::vector<std::string>& arguments) {
-  std::string line = "roost-load";
-  bool secret = false;  // what comes next
-  for (const std::string& argument : arguments) {
-    const size_t equals = argument.find('=');
-    const bool password = argument.substr(0, equals).ends_with("password");
-    if (secret) {
-      line += " ...";
-    } else if (password && equals != std::string::npos) {
-      line += ' ' + argument.substr(0, equals) + "=...";
-    } else {
-      line += ' ' + argument;
-    }
-    secret = !secret && password && equals == std::string::npos;
-  }
-  return line;
+// RFC 3339, in UTC.
+std::string TimeNow() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
 }
 
 // Each whatever became of the other: the run may have taken hours.
@@ -61,7 +52,6 @@ bool Write(LateFile* file, const std::string& text) {
 
 int main(int argc, char** argv) {
   std::vector<std::string> arguments(argv + 1, argv + argc);
-  const std::string command = CommandLine(arguments);
   Options options;
   std::string error;
   if (!roost::load::ExpandScenarios(&arguments, &error) ||
@@ -86,10 +76,13 @@ int main(int argc, char** argv) {
   action.sa_handler = OnSignal;
   for (const int signal : {SIGTERM, SIGINT}) sigaction(signal, &action, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  const Result result = runner->Run();
+  const std::string started = TimeNow();
+  Result result = runner->Run();
+  result.started = started;
+  result.arguments = roost::load::WithoutSecrets(arguments);
   std::fputs(ResultTable(result).c_str(), stdout);
   std::fflush(stdout);
   bool written = Write(&json, ResultJson(result));
-  written = Write(&html, ResultHtml(result, command)) && written;
+  written = Write(&html, ResultHtml(result)) && written;
   return written && result.Good() ? 0 : kFailed;
 }

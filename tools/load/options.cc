@@ -336,6 +336,22 @@ bool IsSwitch(std::string_view flag) {
   return Applier(&nobodys, &error).Switch(flag);
 }
 
+std::vector<std::string> WithoutSecrets(const std::vector<std::string>& arguments) {
+  std::vector<std::string> shown;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    std::string argument = arguments[i];
+    if (!IsSwitch(argument)) {
+      if (argument.find('=') == std::string::npos) argument += '=' + arguments[++i];
+      const size_t value = argument.find('=') + 1;
+      if (std::string_view(argument).substr(0, value).ends_with("password=")) {
+        argument.replace(value, std::string::npos, "...");
+      }
+    }
+    shown.push_back(std::move(argument));
+  }
+  return shown;
+}
+
 std::string ServerName(const Options& options) {
   return options.server_name.empty() ? options.server.HostString() : options.server_name;
 }

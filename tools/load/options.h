@@ -92,6 +92,9 @@ bool ParseOptions(const std::vector<std::string>& arguments, Options* out, std::
 // Whether the option stands alone, without a value.
 bool IsSwitch(std::string_view flag);
 
+// As everybody may read them: each option and its value in one, no passwords. They can be parsed.
+std::vector<std::string> WithoutSecrets(const std::vector<std::string>& arguments);
+
 // For SNI and the certificate.
 std::string ServerName(const Options& options);
 

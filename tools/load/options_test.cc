@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/base/version.h"
 #include "tools/load/result.h"
 
 namespace roost::load {
@@ -126,6 +127,13 @@ TEST(Options, SwitchesStandAlone) {
   EXPECT_FALSE(IsSwitch("--nonsense"));
 }
 
+TEST(Options, AreShownWithoutPasswordsHoweverTheyWereGiven) {
+  EXPECT_EQ(WithoutSecrets({"--users", "password", "--password", "my = secret", "--show",
+                            "--store-password=--secret=1", "--server=127.0.0.1:993"}),
+            (std::vector<std::string>{"--users=password", "--password=...", "--show",
+                                      "--store-password=...", "--server=127.0.0.1:993"}));
+}
+
 TEST(Options, SourcesAreSpreadOnLoopbackOnly) {
   Options options;
   ASSERT_EQ(ErrorOf({"--server=127.0.0.1:993"}, &options), "");
@@ -176,19 +184,33 @@ TEST(Result, ErrorsAreCountedAndBounded) {
 }
 
 TEST(Result, IsToldAsATableAndAsJson) {
-  Result result{.established = 5, .expected = 5, .received = 4, .delivered = 1};
+  Result result{.established = 5,
+                .expected = 5,
+                .received = 4,
+                .delivered = 1,
+                .started = "2038-01-19T03:14:08Z",
+                .arguments = {"--clients=6", "--show"},
+                .asked = 6};
   for (int i = 0; i < 4; ++i) result.told.Record(2'000'000);
   result.NoteError("he said \"no\"\xff");
   EXPECT_NE(ResultTable(result).find("5 expected, 4 received, 1 lost, 0 doubled"),
             std::string::npos);
   const std::string json = ResultJson(result);
   for (const char* part :
-       {"\"connections\": {\"established\": 5, \"failed\": 0", "\"handshakes_per_s\": 0.0",
+       {"\", \"started\": \"2038-01-19T03:14:08Z\", \"arguments\": [\"--clients=6\", "
+        "\"--show\"]}",
+        "\"connections\": {\"asked\": 6, \"established\": 5, \"failed\": 0",
+        "\"handshakes_per_s\": 0.0",
         "\"events\": {\"expected\": 5, \"received\": 4, \"lost\": 1, \"duplicated\": 0",
         "\"latency_us\": {\"count\": 4, \"p50\": 2000.0, ", "\"max\": 2000.0}",
         "{\"text\": \"he said \\\"no\\\"?\", \"count\": 1}"}) {
     EXPECT_NE(json.find(part), std::string::npos) << part << " in " << json;
   }
+  EXPECT_TRUE(json.starts_with("{\"run\": {\"version\": \"" + std::string(kVersion) + "\""))
+      << json;
+  const std::string html = ResultHtml(result);
+  EXPECT_NE(html.find("roost-load --clients=6 --show\n"), std::string::npos) << html;
+  EXPECT_NE(html.find("2038-01-19T03:14:08Z"), std::string::npos) << html;
 }
 
 }  // namespace

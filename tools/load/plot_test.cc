@@ -45,7 +45,8 @@ TEST(ResultHtml, IsOnePageThatFetchesNothingAndRunsNothingOfStrangers) {
   for (int i = 1; i <= 5; ++i) result.told.Record(static_cast<uint64_t>(i) * 1'000'000);
   result.NoteError("<script>alert(1)</script>");
   for (int i = 0; i < 10; ++i) result.series.Add({.seconds = i * 1.0, .idle = 5});
-  const std::string html = ResultHtml(result, "roost-load --server \"<x>\"");
+  result.arguments = {"--server", "\"<x>\""};
+  const std::string html = ResultHtml(result);
   EXPECT_EQ(html.find("<script"), std::string::npos);
   EXPECT_EQ(html.find("src="), std::string::npos);
   EXPECT_EQ(html.find("href="), std::string::npos);

@@ -64,7 +64,9 @@ struct Result {
   std::map<std::string, uint64_t> errors;
 
   // Not summed up.
-  uint64_t asked = 0;  // clients
+  std::string started;                 // RFC 3339, in UTC
+  std::vector<std::string> arguments;  // with those of scenarios, without secrets
+  uint64_t asked = 0;                  // clients
   bool interrupted = false;
   double seconds = 0;
   bool return_lost = false;      // being dropped is part of the load
@@ -94,7 +96,7 @@ std::string KernelMethod();
 std::string ResultTable(const Result& result);
 std::string ResultJson(const Result& result);
 // Self-contained: plots are inline, nothing is fetched.
-std::string ResultHtml(const Result& result, const std::string& command);
+std::string ResultHtml(const Result& result);
 
 }  // namespace roost::load
 

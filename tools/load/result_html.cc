@@ -2,6 +2,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/version.h"
 #include "tools/load/plot.h"
 #include "tools/load/result.h"
 
@@ -72,7 +73,10 @@ std::string OverTime(const Series& series) {
 
 }  // namespace
 
-std::string ResultHtml(const Result& r, const std::string& command) {
+std::string ResultHtml(const Result& r) {
+  std::string run = "roost-load";
+  for (const std::string& argument : r.arguments) run += ' ' + argument;
+  run.append("\n\nversion ").append(kVersion).append(", started ").append(r.started);
   return "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
          "<title>roost-load</title>\n<style>\n"
          "body{font:15px sans-serif;max-width:800px;margin:2em auto;padding:0 1em;color:#222}\n"
@@ -80,7 +84,7 @@ std::string ResultHtml(const Result& r, const std::string& command) {
          "svg{width:100%;margin:1em 0;font-size:12px}\n"
          "polyline{stroke-width:1.5}.rule{stroke:#ddd}\n"
          "</style></head><body>\n<h1>roost-load</h1>\n<pre>" +
-         EscapeHtml(command) + "</pre>\n<pre>" + EscapeHtml(ResultTable(r)) + "</pre>\n" +
+         EscapeHtml(run) + "</pre>\n<pre>" + EscapeHtml(ResultTable(r)) + "</pre>\n" +
          Latencies(r) + OverTime(r.series) + "<details><summary>JSON</summary>\n<pre>" +
          EscapeHtml(ResultJson(r)) + "</pre></details>\n</body></html>\n";
 }

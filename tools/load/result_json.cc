@@ -1,3 +1,4 @@
+#include "core/base/version.h"
 #include "tools/load/json.h"
 #include "tools/load/result.h"
 
@@ -9,6 +10,16 @@ struct Percentile {
   double share;
 };
 constexpr Percentile kPercentiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}};
+
+void Run(JsonWriter* json, const Result& r) {
+  json->Open("run");
+  json->Text("version", kVersion);
+  json->Text("started", r.started);
+  json->OpenList("arguments");
+  for (const std::string& argument : r.arguments) json->Text("", argument);
+  json->Close();
+  json->Close();
+}
 
 void Latency(JsonWriter* json, const char* name, const Histogram& histogram) {
   if (histogram.count() == 0) return json->Null(name);
@@ -107,7 +118,9 @@ void OverTime(JsonWriter* json, const Series& series) {
 
 std::string ResultJson(const Result& r) {
   JsonWriter json;
+  Run(&json, r);
   json.Open("connections");
+  json.Number("asked", r.asked);
   json.Number("established", r.established);
   json.Number("failed", r.failed);
   json.Number("dropped", r.dropped);
