@@ -533,6 +533,26 @@ class RoostLoad(unittest.TestCase):
         self.assertNotIn("hush", page)
         self.assertIn(result["run"]["started"], page)
 
+    def test_the_fields_of_a_result_are_those_of_the_readme(self):
+        store = self.store()
+        _, _, bare = self.load("--bare=poll", "--clients=10", "--hold=0", "--settle=0")
+        (self.directory / "bare.json").write_text(json.dumps(bare))
+        _, _, watching = self.load(f"--server={store.tls}", "--hold=0", "--settle=0",
+                                   f"--watch-pid={store.process.pid}", f"--bare-run={self.directory / 'bare.json'}")
+        _, _, refused = self.load(f"--server={store.tls}", "--password=wrong", "--hold=0")
+        told = set()
+        for name, value in (item for result in (bare, watching, refused) for item in result.items()):
+            if isinstance(value, list) and value and isinstance(value[0], dict):
+                value = value[0]
+            parts = isinstance(value, dict) and not name.endswith("_us")
+            told |= {f"{name}.{part}" for part in value} if parts else {name}
+        told.remove("errors")  # an empty list does not say what would be in it
+        readme = (Path(__file__).parents[2] / "README.md").read_text().partition("The fields of `--json`")[2]
+        rows = re.findall(r"^\| (?:`(\w+)`: )?((?:`\w+`(?:, )?)+) \|", readme.partition("\n## ")[0], re.M)
+        explained = [f"{parent}.{part}" if parent else part
+                     for parent, parts in rows for part in re.findall(r"\w+", parts)]
+        self.assertEqual(sorted(explained), sorted(told))
+
     def test_a_foreign_target_is_refused(self):
         status, output, result = self.load("--server=192.0.2.1:993")
         self.assertEqual((status, result), (2, None))
