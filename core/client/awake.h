@@ -1,8 +1,8 @@
 // A parked client that is awake: it has just been parked, said something, or is owed more than it
 // could be sent.
 //
-//   kListening --DONE, NOOP, CHECK, CAPABILITY, ID, LOGOUT, IDLE--> answered here --> kListening,
-//   asleep when quiet
+//   kListening --DONE, NOOP, CHECK, CAPABILITY, ID, LOGOUT, IDLE--> answered here --> kListening
+//              --quiet--> asleep
 //              --NOOP, CHECK, events may be out of date--> kFlushing --> kListening
 //              --anything else--> kWaking --> Relay (attached)  |  refused --> kListening  |  BYE
 //

@@ -5,8 +5,8 @@
 // the client are being handled, a Client (client.h) stands beside the cell and holds the
 // connection, and `tls` is wiped here.
 //
-//   kEntering --login--> kAttached --Parking--> kParked --Waking--> kAttached       any -->
-//   kClosing, freed
+//   kEntering --login--> kAttached --Parking--> kParked --Waking--> kAttached
+//   any --closed--> freed
 //
 // Lifetime: from accept to close, in the slab of the shard that owns the client. Thread rule: that
 // shard.

@@ -2,14 +2,14 @@
 // here.
 //
 //   kProxy --header of a balancer--> kTalking
-//   kTalking --LOGIN or AUTHENTICATE read--> kMoving (to the owner's shard) | kLoggingIn --store's
-//   OK--> Relay
+//   kTalking --LOGIN or AUTHENTICATE read--> kMoving (to the owner's shard)
+//                                         |  kLoggingIn --store's OK--> Relay
 //                                            kLoggingIn --store's NO--> kTalking
 //   kSasl: the next line answers a challenge
 //   kAwaitingTls: said STARTTLS, and is answered when its handshake may begin
 //   kDelayed: before kLoggingIn, where many logins from this address were refused
-//   kLookingUp: before kLoggingIn, where the route is looked up; kDelayed before its refusal is
-//   told
+//   kLookingUp: before kLoggingIn, where the route is looked up; then kDelayed, if the service
+//               wants to be asked again or the refusal to be told later
 //   kOver: logged in, or gone to the owner's shard; what is left does nothing
 //
 // The client's own credentials are always checked by the store, on a session opened for it; or, if

@@ -6,8 +6,8 @@
 // reach a store (see Refusal) and ID and CAPABILITY, which Roost speaks for.
 //
 //   kRelaying --IDLE, all answered--> kParking --parked--> Awake (talk over)
-//                                     kParking --kept--> kOwnIdle (the session idles for this
-//                                     client alone)
+//                                     kParking --kept--> kOwnIdle (for this client alone)
+//   kOwnIdle --the next try--> kParking
 //   kParking, kOwnIdle --DONE--> kEnding --hidden commands answered--> kRelaying
 //   kRelaying --silent for quiet_park_s, all answered--> kQuietParking --parked--> Awake
 //                                                        kQuietParking --kept--> kRelaying

@@ -5,8 +5,8 @@
 // client and no TLS; who subscribes and how they are told is the FeedHost's business, how sessions
 // are opened the recovery's (core/park).
 //
-//   kNew --Adopt--> kLive --driver lost, StopDriver--> kDriverless --Adopt--> kLive       any
-//   --Kill--> kDead (final)
+//   kNew --Adopt--> kLive --driver lost, StopDriver--> kDriverless --Adopt--> kLive
+//   any --Kill--> kDead (final)
 //
 // Place: IdleDriver -> Feed (canonical, logged) -> FeedHost (rendered once for each class, sealed,
 // sent).

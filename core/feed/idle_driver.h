@@ -5,9 +5,11 @@
 // learns the UIDs of new messages, and flushes (DONE, NOOP, IDLE in one write) when somebody needs
 // the present state. What it is not: it keeps no log and knows no client.
 //
-//   kStarting --'+'--> kIdle --wants something--> kBusy (DONE, commands, IDLE written) --'+'-->
-//   kIdle any --Stop--> kStopping --IDLE answered--> kStopped         any --session lost-->
-//   kStopped
+//   kStarting --'+'--> kIdle --wants something--> kBusy (DONE, commands, IDLE written)
+//                      kIdle <--------------'+'-- kBusy
+//   any --the store ends IDLE--> kStarting
+//   any --Stop--> kStopping --IDLE answered--> kStopped
+//   any --session lost--> kStopped
 //
 // Memory: 128 bytes beside its session while nobody wants anything.
 //

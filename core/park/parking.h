@@ -1,13 +1,12 @@
 // Parks a client on its own session: the session becomes the feed's, or the client joins a feed.
 //
-//   kListing -> no feed: adopt ------------------------------------------------------> parked
-//            -> live feed that serves the class: kFlushing (the feed syncs last) -> compare, tell
-//            -> parked
-//            -> feed without driver, or of a lower class: stop the old one, kListing again (this
-//            session syncs last)
-//               -> adopt, differences logged for the others -------------------------> parked
-//   any -> kept: the client keeps its session (pinned in fact, for now)      any --Cancel--> kept,
-//   when settled
+//   list -> no feed: adopt ---------------------------------------------------------> parked
+//        -> live feed that serves the class: it flushes (syncs last) -> compare, tell -> parked
+//        -> live feed of a lower class: it flushes, its driver stops
+//           -> list again (this session syncs last)
+//           -> adopt, differences logged for the others ----------------------------> parked
+//   any -> kept: the client keeps its session (pinned in fact, for now)
+//   any --Cancel--> kept, when settled
 //
 // What it is not: it owns neither client nor session until the end. While it runs, news of the
 // session are relayed to the client by the session's sink, as in any IDLE; the client's view is the

@@ -1,8 +1,8 @@
 // Finds a new driver for a feed whose session was lost: later and later, with jitter, as long as
 // anybody subscribes.
 //
-//   kPausing -> kOpening -> kListing -> kFlags -> adopted        any failure -> kPausing (twice as
-//   long)
+//   kPausing -> kOpening -> kListing -> kFlags -> adopted
+//   any failure -> kPausing (twice as long)
 //
 // Subscribers stay connected and hear nothing meanwhile; afterwards the difference is logged as
 // ordinary events: messages by comparing lists, flags by CHANGEDSINCE the confirmed MODSEQ, or by

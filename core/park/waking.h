@@ -1,11 +1,9 @@
 // Gives a parked client a session whose view is exactly the one it has, told the difference first.
 //
-//   nothing selected:                  pooled or new session ---------------------------------->
-//   attached sole subscriber, MayServe:         the feed's own: stop its driver, tell the log's
-//   rest ----> attached else:    pooled or new session, SELECT as the client had it -> equal by
-//   proof, or listed
-//            -> the feed flushes -> compare with the frozen view; flags from the log ----------->
-//            attached
+//   nothing selected:           pooled or new session --------------------------------> attached
+//   sole subscriber, MayServe:  the feed's own: stop its driver, tell the log's rest --> attached
+//   else:  pooled or new session, SELECT as the client had it -> equal by proof, or listed
+//          -> the feed flushes -> compare with the frozen view; flags from the log ----> attached
 //   any: refused (NO, the client stays parked, told nothing) or ended (BYE with the reason)
 //
 // The client's cursor is frozen while it runs: nothing is sent to it, and the feed's log keeps what

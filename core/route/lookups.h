@@ -3,10 +3,10 @@
 //
 //   kWaiting --a place is free--> kAsking --answered--> (done)
 //   kWaiting --queue_s over, or the queue full--> (done: kUnavailable)
-//   kAsking --no connection, no answer in timeout_s, garbage, 5xx--> the next server; after the
-//   last (done: kUnavailable)
-//   kAsking --within_ns over--> (done: kUnavailable); a failure of the server that is asked only if
-//   it had half of timeout_s for it
+//   kAsking --no connection, no answer in timeout_s, garbage, 5xx--> the next server;
+//           after the last (done: kUnavailable)
+//   kAsking --within_ns over--> (done: kUnavailable);
+//           a failure of the server that is asked only if it had half of timeout_s for it
 //
 // One question at a time goes over a connection; connections are kept for a moment for the next. A
 // question that finds a kept one closed before any answer goes out once more on a new one: that

@@ -1,7 +1,7 @@
 // The pace of a drain: when listeners close, and when how many clients are told BYE.
 //
-//   begins --accepting_ns--> listeners close --clients are told one by one--> told_ns --those who
-//   were busy--> end_ns: whoever is left is told at once
+//   begins --accepting_ns--> listeners close --clients are told one by one--> told_ns
+//          --those who were busy--> end_ns: whoever is left is told at once
 //
 // What it is: arithmetic on times. What it is not: it tells nobody anything (shard.h), reads no
 // clock. Pure but for the random numbers it is given. Thread rule: none.

@@ -5,8 +5,9 @@
 // and says what is wrong and what to do about it. Run blocks until RequestStop, or until a drain
 // has told the last client BYE:
 //
-//   kServing --Drain, RequestEnd--> kAccepting --drain.accept_s--> kClosing --nobody left-->
-//   kStopping any --RequestStop--> kStopping: whoever is left is told BYE at once
+//   serves --Drain, RequestEnd--> drains, still accepting --drain.accept_s--> clients are told BYE
+//          --nobody left--> stops
+//   any --RequestStop--> stops: whoever is left is told BYE at once
 #ifndef ROOST_CORE_SHARD_SERVER_H_
 #define ROOST_CORE_SHARD_SERVER_H_
 

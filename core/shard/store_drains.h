@@ -1,7 +1,7 @@
 // Empties stores, or some of their addresses, that the operator wants empty.
 //
-//   begins --each user's turn, by a hash of its name--> told_ns --who was busy--> end_ns: nobody is
-//   left
+//   begins --each user's turn, by a hash of its name--> told_ns
+//          --who was busy--> end_ns: nobody is left
 //
 // What it is: a walk over all clients, again and again while anything is drained. A store that is
 // drained as a whole: its clients are told BYE. An address of it: later sessions of the user go

@@ -6,9 +6,9 @@
 // under way, or the user's pool. What it is not: it decides nothing about views, parking or
 // sharing.
 //
-//   kConnecting -> kHandshaking -> kGreeting -> (kStartTls -> kHandshaking) -> kCapability -> kId
-//   -> kLogin -> kCapabilityAfter
-//        -> kReady                  any -> kLost (final)
+//   kConnecting -> kHandshaking -> kGreeting -> (kStartTls -> kHandshaking) -> kCapability
+//        -> kId -> kLogin -> kCapabilityAfter -> kReady
+//   any -> kLost (final)
 //
 // Place: store -> Stream -> Session -> SessionSink; hidden commands' answers are eaten on the way.
 //

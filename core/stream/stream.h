@@ -5,8 +5,10 @@
 // generator's connections. What it is not: it knows no IMAP and has no deadlines; a parked client
 // has no Stream (its socket and TlsState lie in its cell).
 //
-//   kUnopened --Open--> kPlain --StartTls--> kHandshaking --> kSecure      any --Close, Abort,
-//   peer--> kEnded (final) kUnopened --Connect--> kConnecting --> kPlain
+//   kUnopened --Open--> kPlain --StartTls--> kHandshaking --> kSecure
+//             --Open, with its TlsState--> kSecure
+//             --Connect--> kConnecting --> kPlain
+//   any --Close, Abort, Detach, peer--> kEnded (final)
 //
 // Place: Io -> Stream -> framer of the owner, and back.
 //

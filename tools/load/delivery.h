@@ -3,10 +3,9 @@
 // What it is not: no socket, no clock, no queue. Bytes in, bytes out by DeliveryHost. One message
 // at a time; Lmtp serves any number of them one after the other, Append is for one and then over.
 //
-//   Lmtp:   kGreeting --> kHello --> kReady --Deliver--> kMail --> kRecipient --> kData -->
-//   kMessage
-//                                      ^                                                      |
-//                                      +------------------- [kReset] <------------------------+
+//   Lmtp:   kGreeting --> kHello --> kReady --Deliver--> kMail --> kRecipient --> kData
+//                                      ^                                           |
+//                                      +---- [kReset, refused] <---- kMessage <----+
 //   Append: kGreeting --> kLogin --> kReady --Deliver--> kAppend --> kLiteral --> kEnded
 //
 // Lifetime: the host outlives it. Thread rule: one thread. Bounds: kMaxLineBytes of input.
