@@ -443,20 +443,14 @@ bool UsesSequenceNumbers(const Command& command) {
 
 bool ForbidsExpunge(const Command& command) {
   switch (command.kind) {
-    case CommandKind::kFetch:
-    case CommandKind::kStore:
-      return !command.uid;
-    case CommandKind::kSearch:
-    case CommandKind::kSort:
-    case CommandKind::kThread:
-      return !command.uid || NumbersAmongKeys(command);
-    case CommandKind::kEsearch:
-      return NumbersAmongKeys(command);
-    case CommandKind::kMalformed:
-    case CommandKind::kUnknown:
-      return true;
-    default:
+    // Their numbers are read when they come. RFC 3501 7.4.1 (9051 7.5.1) names FETCH, STORE and
+    // SEARCH only, and MOVE and REPLACE tell expunges themselves (RFC 6851 3.3, 8508 3.4).
+    case CommandKind::kCopy:
+    case CommandKind::kMove:
+    case CommandKind::kReplace:
       return false;
+    default:
+      return UsesSequenceNumbers(command);
   }
 }
 
