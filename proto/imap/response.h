@@ -151,6 +151,7 @@ class SearchListParser {
   bool ListByte(char c);
   bool VanishedByte(char c);
   bool ItemByte(char c);
+  bool InQuotes(char c);
   bool CorrelatorByte(char c);
   bool SetByte(char c);
   bool ValueByte(char c);

@@ -154,18 +154,21 @@ bool SearchListParser::ItemByte(char c) {
   return true;
 }
 
-bool SearchListParser::CorrelatorByte(char c) {
-  if (in_quotes_) {
-    if (escaped_) {
-      escaped_ = false;
-    } else if (c == '\\') {
-      escaped_ = true;
-    } else if (c == '"') {
-      in_quotes_ = false;
-    }
+// Whether the next byte belongs to a quoted string, its quotes included.
+bool SearchListParser::InQuotes(char c) {
+  if (!in_quotes_) return in_quotes_ = c == '"';
+  if (escaped_) {
+    escaped_ = false;
+  } else if (c == '\\') {
+    escaped_ = true;
   } else if (c == '"') {
-    in_quotes_ = true;
-  } else if (c == ')') {
+    in_quotes_ = false;
+  }
+  return true;
+}
+
+bool SearchListParser::CorrelatorByte(char c) {
+  if (!InQuotes(c) && c == ')') {
     std::string correlator = "(" + std::exchange(word_, {}) + ")";
     EsearchInfo info = ParseEsearch(correlator);
     if (!info.whole) return Fail(SetParse::kMalformed);
@@ -199,19 +202,8 @@ bool SearchListParser::SetByte(char c) {
 
 // The value of an item that is of no interest: a word or a list of such.
 bool SearchListParser::ValueByte(char c) {
-  if (in_quotes_) {
-    if (escaped_) {
-      escaped_ = false;
-    } else if (c == '\\') {
-      escaped_ = true;
-    } else if (c == '"') {
-      in_quotes_ = false;
-    }
-    return c != '\n' || Fail(SetParse::kMalformed);
-  }
-  if (c == '"') {
-    in_quotes_ = true;
-  } else if (c == '(') {
+  if (InQuotes(c)) return c != '\n' || Fail(SetParse::kMalformed);
+  if (c == '(') {
     ++depth_;
   } else if (c == ')') {
     if (--depth_ < 0) return Fail(SetParse::kMalformed);

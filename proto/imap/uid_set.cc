@@ -284,6 +284,18 @@ bool UidSet::InsertRange(uint32_t first, uint32_t last) {
   return true;
 }
 
+uint32_t UidSet::Rep::TakeEnds(uint32_t begin, uint32_t end, RunList* runs) {
+  uint32_t count = 0;
+  for (uint32_t i = begin; i < end; ++i) count += blocks()[i].count;
+  const Block& low = blocks()[begin];
+  runs->AddBlock(low.data, low.bytes, low.first);
+  if (end - begin > 1) {
+    const Block& high = blocks()[end - 1];
+    runs->AddBlock(high.data, high.bytes, high.first);
+  }
+  return count;
+}
+
 void UidSet::InsertIntoBlocks(uint32_t first, uint32_t last) {
   // Blocks that hold a run which [first, last] overlaps or touches are [begin, end).
   uint32_t begin = rep_->FindLast(first - 1 == 0 ? 1 : first - 1);
@@ -297,14 +309,7 @@ void UidSet::InsertIntoBlocks(uint32_t first, uint32_t last) {
 
   RunList old, runs;
   UidRange merged{first, last};
-  uint32_t before = 0;
-  for (uint32_t i = begin; i < end; ++i) before += rep_->blocks()[i].count;
-  const Block& low = rep_->blocks()[begin];
-  old.AddBlock(low.data, low.bytes, low.first);
-  if (end - begin > 1) {
-    const Block& high = rep_->blocks()[end - 1];
-    old.AddBlock(high.data, high.bytes, high.first);
-  }
+  const uint32_t before = rep_->TakeEnds(begin, end, &old);
   bool placed = false;
   for (size_t i = 0; i < old.size(); ++i) {
     const RunList::Run& run = old[i];
@@ -353,14 +358,7 @@ void UidSet::RemoveFromBlocks(uint32_t first, uint32_t last) {
   if (end < rep_->size && rep_->blocks()[end].first <= last) ++end;
 
   RunList old, runs;
-  uint32_t before = 0;
-  for (uint32_t i = begin; i < end; ++i) before += rep_->blocks()[i].count;
-  const Block& low = rep_->blocks()[begin];
-  old.AddBlock(low.data, low.bytes, low.first);
-  if (end - begin > 1) {
-    const Block& high = rep_->blocks()[end - 1];
-    old.AddBlock(high.data, high.bytes, high.first);
-  }
+  const uint32_t before = rep_->TakeEnds(begin, end, &old);
   uint32_t after = 0;
   auto keep = [&](uint32_t from, uint32_t to) {
     runs.Add(from, to);

@@ -122,6 +122,9 @@ struct UidSet::Rep {
   // The index of the first block whose last is >= uid; size if there is none.
   uint32_t FindLast(uint32_t uid);
   uint32_t Below(uint32_t block);
+  // Adds the runs of the first and the last of blocks [begin, end): what lies between is replaced
+  // as a whole. Returns how many members all of them have.
+  uint32_t TakeEnds(uint32_t begin, uint32_t end, RunList* runs);
 };
 
 // The runs of one or two blocks while they are edited. Bounded: a run takes a byte at least.
