@@ -22,14 +22,14 @@ import sys
 import time
 import unittest
 
+from embedded_test import EmbeddedStoreCase
 from harness import cyrus
-from harness.case import DIRECT, RoostCase, dovecot_store, roost_only
+from harness.case import DIRECT, RoostCase, dovecot_store
 from harness.checked_client import Direct, Gone
 from harness.dovecot import PASSWORD
 from harness.gate import Gate
 from harness.habits import ARCHIVE, MARKS, Habits, Mutator, mark, message
 from harness.process import SLOWNESS, free_port
-from harness.roost import RoostStore, built
 
 OPTIONS = argparse.Namespace(seconds=20.0, seed=1, clients=30, users=4, login=None, notify=False)
 SETTINGS = {"shards": 2, "log": {"level": "debug"},
@@ -290,20 +290,10 @@ class OnCyrus(OnDovecot):
         return cyrus.Cyrus(cls.directory / "cyrus")
 
 
-@roost_only
-class OnRoostStore(Checked, RoostCase):
+class OnRoostStore(Checked, EmbeddedStoreCase):
     """It keeps nothing, so its connections are cut or frozen on the way instead."""
 
     settings = SETTINGS
-
-    @classmethod
-    def require_store(cls):
-        if not built("roost-store"):
-            raise AssertionError("roost-store is not built; run tools/build, or set ROOST_BIN")
-
-    @classmethod
-    def start_store(cls):
-        return RoostStore(cls.directory / "roost-store")
 
     @classmethod
     def start_front(cls):
