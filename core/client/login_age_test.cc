@@ -51,17 +51,7 @@ class LoginAgeTest : public ::testing::Test {
  protected:
   LoginAgeTest() { world_.config().limits.max_login_age_s = 1000; }
 
-  void HearsBye(size_t client) {
-    EXPECT_EQ(world_.Hear(client), kBye);
-    world_.Pass(0.1);
-    EXPECT_TRUE(world_.closed(client));
-  }
-  size_t Attached() {
-    const size_t session = world_.sessions_seen();
-    const size_t client = world_.LogIn();
-    world_.Select(client, session, {.uids = kUids});
-    return client;
-  }
+  void HearsBye(size_t client) { world_.HearsLast(client, kBye); }
 
   ScriptedWorld world_;
 };
@@ -105,7 +95,7 @@ TEST_F(LoginAgeTest, IsNoneUnlessItIsAskedForAndCanBeAskedForLater) {
 }
 
 TEST_F(LoginAgeTest, LetsACommandFinish) {
-  const size_t client = Attached();
+  const size_t client = world_.LogInAndSelect({.uids = kUids});
   world_.Pass(880);
   world_.FinishesItsCommand(client, 0, [this] { world_.Pass(300); });
   HearsBye(client);

@@ -48,11 +48,7 @@ class ReroutedTest : public ::testing::Test {
   void Move(const std::string& moved) {
     Route([moved](std::string_view user) { return user == moved ? 1 : 0; });
   }
-  void HearsBye(size_t client) {
-    EXPECT_EQ(world_.Hear(client), kBye);
-    world_.Pass(0.1);
-    EXPECT_TRUE(world_.closed(client));
-  }
+  void HearsBye(size_t client) { world_.HearsLast(client, kBye); }
   void Stays(size_t client) {
     world_.HearsNothing(client, 60);
     EXPECT_FALSE(world_.closed(client));

@@ -16,19 +16,7 @@ constexpr std::string_view kKicked = "* BYE [UNAVAILABLE] Disconnected by the ad
 
 class DrainTest : public ::testing::Test {
  protected:
-  // The last that it hears.
-  void HearsBye(size_t client, std::string_view bye = kBye) {
-    EXPECT_EQ(world_.Hear(client), bye);
-    world_.Pass(0.1);
-    EXPECT_TRUE(world_.closed(client));
-    world_.HearsNothing(client, 0.1);
-  }
-  size_t Attached() {
-    const size_t session = world_.sessions_seen();
-    const size_t client = world_.LogIn();
-    world_.Select(client, session, {.uids = kUids});
-    return client;
-  }
+  void HearsBye(size_t client, std::string_view bye = kBye) { world_.HearsLast(client, bye); }
 
   ScriptedWorld world_;
 };
@@ -84,7 +72,7 @@ TEST_F(DrainTest, TellsThoseWhoAreNotLoggedIn) {
 }
 
 TEST_F(DrainTest, LetsACommandFinish) {
-  const size_t client = Attached();
+  const size_t client = world_.LogInAndSelect({.uids = kUids});
   world_.FinishesItsCommand(client, 0, [this] {
     world_.Drain(100, 0);
     world_.Pass(80);
@@ -94,7 +82,7 @@ TEST_F(DrainTest, LetsACommandFinish) {
 }
 
 TEST_F(DrainTest, SaysNothingBehindTheGoodbyeOfTheStore) {
-  const size_t client = Attached();
+  const size_t client = world_.LogInAndSelect({.uids = kUids});
   world_.Say(client, "z LOGOUT");
   EXPECT_EQ(world_.NextAsked(0), "z LOGOUT");
   world_.Drain(100, 0);
@@ -109,7 +97,7 @@ TEST_F(DrainTest, SaysNothingBehindTheGoodbyeOfTheStore) {
 }
 
 TEST_F(DrainTest, SaysNothingBehindABrokenOffGoodbye) {
-  const size_t client = Attached();
+  const size_t client = world_.LogInAndSelect({.uids = kUids});
   world_.Say(client, "a NOOP");
   EXPECT_EQ(world_.NextAsked(0), "a NOOP");
   world_.Drain(100, 0);
@@ -122,7 +110,7 @@ TEST_F(DrainTest, SaysNothingBehindABrokenOffGoodbye) {
 }
 
 TEST_F(DrainTest, AnswersAllThatWasSaidInOneGo) {
-  const size_t client = Attached();
+  const size_t client = world_.LogInAndSelect({.uids = kUids});
   world_.Say(client, "a NOOP\r\nb NOOP");
   EXPECT_EQ(world_.NextAsked(0), "a NOOP");
   world_.Drain(100, 0);
@@ -137,7 +125,7 @@ TEST_F(DrainTest, AnswersAllThatWasSaidInOneGo) {
 }
 
 TEST_F(DrainTest, LetsAMessageArrive) {
-  const size_t client = Attached();
+  const size_t client = world_.LogInAndSelect({.uids = kUids});
   world_.Say(client, "p APPEND INBOX {5}");
   world_.Pass(0.1);
   world_.Tell(0, "+ go on");
@@ -173,10 +161,10 @@ TEST_F(DrainTest, LetsAClientThatWakesHaveItsAnswer) {
 }
 
 TEST_F(DrainTest, WaitsNoLongerThanItsTime) {
-  const size_t stuck = Attached();
+  const size_t stuck = world_.LogInAndSelect({.uids = kUids});
   world_.Say(stuck, "a NOOP");
   EXPECT_EQ(world_.NextAsked(0), "a NOOP");
-  const size_t half = Attached();
+  const size_t half = world_.LogInAndSelect({.uids = kUids});
   world_.Say(half, "f FETCH 1 (BODY.PEEK[])");
   EXPECT_EQ(world_.NextAsked(1), "f FETCH 1 (BODY.PEEK[])");
   world_.Tell(1, "* 1 FETCH (BODY[] {10}");
@@ -215,7 +203,7 @@ TEST_F(DrainTest, TakesAnotherTimeWhenItIsToldAnew) {
 
 TEST_F(DrainTest, TellsTheUsersClientsAndNobodyElses) {
   const size_t parked = world_.LogInAndPark(kUids);
-  const size_t attached = Attached();
+  const size_t attached = world_.LogInAndSelect({.uids = kUids});
   const size_t other = world_.LogIn("bob");
   EXPECT_EQ(world_.Kick("ann"), 2u);
   HearsBye(parked, kKicked);
@@ -227,8 +215,8 @@ TEST_F(DrainTest, TellsTheUsersClientsAndNobodyElses) {
 }
 
 TEST_F(DrainTest, KicksAfterTheCommandOrATimeWhateverComesFirst) {
-  const size_t quick = Attached();
-  const size_t stuck = Attached();
+  const size_t quick = world_.LogInAndSelect({.uids = kUids});
+  const size_t stuck = world_.LogInAndSelect({.uids = kUids});
   world_.Say(quick, "a NOOP");
   world_.Say(stuck, "a NOOP");
   EXPECT_EQ(world_.NextAsked(0), "a NOOP");

@@ -266,6 +266,13 @@ void ScriptedWorld::HearsBeginning(size_t client, std::string_view beginning) {
   EXPECT_EQ(line.substr(0, beginning.size()), beginning) << line;
 }
 
+void ScriptedWorld::HearsLast(size_t client, std::string_view line) {
+  EXPECT_EQ(Hear(client), line);
+  Pass(0.1);
+  EXPECT_TRUE(closed(client));
+  HearsNothing(client, 0.1);
+}
+
 std::vector<std::string> ScriptedWorld::HearUntil(size_t client, std::string_view tag) {
   std::vector<std::string> lines;
   do {

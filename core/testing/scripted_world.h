@@ -55,6 +55,8 @@ class ScriptedWorld {
   void SetReading(size_t client, bool reading);
   // Of what it said not all could leave: nobody takes it.
   bool stalled(size_t client) const;
+  // This, whole, is the last that it hears; then its connection is over.
+  void HearsLast(size_t client, std::string_view line);
 
   // ---- Sessions of the store, by number, in the order of their logins
   // ----------------------------
