@@ -15,7 +15,6 @@ inline constexpr uint64_t kMsPerSecond = 1'000;
 // A deadline that never comes, as Io::RunOnce and NextDeadlineNs use it.
 inline constexpr uint64_t kNever = UINT64_MAX;
 
-constexpr uint64_t UsToNs(uint64_t us) { return us * kNsPerUs; }
 constexpr uint64_t MsToNs(uint64_t ms) { return ms * kNsPerMs; }
 constexpr uint64_t SecondsToNs(uint64_t seconds) { return seconds * kNsPerSecond; }
 constexpr uint64_t MinutesToNs(uint64_t minutes) { return SecondsToNs(minutes * 60); }

@@ -33,12 +33,11 @@ class IndexList {
 
   template <typename Access>
   void PushBack(Access&& links, uint32_t index) {
-    Insert(links, index, tail_, kNoIndex);
-  }
-
-  template <typename Access>
-  void PushFront(Access&& links, uint32_t index) {
-    Insert(links, index, kNoIndex, head_);
+    ListLinks& own = links(index);
+    ROOST_CHECK(!own.linked());
+    own = {kNoIndex, tail_};
+    (tail_ == kNoIndex ? head_ : links(tail_).next) = index;
+    tail_ = index;
   }
 
   // Precondition: `index` is in this list.
@@ -61,14 +60,6 @@ class IndexList {
     own = ListLinks{};
   }
 
-  // Takes the first out; kNoIndex when empty.
-  template <typename Access>
-  uint32_t PopFront(Access&& links) {
-    const uint32_t index = head_;
-    if (index != kNoIndex) Remove(links, index);
-    return index;
-  }
-
   // Visits front to back. `visit(index)` may remove the cell it is given, but no other.
   template <typename Access, typename Visit>
   void ForEach(Access&& links, Visit&& visit) const {
@@ -80,15 +71,6 @@ class IndexList {
   }
 
  private:
-  template <typename Access>
-  void Insert(Access&& links, uint32_t index, uint32_t prev, uint32_t next) {
-    ListLinks& own = links(index);
-    ROOST_CHECK(!own.linked());
-    own = {next, prev};
-    (prev == kNoIndex ? head_ : links(prev).next) = index;
-    (next == kNoIndex ? tail_ : links(next).prev) = index;
-  }
-
   uint32_t head_ = kNoIndex;
   uint32_t tail_ = kNoIndex;
 };

@@ -222,7 +222,6 @@ class Session final : public Retirable, private StreamOwner {
   const std::string& login_answer() const;
   // Monotonic time of the last byte from the store.
   uint64_t last_heard_ns() const { return last_heard_ns_; }
-  uint64_t commands_sent() const { return tag_number_; }
   // It and what it owns, but for the heap of view(); as the allocator counts. What is shared by
   // many is not in it, nor is what only a login or a listing takes.
   size_t memory_bytes() const;

@@ -287,20 +287,4 @@ bool ParseId(const Command& command, std::vector<IdField>* out) {
   return true;
 }
 
-bool ParseMailboxArg(const Command& command, std::string* mailbox) {
-  TokenCursor cursor(command.args);
-  std::string_view set;
-  bool saved = false;
-  switch (command.kind) {
-    case CommandKind::kCopy:
-    case CommandKind::kMove:
-    case CommandKind::kReplace:
-      if (!cursor.SequenceSet(&set, &saved) || !cursor.Space()) return false;
-      break;
-    default:
-      break;
-  }
-  return cursor.Mailbox(mailbox);
-}
-
 }  // namespace roost

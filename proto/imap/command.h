@@ -211,10 +211,6 @@ struct IdField {
 };
 bool ParseId(const Command& command, std::vector<IdField>* out);
 
-// The mailbox argument of CREATE, DELETE, STATUS, APPEND, … (the first), COPY, MOVE, REPLACE (the
-// second): decoded and normalized. Works on prefixes.
-bool ParseMailboxArg(const Command& command, std::string* mailbox);
-
 }  // namespace roost
 
 #endif  // ROOST_PROTO_IMAP_COMMAND_H_

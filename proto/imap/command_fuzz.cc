@@ -28,13 +28,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   SelectArgs select;
   EnableArgs enable;
   std::vector<IdField> id;
-  std::string mailbox;
   ROOST_CHECK(!ParseLogin(command, &login) || command.complete);
   ParseAuthenticate(command, &authenticate);
   if (ParseSelect(command, &select)) ROOST_CHECK(!select.mailbox_as_sent.empty());
   ParseEnable(command, &enable);
   ROOST_CHECK(!ParseId(command, &id) || id.size() <= 30);
-  ParseMailboxArg(command, &mailbox);
 
   TokenCursor cursor(whole);
   std::string_view value;

@@ -76,9 +76,6 @@ TEST(Command, IsIncompleteWhenItEndsAtALiteral) {
   EXPECT_TRUE(Parse("a LOGIN {3}\r\nfoo {3}\r\na{} x}\r\n").complete);
   EXPECT_TRUE(Parse("a SEARCH TEXT \"{3}\r\n").complete);
   EXPECT_FALSE(ParseCommand("a NOOP").complete);
-  std::string mailbox;
-  EXPECT_TRUE(ParseMailboxArg(Parse("a APPEND \"In\\box\" {100}\r\n"), &mailbox));
-  EXPECT_EQ(mailbox, "INBOX");
 }
 
 TEST(Command, DoneIsAWholeLineInAnyCase) {
@@ -345,17 +342,6 @@ TEST(ParseId, ReadsFields) {
                                std::string_view("a ID \"name\""), std::string_view(many)}) {
     EXPECT_FALSE(ParseId(Parse(bad), &fields)) << bad;
   }
-}
-
-TEST(ParseMailboxArg, FindsTheMailbox) {
-  std::string mailbox;
-  EXPECT_TRUE(ParseMailboxArg(Parse("a DELETE \"x y\""), &mailbox));
-  EXPECT_EQ(mailbox, "x y");
-  EXPECT_TRUE(ParseMailboxArg(Parse("a UID COPY 1:* inbox"), &mailbox));
-  EXPECT_EQ(mailbox, "INBOX");
-  EXPECT_TRUE(ParseMailboxArg(Parse("a STATUS x (MESSAGES)"), &mailbox));
-  EXPECT_EQ(mailbox, "x");
-  EXPECT_FALSE(ParseMailboxArg(Parse("a COPY x"), &mailbox));
 }
 
 TEST(Command, EveryPrefixIsReadWithoutHarm) {

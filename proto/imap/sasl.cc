@@ -215,37 +215,4 @@ bool ParseOAuthBearer(std::string_view message, SaslToken* out) {
   return found && message.empty();
 }
 
-bool FormatXOAuth2(std::string_view user, std::string_view token, std::string* out) {
-  if (user.empty() || token.empty() || !IsCarriable(user) || !IsCarriable(token)) return false;
-  out->assign("user=");
-  out->append(user);
-  out->append(
-      "\x01"
-      "auth=Bearer ");
-  out->append(token);
-  out->append("\x01\x01");
-  return out->size() <= kMaxSaslToken;
-}
-
-bool FormatOAuthBearer(std::string_view user, std::string_view token, std::string* out) {
-  if (token.empty() || !IsCarriable(user) || !IsCarriable(token)) return false;
-  out->assign("n,");
-  if (!user.empty()) out->append("a=");
-  for (char c : user) {
-    if (c == ',') {
-      out->append("=2C");
-    } else if (c == '=') {
-      out->append("=3D");
-    } else {
-      out->push_back(c);
-    }
-  }
-  out->append(
-      ",\x01"
-      "auth=Bearer ");
-  out->append(token);
-  out->append("\x01\x01");
-  return out->size() <= kMaxSaslToken;
-}
-
 }  // namespace roost

@@ -54,9 +54,6 @@ bool ParseXOAuth2(std::string_view message, SaslToken* out);
 // RFC 7628 3.1: "n,a=" … "," ^A … "auth=Bearer " … ^A ^A; channel binding ("p=") refused; =2C and
 // =3D decoded.
 bool ParseOAuthBearer(std::string_view message, SaslToken* out);
-// False when a value cannot be carried (NUL or ^A).
-bool FormatXOAuth2(std::string_view user, std::string_view token, std::string* out);
-bool FormatOAuthBearer(std::string_view user, std::string_view token, std::string* out);
 
 }  // namespace roost
 

@@ -20,18 +20,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     ROOST_CHECK(FormatSaslPlain(plain.authzid, plain.authcid, plain.password, &written));
     ROOST_CHECK(written == input);
   }
-  SaslToken token, again;
-  if (ParseXOAuth2(input, &token)) {
-    ROOST_CHECK(FormatXOAuth2(token.user, token.token, &written));
-    ROOST_CHECK(ParseXOAuth2(written, &again));
-    ROOST_CHECK(again.user == token.user && again.token == token.token);
-  }
-  if (ParseOAuthBearer(input, &token)) {
-    if (FormatOAuthBearer(token.user, token.token, &written)) {
-      ROOST_CHECK(ParseOAuthBearer(written, &again));
-      ROOST_CHECK(again.user == token.user && again.token == token.token);
-    }
-  }
+  SaslToken token;
+  ParseXOAuth2(input, &token);
+  ParseOAuthBearer(input, &token);
   IsValidLoginAnswer(input);
   ParseSaslMechanism(input);
   return 0;

@@ -83,10 +83,6 @@ TEST(XOAuth2, NamesAUserAndAToken) {
                    &token));
   EXPECT_EQ(token.user, "me@example.com");
   EXPECT_EQ(token.token, "ya29.vF9");
-  std::string message;
-  ASSERT_TRUE(FormatXOAuth2(token.user, token.token, &message));
-  ASSERT_TRUE(ParseXOAuth2(message, &token));
-  EXPECT_EQ(token.user, "me@example.com");
   for (std::string_view bad : {""sv, "user="sv,
                                "user=\x01"
                                "auth=Bearer x\x01\x01"sv,
@@ -106,8 +102,6 @@ TEST(XOAuth2, NamesAUserAndAToken) {
                                "auth=Bearer x\x01\x01"sv}) {
     EXPECT_FALSE(ParseXOAuth2(bad, &token)) << bad;
   }
-  EXPECT_FALSE(FormatXOAuth2("a\x01", "x", &message));
-  EXPECT_FALSE(FormatXOAuth2("a", "", &message));
 }
 
 TEST(OAuthBearer, ReadsTheGs2Header) {
@@ -128,13 +122,6 @@ TEST(OAuthBearer, ReadsTheGs2Header) {
                        "auth=Bearer x\x01\x01",
                        &token));
   EXPECT_EQ(token.user, "a,b==c");
-  std::string message;
-  ASSERT_TRUE(FormatOAuthBearer("a,b==c", "tok", &message));
-  ASSERT_TRUE(ParseOAuthBearer(message, &token));
-  EXPECT_EQ(token.user, "a,b==c");
-  EXPECT_EQ(token.token, "tok");
-  ASSERT_TRUE(FormatOAuthBearer("", "tok", &message));
-  EXPECT_TRUE(ParseOAuthBearer(message, &token));
   for (std::string_view bad : {""sv, "\x01"sv, "n"sv, "n,"sv, "n,,"sv, "n,,\x01"sv, "n,,\x01\x01"sv,
                                "p=tls-unique,,\x01"
                                "auth=Bearer x\x01\x01"sv,

@@ -66,10 +66,6 @@ std::string_view WithoutLineEnd(std::string_view text) {
   return text;
 }
 
-std::string_view NormalizeMailbox(std::string_view name) {
-  return EqualsIgnoreCase(name, "INBOX") ? std::string_view("INBOX") : name;
-}
-
 void StringToken::AppendTo(std::string* out) const {
   if (!escaped) {
     out->append(raw);

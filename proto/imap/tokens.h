@@ -108,7 +108,7 @@ class TokenCursor {
   bool Nstring(StringToken* token);
   // LIST's pattern: Astring plus the wildcards % and *.
   bool ListMailbox(StringToken* token);
-  // A mailbox name: Astring, decoded, INBOX in its canonical spelling (see NormalizeMailbox).
+  // A mailbox name: Astring, decoded. Only INBOX ignores case (RFC 3501 5.1): it becomes "INBOX".
   bool Mailbox(std::string* name);
 
   // Digits, ":", "," and "*" that make a valid sequence set; or "$" where `saved` is given (set to
@@ -130,9 +130,6 @@ class TokenCursor {
   std::string_view text_;
   size_t position_ = 0;
 };
-
-// Only INBOX ignores case (RFC 3501 5.1). Returns "INBOX" or the name unchanged.
-std::string_view NormalizeMailbox(std::string_view name);
 
 }  // namespace roost
 

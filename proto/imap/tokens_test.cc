@@ -151,13 +151,15 @@ TEST(TokenCursor, ReadsSequenceSets) {
 }
 
 TEST(Mailbox, OnlyInboxIgnoresCase) {
-  EXPECT_EQ(NormalizeMailbox("iNbOx"), "INBOX");
-  EXPECT_EQ(NormalizeMailbox("inbox/Sub"), "inbox/Sub");
-  EXPECT_EQ(NormalizeMailbox("Work"), "Work");
-  std::string name;
-  TokenCursor cursor("\"in\\box\" x");
-  ASSERT_TRUE(cursor.Mailbox(&name));
-  EXPECT_EQ(name, "INBOX");
+  const auto name_of = [](std::string_view text) {
+    std::string name;
+    EXPECT_TRUE(TokenCursor(text).Mailbox(&name)) << text;
+    return name;
+  };
+  EXPECT_EQ(name_of("iNbOx"), "INBOX");
+  EXPECT_EQ(name_of("\"in\\box\" x"), "INBOX");
+  EXPECT_EQ(name_of("inbox/Sub"), "inbox/Sub");
+  EXPECT_EQ(name_of("Work"), "Work");
 }
 
 TEST(TokenCursor, KnowsTheLinesEnd) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <cstring>
 
 #include "proto/check.h"
@@ -115,20 +114,6 @@ bool ReadIpv6(std::string_view text, std::array<uint8_t, 16>* bytes) {
   return true;
 }
 
-void AppendAddress(std::string* out, const ProxyEndpoint& endpoint) {
-  char text[48];
-  const auto& b = endpoint.bytes;
-  if (endpoint.family == 4) {
-    std::snprintf(text, sizeof(text), "%u.%u.%u.%u", b[0], b[1], b[2], b[3]);
-    out->append(text);
-    return;
-  }
-  for (size_t i = 0; i < 16; i += 2) {
-    std::snprintf(text, sizeof(text), i == 0 ? "%x" : ":%x", b[i] << 8 | b[i + 1]);
-    out->append(text);
-  }
-}
-
 // ---- Version 1
 // -------------------------------------------------------------------------------------
 
@@ -238,23 +223,6 @@ ProxyParse ParseProxyHeader(std::string_view buffered) {
     return buffered.size() < kV2Signature.size() ? ProxyParse{} : ParseV2(buffered);
   }
   return Error("no PROXY header");
-}
-
-void AppendProxyV1(std::string* out, const ProxyHeader& header) {
-  if (header.local) {
-    out->append("PROXY UNKNOWN\r\n");
-    return;
-  }
-  ROOST_CHECK(IsWritable(header));
-  out->append(header.source.family == 4 ? "PROXY TCP4 " : "PROXY TCP6 ");
-  AppendAddress(out, header.source);
-  out->push_back(' ');
-  AppendAddress(out, header.destination);
-  out->push_back(' ');
-  out->append(std::to_string(header.source.port));
-  out->push_back(' ');
-  out->append(std::to_string(header.destination.port));
-  out->append("\r\n");
 }
 
 void AppendProxyV2(std::string* out, const ProxyHeader& header) {

@@ -48,7 +48,6 @@ struct ProxyParse {
 ProxyParse ParseProxyHeader(std::string_view buffered);
 
 // Both endpoints of one family, or local.
-void AppendProxyV1(std::string* out, const ProxyHeader& header);
 void AppendProxyV2(std::string* out, const ProxyHeader& header);
 
 }  // namespace roost

@@ -20,15 +20,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   if (whole.verdict != ProxyParse::Verdict::kComplete) return 0;
   ROOST_CHECK(whole.consumed <= size);
-  for (auto append : {AppendProxyV1, AppendProxyV2}) {
-    std::string written;
-    append(&written, whole.header);
-    ProxyParse again = ParseProxyHeader(written);
-    ROOST_CHECK(again.verdict == ProxyParse::Verdict::kComplete);
-    ROOST_CHECK(again.consumed == written.size());
-    ROOST_CHECK(again.header.local == whole.header.local);
-    ROOST_CHECK(again.header.source == whole.header.source);
-    ROOST_CHECK(again.header.destination == whole.header.destination);
-  }
+  std::string written;
+  AppendProxyV2(&written, whole.header);
+  ProxyParse again = ParseProxyHeader(written);
+  ROOST_CHECK(again.verdict == ProxyParse::Verdict::kComplete);
+  ROOST_CHECK(again.consumed == written.size());
+  ROOST_CHECK(again.header.local == whole.header.local);
+  ROOST_CHECK(again.header.source == whole.header.source);
+  ROOST_CHECK(again.header.destination == whole.header.destination);
   return 0;
 }

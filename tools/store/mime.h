@@ -62,7 +62,6 @@ struct Section {
 
   // From "1.2.HEADER.FIELDS (To \"From\")". False: not a section.
   static bool Parse(std::string_view text, Section* out);
-  bool WantsStructure() const { return !path.empty(); }
 };
 
 // The bytes of a section, nothing when there is no such part. `scratch` holds them when they had to
