@@ -308,7 +308,8 @@ void Visit(V& v, ParkingConfig& c) {
   v.Field("log_bytes_max", c.log_bytes_max,
           {.why = "Bytes of the same.", .minimum = 65'536, .maximum = 1 << 30});
   v.Field("view_bytes_max", c.view_bytes_max,
-          {.why = "A mailbox whose list of UIDs takes more is not shared.",
+          {.why = "A mailbox whose list of UIDs takes more is not shared, nor one of more than "
+                  "4,194,304 messages.",
            .minimum = 4096,
            .maximum = 1 << 30});
   v.Field("reconnect_min_ms", c.reconnect_min_ms,

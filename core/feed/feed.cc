@@ -94,6 +94,10 @@ Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session, uint32_t told) {
     const bool same = selected.uid_validity == uid_validity_ &&
                       (mailbox_id_.empty() || selected.mailbox_id == mailbox_id_);
     if (!same) return Adoption::kOtherMailbox;
+    if (IsTooLarge(listed)) {
+      KillAsTooLarge();
+      return Adoption::kOtherMailbox;
+    }
     const Difference d = Compare(view_, horizon_, listed, session->horizon());
     if (d.destination_behind) return Adoption::kBehind;
     if (!d.gone.empty()) OnDriverExpunged(d.gone);
@@ -296,9 +300,7 @@ void Feed::CoalesceLog(std::vector<uint64_t> cursors) {
 void Feed::OnDriverExpunged(const UidSet& uids) {
   FeedEvent event;
   event.kind = FeedEvent::Kind::kExpunge;
-  uids.ForEach([&](uint32_t uid) {
-    if (view_.Contains(uid)) event.uids.Insert(uid);
-  });
+  event.uids = UidSet::Intersection(uids, view_);
   if (event.uids.empty()) return;
   MakeRoom();
   event.numbers = NumbersOf(event.uids, view_);
@@ -313,12 +315,11 @@ void Feed::OnDriverArrived(const UidSet& uids) {
   FeedEvent event;
   event.kind = FeedEvent::Kind::kExists;
   // Below the horizon nothing arrives: it was there and is gone, and the driver is behind in that.
-  uids.ForEach([&](uint32_t uid) {
-    if (uid >= horizon_) event.uids.Insert(uid);
-  });
+  event.uids = uids;
+  event.uids.RemoveRange(1, static_cast<uint32_t>(horizon_ - 1));
   if (event.uids.empty()) return;
   MakeRoom();
-  if (!view_.InsertSet(event.uids)) return TooLarge();
+  if (!view_.InsertSet(event.uids)) return KillAsTooLarge();
   horizon_ = std::max(horizon_, uint64_t{view_.Last()} + 1);
   event.number = view_.size();
   Log(std::move(event));
@@ -358,11 +359,13 @@ void Feed::OnDriverLine(std::string_view line) {
 }
 
 void Feed::OnDriverBatchEnd() {
-  if (view_.memory_bytes() > kMostViewBytes + kMostViewBytes / 8) return TooLarge();
+  if (IsTooLarge(view_)) return KillAsTooLarge();
   host_.OnFeedNews(*this);
 }
 
-void Feed::TooLarge() { Kill("[UNAVAILABLE] The mailbox has become too large to be watched"); }
+void Feed::KillAsTooLarge() {
+  Kill("[UNAVAILABLE] The mailbox has become too large to be watched");
+}
 
 void Feed::OnDriverLost(SessionLoss, const std::string& text) {
   if (hashing_ != nullptr) hashing_->learn.Cancel();
@@ -412,7 +415,7 @@ bool Feed::ArrivedSince(uint64_t from, const UidSet& uids) const {
   bool any = false;
   log_.ForEach(from, head(), [&](uint64_t, const FeedEvent& event) {
     if (event.kind != FeedEvent::Kind::kExists) return;
-    event.uids.ForEach([&](uint32_t uid) { any = any || uids.Contains(uid); });
+    any = any || !UidSet::Intersection(event.uids, uids).empty();
   });
   return any;
 }

@@ -12,9 +12,9 @@
 // sent).
 //
 // Lifetime: owned by the shard's FeedTable as long as there is a subscriber or somebody is joining
-// or waking (FeedHold). Bounds: the view by view_bytes_max, the log by log_entries_max and
-// log_bytes_max: what laggards are owed is coalesced (coalesce.h), and where that does not help the
-// host must let the furthest behind go.
+// or waking (FeedHold). Bounds: the view by view_bytes_max and kMostMessages, the log by
+// log_entries_max and log_bytes_max: what laggards are owed is coalesced (coalesce.h), and where
+// that does not help the host must let the furthest behind go.
 //
 // Invariants
 //  1. view() is the result of all logged events; each event's numbers are those of the view at its
@@ -77,6 +77,14 @@ class Feed final : public Retirable, private DriverListener {
 
   // A larger view is not shared; one that grows beyond by more than an eighth is the feed's end.
   static constexpr size_t kMostViewBytes = UidSet::kMaxBytes / 4 * 3;
+  // The same by count: one range of a few bytes may stand for billions, and clients are told of
+  // each.
+  static constexpr uint32_t kMostMessages = uint32_t{1} << 22;
+  // Whether it has outgrown that.
+  static bool IsTooLarge(const UidSet& view) {
+    return view.size() > kMostMessages + kMostMessages / 8 ||
+           view.memory_bytes() > kMostViewBytes + kMostViewBytes / 8;
+  }
 
   Feed(Loop& loop, const Config& config, FeedHost& host, User& user, SharedText mailbox);
   ~Feed() override;
@@ -111,6 +119,8 @@ class Feed final : public Retirable, private DriverListener {
   // Flags of a message that are the clients' to fetch.
   void NoteFlags(uint32_t uid, std::string_view flags);
   void Kill(const std::string& reason);
+  // What is to become its view IsTooLarge.
+  void KillAsTooLarge();
   // Tells the host of what was logged outside of the driver's batches.
   void TellNews() { host_.OnFeedNews(*this); }
   // Untagged lines for every subscriber, that its driver did not hear. Those who lag may be let go.
@@ -222,7 +232,6 @@ class Feed final : public Retirable, private DriverListener {
   };
 
   size_t MostLogBytes() const;
-  void TooLarge();
   void MakeRoom();
   void Log(FeedEvent event);
   void Describe(const SelectedMailbox& selected);

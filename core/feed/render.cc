@@ -85,9 +85,8 @@ void RenderEvent(const FeedEvent& event, EnabledSet enabled, bool no_modseq, std
 UidSet NumbersOf(const UidSet& gone, const UidSet& view) {
   UidSet numbers;
   gone.ForEachRange([&](uint32_t first, uint32_t last) {
-    for (uint64_t uid = first; uid <= last; ++uid) {
-      if (uint32_t n = view.PositionOf(static_cast<uint32_t>(uid)); n != 0) numbers.Insert(n);
-    }
+    const uint32_t below = view.CountBelow(first);
+    numbers.InsertRange(below + 1, below + view.CountIn(first, last));
   });
   return numbers;
 }

@@ -85,6 +85,12 @@ TEST(Render, LeavesRecentOutOfCanonicalFlags) {
 
 TEST(Render, FindsNumbersInTheViewBefore) {
   EXPECT_EQ(NumbersOf({{12, 12}, {30, 30}}, {{10, 14}, {30, 31}}), (UidSet{{3, 3}, {6, 6}}));
+  EXPECT_EQ(NumbersOf({{1, 20}, {31, 40}}, {{10, 14}, {30, 31}}), (UidSet{{1, 5}, {7, 7}}));
+}
+
+// It was walked message by message: a range of a few bytes took a minute.
+TEST(Render, FindsTheNumbersOfBillionsAtOnce) {
+  EXPECT_EQ(NumbersOf({{11, 4'000'000'000}}, {{10, 4'000'000'001}}), (UidSet{{2, 3'999'999'991}}));
 }
 
 }  // namespace

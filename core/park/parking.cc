@@ -132,7 +132,10 @@ void Parking::List() {
 void Parking::Listed(bool ok) {
   if (Gone()) return;
   if (!ok || unowable_) return Keep(false);
-  if (session_->view()->memory_bytes() > most_bytes_) return Keep(false);
+  if (session_->view()->memory_bytes() > most_bytes_ ||
+      session_->view()->size() > Feed::kMostMessages) {
+    return Keep(false);
+  }
   if (mode_ == Mode::kQuiet && session_->view()->size() < told_) return Keep(false);
   Feed* feed = feeds_.Find(user_, session_->state().selected()->name);
   if (feed != feed_) return List();  // it came or went while we listed: its head was not noted

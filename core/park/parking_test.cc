@@ -450,5 +450,25 @@ TEST(Parking, LeavesAClientItsSessionWhereTheListOfItsMailboxTakesTooMuch) {
   EXPECT_EQ(world.figures().parked, 1u);
 }
 
+// A store may say so in a few bytes, and then that all of them are gone: the client's own session
+// is its own business.
+TEST(Parking, LeavesAClientItsSessionWhereTheListNamesTooManyMessages) {
+  ScriptedWorld world;
+  const size_t client = world.LogInAndSelect({.uids = {1}});
+  world.Tell(0, "* 4000000000 EXISTS");
+  EXPECT_EQ(world.Hear(client), "* 4000000000 EXISTS");
+  world.StartIdle(client);
+  world.Answer(0, "NOOP");
+  const std::string list = world.AskedList(0);
+  world.TellList(0, list, "1:4000000000");
+  world.Asked(0, "IDLE");
+  world.Tell(0, "+ idling");
+  world.Pass(1);
+  EXPECT_EQ(world.figures().parked, 0u);
+  EXPECT_EQ(world.figures().feeds.feeds, 0u);
+  world.Tell(0, "* VANISHED 1:3999999999");
+  EXPECT_EQ(world.Hear(client), "* VANISHED 1:3999999999");
+}
+
 }  // namespace
 }  // namespace roost

@@ -124,6 +124,7 @@ void Recovery::ListRest() {
 
 void Recovery::Listed(bool ok) {
   if (!ok) return Pause(kDoesNotAddUp);
+  if (Feed::IsTooLarge(session_->view()->known())) return feed_.KillAsTooLarge();
   FetchFlags();
 }
 

@@ -37,6 +37,18 @@ class RecoveryTest : public ::testing::Test {
   size_t client_ = 0;
 };
 
+// Of as many messages as one line can claim each would be told.
+TEST_F(RecoveryTest, SaysGoodbyeWhenTheMailboxHasGrownTooLargeMeanwhile) {
+  Reopens(1, {.uids = {1, 2, 3}});
+  const uint32_t many = Feed::kMostMessages / 8 * 9 + 1;
+  world_.Tell(1, "* " + std::to_string(many) + " EXISTS");
+  world_.Answer(1, "NOOP");
+  const std::string list = world_.AskedList(1);
+  world_.TellList(1, list, "1:" + std::to_string(many));
+  world_.HearsBeginning(client_, "* BYE [UNAVAILABLE] The mailbox has become too large");
+  EXPECT_EQ(world_.figures().feeds.feeds, 0u);
+}
+
 // Flags may have been told in any order (14, 17, 13); only SELECT said up to where all is known.
 TEST_F(RecoveryTest, AsksFromTheConfirmedModseqNotFromOneOfFlags) {
   Reopens(1, {.uids = {1, 2, 3}, .modseq = 9});
