@@ -120,14 +120,15 @@ void UringIo::CancelAccept(uint32_t index) {
 }
 
 // As many requests as connections wait, all with one handle; where none waits, one that waits for
-// the next. No multishot: it brings a whole backlog at once, which may be larger than the table, and
-// which nobody could hold back any more.
+// the next. No multishot: it brings a whole backlog at once, which may be larger than the table,
+// and which nobody could hold back any more.
 void UringIo::ArmAccept(uint32_t index) {
   Listener& listener = listeners_[index];
   if (listener.asked != 0 || listener.paused || !listener.listening || listener.closing) return;
   const uint32_t bound = AcceptBound(limits_);
   if (sockets_.size() >= bound) return BeFull();
-  const uint32_t room = std::min<uint32_t>(kAcceptsAtOnce, bound - static_cast<uint32_t>(sockets_.size()));
+  const uint32_t room =
+      std::min<uint32_t>(kAcceptsAtOnce, bound - static_cast<uint32_t>(sockets_.size()));
   const auto number = static_cast<uint8_t>(std::clamp(BacklogOf(listener.fd), 1U, room));
   listener.asked = number;
   listener.in_flight += number;

@@ -2,12 +2,11 @@
 // able to reach each other.
 //
 // What the kernel is asked for, by sort of request:
-//   accept    as many one-shot requests as connections wait, 64 at most; none when 95 % of the slots
-//             are taken, where the listener does not even listen
+//   accept    as many one-shot requests as connections wait, 64 at most; none when 95 % of the
+//             slots are taken, where the listener does not even listen
 //   receive   one shot, from a provided buffer; it bounds itself, so relaying needs no cancel.
-//   Running dry puts
-//             the socket into a queue that is worked off, in order of arrival, when buffers are
-//             back
+//             Running dry puts the socket into a queue that is worked off, in order of arrival,
+//             when buffers are back
 //   wait      one-shot poll
 //   send      at most one: tried without waiting, then a poll for room, then again
 //   move      ordinary descriptors change hands by number; a direct one is copied into the other
