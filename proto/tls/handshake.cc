@@ -221,7 +221,7 @@ Handshake::~Handshake() = default;
 
 std::unique_ptr<Handshake> Handshake::Server(const TlsServerContext& context) {
   auto impl = std::make_unique<Impl>();
-  impl->link = {&context.impl(), &impl->info.sni};
+  impl->link = {&context.impl(), &impl->info.sni, &context.impl().entries.front()};
   if (impl->SetUp(context.impl().entries.front().ctx.get())) {
     SSL_set_app_data(impl->ssl.get(), &impl->link);
     SSL_set_accept_state(impl->ssl.get());
@@ -288,7 +288,7 @@ Handshake::Status Handshake::Advance(std::string_view in) {
 Handshake::Status Handshake::status() const { return impl_->status; }
 
 bool Handshake::IsRsa() const {
-  return !impl_->is_client && impl_->link.context->Select(impl_->info.sni).is_rsa;
+  return impl_->link.chosen != nullptr && impl_->link.chosen->is_rsa;
 }
 
 std::string Handshake::TakeOutput() { return std::exchange(impl_->output, std::string()); }

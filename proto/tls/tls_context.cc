@@ -90,10 +90,11 @@ std::string NormalizedName(const char* name) {
 // Picks the certificate, and ties tickets to the name they were given under (RFC 6066 section 3).
 int OnServerName(SSL* ssl, int*, void*) {
   const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-  const auto* const link = static_cast<const ServerHandshakeLink*>(SSL_get_app_data(ssl));
+  auto* const link = static_cast<ServerHandshakeLink*>(SSL_get_app_data(ssl));
   if (name == nullptr || link == nullptr) return SSL_TLSEXT_ERR_NOACK;
   *link->sni = NormalizedName(name);
-  SSL_CTX* const chosen = link->context->Select(*link->sni).ctx.get();
+  link->chosen = &link->context->Select(*link->sni);
+  SSL_CTX* const chosen = link->chosen->ctx.get();
   if (chosen != SSL_get_SSL_CTX(ssl) && SSL_set_SSL_CTX(ssl, chosen) == nullptr) {
     return SSL_TLSEXT_ERR_ALERT_FATAL;
   }

@@ -43,7 +43,8 @@ struct TlsTicket::Impl {
 // A handshake's link from its SSL back to the server context, for the callbacks.
 struct ServerHandshakeLink {
   const TlsServerContext::Impl* context = nullptr;
-  std::string* sni = nullptr;  // where to note what the client asked for
+  std::string* sni = nullptr;                             // where to note what the client asked for
+  const TlsServerContext::Impl::Entry* chosen = nullptr;  // by it; the default until then
 };
 
 }  // namespace roost
