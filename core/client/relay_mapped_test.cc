@@ -458,18 +458,17 @@ TEST_F(MappedDialogue, KeepsAClientWhoseCommandIsAnsweredBehindABad) {
   Tell("* BAD how odd");
   Hears("* BAD how odd");
   Completes("f");
-  world_.Pass(8);
-  world_.Say(second_, "g FETCH 3 (UID)");
-  Asked("g FETCH 2 (UID)");
-  world_.HearsNothing(second_, 15);
-  Completes("g");
+  const auto is_kept_by_a_slow_answer = [&](const std::string& tag) {
+    world_.Pass(8);
+    world_.Say(second_, tag + " FETCH 3 (UID)");
+    Asked(tag + " FETCH 2 (UID)");
+    world_.HearsNothing(second_, 15);
+    Completes(tag);
+  };
+  is_kept_by_a_slow_answer("g");
   Tell("* BAD to nothing that was asked");
   Hears("* BAD to nothing that was asked");
-  world_.Pass(8);
-  world_.Say(second_, "h FETCH 3 (UID)");
-  Asked("h FETCH 2 (UID)");
-  world_.HearsNothing(second_, 15);
-  Completes("h");
+  is_kept_by_a_slow_answer("h");
 }
 
 TEST_F(MappedDialogue, SaysGoodbyeWhenItsSessionDiesDuringAMappedCommand) {

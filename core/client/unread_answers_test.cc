@@ -10,39 +10,35 @@ namespace {
 
 class UnreadAnswers : public ::testing::Test {
  protected:
-  // Says so much that the network alone cannot hold it.
-  void SaysWithoutReading(size_t client, const std::string& command) {
+  // It asks so much that the network alone cannot hold it, and gets all once it reads.
+  void AsksWithoutReading(size_t client) {
+    constexpr int kTimes = 20'000;
     world_.SetReading(client, false);
     std::string all;
-    for (int i = 0; i < kTimes; ++i) all += "a " + command + "\r\n";
+    for (int i = 0; i < kTimes; ++i) all += "a CAPABILITY\r\n";
     world_.SayRaw(client, all);
     world_.Pass(1);
-  }
-  void GetsAllOnceItReads(size_t client, std::string_view answer) {
+    EXPECT_TRUE(world_.stalled(client));
     world_.SetReading(client, true);
-    for (int i = 0; i < kTimes; ++i) ASSERT_EQ(world_.HearUntil(client, "a").back(), answer);
+    for (int i = 0; i < kTimes; ++i) {
+      ASSERT_EQ(world_.HearUntil(client, "a").back(), "a OK Capability completed.");
+    }
     EXPECT_FALSE(world_.stalled(client));
   }
 
-  static constexpr int kTimes = 20'000;
-  static constexpr std::string_view kCapability = "a OK Capability completed.";
   ScriptedWorld world_;
 };
 
 TEST_F(UnreadAnswers, SlowWhoHasNotLoggedIn) {
   const size_t client = world_.Connect();
-  SaysWithoutReading(client, "CAPABILITY");
-  EXPECT_TRUE(world_.stalled(client));
-  GetsAllOnceItReads(client, kCapability);
+  AsksWithoutReading(client);
   world_.Say(client, "l LOGIN ann secret");
   world_.HearsBeginning(client, "l OK");
 }
 
 TEST_F(UnreadAnswers, SlowWhoIsRelayed) {
   const size_t client = world_.LogIn();
-  SaysWithoutReading(client, "CAPABILITY");
-  EXPECT_TRUE(world_.stalled(client));
-  GetsAllOnceItReads(client, kCapability);
+  AsksWithoutReading(client);
   world_.Say(client, "n NOOP");
   EXPECT_EQ(world_.NextAsked(0), "n NOOP");
 }
@@ -50,9 +46,7 @@ TEST_F(UnreadAnswers, SlowWhoIsRelayed) {
 TEST_F(UnreadAnswers, SlowWhoIsParked) {
   const size_t client = world_.LogInAndPark({1, 2});
   world_.EndIdle(client);
-  SaysWithoutReading(client, "CAPABILITY");
-  EXPECT_TRUE(world_.stalled(client));
-  GetsAllOnceItReads(client, kCapability);
+  AsksWithoutReading(client);
   world_.StartIdle(client);
   world_.Tell(0, "* 2 EXPUNGE");
   EXPECT_EQ(world_.Hear(client), "* 2 EXPUNGE");

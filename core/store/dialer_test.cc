@@ -43,31 +43,28 @@ TEST(Dialer, RefusesWhoWaitedTooLong) {
   EXPECT_EQ(world.figures().sessions.waiting, 0u);
 }
 
-TEST(Dialer, StartsThoseWhoWaitWhenABoundIsRaised) {
+// `user` waits until there may be two sessions.
+void StartsWhenRaised(int StoreConfig::*bound, const std::string& user) {
   ScriptedWorld world;
-  world.config().stores[0].max_sessions = 1;
+  StoreConfig& store = world.config().stores[0];
+  store.*bound = 1;
   world.TakeStores();
   world.LogIn("ann");
   const size_t second = world.Connect();
-  world.Say(second, "l LOGIN bob secret");
+  world.Say(second, "l LOGIN " + user + " secret");
   world.HearsNothing(second, 0.5);
-  world.config().stores[0].max_sessions = 2;
+  store.*bound = 2;
   world.TakeStores();
   world.HearsBeginning(second, "l OK");
 }
 
+TEST(Dialer, StartsThoseWhoWaitWhenABoundIsRaised) {
+  StartsWhenRaised(&StoreConfig::max_sessions, "bob");
+}
+
 // What it was: a user who had all its sessions waited for one of them to end.
 TEST(Dialer, StartsThoseWhoWaitWhenTheBoundOfAUserIsRaised) {
-  ScriptedWorld world;
-  world.config().stores[0].max_sessions_per_user = 1;
-  world.TakeStores();
-  world.LogIn("ann");
-  const size_t second = world.Connect();
-  world.Say(second, "l LOGIN ann secret");
-  world.HearsNothing(second, 0.5);
-  world.config().stores[0].max_sessions_per_user = 2;
-  world.TakeStores();
-  world.HearsBeginning(second, "l OK");
+  StartsWhenRaised(&StoreConfig::max_sessions_per_user, "ann");
 }
 
 TEST(Dialer, LeavesSessionsThatAreOpenWhenABoundIsLowered) {
