@@ -20,6 +20,9 @@ constexpr uint8_t kRecordsBeforeContext = 4;
 constexpr size_t kBulkBytes = 2048;
 // Input that was consumed is moved down when it exceeds this, so that the buffer does not creep.
 constexpr size_t kCompactBytes = 4096;
+// With more unsent the peer's requests are answered by what is said next: who asks and does not
+// read would fill our memory.
+constexpr size_t kMostUnsentBeforeReplies = 4096;
 constexpr std::string_view kGoneInHandshake = "the peer went away during the TLS handshake";
 
 std::span<uint8_t> Bytes(std::string& s) {
@@ -314,7 +317,8 @@ void Stream::OpenRecords(std::span<uint8_t> data) {
   bool closed = false;
   while (!closed) {
     std::string reply;
-    OpenResult r = roost::Open(*tls_, data, &reply, context());
+    const bool replies = unsent() <= kMostUnsentBeforeReplies;
+    OpenResult r = roost::Open(*tls_, data, replies ? &reply : nullptr, context());
     if (r.reply) {
       work().sealed += reply;
       Dirty();

@@ -8,6 +8,7 @@
 
 #include "core/io/simulated.h"
 #include "core/stream/loop.h"
+#include "proto/tls/record_layer.h"
 #include "proto/tls/test_certs.h"
 
 namespace roost {
@@ -50,6 +51,13 @@ class Handshakes : public DeafIoHandler {
   }
   void Pass() { runner_.RunFor(kNsPerSecond); }
   void TurnServer() { server_.Turn(network_.NowNs()); }
+  // Both sides' turns, until nothing is on the wire.
+  void Talk() {
+    for (int turn = 0; turn < 4; ++turn) TurnServer(), Pass();
+  }
+  Loop& client() { return client_; }
+  Peer& client_end(size_t i) { return *clients_[i]; }
+  Peer& server_end(size_t i) { return *accepted_[i]; }
   uint64_t answered() const { return client_.streams().stats().handshakes_done; }
   uint64_t done() const { return server_.streams().stats().handshakes_done; }
 
@@ -91,6 +99,25 @@ TEST(StreamSet, ATurnMakesOneSignatureWithAnRsaKey) {
   }
   for (int turn = 0; turn < 3; ++turn) all.TurnServer();
   EXPECT_EQ(all.done(), 3u);
+}
+
+TEST(Stream, AnswersKeyUpdatesNoFurtherThanTheirPeerReads) {
+  Handshakes all(TestCa().Issue({"imap.example.org"}));
+  all.Begin(1);
+  all.Talk();
+  ASSERT_EQ(all.done(), 1u);
+  Stream::Detached peer = all.client_end(0).stream.Detach();
+  for (int burst = 0; burst < 200; ++burst) {
+    std::string bytes;
+    for (int i = 0; i < 200; ++i) {
+      ASSERT_TRUE(Seal(peer.tls, "x", &bytes));
+      ASSERT_TRUE(SealKeyUpdate(peer.tls, true, &bytes));
+    }
+    all.client().io().Send(peer.socket, std::move(bytes));
+    all.Talk();
+  }
+  EXPECT_EQ(all.server_end(0).stream.input().size(), 200u * 200);
+  EXPECT_LT(all.server_end(0).stream.unsent(), 16u * 1024);
 }
 
 }  // namespace
