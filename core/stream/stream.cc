@@ -193,7 +193,8 @@ void Stream::SetReading(bool reading) {
 void Stream::Arm() {
   if (phase_ == Phase::kEnded || phase_ <= Phase::kConnecting || !reading_) return;
   if (set_.io().ReceivePending(socket_)) return;
-  if ((quiet_ || resting_) && !HasCipherIn()) {
+  // What is about to be sent will be answered.
+  if ((quiet_ || (resting_ && unsent() == 0)) && !HasCipherIn()) {
     set_.io().WaitReadable(socket_);
   } else {
     receive_armed_ = true;

@@ -131,8 +131,9 @@ class Stream {
   void SetQuiet(bool quiet) { quiet_ = quiet; }
 
   // Nothing is expected for long: whatever is not in use is given back, and again whenever that is
-  // so; input is waited for with a poll, as with SetQuiet. Costs an allocation and a poll for each
-  // burst, and with TLS two key schedules.
+  // so; input is waited for with a poll, as with SetQuiet, unless something is about to be sent:
+  // that is answered. Costs an allocation and a poll for each burst, and with TLS two key
+  // schedules.
   void SetResting(bool resting);
 
   // Whether buffers are wiped when they are freed: so from the start, until nobody logs in here any

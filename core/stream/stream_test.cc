@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -16,9 +17,12 @@ namespace {
 
 struct Peer final : StreamOwner {
   explicit Peer(StreamSet& set) : stream(set, *this) {}
-  void OnInput(Stream&) override {}
+  void OnInput(Stream&) override {
+    if (!answer.empty()) stream.Write(std::exchange(answer, {}));
+  }
   void OnEnd(Stream&, StreamEnd) override {}
   Stream stream;
+  std::string answer;  // to what comes next
 };
 
 // Both ends of some connections, the client's turns and the server's apart.
@@ -118,6 +122,26 @@ TEST(Stream, AnswersKeyUpdatesNoFurtherThanTheirPeerReads) {
   }
   EXPECT_EQ(all.server_end(0).stream.input().size(), 200u * 200);
   EXPECT_LT(all.server_end(0).stream.unsent(), 16u * 1024);
+}
+
+// A wait with a poll would cost a turn more for each answer.
+TEST(Stream, RestingWaitsForAnswersWithAReceive) {
+  Handshakes all(TestCa().Issue({"imap.example.org"}));
+  all.Begin(1);
+  all.Talk();
+  Stream& resting = all.server_end(0).stream;
+  resting.SetResting(true);
+  all.client_end(0).stream.Write("* 1 EXISTS\r\n");
+  all.Talk();
+  resting.Consume(resting.input().size());
+  EXPECT_FALSE(resting.waiting_for_receive());
+  all.server_end(0).answer = "DONE\r\n";
+  all.client_end(0).stream.Write("* 2 EXISTS\r\n");
+  all.Talk();
+  EXPECT_TRUE(resting.waiting_for_receive());
+  all.client_end(0).stream.Write("a OK Done.\r\n");
+  all.Talk();
+  EXPECT_FALSE(resting.waiting_for_receive());
 }
 
 }  // namespace
