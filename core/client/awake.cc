@@ -98,12 +98,17 @@ void Awake::Swallow(const Piece& piece) {
   if (piece.ends_message) swallowing_ = false;
 }
 
-void Awake::TellOwed() { client_.Write(client_.services().clients.TakeOwed(client_.index())); }
+bool Awake::TellOwed() {
+  Clients& clients = client_.services().clients;
+  const std::optional<std::string_view> owed = clients.TakeOwed(client_.index());
+  owed ? client_.Write(*owed) : clients.LetGo(client_.index());
+  return owed.has_value();
+}
 
 void Awake::IdleLine(std::string_view line) {
   ClientCell& cell = client_.cell();
   // Still in IDLE until the answer: what is known by now is told.
-  TellOwed();
+  if (!TellOwed()) return;
   const bool heard = cell.feed == nullptr || cell.feed->FlushedSinceFlags();
   client_.Answer(idle_tag(), IsDoneLine(line) ? Completed("Idle", heard) : "BAD Expected DONE.");
   cell.idling = false;
@@ -127,7 +132,7 @@ void Awake::StartIdle(std::string_view tag) {
   SetIdleTag(tag);
   client_.framer().ExpectRawLine();
   client_.Write("+ idling\r\n");
-  TellOwed();
+  if (!TellOwed()) return;
   client_.services().clients.SetParkedTimer(client_.index());
 }
 
@@ -183,7 +188,7 @@ void Awake::Noop(const Command& command) {
 }
 
 void Awake::NoopDone(bool heard) {
-  TellOwed();
+  if (!TellOwed()) return;
   client_.Answer(tag_, Completed(name_, heard));
   if (client_.cell().phase == ClientPhase::kParked) {
     client_.services().clients.SetParkedTimer(client_.index());
@@ -203,6 +208,9 @@ void Awake::WakeFor(const Command& command, const Piece& piece) {
         command.kind != CommandKind::kMalformed && command.kind != CommandKind::kUnknown;
     return RefuseWaiting(known ? "NO [CANNOT] Not possible here"
                                : "BAD Unknown or malformed command");
+  }
+  if (services.clients.IsOwedTooMuch(client_.index())) {
+    return services.clients.LetGo(client_.index());
   }
   state_ = State::kWaking;
   waiting_ = piece.bytes;

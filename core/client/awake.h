@@ -49,7 +49,8 @@ class Awake final : public Talk {
   void Woken(Waking::Result result);
   void Attach(Waking::Result result);
   void RefuseWaiting(std::string_view answer);
-  void TellOwed();
+  // False: that is too much, and it has been sent away.
+  bool TellOwed();
   void TrySleep();
   std::string_view idle_tag();
 

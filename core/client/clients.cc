@@ -15,6 +15,8 @@ namespace {
 
 // An awake client with more than this unsent is told of events when it has drained.
 constexpr size_t kMaxUnsentForNews = 64 * 1024;
+// One line of a store may have hundreds of subscribers told of a million messages each.
+constexpr size_t kMostOwedBytes = size_t{2} << 20;
 // A client whose command waits for a session is not idle: its deadlines are looked at again later.
 constexpr uint64_t kWakingCheckSeconds = 60;
 // So soon again whoever is to be ended and has a command in progress is looked at.
@@ -104,26 +106,40 @@ void Clients::Unsubscribe(uint32_t index) {
   if (services_ != nullptr) services_->feeds.DropIfUnused(feed);
 }
 
-// Subscribers of one feed at one cursor and of one class are told the same bytes.
-const std::string& Clients::Rendered(const Feed& feed, uint64_t cursor, EnabledSet enabled) {
+// Subscribers of one feed at one cursor and of one class are told the same bytes. Null: too many.
+const std::string* Clients::Rendered(const Feed& feed, uint64_t cursor, EnabledSet enabled) {
   if (rendered_feed_ != feed.id() || rendered_from_ != cursor || rendered_to_ != feed.head() ||
       rendered_for_ != enabled) {
     rendered_.clear();
-    feed.Render(cursor, feed.head(), enabled, &rendered_);
+    rendered_fits_ = feed.RenderedAtMost(cursor, feed.head(), enabled) <= kMostOwedBytes;
+    if (rendered_fits_) feed.Render(cursor, feed.head(), enabled, &rendered_);
     rendered_feed_ = feed.id();
     rendered_from_ = cursor;
     rendered_to_ = feed.head();
     rendered_for_ = enabled;
   }
-  return rendered_;
+  return rendered_fits_ ? &rendered_ : nullptr;
 }
 
-std::string Clients::TakeOwed(uint32_t index) {
+bool Clients::IsOwedTooMuch(uint32_t index) const {
+  const ClientCell& c = cells_[index];
+  if (c.feed == nullptr) return false;
+  return c.feed->RenderedAtMost(c.cursor, c.feed->head(), c.enabled) > kMostOwedBytes;
+}
+
+std::optional<std::string_view> Clients::TakeOwed(uint32_t index) {
   ClientCell& c = cells_[index];
-  if (c.feed == nullptr || c.cursor == c.feed->head()) return {};
-  std::string owed = Rendered(*c.feed, c.cursor, c.enabled);
+  if (c.feed == nullptr || c.cursor == c.feed->head()) return std::string_view();
+  const std::string* owed = Rendered(*c.feed, c.cursor, c.enabled);
+  if (owed == nullptr) return std::nullopt;
   c.cursor = c.feed->head();
-  return owed;
+  return *owed;
+}
+
+void Clients::LetGo(uint32_t index) {
+  ++services_->stats.laggards_dropped;
+  services_->stats.Hit(ClientLimit::kLog);
+  Bye(index, "[UNAVAILABLE] Too far behind with this mailbox; please connect again");
 }
 
 void Clients::CatchUp(uint32_t index) {
@@ -133,12 +149,15 @@ void Clients::CatchUp(uint32_t index) {
   const uint64_t owed_from = c.cursor;
   if (c.awake != nullptr) {
     if (c.awake->stream().unsent() > kMaxUnsentForNews) return;  // OnDrained comes back to it
-    c.awake->Write(TakeOwed(index));
-  } else {
-    if (loop_.io().SendPending(c.socket)) return;  // OnSent comes back to it
-    const std::string& owed = Rendered(*c.feed, c.cursor, c.enabled);
-    c.cursor = c.feed->head();
-    if (!SendAsleep(c, owed)) return Remove(index);
+  } else if (loop_.io().SendPending(c.socket)) {
+    return;  // OnSent comes back to it
+  }
+  const std::optional<std::string_view> owed = TakeOwed(index);
+  if (!owed) return LetGo(index);
+  if (c.awake != nullptr) {
+    c.awake->Write(*owed);
+  } else if (!SendAsleep(c, *owed)) {
+    return Remove(index);
   }
   ++services_->stats.events_sent;
   if (following()) {
@@ -226,11 +245,7 @@ void Clients::OnLogFull(Feed& feed) {
     feed.subscribers.ForEach(subscriber_links(), [&](uint32_t index) {
       if (cells_[index].cursor < keep) laggards.push_back(index);
     });
-    for (uint32_t index : laggards) {
-      ++services_->stats.laggards_dropped;
-      services_->stats.Hit(ClientLimit::kLog);
-      Bye(index, "[UNAVAILABLE] Too far behind with this mailbox; please connect again");
-    }
+    for (uint32_t index : laggards) LetGo(index);
     feed.TrimLog(keep);
     Coalesce(feed);
   }
@@ -239,11 +254,7 @@ void Clients::OnLogFull(Feed& feed) {
   feed.subscribers.ForEach(subscriber_links(), [&](uint32_t index) {
     if (cells_[index].cursor < feed.log().first_seq()) lost.push_back(index);
   });
-  for (uint32_t index : lost) {
-    ++services_->stats.laggards_dropped;
-    services_->stats.Hit(ClientLimit::kLog);
-    Bye(index, "[UNAVAILABLE] Too far behind with this mailbox; please connect again");
-  }
+  for (uint32_t index : lost) LetGo(index);
   --feed.holds;
   services_->feeds.DropIfUnused(&feed);  // retired: it lives until the turn is over
 }

@@ -85,8 +85,12 @@ class Clients final : public Subscribers {
   void Unsubscribe(uint32_t index);
   // Tells an idling client what it is owed, as far as it can be sent now.
   void CatchUp(uint32_t index);
-  // What a client is owed, rendered; its cursor moves: the caller sends it.
-  std::string TakeOwed(uint32_t index);
+  // What a client is owed, rendered; its cursor moves: the caller sends it. Valid until somebody
+  // else is told. None: it is owed more than is sent at once, and must be let go.
+  std::optional<std::string_view> TakeOwed(uint32_t index);
+  bool IsOwedTooMuch(uint32_t index) const;
+  // Of a client that is too far behind its feed: BYE.
+  void LetGo(uint32_t index);
 
   // Deadlines: one per client, for whatever it waits for in its phase.
   void SetTimer(uint32_t index, uint64_t at_ns);
@@ -188,7 +192,7 @@ class Clients final : public Subscribers {
   void Fire(uint32_t index);
   void Trim(Feed& feed);
   void Coalesce(Feed& feed);
-  const std::string& Rendered(const Feed& feed, uint64_t cursor, EnabledSet enabled);
+  const std::string* Rendered(const Feed& feed, uint64_t cursor, EnabledSet enabled);
   auto links() {
     return [this](uint32_t index) -> TimerLinks& { return cells_[index].timer; };
   }
@@ -226,6 +230,7 @@ class Clients final : public Subscribers {
   uint64_t rendered_from_ = 0, rendered_to_ = 0;
   EnabledSet rendered_for_;
   std::string rendered_;
+  bool rendered_fits_ = true;  // else it was too much, and is empty
 };
 
 }  // namespace roost

@@ -187,6 +187,28 @@ TEST(Clients, BoundsTheBytesOfALogToo) {
   world.HearsBeginning(client, "* BYE [UNAVAILABLE] Too far behind");
 }
 
+// A line of a store is short where a million lines for each subscriber are not.
+TEST(Clients, LetsGoWhoIsOwedTooMuchToBeToldAtOnce) {
+  ScriptedWorld world;
+  std::vector<uint32_t> uids(250'000);
+  std::iota(uids.begin(), uids.end(), 1);
+  const size_t idling = world.LogInAndPark(uids);
+  const size_t quiet = world.LogInAndJoin(uids);
+  const size_t acting = world.LogInAndJoin(uids);
+  world.EndIdle(quiet);
+  world.EndIdle(acting);
+  world.Tell(0, "* VANISHED 1:90000");
+  EXPECT_EQ(world.Hear(idling), "* 90000 EXPUNGE");
+  for (int i = 1; i < 90'000; ++i) world.Hear(idling);
+  world.Tell(0, "* VANISHED 90001:249999");
+  world.HearsBeginning(idling, "* BYE [UNAVAILABLE] Too far behind");
+  world.Say(quiet, "n NOOP");
+  world.HearsBeginning(quiet, "* BYE [UNAVAILABLE] Too far behind");
+  world.Say(acting, "f UID FETCH 250000 (FLAGS)");
+  world.HearsBeginning(acting, "* BYE [UNAVAILABLE] Too far behind");
+  EXPECT_EQ(world.figures().client_stats.laggards_dropped, 3u);
+}
+
 TEST(Clients, AreToldGoodbyeOneByOneWhenTheirFeedDies) {
   ScriptedWorld world;
   world.config().timeouts.bye_spread_s = 100;

@@ -434,6 +434,14 @@ void Feed::Render(uint64_t from, uint64_t to, EnabledSet enabled, std::string* o
   });
 }
 
+size_t Feed::RenderedAtMost(uint64_t from, uint64_t to, EnabledSet enabled) const {
+  size_t bytes = 0;
+  log_.ForEach(from, to, [&](uint64_t, const FeedEvent& event) {
+    bytes += roost::RenderedAtMost(event, enabled, no_modseq_);
+  });
+  return bytes;
+}
+
 void Feed::RenderFlagsSince(uint64_t from, const UidSet& view, EnabledSet enabled,
                             std::string* out) const {
   log_.ForEach(from, head(), [&](uint64_t, const FeedEvent& event) {

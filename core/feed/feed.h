@@ -193,6 +193,8 @@ class Feed final : public Retirable, private DriverListener {
   uint64_t ModseqBeforeExpunges(uint64_t from) const;
   // Appends what a client of this class is told for [from, to).
   void Render(uint64_t from, uint64_t to, EnabledSet enabled, std::string* out) const;
+  // No fewer bytes than that appends.
+  size_t RenderedAtMost(uint64_t from, uint64_t to, EnabledSet enabled) const;
   // The lines and flags alone that were logged since `from`, in the numbers of `view`; messages
   // that it lacks are left out.
   void RenderFlagsSince(uint64_t from, const UidSet& view, EnabledSet enabled,

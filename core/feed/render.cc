@@ -12,6 +12,14 @@ namespace {
 // A VANISHED line is kept below what any client must be able to read.
 constexpr size_t kMaxSetBytes = 8000;
 
+// With numbers of ten digits, a MODSEQ of twenty.
+constexpr size_t kLineOfNumber = std::string_view("* 4294967295 EXPUNGE\r\n").size();
+constexpr size_t kRange = std::string_view("4294967295:4294967295,").size();
+constexpr size_t kFlagsLine =
+    std::string_view(
+        "* 4294967295 FETCH (UID 4294967295 MODSEQ (18446744073709551615) FLAGS ())\r\n")
+        .size();
+
 }  // namespace
 
 void RenderExpunges(const UidSet& uids, const UidSet& numbers, EnabledSet enabled, bool no_modseq,
@@ -80,6 +88,24 @@ void RenderEvent(const FeedEvent& event, EnabledSet enabled, bool no_modseq, std
       out->append(event.text);
       return;
   }
+}
+
+size_t RenderedAtMost(const FeedEvent& event, EnabledSet enabled, bool no_modseq) {
+  switch (event.kind) {
+    case FeedEvent::Kind::kExpunge: {
+      if (!enabled.qresync() || no_modseq) return event.numbers.size() * kLineOfNumber;
+      size_t bytes = kLineOfNumber;
+      event.uids.ForEachRange([&](uint32_t, uint32_t) { bytes += kRange; });
+      return bytes + bytes / kMaxSetBytes * kLineOfNumber;
+    }
+    case FeedEvent::Kind::kExists:
+      return kLineOfNumber;
+    case FeedEvent::Kind::kFlags:
+      return event.uids.size() * (kFlagsLine + event.text.size());
+    case FeedEvent::Kind::kLine:
+      return event.text.size();
+  }
+  return 0;
 }
 
 UidSet NumbersOf(const UidSet& gone, const UidSet& view) {

@@ -18,6 +18,9 @@ namespace roost {
 // Appends the lines that tell `event`.
 void RenderEvent(const FeedEvent& event, EnabledSet enabled, bool no_modseq, std::string* out);
 
+// No fewer bytes than that appends; a few times as many at most. Looks at ranges, not at messages.
+size_t RenderedAtMost(const FeedEvent& event, EnabledSet enabled, bool no_modseq);
+
 // The parts of it, for differences that are told without a log.
 // `numbers` before any of them left; told in descending order, so that each number is right when it
 // comes.

@@ -93,5 +93,31 @@ TEST(Render, FindsTheNumbersOfBillionsAtOnce) {
   EXPECT_EQ(NumbersOf({{11, 4'000'000'000}}, {{10, 4'000'000'001}}), (UidSet{{2, 3'999'999'991}}));
 }
 
+// What is rendered is bounded by that: it must not be less, nor so much more that it bounds others.
+TEST(Render, KnowsHowMuchItWillBeAtMost) {
+  constexpr uint32_t kFirst = 1'000'000'000, kLast = kFirst + 9999;
+  FeedEvent flags;
+  flags.kind = FeedEvent::Kind::kFlags;
+  flags.uids = flags.numbers = {{kFirst, kLast}};
+  flags.modseq = UINT64_MAX;
+  flags.text = "\\Seen $Forwarded";
+  UidSet odd;
+  for (uint32_t uid = kFirst; uid < kLast; uid += 2) odd.Insert(uid), odd.Insert(uid + 1), ++uid;
+  FeedEvent line;
+  line.text = "* OK [ALERT] Disk full\r\n";
+  FeedEvent exists;
+  exists.kind = FeedEvent::Kind::kExists;
+  exists.number = UINT32_MAX;
+  for (const FeedEvent& event :
+       {Expunge(flags.uids, flags.uids), Expunge(odd, odd), flags, line, exists}) {
+    for (const char* names : {"", "CONDSTORE", "QRESYNC", "IMAP4rev2"}) {
+      const size_t bytes = Rendered(event, names).size();
+      const size_t most = RenderedAtMost(event, Class(names), false);
+      EXPECT_GE(most, bytes) << names;
+      EXPECT_LE(most, 3 * bytes + 100) << names;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace roost
