@@ -52,15 +52,16 @@ void Relay::OnEnd() {
 }
 
 // Input waits: for `+`, for an own answer's turn, or because too much is unanswered (anything,
-// while numbers are mapped). In IDLE it is DONE, which waits for nothing.
+// while numbers are mapped); that holds up the next command, not the rest of this one, which the
+// store waits for. In IDLE it is DONE, which waits for nothing.
 bool Relay::Held() const {
   if (session_ == nullptr || state_ == State::kEnding) return true;
   if (state_ != State::kRelaying) return false;
   const auto most = static_cast<size_t>(client_.services().config.limits.commands_in_progress);
   const auto buffer = static_cast<size_t>(client_.services().config.limits.relay_buffer);
-  const bool one_at_a_time =
-      mapped_ != nullptr && client_.framer().AtMessageStart() && !session_->state().idle();
-  return awaits_plus_ || local_ready_ || one_at_a_time || session_->state().unanswered() >= most ||
+  const bool too_many =
+      session_->state().unanswered() >= most || (mapped_ != nullptr && !session_->state().idle());
+  return awaits_plus_ || local_ready_ || (too_many && client_.framer().AtMessageStart()) ||
          session_->unsent() > buffer;
 }
 

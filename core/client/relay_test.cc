@@ -33,6 +33,25 @@ TEST_F(RelayTest, SendsALiteralOnlyWhenTheStoreAsksForIt) {
   EXPECT_EQ(world_.NextAsked(0), "a APPEND INBOX {5}\r\nhello");
 }
 
+// Once the store waited for the rest of such a command, and the rest for the store's answer.
+TEST_F(RelayTest, SendsACommandToItsEndWhereOneMayBeInProgress) {
+  world_.config().limits.commands_in_progress = 1;
+  world_.Say(client_, "a APPEND INBOX {3+}\r\nabc\r\nb NOOP");
+  EXPECT_EQ(world_.NextAsked(0), "a APPEND INBOX {3+}\r\nabc");
+  world_.AsksNothing(0, 0.2);
+  world_.Tell(0, "a OK done");
+  EXPECT_EQ(world_.Hear(client_), "a OK done");
+  EXPECT_EQ(world_.NextAsked(0), "b NOOP");
+  world_.Tell(0, "b OK done");
+  EXPECT_EQ(world_.Hear(client_), "b OK done");
+  world_.Say(client_, "c APPEND INBOX {3}");
+  world_.Pass(0.1);
+  world_.Tell(0, "+ go on");
+  EXPECT_EQ(world_.Hear(client_), "+ go on");
+  world_.Say(client_, "abc");
+  EXPECT_EQ(world_.NextAsked(0), "c APPEND INBOX {3}\r\nabc");
+}
+
 TEST_F(RelayTest, RefusesWhatMustNotReachAStore) {
   for (const char* command : {"LOGIN bob secret", "STARTTLS", "COMPRESS DEFLATE", "NOTIFY NONE",
                               "ENABLE UidOnly", "ENABLE CONDSTORE UIDONLY"}) {
