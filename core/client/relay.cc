@@ -8,13 +8,12 @@
 #include "core/client/awake.h"
 #include "proto/ascii.h"
 #include "proto/check.h"
-#include "proto/imap/extensions.h"
 
 namespace roost {
 namespace {
 
 constexpr std::string_view kUnasked =
-    "[CLIENTBUG] The mail store takes no literal without being asked";
+    "[CLIENTBUG] The mail store does not offer to take such a literal unasked";
 
 // Not offered, and numbers are what feeds and mapped commands speak in.
 bool EnablesUidOnly(const Command& command) {
@@ -110,7 +109,7 @@ void Relay::TakePiece(const Piece& piece) {
     if (!keep) mailbox_is_prefix_ = true;
     if (route_ == Route::kForward) {
       // Too late to refuse the command.
-      if (!Carries(piece.literal)) return client_.Bye(kUnasked);
+      if (!Carries(piece)) return client_.Bye(kUnasked);
       session_->ForwardMore(piece.bytes);
     }
   }
@@ -166,9 +165,13 @@ Relay::Route Relay::RouteOf(const Command& command, const Piece& piece) const {
 
 // What the store does not take without being asked must not be sent so: it would run the bytes as
 // commands.
-bool Relay::Carries(const LiteralMark& literal) const {
-  if (!literal.present || !literal.non_sync) return true;
+bool Relay::Carries(const Piece& piece) {
+  const LiteralMark& literal = piece.literal;
+  if (!literal.present) return true;
   const CapabilitySet& capabilities = session_->state().capabilities();
+  const bool offered = literals_.NextIsOffered(piece.bytes, literal, capabilities);
+  if (!literal.non_sync) return true;
+  if (!offered) return false;
   return capabilities.Has("LITERAL+") || (capabilities.Has("LITERAL-") && literal.size <= 4096);
 }
 
@@ -176,7 +179,8 @@ void Relay::BeginCommand(const Piece& piece) {
   mailbox_is_prefix_ = false;
   const Command command = ParseCommand(command_);
   route_ = RouteOf(command, piece);
-  if (!Carries(piece.literal)) route_ = Route::kRefuse;
+  literals_ = LiteralsOf(command);
+  if (!Carries(piece)) route_ = Route::kRefuse;
   if (ForbidsWithheld(command) && route_ != Route::kRefuse) route_ = Route::kExpungeIssued;
   if (!withheld_expunge_ && TakesWithheld(command)) TellWithheld();
   if (route_ == Route::kForward && mapped_ != nullptr) route_ = RouteMapped(command);

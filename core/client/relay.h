@@ -35,6 +35,7 @@
 #include "core/client/client.h"
 #include "core/client/relay_mapped.h"
 #include "core/park/parking.h"
+#include "proto/imap/extensions.h"
 
 namespace roost {
 
@@ -116,7 +117,7 @@ class Relay final : public Talk, private SessionSink {
   void BeginCommand(const Piece& piece);
   void ForwardFirst(const Command& command, const Piece& piece);
   Route RouteOf(const Command& command, const Piece& piece) const;
-  bool Carries(const LiteralMark& literal) const;
+  bool Carries(const Piece& piece);
   void EndCommand();
   void RunLocal();
   void ExecuteLocal(const std::string& text);
@@ -181,6 +182,7 @@ class Relay final : public Talk, private SessionSink {
   bool quiet_over_ = false;    // this silence cannot be parked; the next command begins another
   bool withheld_expunge_ = false;
   std::string command_;        // text and small literals of the command under way
+  LiteralsOf literals_;        // of the command under way
   std::string forwarded_tag_;  // of the command under way
   std::string local_;          // command that is answered here
   std::string idle_tag_;

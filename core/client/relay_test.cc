@@ -1,5 +1,7 @@
 #include "core/client/relay.h"
 
+#include <utility>
+
 #include <gtest/gtest.h>
 
 #include "core/testing/scripted_world.h"
@@ -76,6 +78,40 @@ TEST_F(RelayTest, SendsLiteralsOfExtensionsUnaskedWhereTheStoreOffersThem) {
   world.LogIn();
   world.Say(0, "a SETMETADATA {5+}\r\nINBOX x");
   EXPECT_EQ(world.NextAsked(0), "a SETMETADATA {5+}\r\nINBOX x");
+}
+
+// Once the bytes went out, and ran where the store took the announcement for an atom.
+TEST_F(RelayTest, SendsBinaryLiteralsUnaskedWhereTheStoreOffersThem) {
+  for (const char* command : {"APPEND INBOX ", "APPEND INBOX UTF8 (", "CREATE "}) {
+    world_.Say(client_, "a " + std::string(command) + "~{16+}\r\nx DELETE Trash\r\n");
+    world_.HearsBeginning(client_, "a NO [CANNOT]");
+  }
+  world_.AsksNothing(0, 0.2);
+  world_.Say(client_, "a APPEND INBOX ~{3}");
+  world_.Pass(0.1);
+  world_.Tell(0, "+ go on");
+  EXPECT_EQ(world_.Hear(client_), "+ go on");
+  for (const auto& [extension, append] : {std::pair(" BINARY", "a APPEND INBOX ~{3+}\r\nabc"),
+                                          {" UTF8=ACCEPT", "a APPEND INBOX UTF8 (~{3+}\r\nabc)"}}) {
+    ScriptedWorld world(std::string(ScriptedWorld::kCapabilities) + extension);
+    world.LogIn();
+    world.Say(0, append);
+    EXPECT_EQ(world.NextAsked(0), append);
+  }
+}
+
+// Once that message's text ran as commands.
+TEST(Relay, EndsWhoSendsAnotherMessageToAStoreThatTakesOne) {
+  const std::string another = "a APPEND INBOX {3+}\r\nabc {16+}\r\nx DELETE Trash\r\n";
+  ScriptedWorld takes_one;
+  takes_one.LogIn();
+  takes_one.Say(0, another);
+  takes_one.HearsBeginning(0, "* BYE [CLIENTBUG]");
+  takes_one.AsksNothing(0, 0.2);
+  ScriptedWorld takes_more(std::string(ScriptedWorld::kCapabilities) + " MULTIAPPEND");
+  takes_more.LogIn();
+  takes_more.Say(0, another);
+  EXPECT_EQ(takes_more.NextAsked(0), another);
 }
 
 TEST(Relay, EndsWhoSendsALaterLiteralThatTheStoreDidNotAskFor) {

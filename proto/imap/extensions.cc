@@ -2,7 +2,12 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string>
 #include <string_view>
+#include <utility>
+
+#include "proto/ascii.h"
+#include "proto/imap/tokens.h"
 
 namespace roost {
 namespace {
@@ -65,6 +70,33 @@ bool IsOffered(const Command& command, const CapabilitySet& capabilities) {
                                             [&](const Extension& e) { return e.kind == kind; });
   if (extension == std::end(kExtensions)) return true;
   return (extension->rev2 && rev2) || capabilities.HasPrefix(extension->capability);
+}
+
+LiteralsOf::LiteralsOf(const Command& command) : kind_(command.kind) {
+  TokenCursor cursor(command.args);
+  std::string_view replaced;
+  if (kind_ == CommandKind::kReplace && !(cursor.Loose(&replaced) && cursor.Space())) return;
+  names_mailbox_ = cursor.Rest().starts_with('{') || cursor.Rest().starts_with("~{");
+}
+
+bool LiteralsOf::NextIsOffered(std::string_view line, const LiteralMark& literal,
+                               const CapabilitySet& capabilities) {
+  if (kind_ != CommandKind::kAppend && kind_ != CommandKind::kReplace) {
+    return !literal.binary || kind_ == CommandKind::kSetMetadata;
+  }
+  if (std::exchange(names_mailbox_, false)) return !literal.binary;
+  const std::string before = ToUpperAscii(line.substr(0, line.rfind(literal.binary ? "~{" : "{")));
+  const bool another = std::exchange(message_, true);
+  catenates_ = catenates_ || before.find(" CATENATE (") != before.npos;
+  if (catenates_ && !capabilities.Has("CATENATE")) return false;
+  if (another && !catenates_ &&
+      !(kind_ == CommandKind::kAppend && capabilities.Has("MULTIAPPEND"))) {
+    return false;
+  }
+  if (before.ends_with("UTF8 (")) {
+    return capabilities.Has("UTF8=ACCEPT") || capabilities.Has("UTF8=ONLY");
+  }
+  return !literal.binary || capabilities.Has("BINARY");
 }
 
 }  // namespace roost
