@@ -23,6 +23,9 @@ constexpr size_t kCompactBytes = 4096;
 // With more unsent the peer's requests are answered by what is said next: who asks and does not
 // read would fill our memory.
 constexpr size_t kMostUnsentBeforeReplies = 4096;
+// Received of a handshake that was not answered, before its turn: twice what a ClientHello with
+// post-quantum shares takes.
+constexpr size_t kMostUnanswered = 4096;
 constexpr std::string_view kGoneInHandshake = "the peer went away during the TLS handshake";
 
 std::span<uint8_t> Bytes(std::string& s) {
@@ -146,8 +149,7 @@ void Stream::StartTls(std::shared_ptr<const TlsServerContext> context) {
   if (early.empty()) return;
   w.cipher_in.append(early);
   Consume(early.size());
-  queued_handshake_ = true;
-  set_.handshakes_.push_back(set_.OwnerOf(slot_));
+  QueueHandshake();
 }
 
 void Stream::StartTls(const TlsClientContext& context, std::string_view server_name) {
@@ -235,11 +237,10 @@ void Stream::OnReceive(std::span<uint8_t> data, int error) {
       break;
     case Phase::kHandshaking:
       Append(work().cipher_in, data);
-      work_->error = kGoneInHandshake;  // unless more comes of it
-      if (!queued_handshake_) {
-        queued_handshake_ = true;
-        set_.handshakes_.push_back(set_.OwnerOf(slot_));
-      }
+      QueueHandshake();
+      // Who leaves before it has an answer can have no use for one: its turn need not come. Who has
+      // one may send the last that the handshake needs and its end together.
+      if (!work_->answered && work_->cipher_in.size() < kMostUnanswered) break;
       return;  // armed again when these have been worked on
     case Phase::kSecure:
       if (!HasCipherIn()) {
@@ -259,6 +260,12 @@ void Stream::Deliver() {
   if (phase_ != Phase::kEnded) owner_.OnInput(*this);
 }
 
+void Stream::QueueHandshake() {
+  work().error = kGoneInHandshake;  // unless more comes of it
+  if (std::exchange(queued_handshake_, true)) return;
+  set_.handshakes_.push_back(set_.OwnerOf(slot_));
+}
+
 int Stream::AdvanceHandshake() {
   queued_handshake_ = false;
   if (phase_ != Phase::kHandshaking) return 0;
@@ -272,7 +279,9 @@ int Stream::AdvanceHandshake() {
 void Stream::HandshakeAdvanced(Handshake::Status status) {
   Work& w = work();
   Release(w.cipher_in);
-  w.sealed += w.handshake->TakeOutput();
+  const std::string output = w.handshake->TakeOutput();
+  w.answered = w.answered || !output.empty();
+  w.sealed += output;
   Dirty();
   if (status == Handshake::Status::kNeedMore) return Arm();
   if (status == Handshake::Status::kFailed) {

@@ -190,6 +190,7 @@ class Stream {
     std::unique_ptr<Handshake> handshake;
     std::shared_ptr<const TlsServerContext> kept;  // by the handshake
     TlsSide side = TlsSide::kServer;               // of the handshake
+    bool answered = false;                         // bytes of our handshake are on their way
     std::unique_ptr<HandshakeInfo> info;
     std::string error;
   };
@@ -207,6 +208,7 @@ class Stream {
   void OnSent(int error);
   // Returns what it cost, of kHandshakeStepsPerTurn.
   int AdvanceHandshake();
+  void QueueHandshake();
   void HandshakeAdvanced(Handshake::Status status);
   void StartHandshake(std::unique_ptr<Handshake> handshake, TlsSide side);
   void HandshakeOver(HandshakeEnd end);

@@ -1,5 +1,6 @@
 #include "core/stream/stream.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -25,6 +26,29 @@ struct Peer final : StreamOwner {
   std::string answer;  // to what comes next
 };
 
+// A client that holds back what its handshake says until it is told to say it.
+struct Hesitant {
+  explicit Hesitant(Peer& peer, const TlsClientContext& context)
+      : stream(peer.stream), handshake(Handshake::Client(context, "")) {
+    Listen();
+  }
+  // Takes what the server has said.
+  void Listen() {
+    handshake->Advance(stream.input());
+    stream.Consume(stream.input().size());
+    unsaid += handshake->TakeOutput();
+  }
+  void Say(size_t bytes) {
+    stream.Write(unsaid.substr(0, bytes));
+    unsaid.erase(0, bytes);
+  }
+  void SayAll() { Say(unsaid.size()); }
+
+  Stream& stream;
+  std::unique_ptr<Handshake> handshake;
+  std::string unsaid;
+};
+
 // Both ends of some connections, the client's turns and the server's apart.
 class Handshakes : public DeafIoHandler {
  public:
@@ -41,6 +65,11 @@ class Handshakes : public DeafIoHandler {
   }
 
   void Begin(size_t clients) {
+    Connect(clients);
+    for (const auto& client : clients_) client->stream.StartTls(*trusting_, "");
+    Pass();
+  }
+  void Connect(size_t clients) {
     Address address;
     ASSERT_TRUE(Address::Parse("127.0.0.1:993", &address));
     ASSERT_EQ(server_.io().Listen(network_.MakeListener(address), 1), 0);
@@ -50,9 +79,10 @@ class Handshakes : public DeafIoHandler {
     }
     Pass();
     ASSERT_EQ(accepted_.size(), clients);
-    for (const auto& client : clients_) client->stream.StartTls(*trusting_, "");
-    Pass();
   }
+  Hesitant Hesitate(size_t client) { return Hesitant(*clients_[client], *trusting_); }
+  void Leave(size_t client) { clients_[client]->stream.Close(); }
+  void Vanish(size_t client) { clients_[client]->stream.Abort(); }
   void Pass() { runner_.RunFor(kNsPerSecond); }
   void TurnServer() { server_.Turn(network_.NowNs()); }
   // Both sides' turns, until nothing is on the wire.
@@ -64,6 +94,12 @@ class Handshakes : public DeafIoHandler {
   Peer& server_end(size_t i) { return *accepted_[i]; }
   uint64_t answered() const { return client_.streams().stats().handshakes_done; }
   uint64_t done() const { return server_.streams().stats().handshakes_done; }
+  uint64_t waiting() const { return server_.streams().stats().handshakes_in_progress; }
+  uint64_t Ended(HandshakeEnd end) const {
+    const auto& all = server_.streams().stats().handshakes;
+    return all[static_cast<size_t>(TlsSide::kServer)][static_cast<size_t>(end)];
+  }
+  const Stream& accepted(size_t client) const { return accepted_[client]->stream; }
 
  private:
   void OnAccept(uint64_t, SocketId socket, const Address&) override {
@@ -142,6 +178,69 @@ TEST(Stream, RestingWaitsForAnswersWithAReceive) {
   all.client_end(0).stream.Write("a OK Done.\r\n");
   all.Talk();
   EXPECT_FALSE(resting.waiting_for_receive());
+}
+
+// What it was: its end was seen only after its turn, which had cost a signature.
+TEST(StreamSet, SpendsNoTurnOnAHandshakeWhoseClientHasLeftBefore) {
+  Handshakes all(TestCa().Issue({"imap.example.org"}, {.key = TestKey::kRsa2048}));
+  all.Begin(4);
+  all.TurnServer();
+  all.Leave(1);
+  all.Vanish(2);
+  all.Pass();
+  EXPECT_EQ(all.answered(), 1u);
+  EXPECT_EQ(all.Ended(HandshakeEnd::kGone), 2u);
+  EXPECT_EQ(all.waiting(), 2u);
+  EXPECT_EQ(all.accepted(1).phase(), Stream::Phase::kEnded);
+  all.TurnServer();
+  all.Pass();
+  EXPECT_EQ(all.answered(), 2u);
+}
+
+TEST(StreamSet, TakesWhatComesOfAHandshakeWhileItWaitsForItsTurn) {
+  Handshakes all(TestCa().Issue({"imap.example.org"}));
+  all.Connect(1);
+  Hesitant client = all.Hesitate(0);
+  while (!client.unsaid.empty()) {
+    client.Say(std::min<size_t>(100, client.unsaid.size()));
+    all.Pass();
+  }
+  all.TurnServer();
+  all.Pass();
+  client.Listen();
+  EXPECT_EQ(client.handshake->status(), Handshake::Status::kDone);
+  client.SayAll();
+  all.Pass();
+  all.TurnServer();
+  EXPECT_EQ(all.done(), 1u);
+}
+
+TEST(StreamSet, ReceivesNoMoreOfAWaitingHandshakeThanItsFirstMessageTakes) {
+  Handshakes all(TestCa().Issue({"imap.example.org"}));
+  all.Connect(1);
+  const size_t before = all.accepted(0).memory_bytes();
+  Hesitant client = all.Hesitate(0);
+  client.unsaid.append(100'000, 'x');
+  client.SayAll();
+  all.Pass();
+  EXPECT_LT(all.accepted(0).memory_bytes(), before + 16'384);
+}
+
+// It has said all that a handshake needs: whatever it said behind that is still to be read.
+TEST(StreamSet, FinishesTheHandshakeOfAClientThatHasNoMoreToSay) {
+  Handshakes all(TestCa().Issue({"imap.example.org"}));
+  all.Connect(1);
+  Hesitant client = all.Hesitate(0);
+  client.SayAll();
+  all.Pass();
+  all.TurnServer();
+  all.Pass();
+  client.Listen();
+  client.SayAll();
+  all.Leave(0);
+  all.Pass();
+  all.TurnServer();
+  EXPECT_EQ(all.done(), 1u);
 }
 
 }  // namespace
