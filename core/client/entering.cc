@@ -45,7 +45,10 @@ Entering::Entering(Client& client)
   client.ResetFramer(static_cast<size_t>(client.services().config.limits.max_line_before_login));
 }
 
-Entering::~Entering() { LetGo(); }
+Entering::~Entering() {
+  LetGo();
+  Cleanse(&command_);
+}
 
 bool Entering::LoggingIn() const {
   return state_ == State::kMoving || state_ == State::kDelayed || state_ == State::kLookingUp ||
@@ -266,6 +269,7 @@ void Entering::OnInput() {
     client_.stream().Consume(size);
     if (!whole) continue;
     std::string text = std::exchange(command_, {});
+    Cleanse(&command_);  // a short one lay in the string itself
     if (state_ == State::kSasl) {
       SaslLine(text);
     } else {
@@ -277,7 +281,7 @@ void Entering::OnInput() {
 
 // Adds to the command under way; true when it is whole.
 bool Entering::TakePiece(const Piece& piece) {
-  command_.append(piece.bytes);
+  AppendSecret(&command_, piece.bytes);
   if (piece.literal.present && !TakeLiteralMark(piece)) return false;
   return piece.ends_message;
 }
@@ -414,6 +418,7 @@ void Entering::SaslLine(std::string_view line) {
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
   std::string message;
   if (line == "*" || !Base64Decode(line, &message)) {
+    Cleanse(&message);  // what could be read of it
     state_ = State::kTalking;
     return BadCommand(tag_, line == "*" ? "BAD Authentication cancelled" : "BAD Invalid base64");
   }

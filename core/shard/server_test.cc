@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -21,6 +20,8 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "core/testing/client_socket.h"
 
 namespace roost {
 namespace {
@@ -56,71 +57,6 @@ void ExpectSays(const std::string& error, std::string_view part) {
 std::unique_ptr<Server> Make(const Config& config, std::string* why) {
   return Server::Create(config, why);
 }
-
-// Looks again and again, for a minute at most.
-template <typename Condition>
-bool Awaits(Condition condition) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() >= end) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
-class ClientSocket {
- public:
-  // receive_buffer: 0 for the kernel's own.
-  explicit ClientSocket(const std::string& address, int receive_buffer = 0) {
-    Address to;
-    EXPECT_TRUE(Address::Parse(address, &to));
-    sockaddr_in name{};
-    name.sin_family = AF_INET;
-    name.sin_port = htons(to.port);
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const timeval limit{20, 0};
-    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (receive_buffer != 0) {
-      setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
-    }
-    EXPECT_EQ(connect(fd_, reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
-  }
-  ClientSocket(const ClientSocket&) = delete;
-  ~ClientSocket() { close(fd_); }
-  // Up to its end; less when nothing more comes.
-  std::string Line() {
-    std::string line;
-    char c = 0;
-    while (line.find('\n') == line.npos) {
-      // A signal ends a read with a time-out; the kernel sends them for what a ring leaves behind.
-      const ssize_t n = read(fd_, &c, 1);
-      if (n < 0 && errno == EINTR) continue;
-      if (n != 1) break;
-      line += c;
-    }
-    return line;
-  }
-  // Whatever still comes.
-  std::string Rest() {
-    std::string rest, piece(1 << 16, '\0');
-    ssize_t n = 0;
-    while ((n = read(fd_, piece.data(), piece.size())) > 0 || (n < 0 && errno == EINTR)) {
-      if (n > 0) rest.append(piece, 0, static_cast<size_t>(n));
-    }
-    return rest;
-  }
-  // As much of one command after another as there is room for.
-  void SayMore() {
-    static constexpr std::string_view kCommand = "a CAPABILITY\r\n";
-    const std::string_view left = kCommand.substr(said_ % kCommand.size());
-    const ssize_t n = send(fd_, left.data(), left.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n > 0) said_ += static_cast<size_t>(n);
-  }
-
- private:
-  size_t said_ = 0;
-  const int fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-};
 
 TEST(ServerErrors, NameTheCertificateFileThatCannotBeUsed) {
   Config config = Plain();

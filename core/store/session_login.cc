@@ -258,7 +258,8 @@ void Session::Authenticate(std::string_view mechanism) {
   if (can.Has("SASL-IR")) {
     line.append(" ").append(encoded);
   } else {
-    work_->login->parts.push_back(encoded + "\r\n");
+    AppendSecret(&encoded, "\r\n");
+    work_->login->parts.push_back(encoded);
   }
   Cleanse(&encoded);
   line.append("\r\n");
@@ -302,7 +303,8 @@ void Session::SendLogin() {
       AppendAstring(&line, argument, LiteralStyle::kNonSync);
     }
   }
-  work_->login->parts.push_back(line + "\r\n");
+  AppendSecret(&line, "\r\n");
+  work_->login->parts.push_back(line);
   Cleanse(&line);
   SendLoginParts();
 }

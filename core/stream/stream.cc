@@ -47,8 +47,8 @@ HandshakeEnd EndOf(Handshake::Fault fault) {
   return HandshakeEnd::kPeer;
 }
 
-void Append(std::string& to, std::span<const uint8_t> bytes) {
-  to.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+std::string_view Text(std::span<const uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 }  // namespace
@@ -83,6 +83,17 @@ void Stream::OnConnect(int error) {
   phase_ = Phase::kPlain;
   owner_.OnConnected(*this);
   Arm();
+}
+
+// Of the input only what was consumed: the rest stays where it is, there may be views of it.
+void Stream::SetSecret(bool secret) {
+  if (secret_ && !secret && work_ != nullptr) Cleanse(work_->input.data(), work_->consumed);
+  secret_ = secret;
+}
+
+// To what may hold a password.
+void Stream::Append(std::string& buffer, std::string_view bytes) {
+  secret_ ? AppendSecret(&buffer, bytes) : void(buffer.append(bytes));
 }
 
 void Stream::Release(std::string& buffer) {
@@ -184,6 +195,7 @@ void Stream::Consume(size_t bytes) {
   } else if (w.consumed > kCompactBytes) {
     w.input.erase(0, w.consumed);
     w.consumed = 0;
+    if (secret_) CleanseSpare(&w.input);
   }
 }
 
@@ -231,12 +243,12 @@ void Stream::OnReceive(std::span<uint8_t> data, int error) {
   switch (phase_) {
     case Phase::kPlain:
       CountRecord();
-      Append(work().input, data);
+      Append(work().input, Text(data));
       if (secret_) Cleanse(data.data(), data.size());  // the Io's buffer is used again
       Deliver();
       break;
     case Phase::kHandshaking:
-      Append(work().cipher_in, data);
+      work().cipher_in.append(Text(data));
       QueueHandshake();
       // Who leaves before it has an answer can have no use for one: its turn need not come. Who has
       // one may send the last that the handshake needs and its end together.
@@ -246,7 +258,7 @@ void Stream::OnReceive(std::span<uint8_t> data, int error) {
       if (!HasCipherIn()) {
         OpenRecords(data);
       } else {
-        Append(work_->cipher_in, data);
+        work_->cipher_in.append(Text(data));
         OpenPending();
       }
       break;
@@ -341,7 +353,7 @@ void Stream::OpenRecords(std::span<uint8_t> data) {
       return Fail(StreamEnd::kTlsFailed, r.received_alert ? 0 : r.alert);
     }
     if (r.status == OpenResult::kData) {
-      Append(work().input, r.plaintext);
+      Append(work().input, Text(r.plaintext));
       // It was opened in place, in a buffer that others get next.
       if (secret_) Cleanse(r.plaintext.data(), r.plaintext.size());
       fresh = true;
@@ -355,7 +367,7 @@ void Stream::OpenRecords(std::span<uint8_t> data) {
     if (phase_ != Phase::kEnded) End(StreamEnd::kClosed);
     return;
   }
-  if (!data.empty()) Append(work().cipher_in, data);
+  if (!data.empty()) work().cipher_in.append(Text(data));
   if (fresh) return Deliver();
   Tidy();
 }
@@ -390,7 +402,7 @@ void Stream::End(StreamEnd end) {
 
 void Stream::Write(std::string_view bytes) {
   if (phase_ == Phase::kEnded || bytes.empty()) return;
-  work().out.append(bytes);
+  Append(work().out, bytes);
   Dirty();
 }
 
@@ -419,6 +431,7 @@ void Stream::Flush() {
   w.in_flight = w.sealed.size();
   std::string bytes = std::exchange(w.sealed, {});
   if (secret_ && phase_ == Phase::kPlain) {
+    Cleanse(&w.sealed);  // a short one lay in the string itself
     set_.io().SendSecret(socket_, std::move(bytes));
   } else {
     set_.io().Send(socket_, std::move(bytes));

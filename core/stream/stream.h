@@ -138,7 +138,7 @@ class Stream {
 
   // Whether buffers are wiped when they are freed: so from the start, until nobody logs in here any
   // more.
-  void SetSecret(bool secret) { secret_ = secret; }
+  void SetSecret(bool secret);
 
   // Appends; leaves at the end of the turn in as few records as possible. Ignored once ended.
   void Write(std::string_view bytes);
@@ -221,6 +221,7 @@ class Stream {
   void Dirty();
   void CountRecord();
   RecordContext* context();
+  void Append(std::string& buffer, std::string_view bytes);
   void Release(std::string& buffer);
 
   inline static const std::string kNoError;

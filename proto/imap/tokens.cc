@@ -79,6 +79,7 @@ void StringToken::AppendTo(std::string* out) const {
 
 std::string StringToken::ToString() const {
   std::string value;
+  value.reserve(raw.size());  // it may be a password: growing would leave a copy behind
   AppendTo(&value);
   return value;
 }
