@@ -4,12 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <sstream>
 
 #include "core/config/report.h"
+#include "core/config/secret_file.h"
 
 namespace roost {
 namespace {
@@ -45,14 +47,13 @@ void CheckKey(LoadedConfig* loaded, const std::string& key, const std::string& p
 void CheckPem(LoadedConfig* loaded, const std::string& key, const std::string& path,
               std::string_view mark, const char* what) {
   if (path.empty()) return;
-  std::ifstream file(path, std::ios::binary);
-  std::string text(1 << 16, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(file.gcount()));
-  if (file.gcount() > 0 && text.find(mark) == std::string::npos) {
+  std::string text;
+  ReadSecretFile(path, 1 << 16, &text);  // it may be a key
+  if (!text.empty() && text.find(mark) == std::string::npos) {
     AddError(loaded, key, path + " holds no " + what + " in PEM form",
              std::string("it should have a line '-----BEGIN ... ") + std::string(mark) + "'");
   }
+  Cleanse(&text);
 }
 
 // A file that is to be created: its directory must be there and let us write.
@@ -65,6 +66,8 @@ void CheckCreatable(LoadedConfig* loaded, const std::string& key, const std::str
            "create the directory or correct the name");
 }
 
+constexpr size_t kMaxPassword = 1024;  // bytes
+
 void ReadMasterPassword(LoadedConfig* loaded, StoreConfig* store, size_t i) {
   if (store->master_password_file.empty()) return;
   std::string key = KeyOf("stores", i, "master_password_file");
@@ -72,11 +75,12 @@ void ReadMasterPassword(LoadedConfig* loaded, StoreConfig* store, size_t i) {
   CheckReadable(loaded, key, store->master_password_file, "password");
   if (loaded->errors.size() > before) return;
   CheckKey(loaded, key, store->master_password_file);
-  std::ifstream file(store->master_password_file);
   std::string line;
-  std::getline(file, line);
+  ReadSecretFile(store->master_password_file, kMaxPassword + 2, &line);  // with CRLF
+  line.resize(std::min(line.find('\n'), line.size()));
   if (!line.empty() && line.back() == '\r') line.pop_back();
-  const bool good = !line.empty() && line.size() <= 1024 && line.find('\0') == std::string::npos;
+  const bool good =
+      !line.empty() && line.size() <= kMaxPassword && line.find('\0') == std::string::npos;
   if (good) store->master_password = line;
   Cleanse(&line);
   if (!good) {

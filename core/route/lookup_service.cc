@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <iterator>
 
 #include "core/config/resolve.h"
+#include "core/config/secret_file.h"
 #include "proto/net/http_response.h"
 
 namespace roost {
@@ -25,11 +25,8 @@ bool IsOurs(const HttpField& field) {
 
 bool ReadHeaders(const std::string& path, std::string* headers, std::vector<ConfigError>* errors) {
   if (path.empty()) return true;
-  std::ifstream file(path, std::ios::binary);
-  std::string text(kMaxHeaderFile + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  const bool read = file.is_open() && !file.bad();
-  text.resize(static_cast<size_t>(file.gcount()));
+  std::string text;
+  const bool read = ReadSecretFile(path, kMaxHeaderFile + 1, &text);
   const size_t before = errors->size();
   if (!read) {
     errors->push_back({path, 0, "", std::string("cannot be read: ") + std::strerror(errno),
@@ -55,7 +52,9 @@ std::string ParseLookupHeaders(std::string_view text, const std::string& file_na
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty() || line.front() == '#') continue;
-    std::string whole = std::string(line) + "\n";
+    std::string whole;
+    whole.reserve(line.size() + 1);
+    whole.append(line).append("\n");
     std::string_view rest = whole;
     HttpField field;
     if (!TakeHttpField(&rest, &field)) {

@@ -2,10 +2,12 @@
 // frees is looked through. Clients and the store are threads of the test, which are not looked at.
 #include <malloc.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <new>
 #include <string>
@@ -15,7 +17,9 @@
 
 #include <gtest/gtest.h>
 
+#include "core/config/config.h"
 #include "core/io/listener.h"
+#include "core/route/lookup_service.h"
 #include "core/shard/server.h"
 #include "core/testing/client_socket.h"
 #include "proto/imap/sasl.h"
@@ -210,6 +214,31 @@ TEST_P(FreedMemory, HoldsNoPassword) {
 
 INSTANTIATE_TEST_SUITE_P(ByStore, FreedMemory,
                          ::testing::Values("AUTH=PLAIN SASL-IR", "AUTH=PLAIN", "LITERAL+", ""));
+
+// The master user's, where a key may be, and what a look-up service is shown.
+TEST(FreedMemoryOfFiles, HoldsNoPassword) {
+  of_the_test = true;
+  const std::string path =
+      ::testing::TempDir() + "roost_freed_memory_test_" + std::to_string(getpid());
+  std::ofstream(path) << kPassword << "\n";
+  sought = {kPassword.substr(6, 8)};
+  of_the_test = false;
+  {
+    LoadedConfig loaded;
+    loaded.config.stores.resize(1);
+    loaded.config.stores[0].master_password_file = path;
+    loaded.config.certificates = {{path, path}};
+    CheckConfigFiles(&loaded);
+    EXPECT_EQ(loaded.config.stores[0].master_password, kPassword);
+    LookupService service;
+    service.headers = ParseLookupHeaders("X-Key: open-sesame-and-more\n", path, &loaded.errors);
+    EXPECT_EQ(service.headers, "X-Key: open-sesame-and-more\r\n");
+  }
+  of_the_test = true;
+  sought = {};
+  unlink(path.c_str());
+  EXPECT_EQ(found.exchange(0), 0) << std::string(first_found.data(), first_found.size());
+}
 
 // Else nothing that is not found would prove anything.
 TEST(FreedBlocks, AreLookedThrough) {

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <condition_variable>
 #include <ctime>
-#include <fstream>
 #include <utility>
 
 #include "core/base/cleanse.h"
 #include "core/base/log.h"
 #include "core/base/resident.h"
 #include "core/config/resolve.h"
+#include "core/config/secret_file.h"
 #include "core/io/listener.h"
 #include "core/shard/survey.h"
 #include "proto/tls/ticket_key_text.h"
@@ -27,11 +27,8 @@ uint64_t NowNs() {
 // True also where no file is named; *keys stay as they are then.
 bool ReadTicketKeys(const TlsConfig& config, TicketKeys* keys, std::string* error) {
   if (config.ticket_key_file.empty()) return true;
-  std::ifstream file(config.ticket_key_file, std::ios::binary);
-  std::string text(kMaxTicketKeyText + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  const bool read = file.is_open() && !file.bad();
-  text.resize(static_cast<size_t>(file.gcount()));
+  std::string text;
+  const bool read = ReadSecretFile(config.ticket_key_file, kMaxTicketKeyText + 1, &text);
   const bool good = read && ParseTicketKeys(text, keys, error);
   Cleanse(&text);
   if (good) return true;
