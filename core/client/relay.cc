@@ -251,6 +251,7 @@ void Relay::ArmForBad() {
 void Relay::ExecuteLocal(const std::string& text) {
   const Command command = ParseCommand(text);
   if (route_ == Route::kMapped) return RunMapped(command);
+  if (route_ != Route::kLocal) TellKnown();
   if (route_ == Route::kExpungeIssued) return client_.Answer(command.tag, kExpungeIssued);
   if (route_ == Route::kRefuse) {
     const bool known =
@@ -261,10 +262,12 @@ void Relay::ExecuteLocal(const std::string& text) {
   }
   switch (command.kind) {
     case CommandKind::kCapability:
+      TellOwed();
       client_.Write("* CAPABILITY " + capabilities_.ToString() + "\r\n");
       return client_.Answer(command.tag, "OK Capability completed.");
     case CommandKind::kId:
       client_.KeepId(command);
+      TellOwed();
       client_.Write(OwnIdLine());
       return client_.Answer(command.tag, "OK ID completed.");
     case CommandKind::kIdle:

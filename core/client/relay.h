@@ -133,6 +133,7 @@ class Relay final : public Talk, private SessionSink {
   void RunMapped(const Command& command);
   void TellOwedBefore(const Response& first);
   void TellOwed();
+  void TellKnown();
   bool RelayThroughMap(const Piece& piece, const Response* first);
 
   // relay_idle.cc

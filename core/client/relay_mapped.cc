@@ -18,6 +18,12 @@ uint64_t ParseNumber(std::string_view text) {
   return number;
 }
 
+std::string HighestModseqCode(uint64_t modseq) {
+  std::string code = "[HIGHESTMODSEQ ";
+  AppendNumber(&code, modseq);
+  return code + "] ";
+}
+
 // The mailbox is selected no more. After BAD to a SELECT nobody knows, so the numbers stay.
 bool Deselects(CommandKind kind, Status status) {
   if (Selects(kind)) return status != Status::kBad;
@@ -103,6 +109,9 @@ bool RelayMapped::MapFirst(const Piece& piece, const Response& first, EnabledSet
   if (running_ == Running::kSelecting) {
     // Where [CLOSED] is announced what comes before is of the mailbox before; else nobody can tell
     // (RFC 7162, 3.2.11; RFC 9051, 7.1).
+    const bool fails = first.kind == ResponseKind::kTagged && first.status != Status::kOk;
+    // The last word of this mailbox. Behind anything else it would be taken for one of the next.
+    if (!closed_ && (first.CodeIs("CLOSED") || fails)) TellKnown(enabled, out);
     closed_ = closed_ || first.CodeIs("CLOSED") || !(enabled.qresync() || enabled.rev2());
     if (closed_ && first.kind != ResponseKind::kTagged) {
       rewriter_.Pass(piece.bytes, out);
@@ -115,6 +124,7 @@ bool RelayMapped::MapFirst(const Piece& piece, const Response& first, EnabledSet
       over_ = (running_ == Running::kHeld || running_ == Running::kSelecting) &&
               Deselects(held_, first.status);
       running_ = Running::kNothing;
+      reduced_ = false;
       return true;
     case ResponseKind::kOk:
       if (!first.CodeIs("HIGHESTMODSEQ")) break;
@@ -150,6 +160,7 @@ bool RelayMapped::Expunged(const Response& first, EnabledSet enabled) {
 void RelayMapped::MapTagged(std::string_view line, const Response& response, EnabledSet enabled,
                             std::string* out) {
   const bool ok = response.status == Status::kOk;
+  // At kNothing it refuses a command of which only the beginning was sent.
   const bool ours = running_ != Running::kNothing && running_ != Running::kSelecting;
   if (ours && ok && response.CodeIs("ALERT")) {
     // By itself, since the answer may need another code, or be another one.
@@ -159,21 +170,15 @@ void RelayMapped::MapTagged(std::string_view line, const Response& response, Ena
     return MapTagged(rest, ParseResponse(rest), enabled, out);
   }
   bool plain = ours && ok && response.code.empty();
-  // Of what it was told with this command the client must not conclude that it knows of all that
-  // happened before (RFC 7162, 3.2).
-  if (ours && enabled.condstore() && !no_modseq_) {
+  if (running_ != Running::kSelecting && TellsModseq(enabled)) {
     const bool highest = response.CodeIs("HIGHESTMODSEQ");
-    uint64_t known = std::min(modseq_before_, std::exchange(stated_modseq_, UINT64_MAX));
-    if (highest) known = std::min(known, ParseNumber(response.code_args));
-    std::string code = "[HIGHESTMODSEQ ";
-    AppendNumber(&code, known);
-    code += "] ";
+    if (highest) stated_modseq_ = std::min(stated_modseq_, ParseNumber(response.code_args));
     if (!reduced_ && ok && (highest || plain)) {
-      out->append(response.tag).append(" OK ").append(code).append(response.text);
-      *out += "\r\n";
+      out->append(response.tag).append(" OK ").append(HighestModseqCode(TakeKnown()));
+      out->append(response.text).append("\r\n");
       return;
     }
-    out->append("* OK ").append(code).append("Not all expunges are told yet\r\n");
+    TellKnown(enabled, out);
     plain = plain || (ours && ok && highest);
   }
   if (plain && reduced_) {
@@ -181,6 +186,16 @@ void RelayMapped::MapTagged(std::string_view line, const Response& response, Ena
     return;
   }
   rewriter_.Begin(line, response, running_ == Running::kByNumber, out);
+}
+
+uint64_t RelayMapped::TakeKnown() {
+  return std::min(modseq_before_, std::exchange(stated_modseq_, UINT64_MAX));
+}
+
+void RelayMapped::TellKnown(EnabledSet enabled, std::string* out) {
+  if (!TellsModseq(enabled)) return;
+  out->append("* OK ").append(HighestModseqCode(TakeKnown()));
+  out->append("Not all expunges are told yet\r\n");
 }
 
 void RelayMapped::Tell(EnabledSet enabled, std::string* out) const {
@@ -232,7 +247,9 @@ void Relay::RunMapped(const Command& command) {
   }
   // COPY and MOVE are by number, and allow to be told.
   if (!ForbidsExpunge(command)) TellOwed();
-  if (!goes) client_.Answer(command.tag, kExpungeIssued);
+  if (goes) return;
+  TellKnown();
+  client_.Answer(command.tag, kExpungeIssued);
 }
 
 // False: the client had to go.
@@ -252,6 +269,14 @@ bool Relay::RelayThroughMap(const Piece& piece, const Response* first) {
 void Relay::TellOwedBefore(const Response& first) {
   if (mapped_->TellsBefore(first, session_->state().enabled())) mapped_->TellSoon();
   if (mapped_->due()) TellOwed();
+}
+
+// A command is refused here, and what was told with it may have been younger than what is owed.
+void Relay::TellKnown() {
+  if (mapped_ == nullptr) return;
+  std::string line;
+  mapped_->TellKnown(session_->state().enabled(), &line);
+  client_.Write(line);
 }
 
 // A command that allows it is in progress.

@@ -56,6 +56,9 @@ class RelayMapped {
   // The mailbox is no longer selected: nothing is owed any more.
   bool over() const { return over_; }
 
+  // Appends, where the client keeps MODSEQs, up to which of them it was told all: from what it was
+  // told above that it must not conclude that it knows of what is owed (RFC 7162, 3.2).
+  void TellKnown(EnabledSet enabled, std::string* out);
   // Appends the expunges that are owed; then it is over.
   void Tell(EnabledSet enabled, std::string* out) const;
   // They may be told, but not into a response that is half relayed: before the next, then.
@@ -77,7 +80,9 @@ class RelayMapped {
   bool Expunged(const Response& first, EnabledSet enabled);
   void MapTagged(std::string_view line, const Response& response, EnabledSet enabled,
                  std::string* out);
+  uint64_t TakeKnown();
   bool TellsByUid(EnabledSet enabled) const { return enabled.qresync() && !no_modseq_; }
+  bool TellsModseq(EnabledSet enabled) const { return enabled.condstore() && !no_modseq_; }
 
   const UidSet uids_;  // of those owed when it began
   const bool no_modseq_;

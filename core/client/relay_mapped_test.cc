@@ -186,6 +186,22 @@ TEST_F(RelayMappedTest, ClaimsNoModseqAboveThatOfAnExpungeOwed) {
   }
 }
 
+TEST_F(RelayMappedTest, SaysUpToWhereAllWasToldBeforeARefusalAndBeforeTheMailboxIsLeft) {
+  const std::string known = "* OK [HIGHESTMODSEQ 50] Not all expunges are told yet\r\n";
+  for (EnabledSet enabled : {kCondstore, kQresync}) {
+    // Of a command of which only the beginning was sent.
+    EXPECT_EQ(Map("a NO [TRYCREATE] no", enabled), known + "a NO [TRYCREATE] no");
+    Hold("s SELECT x");
+    EXPECT_EQ(Map("* OK [CLOSED] x", enabled), known + "* OK [CLOSED] x");
+    EXPECT_EQ(Map("* OK [HIGHESTMODSEQ 7] of x", enabled), "* OK [HIGHESTMODSEQ 7] of x");
+    EXPECT_EQ(Map("s BAD what", enabled), "s BAD what");
+    Hold("s SELECT x");
+    EXPECT_EQ(Map("s NO no", enabled), known + "s NO no");
+  }
+  Hold("s SELECT x");
+  EXPECT_EQ(Map("s NO no", kPlain), "s NO no");
+}
+
 TEST_F(RelayMappedTest, IsOverWhenNothingIsSelected) {
   Hold("c CLOSE");
   EXPECT_EQ(Map("* 4 FETCH (FLAGS ())"), "* 6 FETCH (FLAGS ())");
@@ -212,7 +228,8 @@ TEST_F(RelayMappedTest, LeavesTheNumbersOfTheNextMailboxAlone) {
 TEST_F(RelayMappedTest, KeepsTheOldNumbersUntilClosedIsSaid) {
   Hold("s SELECT x");
   EXPECT_EQ(Map("* 4 FETCH (FLAGS ())", kQresync), "* 6 FETCH (FLAGS ())");
-  EXPECT_EQ(Map("* OK [CLOSED] x", kQresync), "* OK [CLOSED] x");
+  EXPECT_EQ(Map("* OK [CLOSED] x", kQresync),
+            "* OK [HIGHESTMODSEQ 50] Not all expunges are told yet\r\n* OK [CLOSED] x");
   EXPECT_EQ(Map("* 4 EXISTS", kQresync), "* 4 EXISTS");
   EXPECT_EQ(Map("s OK [READ-WRITE] x", kQresync), "s OK [READ-WRITE] x");
   EXPECT_TRUE(mapped_.over());
@@ -250,7 +267,8 @@ class MappedDialogue : public ::testing::Test {
   }
 
   // The command wakes it.
-  void Wake(std::string_view command, std::string_view enable = {}) {
+  void Wake(std::string_view command, std::string_view enable = {},
+            const std::vector<std::string>& news = {}) {
     world_.Say(second_, command);
     if (!enable.empty()) {
       const std::string tag = world_.Asked(2, "ENABLE " + std::string(enable));
@@ -259,7 +277,9 @@ class MappedDialogue : public ::testing::Test {
     }
     world_.AnswerSelect(2, "SELECT INBOX", {.uids = {1, 3, 4, 5}});
     world_.AnswerList(2, {1, 3, 4, 5});
-    world_.AnswerFlush(0, {enable == "QRESYNC" ? "* VANISHED 2" : "* 2 EXPUNGE"});
+    std::vector<std::string> all = {enable == "QRESYNC" ? "* VANISHED 2" : "* 2 EXPUNGE"};
+    all.insert(all.end(), news.begin(), news.end());
+    world_.AnswerFlush(0, all);
   }
   // Its third message is the session's second; expunges stay owed.
   void ParkAndFetchMapped() {
@@ -410,12 +430,13 @@ TEST_F(MappedDialogue, TellsBeforeItParksAgain) {
   EXPECT_EQ(world_.figures().parked, 2u);
 }
 
-TEST_F(MappedDialogue, AnswersItselfWithoutTelling) {
+TEST_F(MappedDialogue, TellsWithWhatIsAnsweredHere) {
   ParkAndFetchMapped();
   world_.Say(second_, "c CAPABILITY\r\nf FETCH 3 (UID)");
+  Hears("* 2 EXPUNGE");
   world_.HearsBeginning(second_, "* CAPABILITY");
   world_.HearsBeginning(second_, "c OK");
-  Asked("f FETCH 2 (UID)");
+  Asked("f FETCH 3 (UID)");
 }
 
 TEST_F(MappedDialogue, ForgetsWhatIsOwedWithTheMailbox) {
@@ -499,6 +520,38 @@ TEST_F(QresyncDialogue, TellsByUidAndNoHigherModseq) {
   Hears("* VANISHED 2");
   Tell("n OK [HIGHESTMODSEQ 9] done");
   Hears("n OK [HIGHESTMODSEQ 9] done");
+}
+
+// It would take the MODSEQ of the flags for one up to which it knows of all, and never ask for the
+// expunge before it.
+TEST_F(QresyncDialogue, ClaimsNoHigherModseqWithWhatItRefuses) {
+  const auto hears_refused = [this](const std::string& answer) {
+    Hears("* OK [HIGHESTMODSEQ 5] Not all expunges are told yet");
+    Hears(answer);
+  };
+  Park("QRESYNC");
+  Wake("f FETCH 2 (FLAGS)", "QRESYNC", {"* 3 FETCH (UID 4 FLAGS (\\Seen) MODSEQ (9))"});
+  Hears("* 4 FETCH (UID 4 MODSEQ (9) FLAGS (\\Seen))");
+  hears_refused("f " + std::string(kExpungeIssued));
+  for (const char* command : {"XFROB 3", "REPLACE 3 INBOX {5}"}) {
+    world_.Say(second_, "x " + std::string(command));
+    hears_refused("x " + std::string(kExpungeIssued));
+  }
+  world_.Say(second_, "c CREATE {5+}\r\nother");
+  hears_refused("c NO [CANNOT] Not possible here");
+  world_.Say(second_, "s SELECT other");
+  Asked("s SELECT other");
+  Tell("* OK [CLOSED] so");
+  hears_refused("* OK [CLOSED] so");
+}
+
+TEST_F(QresyncDialogue, ClaimsNoHigherModseqWhenTheStoreRefusesTheBeginningOfACommand) {
+  Park("QRESYNC");
+  Wake("a APPEND Sent {300}", "QRESYNC");
+  world_.Pass(0.1);
+  Tell("a NO [TRYCREATE] no such mailbox");
+  Hears("* OK [HIGHESTMODSEQ 5] Not all expunges are told yet");
+  Hears("a NO [TRYCREATE] no such mailbox");
 }
 
 TEST_F(QresyncDialogue, TellsWithASearchThatProvesToHaveNoNumbers) {

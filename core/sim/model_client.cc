@@ -172,7 +172,7 @@ void ModelClient::HearTagged(const std::string& text) {
   HearCodes(sent, status);
   sent.modseq = std::min(sent.modseq, sent.modseq_stated);
   if (StartsWith(status, "OK [HIGHESTMODSEQ ")) sent.modseq = ToNumber(status.substr(18));
-  if (ok && status.find("[MODIFIED") == std::string::npos) CheckModseq(sent);
+  if (status.find("[MODIFIED") == std::string::npos) CheckModseq(sent);
   const std::string wrong = belief_.CheckPermanentFlags();
   if (!wrong.empty()) Wrong(wrong);
   if (sent.done) sent.done(ok, status);
