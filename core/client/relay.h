@@ -88,6 +88,7 @@ class Relay final : public Talk, private SessionSink {
     kExpungesOwed,
     kSwitchedOff,
     kSelectAnsweredBad,
+    kCondstoreRefused,
     kUnknownExtension,
     kStoreWithoutIdle,
     kStoreWithoutEnable,

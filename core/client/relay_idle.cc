@@ -37,6 +37,7 @@ Relay::Kept Relay::WhyKept() const {
   if (!services.switches->Allow(store, user->login(), NameIn(client_.id()))) {
     return Kept::kSwitchedOff;
   }
+  if (state.condstore_uncertain()) return Kept::kCondstoreRefused;
   if (state.uncertain()) return Kept::kSelectAnsweredBad;
   if (state.enabled().unknown()) return Kept::kUnknownExtension;
   if (!MayIdle()) return Kept::kStoreWithoutIdle;
@@ -66,6 +67,8 @@ std::string_view Relay::KeptName(Kept why) {
       return "switched_off";
     case Kept::kSelectAnsweredBad:
       return "select_answered_bad";
+    case Kept::kCondstoreRefused:
+      return "condstore_refused";
     case Kept::kUnknownExtension:
       return "unknown_extension";
     case Kept::kStoreWithoutIdle:

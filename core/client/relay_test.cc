@@ -143,6 +143,17 @@ TEST(Relay, NoticesCondstoreThatIsSwitchedOnByTheEndOfACommand) {
   }
 }
 
+// Nobody knows whether this store has switched it on.
+TEST_F(RelayTest, KeepsTheSessionOfWhomItRefusedWhatSwitchesOnCondstore) {
+  world_.Say(client_, "s STATUS Gone (HIGHESTMODSEQ)");
+  EXPECT_EQ(world_.NextAsked(0), "s STATUS Gone (HIGHESTMODSEQ)");
+  world_.Tell(0, "s NO no such mailbox");
+  EXPECT_EQ(world_.Hear(client_), "s NO no such mailbox");
+  world_.StartIdle(client_);
+  world_.Asked(0, "IDLE");
+  EXPECT_EQ(world_.figures().parked, 0u);
+}
+
 TEST_F(RelayTest, AnswersItselfOnlyWhenAllBeforeIsAnswered) {
   world_.Say(client_, "a NOOP\r\nb CAPABILITY\r\nc NOOP");
   EXPECT_EQ(world_.NextAsked(0), "a NOOP");

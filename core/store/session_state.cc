@@ -182,7 +182,12 @@ void SessionState::SeenTagged(const SentCommand& command, const Response& respon
   } else if (selected_) {
     selected_->answered_modseq = response.CodeIs("HIGHESTMODSEQ") ? Number(response.code_args) : 0;
   }
-  if (ok && command.condstore) enabled_.Add(EnabledSet::kCondstore);
+  if (!command.condstore) return;
+  if (ok) {
+    enabled_.Add(EnabledSet::kCondstore);
+  } else if (capabilities_.Has("CONDSTORE") || capabilities_.Has("QRESYNC")) {
+    condstore_refused_ = true;
+  }
 }
 
 bool SessionState::CarriesName(std::string_view mailbox) const {

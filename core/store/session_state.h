@@ -111,9 +111,11 @@ class SessionState {
   // Null: none.
   const std::unique_ptr<SelectedMailbox>& selected() const { return selected_; }
   EnabledSet enabled() const { return enabled_; }
-  // The store answered so that what is selected cannot be told (BAD to a SELECT): never park on
-  // this session.
-  bool uncertain() const { return uncertain_; }
+  // The store answered so that what is selected cannot be told (BAD to a SELECT), or the class:
+  // never park on this session.
+  bool uncertain() const { return uncertain_ || condstore_uncertain(); }
+  // A command that switches CONDSTORE on was refused, which some stores do with it switched on.
+  bool condstore_uncertain() const { return condstore_refused_ && !enabled_.condstore(); }
   const CapabilitySet& capabilities() const { return capabilities_; }
   // A SELECT of ours can have this name: none that is a literal which waits for `+`.
   bool CarriesName(std::string_view mailbox) const;
@@ -132,6 +134,7 @@ class SessionState {
   CapabilitySet capabilities_;
   EnabledSet enabled_;
   bool uncertain_ = false;
+  bool condstore_refused_ = false;
   bool folded_ = false;
   bool notifies_ = false;
 };

@@ -128,6 +128,26 @@ TEST_F(SessionStateTest, KnowsThatSomeCommandsSwitchOnCondstore) {
   EXPECT_TRUE(state_.enabled().condstore());
 }
 
+// What counts is that the command was issued (RFC 7162, 3.1), so some stores have it on by then.
+TEST_F(SessionStateTest, DoesNotKnowTheClassWhenACommandThatSwitchesOnCondstoreIsRefused) {
+  state_.Sent({.tag = "x", .kind = CommandKind::kStatus, .condstore = true});
+  See("x BAD what");
+  EXPECT_FALSE(state_.uncertain()) << "a store without it has nothing to switch on";
+  See("* CAPABILITY IMAP4rev1 CONDSTORE");
+  state_.Sent({.tag = "a", .kind = CommandKind::kStatus, .condstore = true});
+  EXPECT_FALSE(state_.uncertain());
+  See("a NO no such mailbox");
+  EXPECT_TRUE(state_.uncertain());
+  EXPECT_TRUE(state_.condstore_uncertain());
+  EXPECT_FALSE(state_.enabled().condstore());
+  state_.Sent({.tag = "b", .kind = CommandKind::kFetch, .condstore = true});
+  See("b OK x");
+  EXPECT_FALSE(state_.uncertain()) << "it is on in any case";
+  state_.Sent({.tag = "c", .kind = CommandKind::kStatus, .condstore = true});
+  See("c NO no such mailbox");
+  EXPECT_FALSE(state_.uncertain());
+}
+
 TEST_F(SessionStateTest, BelongsToTheNewMailboxAfterClosed) {
   Select();
   Send("a", CommandKind::kSelect, "Other");
