@@ -334,9 +334,12 @@ bool IdleDriver::SearchPiece(const Piece& piece, const Response* first) {
     return false;
   }
   if (work().search == nullptr || work().search->parser == nullptr) return true;
-  work().search->parser->Feed(piece.bytes);
+  SearchListParser& parser = *work().search->parser;
+  parser.Feed(piece.bytes);
   if (!piece.ends_message) return true;
-  work().search->listed = work().search->parser->Finish() && !work().search->listed;
+  // Without the indicator it may be of numbers (RFC 4731, 3.1).
+  const bool of_uids = !parser.esearch() || parser.uid() || parser.listed() == 0;
+  work().search->listed = parser.Finish() && of_uids && !work().search->listed;
   return true;
 }
 

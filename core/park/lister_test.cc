@@ -115,6 +115,18 @@ TEST_F(ListerTest, AsksByNumberWhenNoListAddsUp) {
   Watches({2, 4, 6});
 }
 
+// Without the indicator it may be of numbers (RFC 4731, 3.1), and the store says so each time.
+TEST_F(ListerTest, TakesNoListThatDoesNotSayItIsOfUids) {
+  world_.Answer(0, "NOOP");
+  const std::string list = world_.Asked(0, kList);
+  world_.Tell(0, "* ESEARCH (TAG \"" + list + "\") ALL 1:3");
+  world_.Tell(0, list + " OK done");
+  const std::string fetch = world_.Asked(0, "FETCH 1:* (UID)");
+  world_.Tell(0, "* 1 FETCH (UID 2)\r\n* 2 FETCH (UID 4)\r\n* 3 FETCH (UID 6)");
+  world_.Tell(0, fetch + " OK done");
+  Watches({2, 4, 6});
+}
+
 TEST_F(ListerTest, AsksForWhatIsAnnouncedBehindNumbers) {
   for (int i = 0; i < 3; ++i) List("2,4");
   const std::string tag = world_.Asked(0, "FETCH 1:* (UID)");

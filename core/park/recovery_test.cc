@@ -278,6 +278,18 @@ class RecoveryWithHashes : public ::testing::Test {
     world_.Pass(0.1);
     EXPECT_EQ(world_.figures().feeds.flags_learned, 1u);
   }
+  // So it answers the first search.
+  void TellsAllAgainAfter(const std::function<std::string(const std::string&)>& answer) {
+    EXPECT_EQ(world_.NextAsked(0), "DONE");
+    world_.Tell(0, "R4 OK done");
+    world_.Tell(0, answer(world_.Asked(0, "UID SEARCH RETURN (ALL) UID 1:* SEEN")));
+    world_.Asked(0, "IDLE");
+    world_.Tell(0, "+ idling");
+    Recovers({1, 2, 3}, {"\\Seen", "", "$x"});
+    for (int i = 1; i <= 3; ++i) {
+      world_.HearsBeginning(client_, "* " + std::to_string(i) + " FETCH (FLAGS (");
+    }
+  }
   // All flags of the messages in order.
   void Recovers(const std::vector<uint32_t>& uids, const std::vector<std::string>& flags) {
     world_.Cut(0);
@@ -348,16 +360,13 @@ TEST_F(RecoveryWithHashes, LearnsNothingWhileSomebodyIsInAHurry) {
 }
 
 TEST_F(RecoveryWithHashes, TellsAgainWhatItCouldNotLearn) {
-  EXPECT_EQ(world_.NextAsked(0), "DONE");
-  world_.Tell(0, "R4 OK done");
-  const std::string search = world_.Asked(0, "UID SEARCH RETURN (ALL) UID 1:* SEEN");
-  world_.Tell(0, search + " NO not today");
-  world_.Asked(0, "IDLE");
-  world_.Tell(0, "+ idling");
-  Recovers({1, 2, 3}, {"\\Seen", "", "$x"});
-  for (int i = 1; i <= 3; ++i) {
-    world_.HearsBeginning(client_, "* " + std::to_string(i) + " FETCH (FLAGS (");
-  }
+  TellsAllAgainAfter([](const std::string& tag) { return tag + " NO not today"; });
+}
+
+TEST_F(RecoveryWithHashes, LearnsNothingFromAListThatDoesNotSayItIsOfUids) {
+  TellsAllAgainAfter([](const std::string& tag) {
+    return "* ESEARCH (TAG \"" + tag + "\") ALL 1\r\n" + tag + " OK done";
+  });
 }
 
 // So long a line comes in pieces, of which the rest is not read.

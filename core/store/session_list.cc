@@ -56,7 +56,13 @@ bool Session::ListedPiece(const Piece& piece, const Response* first) {
   }
   work_->listing->parser->Feed(piece.bytes);
   if (!piece.ends_message) return true;
+  const SearchListParser& parser = *work_->listing->parser;
   if (!work_->listing->parser->Finish() || !state_.selected()) return true;
+  if (parser.esearch() && !parser.uid() && parser.listed() != 0) {
+    // Of numbers, perhaps (RFC 4731, 3.1): asked again it would say the same.
+    work_->listing->tries = Listing::kTries;
+    return true;
+  }
   if (work_->listing->clean && work_->listing->uids.size() == state_.selected()->exists) {
     work_->listing->accepted = true;
     view_.emplace(std::move(work_->listing->uids));
