@@ -256,9 +256,11 @@ void Relay::ExecuteLocal(const std::string& text) {
   if (route_ == Route::kRefuse) {
     const bool known =
         command.kind != CommandKind::kMalformed && command.kind != CommandKind::kUnknown;
-    return client_.Answer(
-        command.tag.empty() ? "*" : command.tag,
-        known ? "NO [CANNOT] Not possible here" : "BAD Unknown or malformed command");
+    // NO would say that the mailbox is not selected any more (RFC 3501, 6.3.1).
+    const std::string_view answer = Selects(command.kind) ? "BAD Not possible here"
+                                    : known               ? "NO [CANNOT] Not possible here"
+                                                          : "BAD Unknown or malformed command";
+    return client_.Answer(command.tag.empty() ? "*" : command.tag, answer);
   }
   switch (command.kind) {
     case CommandKind::kCapability:

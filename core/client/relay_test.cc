@@ -154,6 +154,17 @@ TEST_F(RelayTest, KeepsTheSessionOfWhomItRefusedWhatSwitchesOnCondstore) {
   EXPECT_EQ(world_.figures().parked, 0u);
 }
 
+// NO would leave the client with nothing selected, and the session with the mailbox.
+TEST(Relay, RefusesASelectSoThatTheMailboxStaysSelected) {
+  ScriptedWorld world("IMAP4rev1 IDLE ESEARCH SASL-IR AUTH=PLAIN");
+  const size_t client = world.LogInAndSelect({.uids = {1, 2}});
+  for (const char* command : {"SELECT", "EXAMINE"}) {
+    world.Say(client, "a " + std::string(command) + " {1+}\r\nx");
+    world.HearsBeginning(client, "a BAD ");
+  }
+  world.AsksNothing(0, 0.2);
+}
+
 TEST_F(RelayTest, AnswersItselfOnlyWhenAllBeforeIsAnswered) {
   world_.Say(client_, "a NOOP\r\nb CAPABILITY\r\nc NOOP");
   EXPECT_EQ(world_.NextAsked(0), "a NOOP");
