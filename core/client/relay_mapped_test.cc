@@ -554,6 +554,19 @@ TEST_F(QresyncDialogue, ClaimsNoHigherModseqWhenTheStoreRefusesTheBeginningOfACo
   Hears("a NO [TRYCREATE] no such mailbox");
 }
 
+// The session was listed before 5 went, so it is its to tell: with a command that synchronizes.
+TEST_F(QresyncDialogue, ClaimsNoModseqAboveThatOfAnExpungeWhichTheSessionHasStillToTell) {
+  Park("QRESYNC");
+  Wake("l LIST \"\" *", "QRESYNC", {"* VANISHED 5", "* 3 FETCH (UID 4 FLAGS (\\Seen) MODSEQ (9))"});
+  Hears("* VANISHED 2");
+  Hears("* 3 FETCH (UID 4 MODSEQ (9) FLAGS (\\Seen))");
+  Hears("* OK [HIGHESTMODSEQ 5] Not all expunges are told yet");
+  Asked("l LIST \"\" *");
+  Tell("* VANISHED 5");
+  Hears("* VANISHED 5");
+  Completes("l");
+}
+
 TEST_F(QresyncDialogue, TellsWithASearchThatProvesToHaveNoNumbers) {
   Park("QRESYNC");
   Wake("u UID SEARCH TEXT {3}", "QRESYNC");

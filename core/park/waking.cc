@@ -7,6 +7,15 @@
 #include "core/feed/render.h"
 
 namespace roost {
+namespace {
+
+// The feed has heard of some that the session, listed before, still has as well.
+bool OwesExpunges(const UidSet& session, const Feed& feed) {
+  const UidSet more = UidSet::Difference(session, feed.view());
+  return !more.empty() && more.First() < feed.horizon();
+}
+
+}  // namespace
 
 Waking::Waking(Loop& loop, Feeds& feeds, User& user, Wish wish, Done done)
     : loop_(loop),
@@ -321,6 +330,12 @@ bool Waking::TellDifference(const UidSet& now, const Difference& d) {
     const uint32_t number = told.PositionOf(uid);
     if (number == 0) continue;
     RenderFlags(number, uid, news.modseq, news.flags, enabled, feed.no_modseq(), &tell);
+  }
+  // The session will tell them, but perhaps only behind the command that waits, and flags that are
+  // younger are told now (RFC 7162, 3.2).
+  if (enabled.condstore() && !feed.no_modseq() && OwesExpunges(now, feed)) {
+    const uint64_t known = std::max(uint64_t{1}, feed.ModseqBeforeExpunges(wish_.cursor));
+    tell += "* OK [HIGHESTMODSEQ " + std::to_string(known) + "] Not all expunges are told yet\r\n";
   }
   tell_ = std::move(tell);
   return true;
