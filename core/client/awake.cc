@@ -222,6 +222,7 @@ void Awake::WakeFor(const Command& command, const Piece& piece) {
   wish.cursor = cell.cursor;
   wish.read_only_told = cell.read_only;
   wish.rights = cell.rights;
+  wish.own_rights = cell.own_rights && cell.feed != nullptr;
   wish.permanent_flags = cell.permanent_flags;
   wish.uses_numbers = UsesSequenceNumbers(command);
   wish.incomplete = !piece.ends_message;

@@ -50,6 +50,7 @@ struct ClientCell {
   SocketId socket;  // kParked and asleep: ours
   ClientPhase phase : 2 = ClientPhase::kEntering;
   bool route_changed : 1 = false;  // and it was not told, as its store was drained
+  bool own_rights : 1 = false;     // `rights`: by a session of its own login, not a master user's
   EnabledSet enabled;              // class
   bool idling : 1 = false;         // kParked: in IDLE
   bool examine : 1 = false;

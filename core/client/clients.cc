@@ -292,7 +292,11 @@ void Clients::SetByeTimer(uint32_t index) {
 std::string_view Clients::EndOf(const ClientCell& c) const {
   if (c.feed != nullptr && c.feed->dead()) return c.feed->death();
   if (c.user != nullptr && c.user->credentials_refused()) return kLoginRefused;
-  if (!c.leaves() || c.waking) return {};
+  if (c.waking) return {};
+  // It could only be lent a session that has not its rights.
+  const bool parked = c.phase == ClientPhase::kParked && c.user != nullptr;
+  if (parked && !c.user->may_share()) return kOwnSessionNeeded;
+  if (!c.leaves()) return {};
   if (c.kicked) return kKicked;
   if (c.drained) return kDrained;
   if (c.parting == Parting::kDisplaced) return kDisplaced;
@@ -302,10 +306,10 @@ std::string_view Clients::EndOf(const ClientCell& c) const {
 void Clients::EndAllOf(const User& user) {
   std::vector<uint32_t> waking;
   cells_.ForEach([&](uint32_t index, ClientCell& c) {
-    if (c.user != &user) return;
+    if (c.user != &user || EndOf(c).empty()) return;
     c.waking ? waking.push_back(index) : SetByeTimer(index);
   });
-  for (uint32_t index : waking) Bye(index, kLoginRefused);
+  for (uint32_t index : waking) Bye(index, std::string(EndOf(cells_[index])));
 }
 
 void Clients::Bye(uint32_t index, std::string_view text) {

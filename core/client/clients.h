@@ -100,7 +100,8 @@ class Clients final : public Subscribers {
   // Why the client can only be told BYE; empty: it need not. Valid until the turn ends.
   std::string_view EndOf(const ClientCell& cell) const;
   // The store refuses what the user's clients hold: all are ended, those who wait for a session at
-  // once.
+  // once. Or a master user has other rights than the user: those who are parked are, but for who
+  // waits for a session.
   void EndAllOf(const User& user);
 
   // Part of a turn: continues fan-out and fires timers. True: more waits.

@@ -634,6 +634,7 @@ void Entering::OnSessionReady(Session& session) {
     Dialer& dialer = *services.dialers[session.target().index];
     cell.user =
         services.users.Enter(services.config, dialer, credentials_, hash, session.address());
+    cell.user->NoteLoginOf(session);
     cell.user->NoteCapabilities(offered);
     cell.user->HearsAnew(attempt_.alerts);  // not again when it wakes
   }

@@ -239,6 +239,48 @@ TEST_F(LookupLoginTest, OpensItWithTheClientsPasswordWhereThereIsNoOther) {
   EXPECT_EQ(world_.LoginOf(0), Plain("ann", "secret"));
 }
 
+// Its own sessions are the master user's: there is nothing to compare those with.
+TEST_F(LookupLoginTest, ParksWhomTheMasterUserLogsInWithoutAComparison) {
+  Verifies();
+  ByProxy();
+  const size_t client = LogsIn();
+  world_.StartIdle(client);
+  world_.Pass(0.1);
+  EXPECT_EQ(world_.figures().parked, 1u);
+  world_.EndIdle(client);
+  world_.Say(client, "l LIST \"\" *");
+  EXPECT_EQ(world_.NextAsked(1), "l LIST \"\" *");
+}
+
+// But where one of the user's clients has a password of its own, there is.
+TEST_F(LookupLoginTest, ComparesTheMasterUserForWhomThePasswordLogsIn) {
+  Verifies();
+  ByProxy();
+  world_.config().parking.pool_keep_s = 600;
+  const size_t first = LogsIn();
+  world_.Select(first, 0, {.uids = {1, 2}});
+  world_.ParkFirst(first, 0, {1, 2});
+  for (size_t session : {1, 2}) {  // both are kept
+    Good();
+    const size_t client = LogsIn();
+    world_.Select(client, session, {.uids = {1, 2}});
+    world_.Join(client, session, 0, {1, 2});
+  }
+  Good({"Auth-Pass: inner"});
+  const size_t own = LogsIn();
+  EXPECT_EQ(world_.LoginOf(3), Plain("ann", "inner"));
+  world_.Select(own, 3, {.uids = {1, 2}});
+  world_.Join(own, 3, 0, {1, 2});
+  world_.EndIdle(own);
+  world_.Say(own, "f FETCH 1 (FLAGS)");
+  world_.AnswerSelect(1, "SELECT INBOX", {.uids = {1, 2}, .permanent = "()"});
+  for (size_t client : {own, first})
+    world_.HearsBeginning(client, "* BYE [UNAVAILABLE] This takes");
+  for (size_t session : {1, 2}) {
+    EXPECT_NE(world_.NextAsked(session).find(" LOGOUT"), std::string::npos);
+  }
+}
+
 TEST_F(LookupLoginTest, SharesAFeedUnderTheNameOfTheStoreAndUnderNoOther) {
   Verifies();
   ByProxy();

@@ -213,24 +213,30 @@ TEST_F(RefusedLoginTest, DoesNotParkWhoeverHoldsIt) {
 
 TEST_F(RefusedLoginTest, OfAMasterEndsWhoeverNeedsItNowAndNobodyElse) {
   ByProxy();
-  const size_t first = ParkUnselected();
-  const size_t second = ParkUnselected();
+  world_.LogInAndPark({1, 2});
+  const size_t first = world_.LogInAndJoin({1, 2});
+  const size_t second = world_.LogInAndJoin({1, 2});
   RefusedAtWake(first);
   world_.HearsNothing(second, 60);
   world_.RefuseLogins("");  // the operator has mended it
   Wake(second);
-  world_.AwaitSession(2);
-  EXPECT_EQ(world_.NextAsked(2), "w LIST \"\" %");
+  world_.AnswerSelect(3, "SELECT INBOX", {.uids = {1, 2}});
+  world_.AnswerFlush(0);
+  EXPECT_EQ(world_.NextAsked(3), "w LIST \"\" %");
 }
 
 TEST_F(RefusedLoginTest, OfAMasterEndsAFeedWithoutSessionAndNobodyElse) {
   ByProxy();
   const size_t subscriber = world_.LogInAndPark({1, 2});
-  const size_t unselected = ParkUnselected();
+  const size_t elsewhere = world_.LogIn();
+  world_.Say(elsewhere, "s SELECT Sent");
+  world_.AnswerSelect(1, "SELECT Sent", {.uids = {1, 2}});
+  world_.HearUntil(elsewhere, "s");
+  world_.ParkFirst(elsewhere, 1, {1, 2});
   Refuse();
   world_.Cut(0);
   EXPECT_EQ(world_.Hear(subscriber), kBye);
-  world_.HearsNothing(unselected, 60);
+  world_.HearsNothing(elsewhere, 60);
   EXPECT_EQ(world_.logins_refused(), 1u);
 }
 

@@ -94,6 +94,7 @@ class Relay final : public Talk, private SessionSink {
     kStoreWithoutEnable,
     kUidsNotKept,
     kNameNotCommon,
+    kProxyNotCompared,
     // It may park, but that came to nothing.
     kOtherMailbox,
     kNotNow,
@@ -140,6 +141,7 @@ class Relay final : public Talk, private SessionSink {
   // relay_idle.cc
   bool MayIdle() const;
   void StartIdle(std::string_view tag);
+  static bool KnowsOwnRights(const Session& session);
   Kept WhyKept() const;
   static std::string_view KeptName(Kept why);
   void StartParking();

@@ -24,6 +24,13 @@ void Relay::StartIdle(std::string_view tag) {
   StartParking();
 }
 
+// A session of a master user can be compared with what this one has told its client. EXAMINE shows
+// nobody's rights.
+bool Relay::KnowsOwnRights(const Session& session) {
+  const auto& selected = session.state().selected();
+  return selected && !selected->examine && !session.as_proxy();
+}
+
 Relay::Kept Relay::WhyKept() const {
   const Services& services = client_.services();
   const SessionState& state = session_->state();
@@ -44,9 +51,10 @@ Relay::Kept Relay::WhyKept() const {
   if (!state.enabled().empty() && !state.capabilities().Has("ENABLE")) {
     return Kept::kStoreWithoutEnable;
   }
-  if (!state.selected()) return Kept::kNot;
-  if (!MayBeWatched(*state.selected())) return Kept::kUidsNotKept;
-  return NameIsCommon(state) ? Kept::kNot : Kept::kNameNotCommon;
+  if (state.selected() && !MayBeWatched(*state.selected())) return Kept::kUidsNotKept;
+  if (state.selected() && !NameIsCommon(state)) return Kept::kNameNotCommon;
+  const bool parks = KnowsOwnRights(*session_) || user->LendsUncompared(*session_);
+  return parks ? Kept::kNot : Kept::kProxyNotCompared;
 }
 
 std::string_view Relay::KeptName(Kept why) {
@@ -79,6 +87,8 @@ std::string_view Relay::KeptName(Kept why) {
       return "uids_not_kept";
     case Kept::kNameNotCommon:
       return "name_not_common";
+    case Kept::kProxyNotCompared:
+      return "proxy_not_compared";
     case Kept::kOtherMailbox:
       return "other_mailbox";
     case Kept::kNotNow:
@@ -150,9 +160,10 @@ void Relay::Park(const Parking::Result& result) {
   Services& services = client_.services();
   ClientCell& cell = client_.cell();
   client_.Write(result.tell);
-  const SessionState& state =
-      result.took_session ? result.feed->session()->state() : session_->state();
+  const Session& session = result.took_session ? *result.feed->session() : *session_;
+  const SessionState& state = session.state();
   cell.enabled = state.enabled();
+  cell.own_rights = KnowsOwnRights(session);
   if (const auto& selected = state.selected()) {
     cell.examine = selected->examine;
     cell.read_only = selected->read_only;

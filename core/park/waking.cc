@@ -52,8 +52,12 @@ void Waking::Start() {
   // Only we hold it and only we subscribe: nobody loses the driver but us.
   const bool sole =
       feed != nullptr && feed->live() && feed->subscriber_count == 1 && feed->holds == 1;
-  if (sole && MayServe(feed->session()->state(), wish_.client)) return TakeDriver();
+  if (sole && Fits(*feed->session())) return TakeDriver();
   OpenSession();
+}
+
+bool Waking::Fits(const Session& session) const {
+  return MayServe(session.state(), wish_.client) && user_.MayLend(session);
 }
 
 void Waking::TakeDriver() {
@@ -86,7 +90,7 @@ void Waking::DriverStopped(std::unique_ptr<Session> session) {
       session_->view()->known() == feed.view() && session_->horizon() >= feed.horizon();
   // Somebody joins in this moment, numbers mean other messages there, or the driver's last commands
   // have made it unfit.
-  if (!alone || !equal || !MayServe(session_->state(), wish_.client)) {
+  if (!alone || !equal || !Fits(*session_)) {
     ReturnDriver();
     return OpenSession();
   }
@@ -167,6 +171,7 @@ void Waking::Opened(Opener::Result result) {
     if (!done_) return;  // its client was too far behind to be told one thing more
   }
   if (wish_.feed == nullptr) {
+    if (!MayAct()) return;
     alerts_ = std::move(result.alerts);
     ++feeds_.stats().woken;
     return Finish(Outcome::kAttached, {});
@@ -179,10 +184,24 @@ void Waking::Opened(Opener::Result result) {
   }
   // UIDNEXT only grows, and moves with a SELECT.
   if (m.uid_next != 0 && m.uid_next < wish_.feed->HorizonAt(wish_.cursor)) return OpenLater();
-  if (session_->as_proxy() && !wish_.client.examine) {
-    user_.JudgeProxy(*session_, RightsOf(m) == wish_.rights, wish_.peer.connection_id);
+  if (MayAct()) Equalize();
+}
+
+// Else it has rights that are not the client's, or may have.
+bool Waking::MayAct() {
+  if (session_->as_proxy() && wish_.own_rights) {
+    const bool same = RightsOf(*session_->state().selected()) == wish_.rights;
+    user_.JudgeProxy(*session_, same, wish_.peer.connection_id);
   }
-  Equalize();
+  if (user_.MayLend(*session_)) return true;
+  if (session_->master() == user_.dialer().target().masters) {
+    Finish(Outcome::kEnded, std::string(kOwnSessionNeeded));
+  } else {  // it waited to log in, and the master user is another one by now
+    session_->Close();
+    loop_.Retire(std::move(session_));
+    retry_.SetIn(MsToNs(kRetryMs), [this] { OpenSession(); });
+  }
+  return false;
 }
 
 // A session just selected with the same UIDVALIDITY, with the UIDNEXT that is where the client's

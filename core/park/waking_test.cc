@@ -338,59 +338,158 @@ class WakingByProxy : public ::testing::Test {
     world_.EndIdle(other_);
   }
 
-  // The second client wakes on a session that the master user opened, then wants to idle again.
-  void WakeOn(const ScriptedWorld::Mailbox& mailbox) {
+  // The second client wakes; the session that the master user opens for it shows this.
+  void Wake(const ScriptedWorld::Mailbox& mailbox, size_t session = 2) {
     world_.Say(other_, "u UID FETCH 1 (FLAGS)");
-    world_.AnswerSelect(2, "SELECT INBOX", mailbox);
-    world_.AnswerFlush(0);
-    EXPECT_EQ(world_.NextAsked(2), "u UID FETCH 1 (FLAGS)");
-    world_.Tell(2, "u OK done");
+    world_.AnswerSelect(session, "SELECT INBOX", mailbox);
+  }
+  void ActsOn(size_t session, size_t driver = 0) {
+    world_.AnswerFlush(driver);
+    EXPECT_EQ(world_.NextAsked(session), "u UID FETCH 1 (FLAGS)");
+    world_.Tell(session, "u OK done");
     world_.HearUntil(other_, "u");
-    world_.StartIdle(other_, "j");
+  }
+  void LogsOut(size_t session) {
+    EXPECT_NE(world_.NextAsked(session).find(" LOGOUT"), std::string::npos);
+  }
+  void NewMaster() {
+    world_.config().stores[0].master_user = "other";
+    world_.TakeStores();
+  }
+  // No list of its messages, which would be for a feed.
+  void KeepsItsSession(size_t client, size_t session) {
+    world_.StartIdle(client, "k");
+    const std::string idle = world_.Asked(session, "IDLE");
+    world_.Tell(session, "+ idling");
+    world_.Say(client, "DONE");
+    EXPECT_EQ(world_.NextAsked(session), "DONE");
+    world_.Tell(session, idle + " OK done");
+    world_.HearsBeginning(client, "k OK");
   }
 
+  static constexpr std::string_view kBye =
+      "* BYE [UNAVAILABLE] This takes a session of your own; please connect again";
+  const ScriptedWorld::Mailbox same_ = {.uids = {1, 2}};
+  const ScriptedWorld::Mailbox more_ = {.uids = {1, 2}, .permanent = "(\\Seen \\Deleted \\*)"};
   ScriptedWorld world_;
   size_t client_ = 0;
   size_t other_ = 0;
 };
 
 TEST_F(WakingByProxy, SharesWhenTheFirstProxySessionSeesTheMailboxAsTheUserDoes) {
-  WakeOn({.uids = {1, 2}});
+  Wake(same_);
+  ActsOn(2);
+  world_.StartIdle(other_, "j");
   world_.AnswerList(2, {1, 2});  // it joins
 }
 
-TEST_F(WakingByProxy, LeavesClientsTheirOwnSessionsWhenTheProxySeesItOtherwise) {
-  WakeOn({.uids = {1, 2}, .permanent = "(\\Seen \\Deleted \\*)"});
-  world_.Asked(2, "IDLE");  // no list: its own session idles for it
+// It was handed over all the same, with `* OK [PERMANENTFLAGS]` of what the master user may do.
+TEST_F(WakingByProxy, GivesNobodyASessionThatSeesTheMailboxOtherwise) {
+  world_.config().parking.pool_keep_s = 60;
+  Wake(more_);
+  world_.HearsLast(other_, kBye);
+  LogsOut(2);                       // nothing was done on it, nor is it kept
+  world_.HearsLast(client_, kBye);  // which is parked
+  const size_t again = world_.LogInAndSelect(same_);
+  KeepsItsSession(again, 3);
+}
+
+TEST_F(WakingByProxy, EndsParkedClientsInTheirTimeWhenTheProxySeesItOtherwise) {
+  world_.config().timeouts.bye_spread_s = 600;
+  Wake(more_);
+  world_.HearsLast(other_, kBye);
+  world_.HearsNothing(client_, 1);
+  world_.Say(client_, "DONE");
+  world_.HearsLast(client_, kBye);
+}
+
+TEST_F(WakingByProxy, RemembersForAnHourThatTheProxySeesItOtherwise) {
+  Wake(more_);
+  world_.HearsLast(client_, kBye);
+  EXPECT_EQ(world_.figures().clients, 0u);
+  EXPECT_EQ(world_.figures().users, 1u);
+  world_.Pass(3600);
+  EXPECT_EQ(world_.figures().users, 0u);
+}
+
+// It parked, and its next command ran with whatever rights the master user has.
+TEST_F(WakingByProxy, LeavesItsSessionToWhomHasNothingSelectedUntilItWasCompared) {
+  const size_t third = world_.LogIn();
+  KeepsItsSession(third, 2);
+  Wake(same_, 3);
+  ActsOn(3);
+  world_.StartIdle(third, "j");
+  world_.Pass(0.1);
+  EXPECT_EQ(world_.figures().parked, 2u);
+  world_.EndIdle(third, "j");
+  world_.Say(third, "s SELECT Shared/x");
+  EXPECT_EQ(world_.NextAsked(4), "s SELECT Shared/x");
+}
+
+TEST_F(WakingByProxy, LeavesItsSessionToWhomExaminesUntilItWasCompared) {
+  const size_t third = world_.LogIn();
+  world_.Say(third, "x EXAMINE INBOX");
+  world_.AnswerSelect(2, "EXAMINE INBOX", same_);
+  world_.HearUntil(third, "x");
+  KeepsItsSession(third, 2);
+}
+
+TEST_F(WakingByProxy, EndsWhomARefusedSelectHasLeftWithoutAnythingToCompare) {
+  world_.RefuseLogins("NO [UNAVAILABLE] later");
+  world_.Say(other_, "s SELECT Shared/x");
+  world_.HearsBeginning(other_, "s NO [UNAVAILABLE]");
+  world_.RefuseLogins("");
+  world_.Say(other_, "l LIST \"\" *");
+  world_.HearsLast(other_, kBye);
+  LogsOut(2);
+  world_.HearsNothing(client_, 1);
 }
 
 TEST_F(WakingByProxy, JudgesAnotherMasterUserAnew) {
   world_.TakeStores();
-  WakeOn({.uids = {1, 2}, .permanent = "(\\Seen \\Deleted \\*)"});
-  const std::string idle = world_.Asked(2, "IDLE");
-  world_.Tell(2, "+ idling");
-  world_.config().stores[0].master_user = "other";
+  Wake(more_);
+  world_.HearsLast(other_, kBye);
+  NewMaster();
+  client_ = world_.LogInAndPark({1, 2});
+  other_ = world_.LogInAndSelect(same_);
+  world_.Join(other_, 4, 3, {1, 2});
+  world_.EndIdle(other_);
+  Wake(same_, 5);
+  EXPECT_EQ(world_.LoginOf(5),
+            "AUTHENTICATE PLAIN " + ToBase64(std::string("ann\0other\0master", 16)));
+  ActsOn(5, 3);
+}
+
+// What one master user's session has told is not what the user may do: compared with that, another
+// one's was taken for the same.
+TEST_F(WakingByProxy, ComparesWithWhatTheUsersOwnSessionsHaveToldOnly) {
   world_.TakeStores();
-  world_.Say(other_, "DONE");
-  EXPECT_EQ(world_.NextAsked(2), "DONE");
-  world_.Tell(2, idle + " OK done");
-  world_.HearUntil(other_, "j");
-  world_.StartIdle(other_, "k");
-  world_.AnswerList(2, {1, 2});  // it joins
+  Wake(same_);
+  ActsOn(2);
+  world_.StartIdle(other_, "j");
+  world_.AnswerList(2, {1, 2});
   world_.AnswerFlush(0);
   world_.Pass(0.1);
   EXPECT_EQ(world_.figures().parked, 2u);
-  world_.EndIdle(other_, "k");
-  world_.Say(other_, "u UID FETCH 1 (FLAGS)");
-  world_.AnswerSelect(3, "SELECT INBOX", {.uids = {1, 2}});  // not as it was told last
-  EXPECT_EQ(world_.LoginOf(3),
-            "AUTHENTICATE PLAIN " + ToBase64(std::string("ann\0other\0master", 16)));
-  world_.AnswerFlush(0);
-  EXPECT_EQ(world_.NextAsked(3), "u UID FETCH 1 (FLAGS)");
-  world_.Tell(3, "u OK done");
-  world_.HearUntil(other_, "u");
-  world_.StartIdle(other_, "l");
-  world_.Asked(3, "IDLE");  // on its own
+  world_.EndIdle(other_, "j");
+  NewMaster();
+  Wake(same_, 3);
+  world_.HearsLast(other_, kBye);
+  world_.HearsNothing(client_, 1);
+  other_ = world_.LogInAndSelect(same_);
+  world_.Join(other_, 4, 0, {1, 2});
+  world_.EndIdle(other_);
+  Wake(same_, 5);
+  ActsOn(5);
+}
+
+// The one before was found to see what the user does. Of the one now nothing is known.
+TEST_F(WakingByProxy, LeavesClientsTheSessionsOfTheMasterUserBefore) {
+  world_.TakeStores();
+  Wake(same_);
+  ActsOn(2);
+  NewMaster();
+  KeepsItsSession(other_, 2);
 }
 
 // What a session shows that the one before opened says nothing about the present one.
@@ -407,19 +506,16 @@ class WakingAcrossMasters : public WakingByProxy {
   }
   // The master user is another one now; the one before was still to log in, as this session.
   void JudgesNobodyBy(size_t session) {
-    world_.config().stores[0].master_user = "other";
-    world_.TakeStores();
+    NewMaster();
     world_.HoldLogins(false);
-    world_.AnswerSelect(session, "SELECT INBOX",
-                        {.uids = {1, 2}, .permanent = "(\\Seen \\Deleted \\*)"});
+    world_.AnswerSelect(session, "SELECT INBOX", more_);
     EXPECT_EQ(world_.LoginOf(session),
               "AUTHENTICATE PLAIN " + ToBase64(std::string("ann\0roost\0master", 16)));
-    world_.AnswerFlush(0);
-    EXPECT_EQ(world_.NextAsked(session), "u UID FETCH 1 (FLAGS)");
-    world_.Tell(session, "u OK done");
-    world_.HearUntil(other_, "u");
+    LogsOut(session);
+    world_.AnswerSelect(session + 1, "SELECT INBOX", same_);
+    ActsOn(session + 1);
     world_.StartIdle(other_, "j");
-    world_.AnswerList(session, {1, 2});  // it joins
+    world_.AnswerList(session + 1, {1, 2});  // it joins
   }
 };
 

@@ -66,9 +66,9 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io, const Config* own)
       users_.CloseUnused(store, login);
     });
   }
-  users_.set_on_refused([this](User& user) {
+  users_.set_on_ends([this](User& user) {
     clients_.EndAllOf(user);
-    feeds_.EndAllOf(user);
+    if (user.credentials_refused()) feeds_.EndAllOf(user);
   });
   loop_.set_work([this] {
     const bool drains = StepDrain();

@@ -249,6 +249,10 @@ bool ModelClient::IsDue(std::string_view bye) const {
     return world_.ends;
   }
   if (says("Logged in for too long")) return world_.logins_age;
+  // Its mailbox looks otherwise by now, or a SELECT that was refused has left it without one.
+  if (says("takes a session of your own")) {
+    return world_.by_master && (world_.faults || store.traits().read_only_sometimes);
+  }
   if (says("did not answer a command")) return heard_untagged_bad_;
   // It guesses passwords at times, or they change.
   if (says("Too many failed logins")) return refused_logins_ >= 2;

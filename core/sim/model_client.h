@@ -58,6 +58,7 @@ struct ClientWorld {
   bool small_log = false;   // a feed's log may overflow, and laggards be let go
   bool ends = false;        // clients are told to go
   bool logins_age = false;  // so are those logged in for too long
+  bool by_master = false;   // sessions are a master user's, who may not serve everybody
   // No answer after so long is a violation.
   uint64_t patience_ns = 100 * kNsPerSecond;
   // Behind an untagged BAD, which is all that some commands are answered by, nobody waits so long.

@@ -90,7 +90,8 @@ void Simulation::MakeClients() {
       ClientWorld{client_wires_, scenario_.direct ? store_address_ : roost_address_, transcript_,
                   violations_, client_counts_, store_, scenario_.direct, scenario_.faults,
                   scenario_.config.parking.log_entries_max<kSmallLog, scenario_.ends_per_s> 0,
-                  scenario_.config.limits.max_login_age_s > 0});
+                  scenario_.config.limits.max_login_age_s > 0,
+                  scenario_.config.stores[0].login != StoreConfig::Login::kClient});
   uint64_t number = 0;
   for (const Scenario::ClientPlan& plan : scenario_.clients) {
     ++number;
@@ -213,7 +214,8 @@ void Simulation::Busy() {
 
 // One session for each mailbox that somebody watches, and one for each client that is bound to its
 // own. A client that is quiet may be either: what it is owed cannot always be owed by a log. So may
-// one whose mailbox was renamed while its name went to another one.
+// one whose mailbox was renamed while its name went to another one, and one that knows of no rights
+// to compare a master user's with.
 std::pair<size_t, size_t> Simulation::SessionsWanted() const {
   const bool by_password = scenario_.config.stores[0].login == StoreConfig::Login::kClient;
   std::set<std::tuple<std::string, std::string, uint32_t>> watched, surely;
@@ -225,8 +227,9 @@ std::pair<size_t, size_t> Simulation::SessionsWanted() const {
     const auto mailbox_now = store_.Find(client->user(), belief.mailbox);
     const bool renamed =
         mailbox_now != nullptr && mailbox_now->uid_validity() != belief.uid_validity;
+    const bool unseen = !by_password && (belief.mailbox.empty() || belief.examine);
     own += bound ? 1 : 0;
-    quiet += !bound && (rests || renamed) ? 1 : 0;
+    quiet += !bound && (rests || renamed || unseen) ? 1 : 0;
     if (bound || renamed || belief.mailbox.empty()) continue;
     const std::tuple mailbox(client->user(), belief.mailbox,
                              by_password ? client->password_version() : 0);
@@ -338,6 +341,8 @@ void Simulation::FinishAll() {
     }
   }
   RunFor(20);
+  // For so long a user is remembered to whom a master user seemed to have other rights.
+  if (world_->by_master && scenario_.traits.read_only_sometimes) RunFor(3600);
   if (store_.sessions_open() != 0) {
     Wrong("", "store", std::to_string(store_.sessions_open()) + " sessions when nobody is left");
   }

@@ -61,13 +61,29 @@ User* UserTable::Enter(const Config& config, Dialer& dialer, const Credentials& 
   return it->get();
 }
 
-// Not at once: the refusal is found out in the middle of what it ends.
-void UserTable::TellRefused(User& user) {
+// Not at once: it is found out in the middle of what it ends.
+void UserTable::TellEnds(User& user) {
   user.Ref();
   loop_.Post([this, &user] {
-    if (user.credentials_refused() && on_refused_) on_refused_(user);
+    if ((user.credentials_refused() || !user.may_share()) && on_ends_) on_ends_(user);
     user.Unref();
   });
+}
+
+void UserTable::Remember(User& user) {
+  user.Ref();
+  remembered_.push_back({&user, loop_.now_ns() + SecondsToNs(kRememberSeconds)});
+  if (!forgets_.armed()) forgets_.Set(remembered_.front().until_ns, [this] { Forget(); });
+}
+
+void UserTable::Forget() {
+  const uint64_t now = loop_.now_ns();
+  while (!remembered_.empty() && remembered_.front().until_ns <= now) {
+    User* user = remembered_.front().user;
+    remembered_.pop_front();
+    user->Unref();
+  }
+  if (!remembered_.empty()) forgets_.Set(remembered_.front().until_ns, [this] { Forget(); });
 }
 
 void UserTable::Drop(User& user) {
@@ -162,10 +178,9 @@ User::~User() {
 
 void User::JudgeProxy(const Session& session, bool same, ConnectionId client) {
   const uint16_t master = dialer_.target().masters;
-  const bool judged = proxy_ != Proxy::kUnjudged && judged_ == master;
+  const bool judged = proxy_ > Proxy::kGiven && judged_ == master;
   if (judged || session.master() != master) return;
-  judged_ = master;
-  proxy_ = same ? Proxy::kSame : Proxy::kOther;
+  Judged(master, same ? Proxy::kSame : Proxy::kOther);
   if (same) return;
   Log(LogLevel::kWarning, "proxy_sees_otherwise",
       {{"session", client.Text()},
@@ -174,6 +189,35 @@ void User::JudgeProxy(const Session& session, bool same, ConnectionId client) {
        {"reason",
         "the master user has other rights to a mailbox than the user; its clients keep "
         "their own sessions"}});
+  table_.Remember(*this);
+  table_.TellEnds(*this);
+}
+
+void User::NoteLoginOf(const Session& session) {
+  const uint16_t master = dialer_.target().masters;
+  const bool known = proxy_ != Proxy::kUnjudged && judged_ == master;
+  if (!session.as_proxy() || session.master() != master || known) return;
+  Judged(master, Proxy::kGiven);
+}
+
+// What is known of the master user before is known no more, and its sessions are nobody's next.
+void User::Judged(uint16_t master, Proxy proxy) {
+  judged_ = master;
+  proxy_ = proxy;
+  for (size_t i = pooled(); i-- > 0;) {
+    if (!MayLend(*pool_->sessions[i].session)) CloseAt(i);
+  }
+}
+
+bool User::MayLend(const Session& session) const {
+  if (!session.as_proxy()) return true;
+  return (proxy_ == Proxy::kGiven || proxy_ == Proxy::kSame) && judged_ == session.master();
+}
+
+bool User::LendsUncompared(const Session& session) const {
+  if (own_ != nullptr) return true;
+  if (judged_ != dialer_.target().masters) return false;
+  return proxy_ == Proxy::kSame || (proxy_ == Proxy::kGiven && session.as_proxy());
 }
 
 void User::NoteNotifyRefused(std::string_view text) {
@@ -194,7 +238,7 @@ void User::NoteLoginRefused(std::string_view answer, ConnectionId client) {
        {"reason", WithoutStatus(answer)}});
   if (!own) return;
   while (pooled() != 0) CloseAt(0);
-  table_.TellRefused(*this);
+  table_.TellEnds(*this);
 }
 
 bool User::HearsAnew(std::string_view alerts) {
@@ -228,7 +272,7 @@ void User::Release(std::unique_ptr<Session> session) {
   const auto most = static_cast<size_t>(std::max(0, table_.config_->parking.pool_per_user));
   const bool fit = session->ready() && session->Settled() && !session->state().uncertain() &&
                    !session->state().notifies() && !session->state().enabled().unknown() &&
-                   !credentials_refused() && dialer_.Wants(*session);
+                   !credentials_refused() && MayLend(*session) && dialer_.Wants(*session);
   if (!fit || pooled() >= most || table_.config_->parking.pool_keep_s == 0) {
     session->Close();
     table_.loop_.Retire(std::move(session));

@@ -12,6 +12,7 @@
 #define ROOST_CORE_STORE_USER_H_
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -45,7 +46,7 @@ class User;
 // All users of a shard, by key.
 class UserTable {
  public:
-  explicit UserTable(Loop& loop) : loop_(loop) {}
+  explicit UserTable(Loop& loop) : loop_(loop), forgets_(loop) {}
   // Finds or makes the user and takes a reference. `own` has just been accepted by the store.
   User* Enter(const Config& config, Dialer& dialer, const Credentials& own,
               uint64_t credential_hash, size_t address);
@@ -57,9 +58,10 @@ class UserTable {
   // All users and the table, as the allocator counts; without the sessions that they keep. A sum
   // that is kept.
   size_t memory_bytes() const;
-  // Told in a task of its own, once, when User::credentials_refused() has come to be: whoever holds
-  // them must go. At the call they still are.
-  void set_on_refused(std::function<void(User&)> told) { on_refused_ = std::move(told); }
+  // Told in a task of its own, once, when User::credentials_refused() has come to be, and whoever
+  // holds them must go; or the end of User::may_share(), and whoever is parked must. At the call
+  // they still are.
+  void set_on_ends(std::function<void(User&)> told) { on_ends_ = std::move(told); }
 
  private:
   friend class User;
@@ -82,15 +84,27 @@ class UserTable {
     bool operator()(const Key& a, const std::unique_ptr<User>& b) const { return (*this)(b, a); }
   };
 
+  // So long is remembered that a master user has other rights than the user, though the last of its
+  // clients goes because of it. A store may have been repaired since.
+  static constexpr uint64_t kRememberSeconds = 3600;
+  struct Remembered {
+    User* user;  // referred to
+    uint64_t until_ns;
+  };
+
   void Drop(User& user);
-  void TellRefused(User& user);
+  void TellEnds(User& user);
+  void Remember(User& user);
+  void Forget();
   Loop& loop_;
   const Config* config_ = nullptr;  // the same for all users
-  std::function<void(User&)> on_refused_;
+  std::function<void(User&)> on_ends_;
   // Those with kept sessions, by User::Name. Before users_: a user that goes leaves it.
   std::map<std::string, User*> pooling_;
   absl::flat_hash_set<std::unique_ptr<User>, Hash, Equal> users_;
-  size_t bytes_ = 0;  // of users_
+  size_t bytes_ = 0;                   // of users_
+  std::deque<Remembered> remembered_;  // in order of time
+  Alarm forgets_;
 };
 
 class User final : public SessionSink, public Retirable {
@@ -119,11 +133,21 @@ class User final : public SessionSink, public Retirable {
   // address where nobody is to be are closed; others that are open are for others to end.
   void LeaveDrained();
 
-  // The first mailbox selected on a session that a master user opened shows whether that sees it as
-  // the user does (mode, PERMANENTFLAGS). If not, clients of this user keep their own sessions from
-  // then on. Another master user is judged anew. `client`: whose wake it was, for the log.
+  // The first mailbox that is selected on a session of a master user, for a client who was told of
+  // it by a session of its own login, shows whether that sees it as the user does (mode,
+  // PERMANENTFLAGS). If not, clients of this user keep their own sessions from then on, and those
+  // who are parked are ended. Another master user is judged anew. `client`: whose wake it was, for
+  // the log.
   void JudgeProxy(const Session& session, bool same, ConnectionId client);
   bool may_share() const { return proxy_ != Proxy::kOther || judged_ != dialer_.target().masters; }
+  // A client's own login came by a master user, where a look-up service gave it no other: what such
+  // sessions may do, the user may.
+  void NoteLoginOf(const Session& session);
+  // Clients of the user may act with it: it has no rights but the user's own, as far as is known.
+  bool MayLend(const Session& session) const;
+  // A client that acts with this session can be lent another later, though it has been told of no
+  // rights that those of a master user could be compared with.
+  bool LendsUncompared(const Session& session) const;
 
   // The store's last word on the login of this user's later sessions was a refusal for good:
   // nobody tries again without need.
@@ -145,7 +169,7 @@ class User final : public SessionSink, public Retirable {
   // What the store had to say to people when a session was opened: other than the last time?
   bool HearsAnew(std::string_view alerts);
 
-  // Keeps a settled session for the next wake, or closes it. Its sink becomes this.
+  // Keeps a settled session that it MayLend for the next wake, or closes it. Its sink becomes this.
   void Release(std::unique_ptr<Session> session);
   // A kept session with exactly this set enabled, or null.
   std::unique_ptr<Session> Take(EnabledSet enabled, SessionSink& sink);
@@ -164,6 +188,13 @@ class User final : public SessionSink, public Retirable {
 
  private:
   friend class UserTable;
+  // What a master user's sessions may, beside the user's own.
+  enum class Proxy : uint8_t {
+    kUnjudged,
+    kGiven,  // not compared: clients log in by it
+    kSame,
+    kOther,
+  };
   struct Pooled {
     std::unique_ptr<Session> session;
     uint64_t until_ns;
@@ -184,6 +215,7 @@ class User final : public SessionSink, public Retirable {
   void OnStoreData(Session&, const Piece&, const Response*) override {}
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
   void Expire();
+  void Judged(uint16_t master, Proxy proxy);
   std::unique_ptr<Session> TakeAt(size_t place);
   void CloseAt(size_t place);
   UserTable::Key key() const;
@@ -197,7 +229,6 @@ class User final : public SessionSink, public Retirable {
   std::unique_ptr<Pool> pool_;
   uint32_t references_ = 0;
   uint32_t address_ = 0;  // of the store; another only when nobody is to go there, or can
-  enum class Proxy : uint8_t { kUnjudged, kSame, kOther };
   Proxy proxy_ = Proxy::kUnjudged;
   bool login_refused_ : 1 = false;
   bool notify_refused_ : 1 = false;

@@ -45,10 +45,16 @@ class QuietBehaviour:
 
     def test_with_nothing_selected_no_session_is_kept(self):
         user = self.user()
-        client = self.client(user, mailbox=None)
-        self.assert_sessions(user, 0)
-        client.select("INBOX")
+        self.dovecot.deliver(user)
+        # What these two are told of INBOX shows whether a master user's session may serve the user.
+        clients = [self.client(user) for _ in range(2)]
         self.assert_sessions(user, 1)
+        clients[1].ok("FETCH 1 (FLAGS)")
+        self.client(user, mailbox=None)
+        self.assert_sessions(user, 1)
+        for client in clients:
+            client.close()
+        self.assert_sessions(user, 0)
 
 
 @roost_only
