@@ -137,7 +137,7 @@ class DeafIoHandler : public IoHandler {
 struct IoStats {
   uint64_t sockets_open = 0;
   uint64_t sockets_closing = 0;  // closed by their owner, kernel not finished
-  uint64_t max_sockets = 0;      // places; but for the descriptors of the process
+  uint64_t max_sockets = 0;      // places, no more than there are descriptors for
   uint64_t listeners_full = 0;   // now, as there is no room; see Io::Listen
   uint64_t times_full = 0;       // that there was none
   uint64_t reset_when_full = 0;  // connections that waited to be accepted then

@@ -22,11 +22,18 @@ uint64_t ReadMonotonicNs() {
   return SecondsToNs(static_cast<uint64_t>(now.tv_sec)) + static_cast<uint64_t>(now.tv_nsec);
 }
 
-// A ring's table of descriptors may be no longer than this allows.
+// Of the process; a ring's table of direct ones may be no longer either.
 uint32_t DescriptorLimit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
   return static_cast<uint32_t>(std::min<rlim_t>(limit.rlim_cur, kMaxSlabCells - 1));
+}
+
+// Ordinary descriptors are the process's: each Io has an equal part of what others leave.
+uint32_t PlacesWithOrdinary(const UringSet::Options& options) {
+  const uint32_t limit = DescriptorLimit();
+  const uint32_t others = std::min(limit, options.others + options.count);  // each ring is one
+  return std::max<uint32_t>(1, (limit - others) / options.count);
 }
 
 }  // namespace
@@ -49,7 +56,8 @@ std::unique_ptr<UringSet> UringSet::Create(const Options& options, std::string* 
   set->mode_reason_ = options.mode == DescriptorMode::kAuto ? probe.direct_message : "configured";
 
   IoLimits limits = options.limits;
-  if (direct) limits.max_sockets = std::min(limits.max_sockets, DescriptorLimit());
+  limits.max_sockets =
+      std::min(limits.max_sockets, direct ? DescriptorLimit() : PlacesWithOrdinary(options));
   for (uint32_t number = 0; number < options.count; ++number) {
     Uring::Options ring_options;
     ring_options.queue_entries = limits.queue_entries;

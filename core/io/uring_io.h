@@ -65,6 +65,9 @@ class UringSet {
     uint32_t count = 1;
     IoLimits limits;
     DescriptorMode mode = DescriptorMode::kAuto;
+    // Ordinary descriptors that no socket of theirs may take: listeners, files, whoever asks how
+    // the process is.
+    uint32_t others = 64;
   };
 
   // Null when the kernel or a limit forbids it; *error then says what and how to allow it.

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -376,6 +377,31 @@ TEST(UringSetTest, AutomaticModeSaysWhy) {
   EXPECT_NE(set->mode(), DescriptorMode::kAuto);
   EXPECT_EQ(set->mode() == DescriptorMode::kDirect, ProbeUring().direct);
   EXPECT_TRUE(Contains(set->mode_reason(), "direct descriptors")) << set->mode_reason();
+}
+
+// Else clients would be let in until nothing is left for their sessions, nor for whoever asks how
+// the process is.
+TEST(UringSetTest, OrdinaryDescriptorsAreSharedAndLeaveSomeForOthers) {
+  EXPECT_EQ(InChild([] {
+              const rlimit limit{200, 200};
+              if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
+              UringSet::Options options;
+              options.count = 3;
+              options.mode = DescriptorMode::kOrdinary;
+              options.others = 20;
+              std::string why;
+              auto set = UringSet::Create(options, &why);
+              if (set == nullptr) return 0;  // not on this machine
+              if (set->at(2).stats().max_sockets != (200 - 20 - 3) / 3) return 2;
+              options.others = 500;
+              set = UringSet::Create(options, &why);
+              if (set == nullptr || set->at(0).stats().max_sockets != 1) return 3;
+              options.limits.max_sockets = 7;
+              options.others = 20;
+              set = UringSet::Create(options, &why);
+              return set != nullptr && set->at(0).stats().max_sockets == 7 ? 0 : 4;
+            }),
+            0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, UringTest,

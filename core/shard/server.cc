@@ -88,6 +88,7 @@ std::unique_ptr<Server> Server::Create(const Config& config, std::string* error)
   options.count = common.shards;
   options.mode = config.descriptors;
   options.limits.max_sockets = kMostSocketsOfAShard;
+  options.others += common.shards * static_cast<uint32_t>(config.listeners.size());
   server->ios_ = UringSet::Create(options, error);
   if (server->ios_ == nullptr) return nullptr;
   server->ios_->at(0).Random(

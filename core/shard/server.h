@@ -32,7 +32,8 @@ namespace roost {
 class Server {
  public:
   // Descriptors: clients and sessions. Where they are direct each shard has a table for them, of
-  // this size or of RLIMIT_NOFILE's; the kernel needs 8 bytes for each place in it.
+  // this size or of RLIMIT_NOFILE's, where the kernel needs 8 bytes for each place; where they are
+  // ordinary the shards have equal parts of RLIMIT_NOFILE.
   static constexpr uint32_t kMostSocketsOfAShard = 1 << 18;
   static_assert(kMostSocketsOfAShard <= AddressLimits::kClientsOfAShard);
 

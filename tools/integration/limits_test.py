@@ -374,9 +374,16 @@ class LimitHitsTest(LimitsTest):
         self.eventually(lambda: get(self.admin_port, "/readyz")[0] == 200, "there is room again")
 
     def test_descriptors(self):
+        self.run_out_of_descriptors("auto")
+
+    def test_ordinary_descriptors(self):
+        self.run_out_of_descriptors("ordinary")
+
+    def run_out_of_descriptors(self, sort):
         """Whoever comes is greeted or refused, and at once: nobody waits where there is no room."""
         port = free_port()
-        front = self.roostd("descriptors", self.stores(), {"shards": 2, "admin": {"address": f"127.0.0.1:{port}"}},
+        front = self.roostd(f"descriptors-{sort}", self.stores(),
+                            {"shards": 2, "admin": {"address": f"127.0.0.1:{port}"}, "descriptors": sort},
                             under=["sh", "-c", 'ulimit -n 120; exec "$@"', "sh"])
         greeted, refused = [], 0
         for sock in [self.dialled(front) for _ in range(300)]:
@@ -390,6 +397,11 @@ class LimitHitsTest(LimitsTest):
         self.assertGreater(len(greeted), 30)
         self.assertGreater(refused, 50)
         self.assertIn(" warning shard_full ", front.log())
+        # What is left is for sessions, and for whoever asks how it is.
+        self.assertEqual(get(port, "/healthz")[0], 200)
+        front.ctl("status", status=0)
+        greeted[0].sendall(f"l LOGIN {self.user()} {PASSWORD}\r\n".encode())
+        self.assertTrue(greeted[0].recv(1000).startswith(b"l OK "))
         for sock in greeted:
             sock.close()
         self.eventually(lambda: " info shard_has_room " in front.log(), "there is room again")
