@@ -4,6 +4,7 @@
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import unittest
@@ -13,6 +14,21 @@ BINARY = Path(os.environ.get("ROOST_BIN", "build/bin")) / "roostctl"
 DEADLINE_S = 20 * float(os.environ.get("ROOST_TEST_SLOWNESS", "1"))  # of the programs of a sanitized build
 
 ROW = b'{"user": "ann", "mailbox": "INBOX"}'
+DRAINING = b'{"draining": true, "over_s": 1}\n'
+# A roostd of its own process: it answers once, closes its socket, and goes on.
+DRAINED = """
+import signal, socket, sys
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(sys.argv[1])
+    listener.listen()
+    print("listening", flush=True)
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(2000)
+        connection.sendall(sys.argv[2].encode())
+print("closed", flush=True)
+signal.pause()
+"""
 
 
 class Answering(unittest.TestCase):
@@ -24,11 +40,16 @@ class Answering(unittest.TestCase):
     def ask(self, answer, *words, before=lambda: None):
         """What roostctl does with that answer: its status, standard output and standard error.
 
-        `before` is called when it has asked; once it is answered nobody listens there any more.
+        `before` is called when it has asked; once it is answered nobody listens there any more. Who has begun to
+        listen is gone, so that there is no process to wait for, as with a roostd in another pid namespace.
         """
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(self.path))
-        listener.listen()
+        listening = os.fork()
+        if listening == 0:
+            listener.listen()
+            os._exit(0)
+        os.waitpid(listening, 0)
         listener.settimeout(DEADLINE_S)
         thread = threading.Thread(target=self.answer_once, args=(listener, answer, before))
         thread.start()
@@ -88,11 +109,27 @@ class Answering(unittest.TestCase):
         self.path.unlink()
         self.path.symlink_to(self.path)
 
-    def test_a_drain_has_ended_only_where_nobody_listens(self):
-        draining = b'{"draining": true, "over_s": 1}\n'
-        self.assertEqual(self.ask(draining, "drain", "--wait").returncode, 0)
+    def test_a_drain_has_ended_when_the_process_has(self):
+        """Which has closed its socket before, and has still things to do."""
+        roostd = self.start(sys.executable, "-c", DRAINED, self.path, DRAINING)
+        roostd.stdout.readline()
+        ctl = self.start(BINARY, "--socket", self.path, "drain", "--wait")
+        roostd.stdout.readline()
+        with self.assertRaises(subprocess.TimeoutExpired):
+            ctl.wait(1)
+        roostd.kill()
+        self.assertEqual(ctl.wait(DEADLINE_S), 0)
+
+    def start(self, *command):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_without_a_process_to_wait_for_a_drain_has_ended_where_nobody_listens(self):
+        self.assertEqual(self.ask(DRAINING, "drain", "--wait").returncode, 0)
         # That it cannot be reached says nothing of roostd.
-        done = self.ask(draining, "drain", "--wait", before=self.bar_the_way)
+        done = self.ask(DRAINING, "drain", "--wait", before=self.bar_the_way)
         self.assertEqual(done.returncode, 1, done)
         self.assertIn(b"cannot connect to", done.stderr)
 

@@ -2,7 +2,9 @@
 //
 // Blocking; a connection for each request, some of which are made again and again. AnswerSeconds
 // bound each wait. Exit status 0 answered, 1 not, or not whole, 2 wrong usage.
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -110,10 +112,21 @@ bool Ask(int fd, std::string_view request, bool passed_on, std::string* answer,
   return false;
 }
 
+// A pidfd of who listens there. Negative where there is none: it is in another pid namespace, or
+// this is not allowed.
+int ProcessOf(int connection) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return -1;
+  return static_cast<int>(syscall(SYS_pidfd_open, peer.pid, 0));
+}
+
+// *process, where it is wanted, is ProcessOf who has answered.
 bool AskOnce(const std::string& path, std::string_view request, std::string* answer,
-             bool passed_on = false) {
+             bool passed_on = false, int* process = nullptr) {
   std::string error;
   const int fd = Connect(path, request, &error);
+  if (fd >= 0 && process != nullptr) *process = ProcessOf(fd);
   const bool answered = fd >= 0 && Ask(fd, request, passed_on, answer, &error);
   if (fd >= 0) close(fd);
   if (!answered) Complain(error);
@@ -145,9 +158,9 @@ int Trace(const std::string& path, const std::string& user, bool json) {
 }
 
 // Has roostd do it.
-int Order(const Options& options, const std::string& request) {
+int Order(const Options& options, const std::string& request, int* process = nullptr) {
   std::string answer, sentence;
-  if (!AskOnce(options.path, request, &answer)) return 1;
+  if (!AskOnce(options.path, request, &answer, /*passed_on=*/false, process)) return 1;
   const std::string subject = options.words.empty() ? "" : options.words.front();
   if (!AnswerSentence(options.command, subject, answer, &sentence)) return Complain(sentence);
   std::fputs((options.json ? answer : sentence + "\n").c_str(), stdout);
@@ -160,8 +173,16 @@ int TicketKeysIn(const std::string& file) {
   return RotateTicketKeyFile(file, &error) ? 0 : Complain(error);
 }
 
-// Until nobody listens there.
-int AwaitEnd(const std::string& path) {
+// Its socket closes before it has ended: whoever would start another one must wait for the process.
+int AwaitEnd(int process) {
+  pollfd ended{process, POLLIN, 0};
+  while (poll(&ended, 1, -1) < 0 && errno == EINTR) {
+  }
+  return ended.revents != 0 ? 0 : Complain("cannot wait for roostd to end");
+}
+
+// Where the process cannot be had: until nobody listens there.
+int AwaitSilence(const std::string& path) {
   constexpr useconds_t kPauseUs = 200'000;
   for (;;) {
     std::string error;
@@ -174,9 +195,11 @@ int AwaitEnd(const std::string& path) {
 }
 
 int Drain(const Options& options) {
+  int process = -1;
   const int status =
-      Order(options, options.over.empty() ? "drain\n" : "drain " + options.over + "\n");
-  return status == 0 && options.wait ? AwaitEnd(options.path) : status;
+      Order(options, options.over.empty() ? "drain\n" : "drain " + options.over + "\n", &process);
+  if (status != 0 || !options.wait) return status;
+  return process >= 0 ? AwaitEnd(process) : AwaitSilence(options.path);
 }
 
 int Store(const Options& options) {
