@@ -22,6 +22,7 @@ struct DrainPlan {
   // All of it within `over_s`, which includes the time while connections are still taken; of that
   // at most half of the whole.
   static DrainPlan Make(uint64_t now_ns, uint64_t over_s, uint64_t accepting_s);
+  bool operator==(const DrainPlan&) const = default;
 };
 
 // Spreads the clients of one shard over a plan: evenly, each after a pause between half and one and

@@ -17,7 +17,7 @@ uint64_t TurnOf(const DrainPlan& plan, uint64_t hash) {
 }  // namespace
 
 void StoreDrains::Set(Plans plans, uint64_t now_ns) {
-  plans_ = std::move(plans);
+  const Plans before = std::exchange(plans_, std::move(plans));
   walking_ = false;
   next_ns_ = now_ns;
   for (size_t i = 0; i < leaving_.size(); ++i) {
@@ -26,7 +26,11 @@ void StoreDrains::Set(Plans plans, uint64_t now_ns) {
     const bool wanted_again = dialers_[i]->drained() && !drained;
     dialers_[i]->set_drained(drained);
     if (wanted_again) clients_.RerouteDeferred();
-    if (!planned) leaving_[i] = {};
+    if (!planned) {
+      leaving_[i] = {};
+    } else if (i >= before.size() || before[i] != plans_[i]) {
+      leaving_[i].found = clients_.size();
+    }
   }
 }
 

@@ -30,6 +30,7 @@ namespace roost {
 
 struct StoreDrainPlan : DrainPlan {
   bool whole = false;  // the store; else those of its addresses that are drained
+  bool operator==(const StoreDrainPlan&) const = default;
 };
 
 class StoreDrains {
@@ -48,7 +49,7 @@ class StoreDrains {
   // When there is something to do; kNever without plans.
   uint64_t NextNs() const;
   // Clients of the store that the last whole walk has found and that are still to leave it, or an
-  // address of it.
+  // address of it. Before there was one for its plan: all clients, since 0 means that it is empty.
   uint64_t leaving(StoreIndex store) const { return leaving_[store].found; }
 
  private:

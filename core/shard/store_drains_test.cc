@@ -73,6 +73,21 @@ TEST_F(DrainedAddress, MovesAUserWithAllMailboxes) {
   EXPECT_EQ(leaving(), 0u);
 }
 
+// What it was: nobody, and whoever looked took it for emptied.
+TEST_F(DrainedAddress, IsToBeLeftByAllUntilTheyWereLookedAt) {
+  world_.LogIn();
+  world_.DrainAddress(60);
+  EXPECT_EQ(leaving(), 1u);
+  world_.LogIn("bob");  // elsewhere
+  const StoreDrainPlan again{DrainPlan::Make(world_.shard().now_ns(), 60, 0)};
+  world_.shard().DrainStores({again});
+  EXPECT_EQ(leaving(), 2u);
+  world_.Pass(2);
+  EXPECT_EQ(leaving(), 1u);
+  world_.shard().DrainStores({again});  // as with every reload
+  EXPECT_EQ(leaving(), 1u);
+}
+
 TEST_F(DrainedAddress, GetsNobodyNew) {
   world_.DrainAddress(60);
   const size_t client = world_.LogIn();  // nobody listens at the address before any more
