@@ -315,6 +315,14 @@ class FitTest(Case):
             self.assertLess(everybody, 0.7 * limit)
             self.assertLess(limit * targets["memory"] / 100 * TOLERANCE, 0.8 * everybody)
 
+    def test_clients_are_sent_away_before_the_kernel_ends_the_pod_and_not_while_they_rest(self):
+        limit = int(self.roostd["resources"]["limits"]["memory"].removesuffix("Gi")) << 30
+        limits = self.config["limits"]
+        own = limits.get("max_memory_mib", 0) << 20
+        self.assertLess(limits["max_clients"] * CLIENT, 0.85 * own)  # from there on Roost is sparing
+        self.assertLessEqual(own + limits["max_clients"] * 2 * 4096, 0.9 * limit)
+        self.assertIn(f"alone in their mailboxes {own >> 20}", (K8S / "README.md").read_text(encoding="utf-8"))
+
     def test_what_a_client_costs_is_what_the_readmes_say(self):
         for path in (ROOT / "README.md", K8S / "README.md"):
             text = path.read_text(encoding="utf-8")
