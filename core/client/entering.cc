@@ -582,7 +582,7 @@ void Entering::ChooseStore() {
   attempt_.store = *store;
   const Dialer& dialer = *services.dialers[*store];
   if (dialer.drained()) return Unroutable(dialer.target().config->name, kStoreDrained);
-  attempt_.address = dialer.address();
+  attempt_.address = dialer.AddressOf(Dialer::HashOf(credentials_.user), dialer.address());
   OpenSession();
 }
 
@@ -594,7 +594,6 @@ void Entering::Unroutable(std::string_view store, std::string_view reason) {
 void Entering::OpenSession() {
   state_ = State::kLoggingIn;
   GiveTime();
-  attempt_.tried.push_back(attempt_.address);
   Dialer& dialer = *client_.services().dialers[attempt_.store];
   session_ = dialer.Open(credentials_, client_.session_client(), attempt_.address,
                          Dialer::Urgency::kClient, *this);
@@ -669,8 +668,12 @@ void Entering::TooManyOfUser() {
 void Entering::OnSessionLost(Session& session, SessionLoss loss, const std::string& text) {
   Dialer& dialer = *client_.services().dialers[session.target().index];
   if (loss == SessionLoss::kUnreachable) {
-    dialer.NoteUnreachable(session.address());
-    if (const std::optional<size_t> another = dialer.Another(attempt_.tried)) {
+    const Dialer::UserHash user = Dialer::HashOf(credentials_.user);
+    // The dialer may have sent it elsewhere than it was to go: each address is chosen once.
+    attempt_.tried.push_back(attempt_.address);
+    attempt_.tried.push_back(session.address());
+    dialer.NoteUnreachable(user, session.address());
+    if (const std::optional<size_t> another = dialer.Another(user, attempt_.tried)) {
       client_.services().loop.Retire(std::move(session_));
       attempt_.address = *another;
       return OpenSession();

@@ -158,6 +158,7 @@ void Entering::TakeRoute(LookupResult result) {
     Cleanse(&credentials_.secret);
     credentials_ = std::move(later);
   }
+  attempt_.address = dialer.AddressOf(Dialer::HashOf(credentials_.user), attempt_.address);
   OpenSession();
 }
 

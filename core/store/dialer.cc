@@ -14,7 +14,7 @@ constexpr size_t kPruneEvery = 64;
 }  // namespace
 
 Dialer::UserHash Dialer::HashOf(const std::string& user) {
-  return user.empty() ? 0 : std::max<UserHash>(1, SipHash13({}, user) >> 16);
+  return user.empty() ? 0 : std::max<UserHash>(1, SipHash13({}, user) >> 24);
 }
 
 Dialer::PlaceRef::PlaceRef(SessionPlace& of, Session& its)
@@ -25,14 +25,16 @@ SessionPlace::SessionPlace(Dialer& dialer, Dialer::Urgency urgency, Dialer::User
 
 SessionPlace::~SessionPlace() {
   if (state_ == State::kWaiting || dialer_life_.expired()) return;
+  const bool logged_in = state_ == State::kOpen;
   EndLogin();
-  dialer_.Closed(user_, at_first_);
+  dialer_.Closed(user_, address_, logged_in);
 }
 
 void SessionPlace::LoginOver() {
   if (dialer_life_.expired()) return;
   Answered();
   EndLogin();
+  dialer_.LoggedIn(user_, address_);
 }
 
 void SessionPlace::NoteLoss(SessionLoss loss) {
@@ -99,12 +101,24 @@ void Dialer::Follow(const std::vector<StoreAddress>& addresses) {
   address_ = ServingFrom(target_.addresses, address_ % addresses.size());
 }
 
+void Dialer::NoteUnreachable(UserHash user, size_t address) {
+  if (address == address_) address_ = ServingFrom(target_.addresses, address + 1);
+  const auto open = open_of_user_.find(user);
+  if (open == open_of_user_.end() || open->second.home != address) return;
+  // Of those that log in there now none may come to be open. Where nobody checks, nothing else
+  // would ever tell that the address is down.
+  const bool stays = open->second.at_home != 0 && target_.config->check_s != 0;
+  if (!stays) SetHome(user, &open->second, address_);
+}
+
 size_t Dialer::AddressOf(UserHash user, size_t address) const {
+  const auto open = open_of_user_.find(user);
+  if (open != open_of_user_.end() && Serves(open->second.home)) return open->second.home;
   const size_t place = address % target_.addresses.size();
   const StoreAddress& at = target_.addresses[place];
   // Sessions that are to go to one that is gone all go to the same one instead.
-  const bool leaves = at.gone ? !open_of_user_.contains(user)
-                              : (at.down || at.drained) && !HasSessionAt(user, place);
+  const bool leaves =
+      at.gone ? open == open_of_user_.end() : (at.down || at.drained) && !HasSessionAt(user, place);
   return leaves ? address_ : address;
 }
 
@@ -112,10 +126,12 @@ bool Dialer::HasSessionAt(UserHash user, size_t address) const {
   auto it = open_of_user_.find(user);
   if (it == open_of_user_.end()) return false;
   const OpenOfUser& open = it->second;
-  return address == open.first ? open.at_first != 0 : open.all != open.at_first;
+  return address == open.home ? open.at_home != 0 : away_.contains(KeyOf(user, address));
 }
 
-std::optional<size_t> Dialer::Another(const std::vector<size_t>& tried) const {
+std::optional<size_t> Dialer::Another(UserHash user, const std::vector<size_t>& tried) const {
+  const bool checked = target_.config->check_s != 0;
+  if (checked && Serves(tried.back()) && HasSessionAt(user, tried.back())) return {};
   const std::vector<StoreAddress>& all = target_.addresses;
   std::optional<size_t> best;
   const auto consider = [&](size_t at) {
@@ -365,16 +381,17 @@ void Dialer::Start(const Waiting& waiting) {
   ++LoginsOf(place->urgency_);
   ++open_;
   OpenOfUser& open = open_of_user_[place->user_];
-  const size_t address = UsableFrom(target_.addresses, waiting.attempt);
-  if (open.all == 0) open.first = address & 0xffff;
-  place->at_first_ = address == open.first;
-  if (place->at_first_) ++open.at_first;
+  // Another session may have logged in while this one waited.
+  const bool joins = open.at_home != 0 && Serves(open.home);
+  const size_t address = joins ? open.home : UsableFrom(target_.addresses, waiting.attempt);
+  if (open.at_home == 0) SetHome(place->user_, &open, address);
+  place->address_ = address & 0xffff;
   const uint64_t sessions = ++open.all;
   if (trace_ != nullptr && trace_->on()) {
     trace_->Say(place->user_, "session_opening", waiting.client.connection_id,
                 {{"store", target_.config->name}, {"sessions", sessions}});
   }
-  waiting.place.session->Start(waiting.credentials, waiting.client, waiting.attempt);
+  waiting.place.session->Start(waiting.credentials, waiting.client, address);
 }
 
 void Dialer::LoginOver(Urgency urgency) {
@@ -382,11 +399,38 @@ void Dialer::LoginOver(Urgency urgency) {
   Later();
 }
 
-void Dialer::Closed(UserHash user, bool at_first) {
+void Dialer::SetHome(UserHash user, OpenOfUser* open, size_t address) {
+  if (open->home == address) return;
+  if (open->at_home != 0) away_[KeyOf(user, open->home)] = open->at_home;
+  const auto there = away_.extract(KeyOf(user, address));
+  open->home = address & 0xffff;
+  open->at_home = there.empty() ? 0 : there.mapped();
+}
+
+void Dialer::LoggedIn(UserHash user, size_t address) {
+  OpenOfUser& open = open_of_user_.find(user)->second;
+  const bool moves = open.at_home == 0 || (!Wants(open.home) && Wants(address));
+  if (moves) SetHome(user, &open, address);
+  if (address == open.home) {
+    ++open.at_home;
+  } else {
+    ++away_[KeyOf(user, address)];
+  }
+}
+
+void Dialer::Closed(UserHash user, size_t address, bool logged_in) {
   --open_;
   auto it = open_of_user_.find(user);
-  if (at_first) --it->second.at_first;
-  const uint64_t sessions = --it->second.all;
+  OpenOfUser& open = it->second;
+  if (logged_in && address == open.home) {
+    --open.at_home;
+  } else if (auto away = away_.find(KeyOf(user, address)); logged_in && --away->second == 0) {
+    away_.erase(away);
+  }
+  for (size_t i = 0; open.at_home == 0 && !away_.empty() && i < target_.addresses.size(); ++i) {
+    if (HasSessionAt(user, i)) SetHome(user, &open, i);
+  }
+  const uint64_t sessions = --open.all;
   if (sessions == 0) open_of_user_.erase(it);
   if (trace_ != nullptr && trace_->on()) {
     trace_->Say(user, "session_closed", {},

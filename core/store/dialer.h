@@ -59,7 +59,8 @@ struct DialerStats {
 class Dialer {
  public:
   // The hash of a login name: exact names would cost more than all else that is kept for an open
-  // session. Who collides shares bounds and a line, and nothing else. 48 bits; 0: nobody.
+  // session. Who collides shares bounds, a line and an address, and nothing else. 40 bits; 0:
+  // nobody.
   using UserHash = uint64_t;
   static UserHash HashOf(const std::string& user);
   enum class Urgency : uint8_t { kClient, kRecovery, kSpare };
@@ -101,19 +102,19 @@ class Dialer {
   // Which of the store's addresses new users go to: the first that was not found unreachable last,
   // neither by checks nor by a session.
   size_t address() const { return address_; }
-  void NoteUnreachable(size_t address) {
-    if (address == address_ && !target_.addresses.empty()) {
-      address_ = ServingFrom(target_.addresses, address + 1);
-    }
-  }
-  // Where the next session of a user goes who is at `address`: there as long as nothing is wrong
-  // with it, and while any of its sessions is there: it may have others elsewhere, as at one that
-  // is drained.
+  // By a session of this user.
+  void NoteUnreachable(UserHash user, size_t address);
+  // Where the next session of a user goes who would go to `address`. With its others, wherever
+  // those are, as long as nothing is wrong there: one address may lag behind another, and what a
+  // feed hears at one is not told to who has looked at the other. Else to `address` unless
+  // something is wrong with that; and even so while any of its sessions is there: it may have
+  // others elsewhere, as at one that is drained.
   size_t AddressOf(UserHash user, size_t address) const;
-  // Another one to try than these, of which the last could not be reached, and at least one is: the
-  // one for new users, else the next behind the last, of those that come before others
-  // (ComesAfter). None: all were tried.
-  std::optional<size_t> Another(const std::vector<size_t>& tried) const;
+  // Another one to try than these, of which the last could not be reached by the user, and at least
+  // one is: the one for new users, else the next behind the last, of those that come before others
+  // (ComesAfter). None: all were tried; or sessions of the user are open at the last. Where nobody
+  // serves any more they end soon, or checks find it out; then it may go elsewhere.
+  std::optional<size_t> Another(UserHash user, const std::vector<size_t>& tried) const;
   // Sessions may be there for long.
   bool Wants(size_t address) const {
     const StoreAddress& at = target_.addresses[address % target_.addresses.size()];
@@ -127,7 +128,7 @@ class Dialer {
     return target_.addresses[session.address()].drained && HasPlace(session);
   }
   // New users find an address that answers and where they are wanted.
-  bool serves() const { return Wants(address_) && !target_.addresses[address_].down; }
+  bool serves() const { return Serves(address_); }
   // The operator wants nobody at the store, wherever its names lead. That of all addresses that
   // there are each is drained is not the same: names may lead elsewhere in a moment.
   bool drained() const { return drained_; }
@@ -191,9 +192,21 @@ class Dialer {
   bool EndSpare(const std::function<bool(const SessionPlace&)>& matches);
   void LoginOver(Urgency urgency);
   void ReportWaiting();
-  void Closed(UserHash user, bool at_first);
-  // True as well where a user has sessions at three addresses, and this is the second or third.
+  // Sessions of one user, and where those are that have logged in.
+  struct OpenOfUser {
+    uint64_t all : 24 = 0;
+    uint64_t at_home : 24 = 0;  // logged in
+    uint64_t home : 16 = 0;     // an address; without any there, the one of the next that may be
+  };
+  static_assert(sizeof(OpenOfUser) == 8, "one for each user with a session");
+  static uint64_t KeyOf(UserHash user, size_t address) { return user << 16 | address; }
+  void SetHome(UserHash user, OpenOfUser* open, size_t address);
+  void LoggedIn(UserHash user, size_t address);
+  void Closed(UserHash user, size_t address, bool logged_in);
   bool HasSessionAt(UserHash user, size_t address) const;
+  bool Serves(size_t address) const {
+    return Wants(address) && !target_.addresses[address % target_.addresses.size()].down;
+  }
   bool PushOutNewest(Queue& queue, UserHash user);
   void Prune(Line* line, Queue* queue);
   void ExpireLines(Queue* queue, uint64_t now);
@@ -209,14 +222,8 @@ class Dialer {
   uint64_t answered_then_ = 0, answered_per_s_ = 0;
   uint64_t client_logins_ = 0, recovery_logins_ = 0, spare_logins_ = 0;
   uint64_t open_ = 0;  // logins in progress included
-  // Sessions of one user, and how many of them are at the address of the first one.
-  struct OpenOfUser {
-    uint64_t all : 24 = 0;
-    uint64_t at_first : 24 = 0;
-    uint64_t first : 16 = 0;  // an address
-  };
-  static_assert(sizeof(OpenOfUser) == 8, "one for each user with a session");
   absl::flat_hash_map<UserHash, OpenOfUser> open_of_user_;
+  absl::flat_hash_map<uint64_t, uint32_t> away_;  // by KeyOf: sessions logged in elsewhere
   uint64_t opened_ = 0, refused_ = 0;
   std::array<uint64_t, kSessionLosses> lost_{};
   size_t address_ = 0;
@@ -262,10 +269,10 @@ class SessionPlace {
   Dialer& dialer_;
   const Life::Watch dialer_life_;
   Life life_;
-  const uint64_t user_ : 48;  // Dialer::UserHash
-  const Dialer::Urgency urgency_ : 8;
-  State state_ : 7 = State::kWaiting;
-  bool at_first_ : 1 = false;  // counted in OpenOfUser::at_first
+  const uint64_t user_ : 40;  // Dialer::UserHash
+  uint64_t address_ : 16 = 0;
+  const Dialer::Urgency urgency_ : 4;
+  State state_ : 4 = State::kWaiting;
 };
 
 static_assert(sizeof(SessionPlace) <= 32, "one for each session");

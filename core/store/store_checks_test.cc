@@ -224,9 +224,16 @@ struct NoSink final : SessionSink {
   void OnSessionLost(Session&, SessionLoss, const std::string&) override {}
 };
 
-// A dialer that is told of three addresses.
+// A dialer that is told of three addresses, at each of which somebody takes all logins.
 class Dialers : public ::testing::Test {
  protected:
+  Dialers() {
+    for (const StoreAddress& address : known_) {
+      hosts_.push_back(std::make_unique<Host>(&network_, address.address));
+      runner_.Add([host = hosts_.back().get()] { return host->Turn(); });
+    }
+    runner_.Add([this] { return loop_.Turn(kNever); });
+  }
   static StoreTarget Target(const StoreConfig& config) {
     StoreTarget target;
     target.config = Borrowed(config);
@@ -236,43 +243,113 @@ class Dialers : public ::testing::Test {
     }
     return target;
   }
+  // Ann's next session, which would go there and goes where AddressOf says; it has logged in.
+  Session& Open(size_t address) {
+    Credentials credentials;
+    credentials.user = "ann";
+    credentials.secret = "secret";
+    const size_t at = dialer_.AddressOf(kAnn, address);
+    sessions_.push_back(dialer_.Open(credentials, {}, at, Dialer::Urgency::kClient, sink_));
+    runner_.RunFor(kNsPerSecond);
+    EXPECT_TRUE(sessions_.back()->ready());
+    return *sessions_.back();
+  }
 
+  static inline const Dialer::UserHash kAnn = Dialer::HashOf("ann");
   SimNetwork network_{1, SimOptions::Calm()};
+  SimRunner runner_{&network_};
   DeafIoHandler handler_;
   Loop loop_{*network_.AddIo(0), handler_};
   StoreConfig config_;
+  NoSink sink_;
   Dialer dialer_{loop_, Target(config_)};
   std::vector<StoreAddress> known_ = dialer_.target().addresses;
+  std::vector<std::unique_ptr<Host>> hosts_;
+  std::vector<std::unique_ptr<Session>> sessions_;
 };
 
 // What it was: one session anywhere kept a user at an address where none of its sessions was.
 TEST_F(Dialers, KeepAUserWhereItHasASessionAndNowhereElse) {
-  NoSink sink;
-  Credentials credentials;
-  credentials.user = "ann";
-  const Dialer::UserHash ann = Dialer::HashOf("ann");
-  std::vector<std::unique_ptr<Session>> sessions;
-  const auto open = [&](size_t address) {
-    sessions.push_back(dialer_.Open(credentials, {}, address, Dialer::Urgency::kClient, sink));
-    loop_.Turn(0);
-  };
-  known_[0].drained = known_[1].down = true;
+  Session& first = Open(0);
+  known_[0].drained = true;
+  dialer_.Follow(known_);
+  Session& second = Open(1);
+  known_[1].down = true;
   dialer_.Follow(known_);
   ASSERT_EQ(dialer_.address(), 2u);
-  open(0);
-  EXPECT_EQ(dialer_.AddressOf(ann, 0), 0u);
-  EXPECT_EQ(dialer_.AddressOf(ann, 1), 2u) << "none of its sessions is there";
-  EXPECT_EQ(dialer_.AddressOf(7, 0), 2u) << "nor of anybody else";
-  open(1);
-  EXPECT_EQ(dialer_.AddressOf(ann, 1), 1u);
-  sessions[1]->Close();
-  EXPECT_EQ(dialer_.AddressOf(ann, 1), 2u);
-  open(1);
-  sessions[0]->Close();
-  EXPECT_EQ(dialer_.AddressOf(ann, 0), 2u);
-  EXPECT_EQ(dialer_.AddressOf(ann, 1), 1u);
-  sessions[2]->Close();
-  EXPECT_EQ(dialer_.AddressOf(ann, 1), 2u);
+  EXPECT_EQ(dialer_.AddressOf(kAnn, 0), 0u);
+  EXPECT_EQ(dialer_.AddressOf(kAnn, 1), 1u);
+  EXPECT_EQ(dialer_.AddressOf(7, 0), 2u) << "nothing of anybody else is there";
+  second.Close();
+  EXPECT_EQ(dialer_.AddressOf(kAnn, 0), 0u);
+  EXPECT_EQ(dialer_.AddressOf(kAnn, 1), 2u) << "none of its sessions is there";
+  first.Close();
+  EXPECT_EQ(dialer_.AddressOf(kAnn, 0), 2u);
+}
+
+// What it was: where new users go, and whoever had failed to connect once.
+TEST_F(Dialers, SendAUserWhereItsSessionsAre) {
+  Session& first = Open(0);
+  dialer_.NoteUnreachable(kAnn, 0);
+  ASSERT_EQ(dialer_.address(), 1u);
+  EXPECT_EQ(dialer_.AddressOf(kAnn, 1), 0u) << "it may be reached again in a moment";
+  EXPECT_EQ(dialer_.Another(kAnn, {0}), std::nullopt);
+  EXPECT_EQ(dialer_.Another(7, {0}), 1u) << "nothing of anybody else is there";
+  known_[0].down = true;  // it was not
+  dialer_.Follow(known_);
+  EXPECT_EQ(dialer_.Another(kAnn, {0}), 1u);
+  EXPECT_EQ(dialer_.AddressOf(kAnn, 1), 1u);
+  known_[0].down = false;
+  dialer_.Follow(known_);
+  EXPECT_EQ(dialer_.AddressOf(kAnn, 1), 0u);
+  first.Close();
+  EXPECT_EQ(dialer_.AddressOf(kAnn, 1), 1u);
+}
+
+TEST_F(Dialers, SendAUserElsewhereWhoseSessionsAreWhereNobodyIsToBe) {
+  Session& first = Open(0);
+  known_[0].drained = true;
+  dialer_.Follow(known_);
+  ASSERT_EQ(dialer_.address(), 1u);
+  Open(1);
+  dialer_.NoteUnreachable(7, 1);
+  ASSERT_EQ(dialer_.address(), 2u);
+  EXPECT_EQ(dialer_.AddressOf(kAnn, 2), 1u) << "to the others of it that went";
+  first.Close();
+  EXPECT_EQ(dialer_.AddressOf(kAnn, 2), 1u);
+  known_[0].drained = false;
+  dialer_.Follow(known_);
+  EXPECT_EQ(dialer_.AddressOf(kAnn, 0), 1u) << "nobody comes back by that";
+  known_[1].gone = true;
+  dialer_.Follow(known_);
+  EXPECT_EQ(dialer_.AddressOf(kAnn, 2), 2u);
+  Open(2);
+  EXPECT_EQ(dialer_.AddressOf(kAnn, 0), 2u);
+}
+
+// Without a check, nothing else would let the user go.
+TEST_F(Dialers, SendAUserElsewhereWhereNobodyChecksAndASessionHasFailed) {
+  config_.check_s = 0;
+  Open(0);
+  dialer_.NoteUnreachable(7, 0);
+  EXPECT_EQ(dialer_.AddressOf(kAnn, 1), 0u) << "another's";
+  dialer_.NoteUnreachable(kAnn, 0);
+  EXPECT_EQ(dialer_.AddressOf(kAnn, 0), 1u);
+  EXPECT_EQ(dialer_.Another(kAnn, {0}), 1u);
+}
+
+// Their turns come one by one, and new users go elsewhere meanwhile.
+TEST_F(Dialers, SendLoginsOfAUserToOneAddressThatWaitForTheirTurns) {
+  config_.max_logins_in_progress = 1;
+  Credentials credentials;
+  credentials.user = "ann";
+  credentials.secret = "secret";
+  for (const size_t at : {0, 1}) {
+    sessions_.push_back(dialer_.Open(credentials, {}, at, Dialer::Urgency::kClient, sink_));
+  }
+  runner_.RunFor(kNsPerSecond);
+  ASSERT_TRUE(sessions_[1]->ready());
+  EXPECT_EQ(sessions_[1]->address(), sessions_[0]->address());
 }
 
 TEST_F(Dialers, SendNewUsersWhereSomebodyAnswers) {
@@ -282,16 +359,16 @@ TEST_F(Dialers, SendNewUsersWhereSomebodyAnswers) {
   EXPECT_EQ(dialer_.address(), 1u);
   EXPECT_EQ(dialer_.AddressOf(7, 0), 1u) << "nothing keeps that user there";
   EXPECT_EQ(dialer_.AddressOf(7, 2), 2u) << "nothing is wrong there";
-  dialer_.NoteUnreachable(1);
+  dialer_.NoteUnreachable(7, 1);
   EXPECT_EQ(dialer_.address(), 2u);
-  dialer_.NoteUnreachable(2);
+  dialer_.NoteUnreachable(7, 2);
   EXPECT_EQ(dialer_.address(), 1u) << "not the one that is down";
   known_[1].down = known_[2].down = true;
   dialer_.Follow(known_);
   EXPECT_EQ(dialer_.address(), 1u) << "as without checks";
-  dialer_.NoteUnreachable(1);
+  dialer_.NoteUnreachable(7, 1);
   EXPECT_EQ(dialer_.address(), 2u);
-  dialer_.NoteUnreachable(2);
+  dialer_.NoteUnreachable(7, 2);
   EXPECT_EQ(dialer_.address(), 0u);
 }
 

@@ -147,7 +147,7 @@ size_t User::memory_bytes() const {
 uint64_t User::spread() const { return UserTable::Hash()(key()); }
 
 void User::NoteUnreachable(size_t address) {
-  dialer_.NoteUnreachable(address);
+  dialer_.NoteUnreachable(Dialer::HashOf(login_), address);
   const auto& all = dialer_.target().addresses;
   if (address == address_ || all[address_ % all.size()].gone)
     address_ = static_cast<uint32_t>(dialer_.address());
