@@ -5,12 +5,13 @@
 #include "core/base/clock.h"
 #include "core/client/awake.h"
 #include "core/client/relay.h"
+#include "proto/imap/extensions.h"
 
 namespace roost {
 
 // Else nothing would bring news: told that it is in IDLE the client would wait for ever.
 bool Relay::MayIdle() const {
-  return session_->state().capabilities().Has("IDLE") ||
+  return IsOffered(CommandKind::kIdle, session_->state().capabilities()) ||
          client_.services().config.parking.poll_s != 0;
 }
 
@@ -48,7 +49,7 @@ Relay::Kept Relay::WhyKept() const {
   if (state.uncertain()) return Kept::kSelectAnsweredBad;
   if (state.enabled().unknown()) return Kept::kUnknownExtension;
   if (!MayIdle()) return Kept::kStoreWithoutIdle;
-  if (!state.enabled().empty() && !state.capabilities().Has("ENABLE")) {
+  if (!state.enabled().empty() && !IsOffered(CommandKind::kEnable, state.capabilities())) {
     return Kept::kStoreWithoutEnable;
   }
   if (state.selected() && !MayBeWatched(*state.selected())) return Kept::kUidsNotKept;
@@ -197,7 +198,7 @@ void Relay::Park(const Parking::Result& result) {
 }
 
 bool Relay::OwnIdlePolls() const {
-  return idle_refused_ || !session_->state().capabilities().Has("IDLE");
+  return idle_refused_ || !IsOffered(CommandKind::kIdle, session_->state().capabilities());
 }
 
 // The session idles for this client alone, as a hidden command; its news are relayed.

@@ -9,6 +9,7 @@
 #include "core/feed/difference.h"
 #include "core/feed/render.h"
 #include "proto/check.h"
+#include "proto/imap/extensions.h"
 #include "proto/imap/tokens.h"
 
 namespace roost {
@@ -130,7 +131,8 @@ Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session, uint32_t told) {
 // A recovery cannot ask for what has changed since.
 bool Feed::NeedsFlagHashes() const {
   const CapabilitySet& can = user_.capabilities();
-  const bool condstore = can.Has("ENABLE") && (can.Has("CONDSTORE") || can.Has("QRESYNC"));
+  const bool condstore =
+      IsOffered(CommandKind::kEnable, can) && (can.Has("CONDSTORE") || can.Has("QRESYNC"));
   return !condstore || no_modseq_ || confirmed_modseq_ == 0;
 }
 

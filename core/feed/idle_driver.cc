@@ -9,6 +9,7 @@
 #include "core/feed/render.h"
 #include "proto/ascii.h"
 #include "proto/check.h"
+#include "proto/imap/extensions.h"
 #include "proto/imap/writer.h"
 
 namespace roost {
@@ -41,7 +42,7 @@ IdleDriver::IdleDriver(Loop& loop, std::unique_ptr<Session> session, DriverListe
       check_(loop),
       check_ms_(ToMs(check_ns)),
       poll_ms_(ToMs(poll_ns)),
-      polling_(!session_->state().capabilities().Has("IDLE") && poll_ns != 0) {
+      polling_(!IsOffered(CommandKind::kIdle, session_->state().capabilities()) && poll_ns != 0) {
   ROOST_CHECK(session_ != nullptr && session_->view() != nullptr);
   session_->set_sink(*this);
 }

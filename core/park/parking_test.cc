@@ -470,5 +470,15 @@ TEST(Parking, LeavesAClientItsSessionWhereTheListNamesTooManyMessages) {
   EXPECT_EQ(world.Hear(client), "* VANISHED 1:3999999999");
 }
 
+// What IMAP4rev2 has need not be listed besides (RFC 9051, appendix E).
+TEST(Parking, MakesUseOfWhatImap4rev2Has) {
+  ScriptedWorld world("IMAP4rev2 ESEARCH CONDSTORE AUTH=PLAIN SASL-IR");
+  const size_t client = world.LogIn();
+  world.Enable(client, 0, "CONDSTORE");
+  world.Select(client, 0, {.uids = {1, 2, 3}});
+  world.ParkFirst(client, 0, {1, 2, 3});
+  EXPECT_EQ(world.figures().parked, 1u);
+}
+
 }  // namespace
 }  // namespace roost

@@ -10,6 +10,7 @@
 #include "core/feed/render.h"
 #include "core/park/feeds.h"
 #include "core/park/may_serve.h"
+#include "proto/imap/extensions.h"
 
 namespace roost {
 namespace {
@@ -62,7 +63,7 @@ void Recovery::Open() {
   // With MODSEQ the driver serves clients of every class, and the next recovery finds flags at
   // once.
   const CapabilitySet& can = feed_.user().capabilities();
-  if (can.Has("ENABLE") && (can.Has("CONDSTORE") || can.Has("QRESYNC")))
+  if (IsOffered(CommandKind::kEnable, can) && (can.Has("CONDSTORE") || can.Has("QRESYNC")))
     wish.enabled.Add(EnabledSet::kCondstore);
   wish.mailbox = feed_.mailbox();
   wish.examine = true;  // so as not to eat \Recent

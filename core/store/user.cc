@@ -7,6 +7,7 @@
 #include "core/base/hash.h"
 #include "core/base/heap_size.h"
 #include "core/base/log.h"
+#include "proto/imap/extensions.h"
 
 namespace roost {
 
@@ -370,7 +371,7 @@ void Opener::OnSessionReady(Session& session) {
   user_.NoteLoginTaken();
   user_.NoteCapabilities(session.state().capabilities());
   if (wish_.enabled == session.state().enabled()) return Select();
-  if (!session.state().capabilities().Has("ENABLE")) {
+  if (!IsOffered(CommandKind::kEnable, session.state().capabilities())) {
     return Finish(Failure::kClass, "the store no longer offers ENABLE");
   }
   session.Run(CommandKind::kEnable, "ENABLE " + wish_.enabled.Names(),
@@ -390,7 +391,7 @@ void Opener::Select() {
       return FinishLater(Failure::kNone, {});
     }
     // Never CLOSE: it deletes mail. Without UNSELECT only a new session has nothing selected.
-    if (!session_->state().capabilities().Has("UNSELECT")) {
+    if (!IsOffered(CommandKind::kUnselect, session_->state().capabilities())) {
       session_->Close();
       loop_.Retire(std::move(session_));
       return OpenNew();

@@ -62,14 +62,19 @@ constexpr Extension kExtensions[] = {
 }  // namespace
 
 bool IsOffered(const Command& command, const CapabilitySet& capabilities) {
-  const CommandKind kind = command.kind;
+  if (command.kind == CommandKind::kExpunge && command.uid) {
+    return capabilities.Has("IMAP4rev2") || capabilities.Has("UIDPLUS");
+  }
+  return IsOffered(command.kind, capabilities);
+}
+
+bool IsOffered(CommandKind kind, const CapabilitySet& capabilities) {
   if (kind == CommandKind::kMalformed || kind == CommandKind::kUnknown) return false;
-  const bool rev2 = capabilities.Has("IMAP4rev2");
-  if (kind == CommandKind::kExpunge && command.uid) return rev2 || capabilities.Has("UIDPLUS");
   const Extension* extension = std::find_if(std::begin(kExtensions), std::end(kExtensions),
                                             [&](const Extension& e) { return e.kind == kind; });
   if (extension == std::end(kExtensions)) return true;
-  return (extension->rev2 && rev2) || capabilities.HasPrefix(extension->capability);
+  return (extension->rev2 && capabilities.Has("IMAP4rev2")) ||
+         capabilities.HasPrefix(extension->capability);
 }
 
 LiteralsOf::LiteralsOf(const Command& command) : kind_(command.kind) {

@@ -14,6 +14,8 @@
 
 namespace roost {
 
+// By its name alone. IMAP4rev2 has some that need not be listed.
+bool IsOffered(CommandKind kind, const CapabilitySet& capabilities);
 // A store that offers these knows the command, so that it takes a literal in it for one. Cautious
 // answer: false.
 bool IsOffered(const Command& command, const CapabilitySet& capabilities);

@@ -19,6 +19,7 @@ TEST(Extensions, AreKnownToAStoreThatOffersThem) {
   EXPECT_TRUE(offered("a UID THREAD REFS UTF-8 ALL", "THREAD=REFS"));
   EXPECT_TRUE(offered("a GETQUOTA x", "QUOTA=RES-STORAGE"));
   EXPECT_TRUE(offered("a MOVE 1 x", "IMAP4rev2"));
+  EXPECT_TRUE(IsOffered(CommandKind::kIdle, CapabilitySet::Parse("IMAP4rev2")));
   EXPECT_TRUE(offered("a UID EXPUNGE 1", "UIDPLUS"));
   EXPECT_FALSE(offered("a SETMETADATA x (y z)", "IMAP4rev2 ACL"));
   EXPECT_FALSE(offered("a SORT (DATE) UTF-8 ALL", "THREAD=REFS"));
