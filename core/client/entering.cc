@@ -214,7 +214,8 @@ CapabilitySet Entering::MakeCapabilities(bool may_start_tls) const {
   if (configured) {
     for (const std::string& name : services.config.capabilities_before_login) set.Add(name);
   } else {
-    set.Add("IMAP4rev1");
+    // Also where nothing is known of the stores, or they have neither in common.
+    if (!services.shared_capabilities.Has("IMAP4rev2")) set.Add("IMAP4rev1");
     CapabilitySet shared = services.shared_capabilities;
     StripUncarried(&shared);
     shared.RemovePrefix("AUTH=");

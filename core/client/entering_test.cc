@@ -25,17 +25,26 @@ TEST(Entering, AnswersWhatNeedsNoLogin) {
   EXPECT_EQ(world.sessions_seen(), 0u);
 }
 
+// What a client is offered before login.
+bool Offers(std::string_view name, std::string_view of_the_store, int poll_s = 0) {
+  ScriptedWorld world(of_the_store);
+  world.config().parking.poll_s = poll_s;
+  const size_t client = world.Connect();
+  world.Say(client, "a CAPABILITY");
+  return world.Hear(client).find(" " + std::string(name)) != std::string::npos;
+}
+
 TEST(Entering, OffersIdleWhereNewsCanBeHad) {
-  const auto offers = [](std::string_view of_the_store, int poll_s) {
-    ScriptedWorld world(of_the_store);
-    world.config().parking.poll_s = poll_s;
-    const size_t client = world.Connect();
-    world.Say(client, "a CAPABILITY");
-    return world.Hear(client).find(" IDLE") != std::string::npos;
-  };
-  EXPECT_TRUE(offers("IMAP4rev1 IDLE AUTH=PLAIN", 0));
-  EXPECT_TRUE(offers("IMAP4rev1 AUTH=PLAIN", 60));
-  EXPECT_FALSE(offers("IMAP4rev1 AUTH=PLAIN", 0));
+  EXPECT_TRUE(Offers("IDLE", "IMAP4rev1 IDLE AUTH=PLAIN"));
+  EXPECT_TRUE(Offers("IDLE", "IMAP4rev1 AUTH=PLAIN", 60));
+  EXPECT_FALSE(Offers("IDLE", "IMAP4rev1 AUTH=PLAIN"));
+}
+
+TEST(Entering, OffersTheProtocolsThatTheStoresSpeak) {
+  EXPECT_TRUE(Offers("IMAP4rev1", "IMAP4rev1 IMAP4rev2 AUTH=PLAIN"));
+  EXPECT_TRUE(Offers("IMAP4rev1", "AUTH=PLAIN"));
+  EXPECT_TRUE(Offers("IMAP4rev2", "IMAP4rev2 AUTH=PLAIN"));
+  EXPECT_FALSE(Offers("IMAP4rev1", "IMAP4rev2 AUTH=PLAIN"));
 }
 
 TEST(Entering, TakesEveryFormOfALogin) {
