@@ -262,17 +262,14 @@ void CheckFilesToRead(LoadedConfig* loaded);
 LoadedConfig LoadConfigFile(const std::string& path);
 
 // Copies what a reload may change (all keys but those that the reference says need a restart) from
-// one configuration into another. Stores are found by name; those that only one of the two has stay
-// as they are, and the route may name one that is not there. Returns the keys in which `from` still
-// differs, in order: they need a restart. References into *to are of no use afterwards.
+// one configuration into another, both loaded without errors. Stores are found by name; those that
+// only one of the two has stay as they are, and so does the route, with the look-up, where that of
+// `from` fits none but its own stores. Returns the keys in which `from` still differs, in order:
+// they need a restart. References into *to are of no use afterwards.
 std::vector<std::string> TakeReloadable(const Config& from, Config* to);
 
 // So many threads serve: one for each core where none is said.
 uint32_t ShardsOf(const Config& config);
-
-// Why its route does not fit its stores; empty: it does. For one that was put together of two, each
-// loaded without errors.
-std::string RouteProblem(const Config& config);
 
 // All keys with their values, as YAML that loads to the same Config; passwords are left out.
 std::string PrintConfig(const Config& config);

@@ -280,6 +280,14 @@ void CheckRelations(LoadedConfig* loaded) {
   CheckTickets(loaded);
 }
 
+bool RouteFits(const Config& config) {
+  LoadedConfig whole;
+  whole.config = config;
+  CheckRoute(&whole);
+  CheckLookup(&whole);
+  return whole.ok();
+}
+
 }  // namespace roost::config_detail
 
 namespace roost {
@@ -287,16 +295,6 @@ namespace roost {
 uint32_t ShardsOf(const Config& config) {
   if (config.shards > 0) return static_cast<uint32_t>(config.shards);
   return std::max(1u, std::thread::hardware_concurrency());
-}
-
-std::string RouteProblem(const Config& config) {
-  LoadedConfig whole;
-  whole.config = config;
-  config_detail::CheckRoute(&whole);
-  config_detail::CheckLookup(&whole);
-  if (whole.ok()) return {};
-  const ConfigError& first = whole.errors.front();
-  return first.key + ": " + first.problem + "; " + first.advice;
 }
 
 }  // namespace roost

@@ -16,6 +16,7 @@ namespace {
 using config_detail::Form;
 using config_detail::FormatValue;
 using config_detail::KeyOf;
+using config_detail::RouteFits;
 using config_detail::Spec;
 using config_detail::Visit;
 
@@ -120,6 +121,11 @@ std::vector<std::string> TakeReloadable(const Config& from, Config* to) {
     const auto it = std::find_if(from.stores.begin(), from.stores.end(),
                                  [&](const StoreConfig& s) { return s.name == store.name; });
     if (it != from.stores.end()) TakeStore(*it, &store);
+  }
+  // It waits for a restart as its stores do: all the rest must not be refused for it.
+  if (RouteFits(from) && !RouteFits(taken)) {
+    taken.route = to->route;
+    taken.lookup = to->lookup;
   }
   *to = std::move(taken);
   return DifferentKeys(from, *to);

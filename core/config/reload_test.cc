@@ -138,6 +138,32 @@ TEST(Reload, FindsStoresByNameAndLeavesThoseThatOnlyOneSideHas) {
   EXPECT_EQ(running.stores[1].weight, 9);
 }
 
+// What it was: refused with all the rest, since "there is no store 'c'", which stood in the file.
+TEST(Reload, LeavesARouteThatFitsTheStoresOfTheFileOnly) {
+  Config running = Running();
+  running.route.store = "a";
+  Config wanted = running;
+  wanted.stores.push_back(wanted.stores[0]);
+  wanted.stores[2].name = "c";
+  wanted.route.store = "c";
+  wanted.greeting = "Hello.";
+  const std::vector<std::string> left = {"stores", "route.store"};
+  EXPECT_EQ(TakeReloadable(wanted, &running), left);
+  EXPECT_EQ(running.route.store, "a");
+  EXPECT_EQ(running.greeting, "Hello.");
+}
+
+TEST(Reload, LeavesTheLookupTogetherWithTheRoute) {
+  Config running = Running();
+  running.route.kind = RouteConfig::Kind::kHttp;
+  running.lookup.servers = {{"127.0.0.1", 80}};
+  Config wanted = Running();
+  wanted.stores.pop_back();  // then none need be named
+  const std::vector<std::string> left = {"stores", "route.kind", "lookup.servers"};
+  EXPECT_EQ(TakeReloadable(wanted, &running), left);
+  EXPECT_EQ(running.lookup.servers.size(), 1u);
+}
+
 TEST(Reload, KeepsTheMasterUserTogetherWithTheKindOfLogin) {
   Config running = Running();
   StoreConfig& store = running.stores[0];

@@ -25,6 +25,9 @@ std::string KeyOf(std::string_view list, size_t index, std::string_view key);
 // What concerns several keys together (invariants 1 and 3 to 5 of Config).
 void CheckRelations(LoadedConfig* loaded);
 
+// Of one that was put together of two: whether its route fits its stores and its look-up.
+bool RouteFits(const Config& config);
+
 // Puts errors and warnings in the order of their lines.
 void SortByLine(LoadedConfig* loaded);
 

@@ -429,9 +429,6 @@ Server::Reloaded Server::TakeConfig(const Config& config, std::string* told) {
   std::lock_guard renewing(renewing_);
   Config wanted = wanted_;
   const std::vector<std::string> left = TakeReloadable(config, &wanted);
-  // The stores are those that it was started with.
-  *told = RouteProblem(wanted);
-  if (!told->empty()) return Reloaded::kRefused;
   Routes::Built routes = Routes::Build(wanted, told);
   if (!routes) return Reloaded::kRefused;
   std::shared_ptr<const TlsServerContext> tls;

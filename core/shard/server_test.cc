@@ -283,7 +283,7 @@ TEST(Server, HasPlaceForAsManySocketsInEachShardAsItMayHaveDescriptors) {
   EXPECT_EQ(TablesOfRings(), std::vector<uint64_t>(2, places));
 }
 
-TEST(Server, RefusesRoutesToStoresThatItWasNotStartedWith) {
+TEST(Server, KeepsItsRouteUntilItIsStartedWithTheStoresOfTheNewOne) {
   std::string why;
   const auto server = Make(Plain(), &why);
   if (server == nullptr) GTEST_SKIP() << "not on this machine: " << why;
@@ -291,11 +291,14 @@ TEST(Server, RefusesRoutesToStoresThatItWasNotStartedWith) {
   config.stores.push_back(config.stores[0]);
   config.stores[1].name = "new";
   config.route.store = "new";
+  config.drain.over_s = 17;
   std::string error;
-  EXPECT_EQ(server->Reload(config, &error), Reloaded::kRefused);
-  EXPECT_EQ(error, "route.store: there is no store 'new'; one of: nowhere");
+  EXPECT_EQ(server->Reload(config, &error), Reloaded::kInPart);
+  EXPECT_EQ(error, "stores, route.store");
+  EXPECT_EQ(server->drain_over_s(), 17u);
   config.route.store = "nowhere";
   EXPECT_EQ(server->Reload(config, &error), Reloaded::kInPart);
+  EXPECT_EQ(error, "stores");
   config.route = {};
   config.route.kind = RouteConfig::Kind::kMap;
   config.route.map_file = "/nonexistent/map";
