@@ -16,28 +16,6 @@
 namespace roost {
 namespace {
 
-// So little of everything that every shortage happens.
-IoLimits Scarce() {
-  IoLimits limits;
-  limits.queue_entries = 4;
-  limits.completion_entries = 8;
-  limits.max_sockets = 256;
-  limits.small_buffers = limits.large_buffers = 4;
-  limits.small_buffer = 512;
-  limits.large_buffer = 4096;
-  limits.events_per_turn = 16;
-  limits.linger_ms = 200;
-  limits.drain_ms = 300;
-  return limits;
-}
-
-ListenOptions TinyBuffers() {
-  ListenOptions options;
-  options.send_buffer = 4096;
-  options.receive_buffer = 4096;
-  return options;
-}
-
 class IoContract : public testing::TestWithParam<WorldKind> {
  protected:
   // Returns false after having skipped the test.
@@ -198,6 +176,26 @@ TEST_P(IoContract, ACloserDoesNotWaitForeverForAPeerThatStaysOpen) {
   party(0).io().Close(pair.server);
   EXPECT_TRUE(AllGone(1));
   EXPECT_TRUE(party(1).io().IsOpen(pair.client));
+  const World::Pair other = world_->Join(1, 0, {}, {.peer_ends = true});
+  party(1).io().Close(other.client);
+  EXPECT_TRUE(AllGone(2));
+  EXPECT_TRUE(party(0).io().IsOpen(other.server));
+}
+
+// What it was: our side ended it first, and its ports were held for a minute.
+TEST_P(IoContract, LetsAPeerEndTheConnectionThatIsToDoSo) {
+  IoLimits limits = Scarce();
+  limits.linger_ms = 600'000;
+  if (!Make(2, limits)) return;
+  const World::Pair pair = world_->Join(1, 0, {}, {.peer_ends = true});
+  party(1).io().Close(pair.client, "x LOGOUT\r\n");
+  ASSERT_TRUE(Until([&] { return party(0).log(pair.server).received == "x LOGOUT\r\n"; }));
+  world_->Settle();
+  EXPECT_FALSE(party(0).log(pair.server).over());
+  EXPECT_EQ(party(1).io().stats().sockets_closing, 1u);
+  party(0).io().Close(pair.server, "* BYE\r\n");
+  EXPECT_TRUE(AllGone(2));
+  EXPECT_EQ(party(1).log(pair.client).received, "") << "nothing is told after Close";
 }
 
 TEST_P(IoContract, AbortEndsTheConnectionForThePeerAndIsNeverHeardOf) {

@@ -201,12 +201,13 @@ Address World::Listen(size_t party, uint64_t listener, const Address& address,
   return descriptor.bound;
 }
 
-World::Pair World::Join(size_t client, size_t server, const ListenOptions& options) {
+World::Pair World::Join(size_t client, size_t server, const ListenOptions& options,
+                        const ConnectOptions& connect) {
   static uint64_t next_listener = 1'000'000;
   const uint64_t listener = next_listener++;
   const Address address = Listen(server, listener, LoopbackV4(), options);
   Pair pair;
-  pair.client = parties_[client]->Connect(address);
+  pair.client = parties_[client]->Connect(address, connect);
   const auto accepted = [&]() -> const Party::Accepted* {
     for (const auto& one : parties_[server]->accepted) {
       if (one.listener == listener) return &one;
@@ -218,6 +219,27 @@ World::Pair World::Join(size_t client, size_t server, const ListenOptions& optio
   if (accepted() != nullptr) pair.server = accepted()->socket;
   parties_[server]->io().CloseListener(listener);
   return pair;
+}
+
+IoLimits Scarce() {
+  IoLimits limits;
+  limits.queue_entries = 4;
+  limits.completion_entries = 8;
+  limits.max_sockets = 256;
+  limits.small_buffers = limits.large_buffers = 4;
+  limits.small_buffer = 512;
+  limits.large_buffer = 4096;
+  limits.events_per_turn = 16;
+  limits.linger_ms = 200;
+  limits.drain_ms = 300;
+  return limits;
+}
+
+ListenOptions TinyBuffers() {
+  ListenOptions options;
+  options.send_buffer = 4096;
+  options.receive_buffer = 4096;
+  return options;
 }
 
 Address LoopbackV4() {

@@ -96,7 +96,8 @@ class World {
     SocketId client;
     SocketId server;
   };
-  Pair Join(size_t client, size_t server, const ListenOptions& options = {});
+  Pair Join(size_t client, size_t server, const ListenOptions& options = {},
+            const ConnectOptions& connect = {});
 
   virtual ListenerDescriptor MakeListener(const Address& address, const ListenOptions& options) = 0;
   // Turns until done() holds (then true) or it takes too long.
@@ -108,6 +109,9 @@ class World {
   std::vector<std::unique_ptr<Party>> parties_;
 };
 
+// So little of everything that every shortage happens.
+IoLimits Scarce();
+ListenOptions TinyBuffers();
 // 127.0.0.1 and [::1], port 0.
 Address LoopbackV4();
 Address LoopbackV6();

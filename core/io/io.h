@@ -85,6 +85,9 @@ struct ConnectOptions {
   Address source;  // family 0: the kernel chooses (IP_BIND_ADDRESS_NO_PORT is set otherwise)
   int user_timeout_ms = 0;
   bool reset_on_close = false;  // SO_LINGER {1,0}: leaves no TIME_WAIT; load generators only
+  // Close leaves the end to the peer, which ends the connection by our last words: who ends it
+  // first holds ports for a minute.
+  bool peer_ends = false;
 };
 
 // A listening socket that may be made before shards exist or privileges are dropped, on any thread.
@@ -212,9 +215,9 @@ class Io {
   virtual void SendSecret(SocketId socket, std::string&& bytes) = 0;
   virtual bool SendPending(SocketId socket) const = 0;
 
-  // Graceful: what Send has taken still leaves, then shutdown(WR), input is read away for a moment
-  // (IoLimits::linger_ms) so that no RST destroys the last words, then closed. `last_words` leave
-  // behind what a Send still has in flight. A peer that takes nothing is aborted after
+  // Graceful: what Send has taken and then `last_words` leave, then shutdown(WR), but for a socket
+  // whose peer_ends. Input is read away until FIN, for IoLimits::linger_ms at most, so that no RST
+  // destroys the last words; then closed. A peer that takes nothing is aborted after
   // IoLimits::drain_ms; a socket that is still connecting at once.
   virtual void Close(SocketId socket, std::string&& last_words = {}) = 0;
   // At once, unsent bytes are dropped.

@@ -153,6 +153,7 @@ SocketId SimIo::Connect(const Address& to, const ConnectOptions& options, Owner 
   if (!ref) return {};
   ref->owner = owner;
   ref->reset_on_close = options.reset_on_close;
+  ref->peer_ends = options.peer_ends;
   ++stats_.sockets_open;
   if (sockets_.size() >= AcceptBound()) BeFull();
   const SocketId id{ref.index, ref.generation};
@@ -382,7 +383,7 @@ void SimIo::Close(SocketId id, std::string&& last_words) {
 
 void SimIo::Linger(SocketId id, Socket& socket) {
   socket.life = Life::kLingering;
-  network_->SendFin(socket.end);
+  if (!socket.peer_ends) network_->SendFin(socket.end);
   network_->Schedule(MsToNs(limits_.linger_ms), [this, id] {
     if (Find(id) != nullptr) Finish(id, false);
   });

@@ -109,6 +109,7 @@ class SimIo final : public Io {
     bool queued = false;  // a kRead entry of the ready list names it
     Sending sending = Sending::kNo;
     bool reset_on_close = false;
+    bool peer_ends = false;  // ConnectOptions
     Owner owner = 0;
     uint64_t late_until_ns = 0;
     SimEnd end;

@@ -186,6 +186,7 @@ class UringIo final : public Io {
     bool polling_out : 1 = false;
     bool peer_done : 1 = false;  // FIN or an error was received: there is nothing to read any more
     bool connected : 1 = false;  // opened by Connect, here or where it came from
+    bool peer_ends : 1 = false;  // ConnectOptions
     uint32_t side = kNoIndex;    // in sides_
     uint32_t outgoing = kNoIndex;  // in outgoing_
     TimerId timer = 0;

@@ -40,6 +40,7 @@ SocketId UringIo::Connect(const Address& to, const ConnectOptions& options, Owne
   ROOST_CHECK(side);
   socket->owner = owner;
   socket->connected = true;
+  socket->peer_ends = options.peer_ends;
   socket->side = side.index;
   side->length = ToSockaddr(to, &side->address);
   // An ordinary socket first, because its options are set by ordinary calls.
@@ -183,7 +184,9 @@ void UringIo::Linger(SocketId id, Socket* socket) {
   ArmTimer(id, socket, limits_.linger_ms);
   // The ring hands a shutdown to a worker thread: an ordinary call is
   // cheaper where there can be one.
-  if (direct_) {
+  if (socket->peer_ends) {
+    // It knows by the last words that it may.
+  } else if (direct_) {
     ring_->Shutdown(Descriptor(*socket), SHUT_WR, Request(Op::kShutdown, id, socket));
   } else {
     shutdown(socket->number, SHUT_WR);

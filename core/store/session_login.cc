@@ -67,6 +67,7 @@ void Session::Start(const Credentials& credentials, const SessionClient& client,
   address_generation_ = store.generation;
   work_->login->server_name = config.server_name.empty() ? store.name : config.server_name;
   ConnectOptions options;
+  options.peer_ends = true;  // by LOGOUT
   options.source = SourceTowards(store.address, config.source_addresses, loop_.io());
   Expect(static_cast<uint64_t>(config.connect_timeout_s), "a connection");
   stream_.Connect(store.address, options);

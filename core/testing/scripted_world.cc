@@ -174,6 +174,8 @@ void ScriptedWorld::Pass(double seconds) {
 void ScriptedWorld::Accepted(SocketId socket) {
   auto peer = std::make_unique<Peer>(store_wires_, [this](Peer& p, const std::string& line) {
     const bool known = std::find(sessions_.begin(), sessions_.end(), &p) != sessions_.end();
+    // Of Roost itself, which has closed its side of the session and waits for the store to.
+    if (line.starts_with('R') && line.ends_with(" LOGOUT")) p.wire.Close();
     return !known && TakeLogin(p, line);
   });
   peer->wire.Open(socket);

@@ -2,8 +2,8 @@
 // dialogues, word by word.
 //
 // What it is: shards on a calm simulated network, plain text, no crypto. The store greets, takes
-// every login and then waits for the test. What it is not: the simulation (core/sim), where models
-// act by themselves.
+// every login and then waits for the test, but for Roost's LOGOUT, at which it goes. What it is
+// not: the simulation (core/sim), where models act by themselves.
 //
 // Every wait is for a condition in simulated time; what does not come fails the test and is an
 // empty string.
