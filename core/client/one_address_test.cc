@@ -115,5 +115,27 @@ TEST_F(OneAddress, IsTriedOnceMoreWhereTheOtherIsDrained) {
   EXPECT_LE(sessions(), 2u);
 }
 
+// What it was: each address was tried, in vain, and new users went to another than before.
+TEST(WithoutDescriptors, NoAddressIsToBlame) {
+  IoLimits limits;
+  limits.max_sockets = 40;  // of which the last two are not for clients
+  ScriptedWorld world(ScriptedWorld::kCapabilities, 1, limits);
+  std::vector<StoreAddress> both(2);
+  ASSERT_TRUE(Address::Parse("127.0.0.2:143", &both[0].address));
+  ASSERT_TRUE(Address::Parse("127.0.0.3:143", &both[1].address));
+  world.shard().SetStoreAddresses({both});
+  std::vector<size_t> clients;
+  for (int i = 0; i < 38; ++i) clients.push_back(world.Connect());
+  for (int i = 0; i < 2; ++i) {
+    world.Say(clients[i], "l LOGIN ann secret");
+    world.HearsBeginning(clients[i], "l OK");
+  }
+  const uint64_t before = world.figures().stores[0].opened;
+  world.Say(clients[2], "l LOGIN bob secret");
+  world.HearsBeginning(clients[2], "l NO [UNAVAILABLE]");
+  EXPECT_EQ(world.figures().stores[0].opened - before, 1u);
+  EXPECT_EQ(world.shard().dialer(0).address(), 0u);
+}
+
 }  // namespace
 }  // namespace roost

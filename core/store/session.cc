@@ -8,6 +8,7 @@
 #include "core/base/heap_size.h"
 #include "core/store/dialer.h"
 #include "core/store/session_work.h"
+#include "core/stream/shortage.h"
 #include "proto/check.h"
 #include "proto/imap/writer.h"
 
@@ -59,10 +60,11 @@ void Session::OnDrained(Stream&) {
 void Session::OnEnd(Stream&, StreamEnd end) {
   if (phase_ == Phase::kLost) return;
   const bool early = phase_ < Phase::kLogin;
+  const bool ours = IsShortage(stream_.error());  // the store was not even asked
   std::string text = early ? "cannot reach the store" : "the store closed the connection";
   if (!stream_.error().empty()) text.append(": ").append(stream_.error());
   (void)end;
-  Lose(early ? SessionLoss::kUnreachable : SessionLoss::kClosed, std::move(text));
+  Lose(early && !ours ? SessionLoss::kUnreachable : SessionLoss::kClosed, std::move(text));
 }
 
 void Session::Lose(SessionLoss loss, std::string text) {

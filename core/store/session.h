@@ -61,7 +61,7 @@ enum class SessionLoss : uint8_t {
   // The store said NO or BAD to the login, or no login can carry it; see login_answer.
   kRefused,
   kBye,       // the store said BYE
-  kClosed,    // the connection ended
+  kClosed,    // the connection ended; or none could be made for lack of something here
   kProtocol,  // the store broke the protocol
   kTimeout,   // no answer in time
 };

@@ -33,7 +33,8 @@ class StoreChecks::Place final : public SessionSink {
  private:
   void OnSessionReady(Session&) override { Judge(true, {}); }
   void OnStoreData(Session&, const Piece&, const Response*) override {}
-  void OnSessionLost(Session&, SessionLoss, const std::string& text) override {
+  void OnSessionLost(Session&, SessionLoss loss, const std::string& text) override {
+    if (loss == SessionLoss::kClosed) return Drop();  // it never went out: nobody was asked
     Judge(false, text);
   }
 

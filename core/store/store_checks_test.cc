@@ -190,6 +190,16 @@ TEST_F(StoreChecksTest, LeaveNobodyDownWhoIsCheckedNoMore) {
   EXPECT_EQ(Story(), "+");
 }
 
+// What it was: its store was down, though nobody had been asked.
+TEST_F(StoreChecksTest, LeaveNobodyDownWhereNoConnectionCanBeMade) {
+  Pass(20);
+  Story();
+  while (loop_.io().Connect(At("127.0.0.3:143").address, {}, 0)) {
+  }
+  Pass(100);
+  EXPECT_EQ(Story(), "");
+}
+
 // They take all the places there are, longer than their period, and leave none for those behind.
 TEST_F(StoreChecksTest, ComeToAllWhereManyNeverAnswer) {
   config_.check_s = 2;

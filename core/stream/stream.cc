@@ -7,6 +7,7 @@
 
 #include "core/base/cleanse.h"
 #include "core/base/heap_size.h"
+#include "core/stream/shortage.h"
 #include "proto/check.h"
 
 namespace roost {
@@ -77,7 +78,8 @@ void Stream::Connect(const Address& to, const ConnectOptions& options) {
 void Stream::OnConnect(int error) {
   if (phase_ != Phase::kConnecting) return;
   if (error != 0) {
-    work().error = error == EMFILE ? "out of descriptors" : std::strerror(error);
+    const std::string_view shortage = ShortageText(error);
+    work().error = shortage.empty() ? std::strerror(error) : shortage;
     return End(StreamEnd::kBroken);
   }
   phase_ = Phase::kPlain;
