@@ -226,6 +226,7 @@ void Awake::WakeFor(const Command& command, const Piece& piece) {
   wish.permanent_flags = cell.permanent_flags;
   wish.uses_numbers = UsesSequenceNumbers(command);
   wish.incomplete = !piece.ends_message;
+  wish.leaves_mailbox = Selects(command.kind);
   if (cell.feed != nullptr) {
     wish.client.mailbox = cell.feed->mailbox();
     wish.client.uid_validity = cell.feed->uid_validity();
@@ -251,11 +252,13 @@ void Awake::Woken(Waking::Result result) {
     case Waking::Outcome::kAttached:
       return Attach(std::move(result));
     case Waking::Outcome::kExpungeIssued:
-      RefuseWaiting(kExpungeIssued);
-      break;
     case Waking::Outcome::kUnavailable:
       // A SELECT that is refused leaves nothing selected (RFC 3501, 6.3.1).
       if (Selects(ParseCommand(waiting_).kind)) services.clients.Unsubscribe(client_.index());
+      if (result.outcome == Waking::Outcome::kExpungeIssued) {
+        RefuseWaiting(kExpungeIssued);
+        break;
+      }
       RefuseWaiting("NO [UNAVAILABLE] The mail store cannot be reached now; please try again");
       break;
     case Waking::Outcome::kEnded:

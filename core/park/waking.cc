@@ -351,8 +351,10 @@ bool Waking::TellDifference(const UidSet& now, const Difference& d) {
     RenderFlags(number, uid, news.modseq, news.flags, enabled, feed.no_modseq(), &tell);
   }
   // The session will tell them, but perhaps only behind the command that waits, and flags that are
-  // younger are told now (RFC 7162, 3.2).
-  if (enabled.condstore() && !feed.no_modseq() && OwesExpunges(now, feed)) {
+  // younger are told now (RFC 7162, 3.2). Before a SELECT it would be taken for one of the next
+  // mailbox where nothing says that this one is closed.
+  const bool heeded = !wish_.leaves_mailbox || enabled.qresync() || enabled.rev2();
+  if (heeded && enabled.condstore() && !feed.no_modseq() && OwesExpunges(now, feed)) {
     const uint64_t known = std::max(uint64_t{1}, feed.ModseqBeforeExpunges(wish_.cursor));
     tell += "* OK [HIGHESTMODSEQ " + std::to_string(known) + "] Not all expunges are told yet\r\n";
   }

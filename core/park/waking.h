@@ -49,6 +49,7 @@ class Waking final : public Retirable, private SessionSink {
     uint64_t cursor = 0;
     bool read_only_told = false;
     uint8_t rights = 0;            // RightsOf the mailbox as it was told of it
+    bool leaves_mailbox = false;   // what waits selects another one
     bool own_rights = false;       // by a session of its own login, not by a master user's
     uint32_t permanent_flags = 0;  // HashOfFlags of the PERMANENTFLAGS that it was told
     // The waiting command's numbers mean what the client thinks (whatever forbids EXPUNGE to be
