@@ -262,6 +262,7 @@ void Awake::Woken(Waking::Result result) {
       RefuseWaiting("NO [UNAVAILABLE] The mail store cannot be reached now; please try again");
       break;
     case Waking::Outcome::kEnded:
+      if (result.text == kTooFarBehind) return services.clients.LetGo(client_.index());
       return client_.Bye(result.text);
   }
   state_ = State::kListening;

@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/client/awake.h"
 #include "core/client/client.h"
+#include "core/feed/render.h"
 #include "proto/check.h"
 #include "proto/tls/record_layer.h"
 
@@ -15,8 +16,6 @@ namespace {
 
 // An awake client with more than this unsent is told of events when it has drained.
 constexpr size_t kMaxUnsentForNews = 64 * 1024;
-// One line of a store may have hundreds of subscribers told of a million messages each.
-constexpr size_t kMostOwedBytes = size_t{2} << 20;
 // A client whose command waits for a session is not idle: its deadlines are looked at again later.
 constexpr uint64_t kWakingCheckSeconds = 60;
 // So soon again whoever is to be ended and has a command in progress is looked at.
@@ -139,7 +138,7 @@ std::optional<std::string_view> Clients::TakeOwed(uint32_t index) {
 void Clients::LetGo(uint32_t index) {
   ++services_->stats.laggards_dropped;
   services_->stats.Hit(ClientLimit::kLog);
-  Bye(index, "[UNAVAILABLE] Too far behind with this mailbox; please connect again");
+  Bye(index, kTooFarBehind);
 }
 
 void Clients::CatchUp(uint32_t index) {

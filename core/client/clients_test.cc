@@ -190,7 +190,7 @@ TEST(Clients, BoundsTheBytesOfALogToo) {
 // A line of a store is short where a million lines for each subscriber are not.
 TEST(Clients, LetsGoWhoIsOwedTooMuchToBeToldAtOnce) {
   ScriptedWorld world;
-  std::vector<uint32_t> uids(250'000);
+  std::vector<uint32_t> uids(500'000);
   std::iota(uids.begin(), uids.end(), 1);
   const size_t idling = world.LogInAndPark(uids);
   const size_t quiet = world.LogInAndJoin(uids);
@@ -200,13 +200,29 @@ TEST(Clients, LetsGoWhoIsOwedTooMuchToBeToldAtOnce) {
   world.Tell(0, "* VANISHED 1:90000");
   EXPECT_EQ(world.Hear(idling), "* 90000 EXPUNGE");
   for (int i = 1; i < 90'000; ++i) world.Hear(idling);
-  world.Tell(0, "* VANISHED 90001:249999");
+  world.Tell(0, "* VANISHED 90001:499999");
   world.HearsBeginning(idling, "* BYE [UNAVAILABLE] Too far behind");
   world.Say(quiet, "n NOOP");
   world.HearsBeginning(quiet, "* BYE [UNAVAILABLE] Too far behind");
-  world.Say(acting, "f UID FETCH 250000 (FLAGS)");
+  world.Say(acting, "f UID FETCH 500000 (FLAGS)");
   world.HearsBeginning(acting, "* BYE [UNAVAILABLE] Too far behind");
   EXPECT_EQ(world.figures().client_stats.laggards_dropped, 3u);
+}
+
+TEST(Clients, LetsGoWhoComesToBeOwedTooMuchWhileItWakes) {
+  ScriptedWorld world;
+  std::vector<uint32_t> uids(400'000);
+  std::iota(uids.begin(), uids.end(), 1);
+  world.LogInAndPark(uids);
+  const size_t acting = world.LogInAndJoin(uids);
+  world.EndIdle(acting);
+  world.Pass(20);  // no session is kept any more
+  world.Say(acting, "f UID FETCH 400000 (FLAGS)");
+  world.AnswerSelect(2, "SELECT INBOX", {.uids = {400'000}});
+  world.AnswerList(2, {400'000});
+  world.AnswerFlush(0, {"* VANISHED 1:399999"});
+  world.HearsBeginning(acting, "* BYE [UNAVAILABLE] Too far behind");
+  EXPECT_EQ(world.figures().client_stats.laggards_dropped, 2u) << "who idled as well";
 }
 
 TEST(Clients, AreToldGoodbyeOneByOneWhenTheirFeedDies) {

@@ -15,10 +15,9 @@ constexpr size_t kMaxSetBytes = 8000;
 // With numbers of ten digits, a MODSEQ of twenty.
 constexpr size_t kLineOfNumber = std::string_view("* 4294967295 EXPUNGE\r\n").size();
 constexpr size_t kRange = std::string_view("4294967295:4294967295,").size();
-constexpr size_t kFlagsLine =
-    std::string_view(
-        "* 4294967295 FETCH (UID 4294967295 MODSEQ (18446744073709551615) FLAGS ())\r\n")
-        .size();
+constexpr size_t kFlagsLine = std::string_view("* 4294967295 FETCH (FLAGS ())\r\n").size();
+constexpr size_t kUidInFlags = std::string_view("UID 4294967295 ").size();
+constexpr size_t kModseqInFlags = std::string_view("MODSEQ (18446744073709551615) ").size();
 
 }  // namespace
 
@@ -90,18 +89,24 @@ void RenderEvent(const FeedEvent& event, EnabledSet enabled, bool no_modseq, std
   }
 }
 
+size_t ExpungesAtMost(const UidSet& uids, const UidSet& numbers, EnabledSet enabled,
+                      bool no_modseq) {
+  if (!enabled.qresync() || no_modseq) return numbers.size() * kLineOfNumber;
+  size_t bytes = kLineOfNumber;
+  uids.ForEachRange([&](uint32_t, uint32_t) { bytes += kRange; });
+  return bytes + bytes / kMaxSetBytes * kLineOfNumber;
+}
+
 size_t RenderedAtMost(const FeedEvent& event, EnabledSet enabled, bool no_modseq) {
   switch (event.kind) {
-    case FeedEvent::Kind::kExpunge: {
-      if (!enabled.qresync() || no_modseq) return event.numbers.size() * kLineOfNumber;
-      size_t bytes = kLineOfNumber;
-      event.uids.ForEachRange([&](uint32_t, uint32_t) { bytes += kRange; });
-      return bytes + bytes / kMaxSetBytes * kLineOfNumber;
-    }
+    case FeedEvent::Kind::kExpunge:
+      return ExpungesAtMost(event.uids, event.numbers, enabled, no_modseq);
     case FeedEvent::Kind::kExists:
       return kLineOfNumber;
     case FeedEvent::Kind::kFlags:
-      return event.uids.size() * (kFlagsLine + event.text.size());
+      return event.uids.size() *
+             (kFlagsLine + (enabled.condstore() || enabled.rev2() ? kUidInFlags : 0) +
+              (enabled.condstore() && !no_modseq ? kModseqInFlags : 0) + event.text.size());
     case FeedEvent::Kind::kLine:
       return event.text.size();
   }

@@ -20,6 +20,11 @@ void RenderEvent(const FeedEvent& event, EnabledSet enabled, bool no_modseq, std
 
 // No fewer bytes than that appends; a few times as many at most. Looks at ranges, not at messages.
 size_t RenderedAtMost(const FeedEvent& event, EnabledSet enabled, bool no_modseq);
+size_t ExpungesAtMost(const UidSet& uids, const UidSet& numbers, EnabledSet enabled,
+                      bool no_modseq);
+// Nobody is told more than that at once. One line of a store may have hundreds of subscribers told
+// of a million messages each.
+inline constexpr size_t kMostOwedBytes = size_t{4} << 20;
 
 // The parts of it, for differences that are told without a log.
 // `numbers` before any of them left; told in descending order, so that each number is right when it

@@ -125,9 +125,10 @@ void Waking::OweFromDriver() {
     ReturnDriver();
     return OpenSession();
   }
-  if (!TellDifference(now, d)) {
+  if (IsTooMuch(d) || !TellDifference(now, d)) {
     ReturnDriver();
-    return Finish(Outcome::kExpungeIssued, {});
+    return IsTooMuch(d) ? Finish(Outcome::kEnded, std::string(kTooFarBehind))
+                        : Finish(Outcome::kExpungeIssued, {});
   }
   ++feeds_.stats().handed_over;
   Finish(Outcome::kAttached, {});
@@ -310,11 +311,20 @@ void Waking::Compared() {
                 session_->horizon());
     if (d.destination_behind) return Again();
   }
+  if (IsTooMuch(d)) return Finish(Outcome::kEnded, std::string(kTooFarBehind));
   if (!TellDifference(proven_ ? frozen : session_->view()->known(), d)) {
     return Finish(Outcome::kExpungeIssued, {});
   }
   ++feeds_.stats().woken;
   Finish(Outcome::kAttached, {});
+}
+
+// More than is told at once, or owed.
+bool Waking::IsTooMuch(const Difference& d) const {
+  const Feed& feed = *wish_.feed;
+  const EnabledSet enabled = wish_.client.enabled;
+  return ExpungesAtMost(d.gone, d.numbers, enabled, feed.no_modseq()) > kMostOwedBytes ||
+         feed.RenderedAtMost(wish_.cursor, feed.head(), enabled) > kMostOwedBytes;
 }
 
 // `now`: the session's messages of known UID. False: what would be owed is too large.

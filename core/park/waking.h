@@ -108,6 +108,7 @@ class Waking final : public Retirable, private SessionSink {
   void FlushFeed();
   void Flushed(bool ok);
   void Compared();
+  bool IsTooMuch(const Difference& d) const;
   bool TellDifference(const UidSet& now, const Difference& difference);
   void TellSelected(std::string* tell) const;
   void Again();
