@@ -369,7 +369,8 @@ constexpr Metric kMetrics[] = {
      }},
     {"roost_sessions_lost_total", kCounter,
      "store, reason: no_place, unreachable, refused, bye, closed, protocol, timeout",
-     "Sessions that did not end by Roost's own wish.",
+     "Sessions that did not end by Roost's own wish; closed are also those for which Roost had no "
+     "descriptor.",
      [](const Context& c, Samples& s) {
        ForEachStore(c, [&s](const std::string& store, const DialerStats& d) {
          s.Each("reason", kLosses, d.lost, {{"store", store}});
@@ -377,7 +378,7 @@ constexpr Metric kMetrics[] = {
      }},
 
     {"roost_store_address_up", kGauge, "store, address",
-     "0: checks have found nobody who serves there, and new users go to another address of the "
+     "0: checks have found nobody who serves there, and logins go to another address of the "
      "store, if it has one.",
      StoreAddresses},
 

@@ -87,7 +87,7 @@ void Visit(V& v, StoreConfig& c) {
   v.Field(
       "check_s", c.check_s,
       {.why = "So often each address is tried, to the greeting; one that has failed three times "
-              "in a row gets no new users until it answers, unless all of the store's have "
+              "in a row gets no logins until it answers, unless all of the store's have "
               "failed. 0: never.",
        .minimum = 1,
        .maximum = 3600,
