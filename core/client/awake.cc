@@ -255,14 +255,14 @@ void Awake::Woken(Waking::Result result) {
     case Waking::Outcome::kUnavailable:
       // A SELECT that is refused leaves nothing selected (RFC 3501, 6.3.1).
       if (Selects(ParseCommand(waiting_).kind)) services.clients.Unsubscribe(client_.index());
-      if (result.outcome == Waking::Outcome::kExpungeIssued) {
-        RefuseWaiting(kExpungeIssued);
-        break;
-      }
-      RefuseWaiting("NO [UNAVAILABLE] The mail store cannot be reached now; please try again");
+      RefuseWaiting(
+          result.outcome == Waking::Outcome::kExpungeIssued
+              ? kExpungeIssued
+              : "NO [UNAVAILABLE] The mail store cannot be reached now; please try again");
       break;
+    case Waking::Outcome::kTooFarBehind:
+      return services.clients.LetGo(client_.index());
     case Waking::Outcome::kEnded:
-      if (result.text == kTooFarBehind) return services.clients.LetGo(client_.index());
       return client_.Bye(result.text);
   }
   state_ = State::kListening;

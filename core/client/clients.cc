@@ -138,7 +138,7 @@ std::optional<std::string_view> Clients::TakeOwed(uint32_t index) {
 void Clients::LetGo(uint32_t index) {
   ++services_->stats.laggards_dropped;
   services_->stats.Hit(ClientLimit::kLog);
-  Bye(index, kTooFarBehind);
+  Bye(index, "[UNAVAILABLE] Too far behind with this mailbox; please connect again");
 }
 
 void Clients::CatchUp(uint32_t index) {

@@ -225,6 +225,21 @@ TEST(Clients, LetsGoWhoComesToBeOwedTooMuchWhileItWakes) {
   EXPECT_EQ(world.figures().client_stats.laggards_dropped, 2u) << "who idled as well";
 }
 
+TEST(Clients, LetsGoWhoComesToBeOwedTooMuchAsItGetsTheDriver) {
+  ScriptedWorld world;
+  std::vector<uint32_t> uids(400'000);
+  std::iota(uids.begin(), uids.end(), 1);
+  const size_t client = world.LogInAndSelect({.uids = uids});
+  const std::string idle = world.ParkFirst(client, 0, uids);
+  world.EndIdle(client);
+  world.Say(client, "f UID FETCH 400000 (FLAGS)");
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  world.Tell(0, "* VANISHED 1:399999");
+  world.Tell(0, idle + " OK done");
+  world.HearsBeginning(client, "* BYE [UNAVAILABLE] Too far behind");
+  EXPECT_EQ(world.figures().client_stats.laggards_dropped, 1u);
+}
+
 TEST(Clients, AreToldGoodbyeOneByOneWhenTheirFeedDies) {
   ScriptedWorld world;
   world.config().timeouts.bye_spread_s = 100;

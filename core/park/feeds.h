@@ -51,8 +51,6 @@ struct FeedStats {
 
 inline constexpr std::string_view kLoginRefused =
     "[UNAVAILABLE] The mail store no longer accepts this login";
-inline constexpr std::string_view kTooFarBehind =
-    "[UNAVAILABLE] Too far behind with this mailbox; please connect again";
 inline constexpr std::string_view kOwnSessionNeeded =
     "[UNAVAILABLE] This takes a session of your own; please connect again";
 

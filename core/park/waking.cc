@@ -97,6 +97,10 @@ void Waking::DriverStopped(std::unique_ptr<Session> session) {
   const uint64_t head = feed.head();
   const bool owe = wish_.uses_numbers || wish_.incomplete;
   if (owe && feed.ExpungesBetween(wish_.cursor, head)) return OweFromDriver();
+  if (IsTooMuch({})) {
+    ReturnDriver();
+    return Finish(Outcome::kTooFarBehind, {});
+  }
   feed.Render(wish_.cursor, head, wish_.client.enabled, &tell_);
   TellSelected(&tell_);
   if (session_->state().selected()->exists > feed.view().size()) {
@@ -125,10 +129,10 @@ void Waking::OweFromDriver() {
     ReturnDriver();
     return OpenSession();
   }
-  if (IsTooMuch(d) || !TellDifference(now, d)) {
+  const bool too_much = IsTooMuch(d);
+  if (too_much || !TellDifference(now, d)) {
     ReturnDriver();
-    return IsTooMuch(d) ? Finish(Outcome::kEnded, std::string(kTooFarBehind))
-                        : Finish(Outcome::kExpungeIssued, {});
+    return Finish(too_much ? Outcome::kTooFarBehind : Outcome::kExpungeIssued, {});
   }
   ++feeds_.stats().handed_over;
   Finish(Outcome::kAttached, {});
@@ -311,7 +315,7 @@ void Waking::Compared() {
                 session_->horizon());
     if (d.destination_behind) return Again();
   }
-  if (IsTooMuch(d)) return Finish(Outcome::kEnded, std::string(kTooFarBehind));
+  if (IsTooMuch(d)) return Finish(Outcome::kTooFarBehind, {});
   if (!TellDifference(proven_ ? frozen : session_->view()->known(), d)) {
     return Finish(Outcome::kExpungeIssued, {});
   }

@@ -63,6 +63,7 @@ class Waking final : public Retirable, private SessionSink {
     kAttached,
     kExpungeIssued,  // too large a set would be owed
     kUnavailable,
+    kTooFarBehind,  // more than is told at once would be owed
     kEnded,
   };
   struct Result {
