@@ -132,11 +132,6 @@ UserTable::Key User::key() const {
   return {dialer_.target().index, own_ == nullptr ? 0 : own_->hash, login_};
 }
 
-std::string User::Name() const {
-  const UserTable::Key k = key();
-  return std::to_string(k.store) + ":" + std::to_string(k.credential) + " " + login_;
-}
-
 size_t User::memory_bytes() const {
   const size_t bytes = HeapSize(this) + HeapSize(login_) + HeapSize(own_);
   if (own_ == nullptr) return bytes;
@@ -157,20 +152,37 @@ void User::NoteUnreachable(size_t address) {
 void User::LeaveDrained() {
   if (!dialer_.Wants(address_)) address_ = static_cast<uint32_t>(dialer_.address());
   for (size_t i = pooled(); i-- > 0;) {
-    if (!dialer_.Wants(*pool_->sessions[i].session)) CloseAt(i);
+    if (!dialer_.Wants(kept(i))) CloseAt(i);
   }
 }
 
 void UserTable::CloseUnused(StoreIndex store, const std::string& login) {
-  for (auto& [key, user] : pooling_) {
-    if (user->dialer().target().index != store) continue;
-    if (login.empty() || user->login() == login) return user->CloseUnused();
+  for (const Kept& kept : kept_) {
+    if (kept.user->dialer().target().index != store) continue;
+    if (login.empty() || kept.user->login() == login) return kept.user->CloseAt(0);
   }
 }
 
 bool UserTable::CloseSomeUnused(size_t most) {
-  for (; most > 0 && !pooling_.empty(); --most) pooling_.begin()->second->CloseUnused();
-  return !pooling_.empty();
+  for (; most > 0 && !kept_.empty(); --most) kept_.front().user->CloseAt(0);
+  return !kept_.empty();
+}
+
+// Where a reload has made the time shorter some go later, with those before them.
+void UserTable::Expire() {
+  const uint64_t now = loop_.now_ns();
+  while (!kept_.empty() && kept_.front().until_ns <= now) kept_.front().user->CloseAt(0);
+  if (!kept_.empty()) expires_.Set(kept_.front().until_ns, [this] { Expire(); });
+}
+
+void UserTable::Keep(User& user, std::unique_ptr<Session> session) {
+  const uint64_t keep = SecondsToNs(static_cast<uint64_t>(config_->parking.pool_keep_s));
+  if (user.pool_ == nullptr) user.pool_ = std::make_unique<User::Pool>();
+  user.pool_->push_back(
+      kept_.insert(kept_.end(), {&user, std::move(session), loop_.now_ns() + keep}));
+  const size_t most = std::max(kKeptAtLeast, users_.size() / kUsersOfOneKept);
+  if (kept_.size() > most) kept_.front().user->CloseAt(0);
+  if (!expires_.armed()) expires_.Set(kept_.front().until_ns, [this] { Expire(); });
 }
 
 User::~User() {
@@ -206,7 +218,7 @@ void User::Judged(uint16_t master, Proxy proxy) {
   judged_ = master;
   proxy_ = proxy;
   for (size_t i = pooled(); i-- > 0;) {
-    if (!MayLend(*pool_->sessions[i].session)) CloseAt(i);
+    if (!MayLend(kept(i))) CloseAt(i);
   }
 }
 
@@ -281,24 +293,16 @@ void User::Release(std::unique_ptr<Session> session) {
   }
   session->set_sink(*this);
   session->DropView();
-  const uint64_t keep = SecondsToNs(static_cast<uint64_t>(table_.config_->parking.pool_keep_s));
-  if (pool_ == nullptr) {
-    pool_ = std::make_unique<Pool>(table_.loop_);
-    table_.pooling_[Name()] = this;
-  }
-  pool_->sessions.push_back({std::move(session), table_.loop_.now_ns() + keep});
-  if (!pool_->expiry.armed()) pool_->expiry.SetIn(keep, [this] { Expire(); });
+  table_.Keep(*this, std::move(session));
   dialer_.OnUnused(login_);
 }
 
 std::unique_ptr<Session> User::TakeAt(size_t place) {
-  std::unique_ptr<Session> session = std::move(pool_->sessions[place].session);
-  pool_->sessions.erase(pool_->sessions.begin() + static_cast<ptrdiff_t>(place));
-  if (!pool_->sessions.empty()) return session;
-  pool_.reset();
-  // The same user may be there again already.
-  auto own = table_.pooling_.find(Name());
-  if (own != table_.pooling_.end() && own->second == this) table_.pooling_.erase(own);
+  const auto entry = (*pool_)[place];
+  std::unique_ptr<Session> session = std::move(entry->session);
+  table_.kept_.erase(entry);
+  pool_->erase(pool_->begin() + static_cast<ptrdiff_t>(place));
+  if (pool_->empty()) pool_.reset();
   return session;
 }
 
@@ -308,34 +312,23 @@ void User::CloseAt(size_t place) {
   table_.loop_.Retire(std::move(session));
 }
 
-void User::CloseUnused() {
-  if (pooled() != 0) CloseAt(0);
-}
-
 std::unique_ptr<Session> User::Take(EnabledSet enabled, SessionSink& sink) {
   for (size_t i = 0; i < pooled(); ++i) {
-    const Session& kept = *pool_->sessions[i].session;
-    if (!kept.ready() || kept.state().enabled() != enabled || !kept.Settled()) continue;
-    std::unique_ptr<Session> session = TakeAt(i);
-    session->set_sink(sink);
-    return session;
+    const Session& session = kept(i);
+    if (!session.ready() || session.state().enabled() != enabled || !session.Settled()) continue;
+    std::unique_ptr<Session> taken = TakeAt(i);
+    taken->set_sink(sink);
+    return taken;
   }
   return nullptr;
 }
 
 void User::OnSessionLost(Session& session, SessionLoss, const std::string&) {
   for (size_t i = 0; i < pooled(); ++i) {
-    if (pool_->sessions[i].session.get() != &session) continue;
+    if (&kept(i) != &session) continue;
     table_.loop_.Retire(TakeAt(i));
     return;
   }
-}
-
-void User::Expire() {
-  const uint64_t now = table_.loop_.now_ns();
-  while (pooled() != 0 && pool_->sessions.front().until_ns <= now) CloseAt(0);
-  if (pooled() == 0) return;
-  pool_->expiry.Set(pool_->sessions.front().until_ns, [this] { Expire(); });
 }
 
 Opener::Opener(Loop& loop, User& user, Wish wish, Done done)

@@ -7,14 +7,15 @@
 // user to another.
 //
 // Lifetime: refcounted by its clients and feeds through the UserTable. Thread rule: the shard that
-// owns the name. Bounds: pool_per_user sessions for pool_keep_s each.
+// owns the name. Bounds: pool_per_user sessions for pool_keep_s each, and of all users one
+// for kUsersOfOneKept.
 #ifndef ROOST_CORE_STORE_USER_H_
 #define ROOST_CORE_STORE_USER_H_
 
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <map>
+#include <list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -46,12 +47,12 @@ class User;
 // All users of a shard, by key.
 class UserTable {
  public:
-  explicit UserTable(Loop& loop) : loop_(loop), forgets_(loop) {}
+  explicit UserTable(Loop& loop) : loop_(loop), expires_(loop), forgets_(loop) {}
   // Finds or makes the user and takes a reference. `own` has just been accepted by the store.
   User* Enter(const Config& config, Dialer& dialer, const Credentials& own,
               uint64_t credential_hash, size_t address);
   size_t size() const { return users_.size(); }
-  // Closes a kept session that nobody uses, of this login or, when it is empty, of any.
+  // Closes the kept session that would go next, of this login or, when it is empty, of any.
   void CloseUnused(StoreIndex store, const std::string& login);
   // Closes kept sessions of anybody, so many at most. True: there are more.
   bool CloseSomeUnused(size_t most);
@@ -84,6 +85,17 @@ class UserTable {
     bool operator()(const Key& a, const std::unique_ptr<User>& b) const { return (*this)(b, a); }
   };
 
+  struct Kept {
+    User* user;
+    std::unique_ptr<Session> session;
+    uint64_t until_ns;
+  };
+
+  // When many come at once each leaves the session it came with: stores would have them all on top
+  // of those of the feeds. One for so many users is kept then, and a few where there are few users.
+  static constexpr size_t kUsersOfOneKept = 16;
+  static constexpr size_t kKeptAtLeast = 16;
+
   // So long is remembered that a master user has other rights than the user, though the last of its
   // clients goes because of it. A store may have been repaired since.
   static constexpr uint64_t kRememberSeconds = 3600;
@@ -93,14 +105,17 @@ class UserTable {
   };
 
   void Drop(User& user);
+  void Keep(User& user, std::unique_ptr<Session> session);
+  void Expire();
   void TellEnds(User& user);
   void Remember(User& user);
   void Forget();
   Loop& loop_;
   const Config* config_ = nullptr;  // the same for all users
   std::function<void(User&)> on_ends_;
-  // Those with kept sessions, by User::Name. Before users_: a user that goes leaves it.
-  std::map<std::string, User*> pooling_;
+  // Of all users, in the order in which they go. Before users_: a user that goes takes out its own.
+  std::list<Kept> kept_;
+  Alarm expires_;
   absl::flat_hash_set<std::unique_ptr<User>, Hash, Equal> users_;
   size_t bytes_ = 0;                   // of users_
   std::deque<Remembered> remembered_;  // in order of time
@@ -173,9 +188,6 @@ class User final : public SessionSink, public Retirable {
   void Release(std::unique_ptr<Session> session);
   // A kept session with exactly this set enabled, or null.
   std::unique_ptr<Session> Take(EnabledSet enabled, SessionSink& sink);
-  size_t pooled() const { return pool_ == nullptr ? 0 : pool_->sessions.size(); }
-  // Of those kept the one that would go next.
-  void CloseUnused();
 
   // As the allocator counts, without the sessions that it keeps: always the same.
   size_t memory_bytes() const;
@@ -195,16 +207,7 @@ class User final : public SessionSink, public Retirable {
     kSame,
     kOther,
   };
-  struct Pooled {
-    std::unique_ptr<Session> session;
-    uint64_t until_ns;
-  };
-  // Sessions kept; null without any.
-  struct Pool {
-    explicit Pool(Loop& loop) : expiry(loop) {}
-    std::vector<Pooled> sessions;
-    Alarm expiry;
-  };
+  using Pool = std::vector<std::list<UserTable::Kept>::iterator>;
   // The clients' own credentials, where later sessions log in with those.
   struct OwnLogin {
     uint64_t hash = 0;
@@ -214,19 +217,19 @@ class User final : public SessionSink, public Retirable {
 
   void OnStoreData(Session&, const Piece&, const Response*) override {}
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
-  void Expire();
+  size_t pooled() const { return pool_ == nullptr ? 0 : pool_->size(); }
+  const Session& kept(size_t place) const { return *(*pool_)[place]->session; }
   void Judged(uint16_t master, Proxy proxy);
   std::unique_ptr<Session> TakeAt(size_t place);
   void CloseAt(size_t place);
   UserTable::Key key() const;
-  std::string Name() const;
 
   Dialer& dialer_;
   UserTable& table_;
   const std::string login_;
   std::unique_ptr<OwnLogin> own_;  // null: a master user logs in
   CapabilitySet capabilities_;
-  std::unique_ptr<Pool> pool_;
+  std::unique_ptr<Pool> pool_;  // null: none is kept
   uint32_t references_ = 0;
   uint32_t address_ = 0;  // of the store; another only when nobody is to go there, or can
   Proxy proxy_ = Proxy::kUnjudged;

@@ -318,6 +318,27 @@ TEST_F(UserPool, EndsWhatWasKeptForLongEnough) {
   WakesOn(client, 3);
 }
 
+TEST_F(UserPool, KeepsFewOfAllThatComeAtOnce) {
+  world_.config().parking.pool_per_user = 100;
+  ParkDriver();
+  for (int i = 0; i < 16; ++i) ParkJoiner();
+  world_.AsksNothing(1, 0.1);
+  ParkJoiner();
+  EndedPolitely(1);  // whoever waits for longest
+  EXPECT_EQ(world_.sessions_open(), 17u);
+}
+
+TEST_F(UserPool, KeepsMoreWhereThereAreManyUsers) {
+  world_.config().parking.pool_per_user = 100;
+  ParkDriver();
+  for (int i = 0; i < 16; ++i) ParkJoiner();
+  for (int i = 1; i < 17 * 16; ++i) world_.LogIn("user" + std::to_string(i));
+  ParkJoiner();
+  world_.AsksNothing(1, 0.1);
+  ParkJoiner();
+  EndedPolitely(1);
+}
+
 TEST_F(UserPool, GivesASessionToTheExactSetEnabledOnly) {
   ParkDriver("CONDSTORE");  // hears all that either class is told
   const size_t condstore = ParkJoiner("CONDSTORE");
