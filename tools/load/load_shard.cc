@@ -19,6 +19,20 @@ RetryPolicy PolicyOf(const Options& options) {
           .most = options.retries};
 }
 
+// It idled once and should idle again; one that left by habit may be on its way.
+bool Missing(const Visit& visit) {
+  switch (visit.why) {
+    case Visit::Why::kFirst:
+      return false;
+    case Visit::Why::kHabit:
+      return visit.tries > 0;
+    case Visit::Why::kStorm:
+    case Visit::Why::kLost:
+      return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 double PartOf(uint32_t rate, const Options& options) {
@@ -144,8 +158,23 @@ void LoadShard::Storm() {
   progress.storms.fetch_add(1);
 }
 
+// Of those who are under way or wait for a try.
+void LoadShard::CountMissing() {
+  const auto count = [this](const Visit& visit) {
+    if (!Missing(visit)) return;
+    ++result_.not_returned;
+    result_.NoteError("client: not back in the end");
+  };
+  for (const auto& client : clients_) {
+    if (!client->idle()) count(client->visit());
+  }
+  arrivals_.Forget();
+  for (Visit visit; arrivals_.Next(kNever, &visit);) count(visit);
+}
+
 void LoadShard::Finish() {
   loop_.set_work(nullptr);
+  CountMissing();
   for (const auto& client : clients_) client->Leave();
   deliveries_.Leave();
   const uint64_t end = loop_.now_ns() + kGoodbyeNs;

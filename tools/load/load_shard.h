@@ -95,6 +95,7 @@ class LoadShard final : private DeafIoHandler {
   void OpenClients();
   void EndRamp();
   void Storm();
+  void CountMissing();
   void Finish();
 
   UringIo& io_;

@@ -71,8 +71,11 @@ class Roostd(Background):
 class Stub:
     """An IMAP server with one empty mailbox; tells each client that idles of a first message that comes, once."""
 
-    def __init__(self, **answers):
-        """answers: to a command by its first word, instead of OK; without its tag, or with, after other lines."""
+    def __init__(self, mail=True, logins=1000, **answers):
+        """mail: whether that message comes. logins: so many are accepted. answers: to a command by its first word,
+        instead of OK; without its tag, or with, after other lines."""
+        accepted = iter(range(logins))
+
         class Connection(socketserver.StreamRequestHandler):
             def handle(self):
                 self.told = False
@@ -85,12 +88,15 @@ class Stub:
 
             def answer(self, tag, command=""):
                 word = command.split()[0] if command else tag
+                if word == "LOGIN" and next(accepted, None) is None:
+                    self.say(f"{tag} NO that is enough")
+                    return
                 if word == "SELECT":
                     self.say("* 0 EXISTS\r\n* OK [UIDNEXT 7] next")
                 if word == "IDLE":
                     self.idle = tag
                     self.say("+ idling")
-                    if not self.told:
+                    if mail and not self.told:
                         self.say("* 1 EXISTS")
                     self.told = True
                     return
@@ -400,6 +406,25 @@ class RoostLoad(unittest.TestCase):
                           result["returns"]["failed"]), (20, 20, 0), output)
         self.assertGreater(result["returns"]["retries"], 0)
         self.assertEqual(len(result["returns"]["storms_s"]), 1)
+
+    def test_who_is_not_back_in_the_end_has_not_returned(self):
+        # The next try is half a minute away, and the run ends before.
+        patient = ("--retry-ms=60000", "--retry-longest=60")
+        for returning in (("--storms=1", "--ramp-limit=1"),
+                          ("--mix=reconnect=100", "--stay=1", "--away=0", "--hold=3")):
+            status, output, result = self.load(self.stub(mail=False, logins=1), "--tls=none", "--hold=0", *returning,
+                                               *patient)
+            self.assertEqual((status, result["returns"]["failed"]), (1, 1), output)
+            self.assertIn("error (1x) client: not back in the end", output)
+        store = Store()
+        load = Background([BIN / "roost-load", "--password=secret", f"--server={store.tls}", "--clients=4",
+                           "--return-lost", "--show", "--hold=600", *patient], "stdout", "clients are idle")
+        store.stop()
+        self.assertEqual(["BYE" in load.stream.readline() for _ in range(4)], [True] * 4)
+        load.process.send_signal(signal.SIGINT)
+        output, _ = load.process.communicate(timeout=DEADLINE_S)
+        self.assertEqual(load.process.returncode, 1, output)
+        self.assertIn("0 idle again, 4 failed", output)
 
     def test_of_each_message_the_time_of_the_last_client_is_told(self):
         store = self.store()

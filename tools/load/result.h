@@ -27,7 +27,8 @@ struct Result {
   uint64_t failed = 0;       // did not
   uint64_t dropped = 0;      // did, and were lost before the end
   uint64_t never_begun = 0;
-  // Visits after the first: by habit, in a storm, or after being dropped.
+  // Visits after the first: by habit, in a storm, or after being dropped. Not returned: the last
+  // retry failed, or it should have been back when the run ended.
   uint64_t returned = 0, not_returned = 0;
   uint64_t retries = 0;     // of any visit
   uint64_t re_idled = 0;    // times that an idle client said DONE and IDLE again for its own sake
