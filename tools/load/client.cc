@@ -124,10 +124,16 @@ void Client::Settle() {
 }
 
 void Client::OnExists(int64_t growth) {
-  if (!idled_) return;
   if (growth <= 0) ++shard_.measured().duplicated;
+  if (!idled_) return;
   if (habit_ == Habit::kFetch && growth > 0) fetch_due_ = true;
   for (; growth > 0; --growth) Told();
+}
+
+// Nobody deletes anything here.
+void Client::OnExpunge() {
+  ++shard_.measured().unexpected;
+  shard_.measured().NoteError("client: told that a message is gone");
 }
 
 void Client::Told() {

@@ -52,6 +52,7 @@ class Client final : public Retirable, private StreamOwner, private DialogueHost
   void OnIdle() override;
   void OnAnswered(bool ok) override;
   void OnExists(int64_t growth) override;
+  void OnExpunge() override;
   void OnTold(std::string_view line) override;
   void OnFailed(std::string_view reason) override;
 

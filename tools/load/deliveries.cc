@@ -20,13 +20,17 @@ Deliveries::Deliveries(LoadShard& shard)
 Deliveries::~Deliveries() = default;
 
 // What is delivered while a client is on its way to IDLE may be in the number of messages that it
-// saw first, or be told to it later. Nobody else changes the mailbox; if somebody did, the count
-// begins anew here.
+// saw first, or be told to it later. Nobody else changes the mailbox: a number that does not fit
+// is wrong, but where it is not known what became of a message. The count begins anew here.
 uint32_t Deliveries::OnListening(LoadUser* user, int64_t messages) {
   const auto delivered = static_cast<int64_t>(user->delivered.size());
   if (!user->messages_before && delivered == 0) user->messages_before = messages;
   int64_t known = messages - user->messages_before.value_or(messages - delivered);
   if (known < 0 || known > delivered) {
+    if (!user->uncertain) {
+      ++shard_.measured().unexpected;
+      shard_.measured().NoteError("client: more or fewer messages than there can be");
+    }
     user->messages_before = messages - delivered;
     known = delivered;
   }
@@ -161,7 +165,7 @@ void Deliveries::OnAnswered(LoadUser* user, bool accepted, bool sent) {
   // Nobody must be told of it any more. It is there if somebody knows of it; if not, and somebody
   // is told later, that shows as an event of nothing.
   result.expected -= std::exchange(message.untold, 0);
-  message.failed = true;
+  message.failed = user->uncertain = true;
   if (!message.known) user->delivered.pop_back();
   ShowExpected();
 }

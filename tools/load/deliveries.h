@@ -41,6 +41,7 @@ struct LoadUser {
   // In the mailbox before the first delivery; none: nobody looked in time.
   std::optional<int64_t> messages_before = {};
   bool busy = false;                 // a message is on its way
+  bool uncertain = false;            // one that was sent was not taken, and may be there
   uint64_t due_ns = 0;               // when that was due
   std::vector<Delivered> delivered;  // in this order: the n-th growth of INBOX
 };

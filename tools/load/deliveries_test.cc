@@ -141,6 +141,29 @@ TEST_F(DeliveriesTest, WhoLeavesSoonerIsExcused) {
   EXPECT_TRUE(result().Good());
 }
 
+// Once the count began anew without a word, and any number was as good as the right one.
+TEST_F(DeliveriesTest, WhoComesBackToANumberThatDoesNotFitIsToldOfNothing) {
+  for (const int64_t wrong : {2, -1}) {  // one more than there can be, and one fewer
+    const uint64_t before = result().unexpected;
+    Send();
+    Tell(4, static_cast<uint32_t>(user()->delivered.size()) - 1);
+    Accept();
+    mail().OnLeft(user(), static_cast<uint32_t>(user()->delivered.size()));
+    mail().OnListening(user(), wrong);
+    EXPECT_EQ(result().unexpected, before + 1) << wrong;
+    user()->messages_before = 0;
+  }
+  EXPECT_FALSE(result().Good());
+}
+
+TEST_F(DeliveriesTest, ANumberFitsAsItIsWhereAMessageFailed) {
+  Send();
+  Fail();
+  mail().OnLeft(user(), 0);
+  EXPECT_EQ(mail().OnListening(user(), 1), 0u);
+  EXPECT_EQ(result().unexpected, 0u);
+}
+
 TEST_F(DeliveriesTest, WhoDoesNotListenAllTheTimeIsExcusedForThatMuchLonger) {
   Send();
   Tell(2, 0);

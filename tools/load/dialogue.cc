@@ -102,7 +102,7 @@ void Dialogue::Count(const Response& response) {
     --messages_;
     if (response.number <= newest_fetched_) --newest_fetched_;
     expunged_ = true;
-    return;
+    return host_->OnExpunge();
   }
   const int64_t growth = static_cast<int64_t>(response.number) - messages_;
   messages_ = response.number;

@@ -48,6 +48,8 @@ class DialogueHost {
   // Behind SELECT: the mailbox has this many more messages than the client knew of. Zero: the same
   // number was told again, with no EXPUNGE since; negative: it shrank without one.
   virtual void OnExists(int64_t growth) = 0;
+  // A message is gone from the mailbox.
+  virtual void OnExpunge() = 0;
   // The command of Work was answered, by OK or by NO.
   virtual void OnAnswered(bool ok) = 0;
   // Every line that comes behind the first OnIdle, without its end.

@@ -20,13 +20,14 @@ struct Host final : DialogueHost {
   void OnIdle() override { ++idled; }
   void OnAnswered(bool ok) override { answers.push_back(ok); }
   void OnExists(int64_t growth) override { growths.push_back(growth); }
+  void OnExpunge() override { ++expunged; }
   void OnTold(std::string_view line) override { told.emplace_back(line); }
   void OnFailed(std::string_view reason) override { failures.emplace_back(reason); }
 
   std::string Take() { return std::exchange(sent, {}); }
 
   std::string sent;
-  int tls_started = 0, logged_in = 0, idled = 0;
+  int tls_started = 0, logged_in = 0, idled = 0, expunged = 0;
   std::vector<int64_t> growths;
   std::vector<bool> answers;
   std::vector<std::string> told, failures;
@@ -108,6 +109,7 @@ TEST(Dialogue, TheSameNumberAgainIsADoubleUnlessAnExpungeCameBetween) {
   EXPECT_EQ(talk.host.growths, (std::vector<int64_t>{1, 0}));
   talk.Hear("* 1 EXPUNGE\r\n* 3 EXISTS\r\n* 1 EXPUNGE\r\n* 4 EXISTS\r\n* 2 EXISTS\r\n");
   EXPECT_EQ(talk.host.growths, (std::vector<int64_t>{1, 0, 2, -2}));
+  EXPECT_EQ(talk.host.expunged, 2);
 }
 
 TEST(Dialogue, ArrivalsBetweenTwoIdlesAreToldAsWell) {

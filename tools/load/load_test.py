@@ -368,6 +368,13 @@ class RoostLoad(unittest.TestCase):
             self.assertEqual(result["wake_us"] is not None, there, output)
             self.assertEqual("error (1x) idle client: told of a message that is not there" in output, not there, output)
 
+    def test_a_wrong_number_of_messages_fails_the_run_whenever_it_comes(self):
+        selected = "* 2 EXISTS\r\n{tag} OK done\r\n"
+        for answer, kind in ((selected + "* 2 EXISTS", "duplicated"), (selected + "* 1 EXISTS", "duplicated"),
+                             (selected + "* 1 EXPUNGE", "unexpected")):
+            status, output, result = self.load(self.stub(mail=False, SELECT=answer), "--tls=none", "--hold=0")
+            self.assertEqual((status, result["events"][kind]), (1, 1), output)
+
     def test_a_message_that_came_with_the_last_answer_is_not_fetched_again(self):
         both = "* 2 EXISTS\r\n* 1 FETCH (UID 7 FLAGS ())\r\n* 2 FETCH (UID 8 FLAGS ())\r\n{tag} OK fetched"
         _, output, result = self.load(self.stub(UID=both), "--tls=none", "--mix=fetch=100", "--hold=1")

@@ -43,7 +43,9 @@ struct Result {
   uint64_t excused = 0;     // not expected any more: the client left before it had to be told
   uint64_t missed = 0;      // expected and never to come: the client left long after
   uint64_t duplicated = 0;  // told again with nothing new, or a number that shrank by itself
-  uint64_t unexpected = 0;  // told of more messages than were delivered, or of one not there
+  // Told of more messages than were delivered, of one not there or gone, or on coming back of a
+  // number that does not fit.
+  uint64_t unexpected = 0;
 
   uint64_t delivered = 0, delivery_failed = 0;
 
