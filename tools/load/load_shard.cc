@@ -136,6 +136,7 @@ void LoadShard::OnClientEnded(Client* client) {
       progress.settled.fetch_add(1, std::memory_order_relaxed);
     } else {
       ++result_.not_returned;
+      progress.given_up.fetch_add(1, std::memory_order_relaxed);
       if (visit.why == Visit::Why::kStorm) progress.away.fetch_sub(1, std::memory_order_relaxed);
     }
   }

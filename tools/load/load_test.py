@@ -433,6 +433,15 @@ class RoostLoad(unittest.TestCase):
         self.assertEqual(load.process.returncode, 1, output)
         self.assertIn("0 idle again, 4 failed", output)
 
+    def test_a_storm_that_not_all_survive_is_told_as_one(self):
+        # The only retry fails; or it is half a minute away when the limit is reached.
+        for retry in (("--retries=1", "--retry-ms=1"), ("--retry-ms=60000", "--retry-longest=60", "--ramp-limit=1")):
+            status, output, result = self.load(self.stub(mail=False, logins=1), "--tls=none", "--storms=1", "--hold=0",
+                                               *retry)
+            self.assertEqual((status, result["returns"]["storms_s"]), (1, []), output)
+            self.assertEqual(len(result["returns"]["unfinished_storms_s"]), 1)
+            self.assertRegex(output, r"storm +not all idle again after [\d.]+ s")
+
     def test_of_each_message_the_time_of_the_last_client_is_told(self):
         store = self.store()
         _, output, result = self.load(f"--server={store.tls}", f"--lmtp={store.lmtp}", "--clients=60",

@@ -167,6 +167,7 @@ TEST(Result, ProblemsOfAnyKindAreNoGoodResult) {
   EXPECT_FALSE((Result{.established = 9, .asked = 10}.Good()));  // interrupted on the way
   EXPECT_FALSE(Result{.dropped = 1}.Good());
   EXPECT_FALSE(Result{.not_returned = 1}.Good());
+  EXPECT_FALSE((Result{.unfinished_storms_s = {1}}.Good()));
   EXPECT_FALSE(Result{.refused = 1}.Good());
   EXPECT_FALSE(Result{.expected = 1}.Good());
   EXPECT_FALSE(Result{.duplicated = 1}.Good());

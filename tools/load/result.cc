@@ -12,7 +12,7 @@ double Result::HandshakesPerSecond() const {
 
 bool Result::Good() const {
   return established + failed >= asked && failed == 0 && (dropped == 0 || return_lost) &&
-         not_returned == 0 && lost() == 0 && duplicated == 0 && unexpected == 0 &&
+         not_returned == 0 && unfinished_storms_s.empty() && lost() == 0 && duplicated == 0 && unexpected == 0 &&
          delivery_failed == 0 && refused == 0;
 }
 

@@ -74,6 +74,7 @@ struct Result {
   double seconds = 0;
   bool return_lost = false;      // being dropped is part of the load
   std::vector<double> storms_s;  // each from the order to everybody being idle again
+  std::vector<double> unfinished_storms_s;  // some never were, or were not waited for any longer
   Series series;
   Options::Bare bare = Options::Bare::kNone;
   Watched watched;  // empty: nobody asked

@@ -100,6 +100,12 @@ void Watching(JsonWriter* json, const Result& r) {
   Cpu(json, r.watched.processes.front());
 }
 
+void Storms(JsonWriter* json, const char* name, const std::vector<double>& storms_s) {
+  json->OpenList(name);
+  for (const double seconds : storms_s) json->Real("", seconds, 3);
+  json->Close();
+}
+
 // [seconds, idle, messages so far, events so far]
 void OverTime(JsonWriter* json, const Series& series) {
   json->OpenList("series");
@@ -165,9 +171,8 @@ std::string ResultJson(const Result& r) {
   json.Number("failed", r.not_returned);
   json.Number("retries", r.retries);
   Latency(&json, "first_try_to_idle_us", r.back);
-  json.OpenList("storms_s");
-  for (const double seconds : r.storms_s) json.Real("", seconds, 3);
-  json.Close();
+  Storms(&json, "storms_s", r.storms_s);
+  Storms(&json, "unfinished_storms_s", r.unfinished_storms_s);
   json.Close();
   Watching(&json, r);
   json.Real("seconds", r.seconds, 3);

@@ -89,6 +89,9 @@ std::string ResultTable(const Result& r) {
   for (const double seconds : r.storms_s) {
     out += "storm        all idle again after " + Fixed(seconds, 2) + " s\n";
   }
+  for (const double seconds : r.unfinished_storms_s) {
+    out += "storm        not all idle again after " + Fixed(seconds, 2) + " s\n";
+  }
   if (r.refused > 0) out += "refused      " + Number(r.refused) + " commands\n";
   if (r.handshakes > 0) {
     out += "handshakes   " + Number(r.handshakes) + " (" + Number(r.resumption.count()) +

@@ -161,6 +161,7 @@ Result Runner::Run() {
   result.asked = options_.clients;
   result.return_lost = options_.return_lost;
   result.storms_s = storms_s_;
+  result.unfinished_storms_s = unfinished_storms_s_;
   result.series = series_;
   result.bare = options_.bare;
   result.watched = watch_.watched();
@@ -190,13 +191,16 @@ void Runner::Ramp() {
 void Runner::Storm() {
   Enter(RunPhase::kStorm);
   const uint64_t began_ns = NowNs();
+  const uint64_t given_up = Sum(&Progress::given_up);
   uint64_t begun = 0;
   for (const auto& shard : shards_) begun += shard->orders.storms.fetch_add(1) + 1;
-  const bool done = Await(SecondsToNs(options_.ramp_limit_s), [this, begun] {
+  const bool over = Await(SecondsToNs(options_.ramp_limit_s), [this, begun] {
     return Sum(&Progress::storms) >= begun && Sum(&Progress::away) == 0;
   });
   const auto took_ns = static_cast<double>(NowNs() - began_ns);
-  if (done) storms_s_.push_back(took_ns / static_cast<double>(kNsPerSecond));
+  const bool all_idle = over && Sum(&Progress::given_up) == given_up;
+  (all_idle ? storms_s_ : unfinished_storms_s_)
+      .push_back(took_ns / static_cast<double>(kNsPerSecond));
 }
 
 void Runner::Order(uint64_t messages) {

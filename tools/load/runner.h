@@ -66,7 +66,7 @@ class Runner {
   std::unique_ptr<UringSet> ios_;
   std::vector<std::unique_ptr<LoadShard>> shards_;
   bool ramp_limit_hit_ = false;
-  std::vector<double> storms_s_;
+  std::vector<double> storms_s_, unfinished_storms_s_;
   uint64_t once_idle_ = 0;  // after the ramp
   uint64_t lost_ns_ = 0;    // since when somebody is missing; 0: nobody is
   uint64_t ordered_ = 0;
