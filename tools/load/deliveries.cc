@@ -58,7 +58,7 @@ const Delivered* Deliveries::OnTold(LoadUser* user, uint32_t known) {
     ++result.expected;
     ShowExpected();
   } else if (--message.untold == 0) {
-    result.told_last.Record(shard_.loop().now_ns() - message.sent_ns);
+    message.told_ns = shard_.loop().now_ns();
   }
   shard_.progress.received.store(result.received, std::memory_order_relaxed);
   return &message;
@@ -183,6 +183,12 @@ void Deliveries::OnCourierEnded(Courier* courier, bool was_of_use) {
 
 void Deliveries::Leave() {
   for (const auto& courier : couriers_) courier->Leave();
+  for (const LoadUser& user : users_) {
+    for (const Delivered& message : user.delivered) {
+      if (message.untold > 0 || message.told_ns == 0) continue;
+      shard_.measured().told_last.Record(message.told_ns - message.sent_ns);
+    }
+  }
 }
 
 }  // namespace roost::load

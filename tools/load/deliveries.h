@@ -31,6 +31,8 @@ struct Delivered {
   uint64_t sent_ns = 0;
   uint64_t acked_ns = 0;
   uint32_t untold = 0;  // clients that are still to be told of it
+  // When nobody was any more; 0: never yet. Who comes later may have to be told too.
+  uint64_t told_ns = 0;
   bool known = false;   // to somebody: it is in the mailbox
   bool failed = false;  // but is known: nobody must be told of it, and anybody may
 };
@@ -71,7 +73,7 @@ class Deliveries {
   void Work();
   // When Work has something to start; kNever when it waits for somebody who will call.
   uint64_t NextDueNs() const;
-  // Ends all connections.
+  // Ends all connections, and sums up.
   void Leave();
 
   // For couriers. The next message for this courier, if one is due; else null.

@@ -112,6 +112,26 @@ TEST_F(DeliveriesTest, WhatFailedBeforeAnybodyKnewIsNotThere) {
   EXPECT_EQ(result().received, 4u);
 }
 
+// Once it had two times, the first of them too early.
+TEST_F(DeliveriesTest, AMessageHasOneLastClientThoughSomeComeWhileItArrives) {
+  Send();
+  Tell(4, 0);
+  Accept();
+  mail().OnListening(user(), 0);
+  Tell(1, 0);
+  mail().Leave();
+  EXPECT_EQ(result().told_last.count(), 1u);
+}
+
+TEST_F(DeliveriesTest, WhereOneWhoCameLaterIsUntoldNobodyWasTheLast) {
+  Send();
+  Tell(4, 0);
+  Accept();
+  mail().OnListening(user(), 0);
+  mail().Leave();
+  EXPECT_EQ(result().told_last.count(), 0u);
+}
+
 // Once whoever left was owed nothing, so no client that comes and goes could lose anything.
 TEST_F(DeliveriesTest, WhoLeavesUntoldLongAfterTheStoreTookItHasLostAnEvent) {
   Send();
