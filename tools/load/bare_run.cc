@@ -17,9 +17,18 @@ const YamlNode* Find(const YamlNode& map, std::string_view key) {
   return nullptr;
 }
 
+template <typename Number>
+bool Read(const YamlNode* map, std::string_view key, Number* to) {
+  const YamlNode* found = map == nullptr ? nullptr : Find(*map, key);
+  if (found == nullptr || found->kind != YamlNode::Kind::kScalar) return false;
+  const char* last = found->scalar.data() + found->scalar.size();
+  const auto [rest, wrong] = std::from_chars(found->scalar.data(), last, *to);
+  return wrong == std::errc() && rest == last;
+}
+
 }  // namespace
 
-std::optional<double> ParseBareRun(std::string_view json, std::string* error) {
+std::optional<BareRun> ParseBareRun(std::string_view json, std::string* error) {
   YamlNode tree;
   const config_detail::YamlProblem problem = config_detail::ParseYaml(json, &tree);
   if (!problem.what.empty()) {
@@ -27,14 +36,15 @@ std::optional<double> ParseBareRun(std::string_view json, std::string* error) {
     return std::nullopt;
   }
   const YamlNode* bare = Find(tree, "bare");
-  const YamlNode* end = bare == nullptr ? nullptr : Find(*bare, "kernel_bytes_per_end");
-  double bytes = 0;
-  if (end != nullptr && end->kind == YamlNode::Kind::kScalar) {
-    const char* last = end->scalar.data() + end->scalar.size();
-    const auto [rest, wrong] = std::from_chars(end->scalar.data(), last, bytes);
-    if (wrong == std::errc() && rest == last) return bytes;
+  BareRun run;
+  if (Read(bare, "kernel_bytes_per_end", &run.kernel_bytes_per_end) &&
+      Read(bare, "kernel_uncertainty_bytes", &run.kernel_uncertainty_bytes) &&
+      Read(bare, "clients", &run.clients)) {
+    return run;
   }
-  *error = "no bare.kernel_bytes_per_end: it must be the --json of a run with --bare poll";
+  *error =
+      "no bare.kernel_bytes_per_end with its uncertainty and clients: it must be the --json of a "
+      "run with --bare poll";
   return std::nullopt;
 }
 

@@ -53,7 +53,7 @@ struct Progress {
   std::atomic<uint64_t> idle{0};
   std::atomic<uint32_t> storms{0};  // begun
   std::atomic<uint64_t> away{0};  // in a storm: clients that are not idle again and have not failed
-  std::atomic<uint64_t> given_up{0};  // clients that were idle, and whose last retry failed
+  std::atomic<uint64_t> given_up{0};         // clients that were idle, and whose last retry failed
   std::atomic<uint64_t> deliveries_done{0};  // accepted or failed
   std::atomic<uint64_t> expected{0}, received{0};
 };

@@ -252,6 +252,9 @@ class RoostLoad(unittest.TestCase):
         self.assertAlmostEqual(result["machine"]["kernel_bytes_per_connection_with_client"] -
                                bare["bare"]["kernel_bytes_per_end"],
                                result["machine"]["kernel_bytes_per_connection"], delta=1)
+        self.assertGreaterEqual(result["machine"]["kernel_uncertainty_bytes"],
+                                bare["bare"]["kernel_uncertainty_bytes"])
+        self.assertIn("that run had 2000 clients and this one 200", result["machine"]["kernel_method"])
         self.assertNotIn("memory", result)
 
         status, output, result = self.load(f"--server={roostd.implicit}", "--clients=4", "--hold=0", "--settle=0",

@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace roost::load {
+namespace {
+
+// So many times as many clients in one of two runs that are compared.
+constexpr uint64_t kMuch = 2;
+
+}  // namespace
 
 double Result::HandshakesPerSecond() const {
   if (first_handshakes == 0 || last_secure_ns <= first_connect_ns) return 0;
@@ -12,8 +18,8 @@ double Result::HandshakesPerSecond() const {
 
 bool Result::Good() const {
   return established + failed >= asked && failed == 0 && (dropped == 0 || return_lost) &&
-         not_returned == 0 && unfinished_storms_s.empty() && lost() == 0 && duplicated == 0 && unexpected == 0 &&
-         delivery_failed == 0 && refused == 0;
+         not_returned == 0 && unfinished_storms_s.empty() && lost() == 0 && duplicated == 0 &&
+         unexpected == 0 && delivery_failed == 0 && refused == 0;
 }
 
 void Result::NoteError(const std::string& text) {
@@ -45,24 +51,43 @@ void Result::Add(const Result& other) {
   for (const auto& [text, count] : other.errors) errors[text] += count;
 }
 
-std::optional<double> KernelBytesPerEnd(const Result& result) {
-  if (result.bare != Options::Bare::kPoll) return result.kernel_bytes_per_end;
+std::optional<BareRun> ClientsEnd(const Result& result) {
+  if (result.bare != Options::Bare::kPoll) return result.bare_run;
   const std::optional<double> pair = result.watched.KernelPerConnection(result.established);
-  if (!pair) return std::nullopt;
-  return *pair / 2;
+  const std::optional<double> uncertainty = result.watched.KernelUncertainty(result.established);
+  if (!pair || !uncertainty) return std::nullopt;
+  return BareRun{.kernel_bytes_per_end = *pair / 2,
+                 .kernel_uncertainty_bytes = *uncertainty / 2,
+                 .clients = result.established};
 }
 
 std::optional<double> KernelBytesPerConnection(const Result& result) {
   const std::optional<double> both = result.watched.KernelPerConnection(result.established);
-  const std::optional<double> end = KernelBytesPerEnd(result);
+  const std::optional<BareRun> end = ClientsEnd(result);
   if (!both || !end) return std::nullopt;
-  return *both - *end;
+  return *both - end->kernel_bytes_per_end;
 }
 
-std::string KernelMethod() {
-  return "growth of the whole machine's Slab and TCP buffers from before the clients to all idle, "
-         "divided by them, less the client's own end: half of a pair of sockets in a bare run with "
-         "a poll at both ends";
+std::optional<double> KernelUncertainty(const Result& result) {
+  std::optional<double> both = result.watched.KernelUncertainty(result.established);
+  if (both && result.bare != Options::Bare::kPoll && result.bare_run) {
+    *both += result.bare_run->kernel_uncertainty_bytes;
+  }
+  return both;
+}
+
+std::string KernelMethod(const Result& result) {
+  std::string method =
+      "growth of the whole machine's Slab and TCP buffers from before the clients to all idle, "
+      "divided by them, less the client's own end: half of a pair of sockets in a bare run with "
+      "a poll at both ends";
+  const uint64_t here = result.established;
+  const uint64_t there = result.bare_run ? result.bare_run->clients : here;
+  if (std::max(here, there) > kMuch * std::min(here, there)) {
+    method += "; that run had " + std::to_string(there) + " clients and this one " +
+              std::to_string(here) + ": what does not grow with them weighs differently in each";
+  }
+  return method;
 }
 
 }  // namespace roost::load

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/load/bare_run.h"
 #include "tools/load/histogram.h"
 #include "tools/load/options.h"
 #include "tools/load/series.h"
@@ -72,14 +73,13 @@ struct Result {
   uint64_t asked = 0;                  // clients
   bool interrupted = false;
   double seconds = 0;
-  bool return_lost = false;      // being dropped is part of the load
-  std::vector<double> storms_s;  // each from the order to everybody being idle again
+  bool return_lost = false;                 // being dropped is part of the load
+  std::vector<double> storms_s;             // each from the order to everybody being idle again
   std::vector<double> unfinished_storms_s;  // some never were, or were not waited for any longer
   Series series;
   Options::Bare bare = Options::Bare::kNone;
-  Watched watched;  // empty: nobody asked
-  // What a client's own end costs the kernel: of a bare run, this one or another.
-  std::optional<double> kernel_bytes_per_end;
+  Watched watched;                  // empty: nobody asked
+  std::optional<BareRun> bare_run;  // another than this one, for what a client's own end costs
 
   uint64_t lost() const { return expected > received ? expected - received : 0; }
   // Of first arrivals.
@@ -91,11 +91,15 @@ struct Result {
   void Add(const Result& other);
 };
 
-// Of a bare run with a poll at both ends: half of what a pair costs.
-std::optional<double> KernelBytesPerEnd(const Result& result);
+// What a client's own end costs the kernel: of a bare run with a poll at both ends, this one or
+// another.
+std::optional<BareRun> ClientsEnd(const Result& result);
 // What a connection costs the kernel beside the client's own end; none when that is not known.
 std::optional<double> KernelBytesPerConnection(const Result& result);
-std::string KernelMethod();
+// Of that, both measurements' together; without another run this one's.
+std::optional<double> KernelUncertainty(const Result& result);
+// How it was found, and what to mind.
+std::string KernelMethod(const Result& result);
 
 std::string ResultTable(const Result& result);
 std::string ResultJson(const Result& result);

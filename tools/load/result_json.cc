@@ -48,8 +48,8 @@ void Memory(JsonWriter* json, const Result& r, const WatchedProcess& process) {
   const std::optional<double> kernel = alone ? KernelBytesPerConnection(r) : std::nullopt;
   json->Real("kernel_bytes_per_connection", kernel);
   if (kernel) {
-    json->Real("kernel_uncertainty_bytes", r.watched.KernelUncertainty(r.established));
-    json->Text("kernel_method", KernelMethod());
+    json->Real("kernel_uncertainty_bytes", KernelUncertainty(r));
+    json->Text("kernel_method", KernelMethod(r));
   }
   json->Close();
 }
@@ -71,7 +71,12 @@ void Watching(JsonWriter* json, const Result& r) {
     json->Open("bare");
     json->Text("wait", r.bare == Options::Bare::kPoll ? "poll" : "receive");
     json->Real("kernel_bytes_per_pair", r.watched.KernelPerConnection(r.established));
-    json->Real("kernel_bytes_per_end", KernelBytesPerEnd(r));
+    const std::optional<BareRun> end = ClientsEnd(r);
+    json->Real("kernel_bytes_per_end",
+               end ? std::optional(end->kernel_bytes_per_end) : std::nullopt);
+    json->Real("kernel_uncertainty_bytes",
+               end ? std::optional(end->kernel_uncertainty_bytes) : std::nullopt);
+    json->Number("clients", end ? std::optional(end->clients) : std::nullopt);
     json->Close();
   }
   if (r.watched.KernelPerConnection(r.established)) {
@@ -79,8 +84,8 @@ void Watching(JsonWriter* json, const Result& r) {
     json->Real("kernel_bytes_per_connection_with_client",
                r.watched.KernelPerConnection(r.established));
     json->Real("kernel_bytes_per_connection", KernelBytesPerConnection(r));
-    json->Real("kernel_uncertainty_bytes", r.watched.KernelUncertainty(r.established));
-    json->Text("kernel_method", KernelMethod());
+    json->Real("kernel_uncertainty_bytes", KernelUncertainty(r));
+    json->Text("kernel_method", KernelMethod(r));
     json->Close();
   }
   if (r.watched.processes.empty()) return;

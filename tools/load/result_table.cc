@@ -69,7 +69,7 @@ void Costs(std::string* out, const Result& r) {
   if (!both) return;
   *out += "kernel       " + Known(both) + " bytes a connection with both ends, ± " +
           Known(r.watched.KernelUncertainty(r.established)) + "; without the client's end " +
-          Known(KernelBytesPerConnection(r)) + "\n";
+          Known(KernelBytesPerConnection(r)) + ", ± " + Known(KernelUncertainty(r)) + "\n";
 }
 
 }  // namespace

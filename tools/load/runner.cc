@@ -79,8 +79,8 @@ bool Runner::Prepare(std::string* error) {
   if (!file.empty()) {
     std::string text;
     if (!ReadFile(file, &text, error)) return false;
-    kernel_bytes_per_end_ = ParseBareRun(text, error);
-    if (!kernel_bytes_per_end_) {
+    bare_run_ = ParseBareRun(text, error);
+    if (!bare_run_) {
       *error = file + ": " + *error;
       return false;
     }
@@ -165,7 +165,7 @@ Result Runner::Run() {
   result.series = series_;
   result.bare = options_.bare;
   result.watched = watch_.watched();
-  result.kernel_bytes_per_end = kernel_bytes_per_end_;
+  result.bare_run = bare_run_;
   if (ramp_limit_hit_ && result.never_begun > 0) {
     result.failed += result.never_begun;
     result.errors["client: not begun within --ramp-limit"] += result.never_begun;

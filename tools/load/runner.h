@@ -60,7 +60,7 @@ class Runner {
 
   Options options_;  // constant once it runs
   Watch watch_;
-  std::optional<double> kernel_bytes_per_end_;
+  std::optional<BareRun> bare_run_;
   std::unique_ptr<BareServer> bare_server_;
   std::unique_ptr<TlsClientContext> tls_, resuming_tls_;
   std::unique_ptr<UringSet> ios_;
