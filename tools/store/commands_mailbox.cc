@@ -1,5 +1,6 @@
 // LIST, LSUB, NAMESPACE, CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, STATUS.
 #include <algorithm>
+#include <set>
 
 #include "proto/imap/writer.h"
 #include "tools/store/session.h"
@@ -46,6 +47,16 @@ bool Matches(std::string_view pattern, std::string_view name) {
       return false;
     }
   }
+}
+
+// The levels above a name, from the top down.
+std::vector<std::string_view> LevelsAbove(std::string_view name) {
+  std::vector<std::string_view> levels;
+  for (size_t end = name.find(kHierarchySeparator); end != std::string_view::npos;
+       end = name.find(kHierarchySeparator, end + 1)) {
+    levels.push_back(name.substr(0, end));
+  }
+  return levels;
 }
 
 enum ListOption : uint32_t {
@@ -140,6 +151,12 @@ void Session::ListMailboxes(std::string_view reference, const std::vector<std::s
       return Matches(full, name) || (name == kInbox && EqualsIgnoreCase(full, kInbox));
     });
   };
+  // A pattern that ends in "%" asks for levels too (RFC 3501, 6.3.8).
+  auto wanted_level = [&](std::string_view level) {
+    return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+      return pattern.ends_with('%') && Matches(std::string(reference) + pattern, level);
+    });
+  };
   std::string out;
   auto line = [&](std::string_view attributes, std::string_view name) {
     out.append("* LIST (").append(attributes);
@@ -150,13 +167,19 @@ void Session::ListMailboxes(std::string_view reference, const std::vector<std::s
     AppendMailbox(&out, name);
     out.append("\r\n");
   };
+  const bool only_subscribed = (options & kSelectSubscribed) != 0;
+  std::set<std::string_view> told;  // of levels that are no mailbox
   for (const auto& [name, mailbox] : account_->mailboxes()) {
+    if (only_subscribed && !account_->IsSubscribed(name)) continue;
+    for (const std::string_view level : LevelsAbove(name)) {
+      if (only_subscribed || account_->Find(level) != nullptr || !wanted_level(level)) continue;
+      if (told.insert(level).second) line("\\NonExistent \\HasChildren", level);
+    }
     if (!wanted(name)) continue;
-    if ((options & kSelectSubscribed) != 0 && !account_->IsSubscribed(name)) continue;
     line(account_->HasChildren(name) ? "\\HasChildren" : "\\HasNoChildren", name);
     if ((options & kReturnStatus) != 0) AppendStatus(&out, name, *mailbox, status_items);
   }
-  if ((options & kSelectSubscribed) != 0) {
+  if (only_subscribed) {
     for (const std::string& name : account_->subscriptions()) {
       if (wanted(name) && account_->Find(name) == nullptr) line("\\NonExistent", name);
     }

@@ -231,6 +231,27 @@ TEST(SessionMailboxes, AreCreatedListedRenamedAndDeleted) {
   EXPECT_HAS(client.Ok("NAMESPACE"), "* NAMESPACE ((\"\" \"/\")) NIL NIL");
 }
 
+// Once what was below a mailbox that is gone could not be found level by level.
+TEST(SessionMailboxes, ALevelThatIsNoMailboxIsListedOnceWherePercentAsksForLevels) {
+  TestStore store;
+  TestClient client(store);
+  client.LogIn();
+  client.Ok("CREATE Work/2024/May");
+  client.Ok("CREATE Work/2025");
+  client.Ok("DELETE Work/2024");
+  client.Ok("DELETE Work");
+  EXPECT_EQ(client.Ok("LIST \"\" %"),
+            "* LIST (\\HasNoChildren) \"/\" INBOX\r\n"
+            "* LIST (\\NonExistent \\HasChildren) \"/\" Work\r\nt OK Listed\r\n");
+  EXPECT_EQ(client.Ok("LIST Work/ %"),
+            "* LIST (\\NonExistent \\HasChildren) \"/\" Work/2024\r\n"
+            "* LIST (\\HasNoChildren) \"/\" Work/2025\r\nt OK Listed\r\n");
+  EXPECT_LACKS(client.Ok("LIST \"\" *"), "NonExistent");
+  EXPECT_LACKS(client.Ok("LIST (SUBSCRIBED) \"\" %"), "Work");
+  client.Ok("CREATE Work");
+  EXPECT_HAS(client.Ok("LIST \"\" %"), "* LIST (\\HasChildren) \"/\" Work\r\n");
+}
+
 TEST(SessionMailboxes, RenamingInboxMovesItsMessages) {
   TestStore store;
   store.Deliver();
