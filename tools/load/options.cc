@@ -4,6 +4,8 @@
 #include <charconv>
 #include <concepts>
 
+#include "proto/ascii.h"
+
 namespace roost::load {
 namespace {
 
@@ -103,6 +105,10 @@ class Applier {
     if (mail && out_->bare != Options::Bare::kNone) return Fail("a --bare run has no mail");
     if (out_->handshake_only && (mail || out_->tls != Options::Tls::kImplicit)) {
       return Fail("--handshake-only is for --tls implicit, without mail");
+    }
+    if (mail && !EqualsIgnoreCase(out_->mailbox, "INBOX")) {
+      return Fail("mail is delivered to INBOX, of which clients with --mailbox " + out_->mailbox +
+                  " hear nothing");
     }
     if (mail && out_->clients == 0) return Fail("mail needs clients that wait for it");
     for (const Address& address : {out_->server, out_->store}) {

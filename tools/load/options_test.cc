@@ -33,6 +33,19 @@ TEST(Options, MailNeedsAStore) {
   EXPECT_NE(ErrorOf({"--server=127.0.0.1:993", "--deliver=5"}, &options), "");
 }
 
+TEST(Options, MailIsForThoseWhoWatchInbox) {
+  for (const char* mail : {"--deliver=5", "--deliver-on-line"}) {
+    const auto with = [](std::vector<std::string> more) {
+      Options options;
+      more.insert(more.end(), {"--server=127.0.0.1:993", "--lmtp=127.0.0.1:24"});
+      return ErrorOf(more, &options);
+    };
+    EXPECT_NE(with({"--mailbox=Work", mail}).find("--mailbox Work"), std::string::npos);
+    EXPECT_EQ(with({"--mailbox=inbox", mail}), "");
+    EXPECT_EQ(with({"--mailbox=Work"}), "");
+  }
+}
+
 TEST(Options, MistakesAreNamed) {
   for (const auto& arguments :
        std::vector<std::vector<std::string>>{{},
