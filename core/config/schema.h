@@ -299,7 +299,7 @@ void Visit(V& v, ParkingConfig& c) {
           {.why = "How long a session nobody uses waits for the next wake; 0: not at all.",
            .maximum = 600});
   v.Field("pool_per_user", c.pool_per_user,
-          {.why = "Sessions of one user waiting so; of all together one for 16 users of a shard at "
+          {.why = "Sessions of one user waiting so; of all together one for 32 users of a shard at "
                   "most, or 16.",
            .maximum = 100});
   v.Field("log_entries_max", c.log_entries_max,

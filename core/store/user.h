@@ -93,7 +93,7 @@ class UserTable {
 
   // When many come at once each leaves the session it came with: stores would have them all on top
   // of those of the feeds. One for so many users is kept then, and a few where there are few users.
-  static constexpr size_t kUsersOfOneKept = 16;
+  static constexpr size_t kUsersOfOneKept = 32;
   static constexpr size_t kKeptAtLeast = 16;
 
   // So long is remembered that a master user has other rights than the user, though the last of its

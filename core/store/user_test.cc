@@ -332,7 +332,7 @@ TEST_F(UserPool, KeepsMoreWhereThereAreManyUsers) {
   world_.config().parking.pool_per_user = 100;
   ParkDriver();
   for (int i = 0; i < 16; ++i) ParkJoiner();
-  for (int i = 1; i < 17 * 16; ++i) world_.LogIn("user" + std::to_string(i));
+  for (int i = 1; i < 17 * 32; ++i) world_.LogIn("user" + std::to_string(i));
   ParkJoiner();
   world_.AsksNothing(1, 0.1);
   ParkJoiner();
