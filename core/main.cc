@@ -35,10 +35,11 @@
 #include "core/shard/server.h"
 
 #ifdef ROOST_JEMALLOC
-// Read by jemalloc before main.
+// Read by jemalloc before main. An arena for each CPU: shards may be many more, and each arena has
+// pages that are used in part.
 extern "C" {
 extern const char* malloc_conf;
-const char* malloc_conf = "dirty_decay_ms:5000,muzzy_decay_ms:0";
+const char* malloc_conf = "dirty_decay_ms:5000,muzzy_decay_ms:0,narenas_ratio:1";
 int mallctl(const char* name, void* old, size_t* old_size, void* now, size_t now_size);
 }
 #endif
