@@ -241,12 +241,7 @@ void Awake::WakeFor(const Command& command, const Piece& piece) {
 void Awake::Woken(Waking::Result result) {
   Services& services = client_.services();
   services.loop.Retire(std::move(waking_));
-  if (client_.closed()) {
-    if (result.session == nullptr) return;
-    result.session->Close();
-    services.loop.Retire(std::move(result.session));
-    return;
-  }
+  if (client_.closed()) return EndSession(std::move(result.session));
   client_.cell().waking = false;
   switch (result.outcome) {
     case Waking::Outcome::kAttached:

@@ -70,9 +70,7 @@ void Entering::LetGo() {
   delay_.Cancel();
   lookup_.reset();
   ProxyHeaderOver();
-  if (session_ == nullptr) return;
-  session_->Close();
-  client_.services().loop.Retire(std::move(session_));
+  EndSession(std::move(session_));
 }
 
 const ListenerConfig& Entering::listener() const {
@@ -659,8 +657,7 @@ void Entering::OnSessionReady(Session& session) {
 // Said only to one who has the right password.
 void Entering::TooManyOfUser() {
   const std::string& store = session_->target().config->name;
-  session_->Close();
-  client_.services().loop.Retire(std::move(session_));
+  EndSession(std::move(session_));
   ++client_.services().stats.refused_by_user;
   LoginFailed(LoginResult::kNotAllowed, "NO [LIMIT] Too many connections of this user", store,
               "limits.max_clients_per_user");

@@ -45,9 +45,7 @@ void Relay::OnEnd() {
     parking_->Abandon();
     loop.Retire(std::move(parking_));
   }
-  if (session_ == nullptr) return;
-  session_->Close();
-  loop.Retire(std::move(session_));
+  EndSession(std::move(session_));
 }
 
 // Input waits: for `+`, for an own answer's turn, or because too much is unanswered (anything,

@@ -47,11 +47,7 @@ IdleDriver::IdleDriver(Loop& loop, std::unique_ptr<Session> session, DriverListe
   session_->set_sink(*this);
 }
 
-IdleDriver::~IdleDriver() {
-  if (session_ == nullptr) return;
-  session_->Close();
-  loop().Retire(std::move(session_));
-}
+IdleDriver::~IdleDriver() { EndSession(std::move(session_)); }
 
 void IdleDriver::Start() {
   TellArrived();  // what came between the listing and now
@@ -554,10 +550,7 @@ void IdleDriver::Lost(SessionLoss loss, const std::string& text) {
   if (notify_ == Notify::kAsked || (notified() && loss == SessionLoss::kProtocol)) {
     listener_.OnDriverNotifyRefused(text);
   }
-  if (session_ != nullptr) {
-    session_->Close();
-    loop().Retire(std::move(session_));
-  }
+  EndSession(std::move(session_));
   auto stopped = std::exchange(work().stopped, nullptr);
   const Life::Watch life = life_.watch();
   FailWaiters();

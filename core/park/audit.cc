@@ -17,9 +17,7 @@ Audit::~Audit() { DropSession(); }
 
 void Audit::DropSession() {
   if (lister_ != nullptr) loop_.Retire(std::move(lister_));
-  if (session_ == nullptr) return;
-  session_->Close();
-  loop_.Retire(std::move(session_));
+  EndSession(std::move(session_));
 }
 
 void Audit::Abandon() {
@@ -43,9 +41,7 @@ void Audit::Look() {
       std::make_unique<Opener>(loop_, feed_.user(), std::move(wish), [this](Opener::Result r) {
         if (done_) return Opened(std::move(r));
         // Abandoned in this turn: the session is in the middle of its input.
-        if (r.session == nullptr) return;
-        r.session->Close();
-        loop_.Retire(std::move(r.session));
+        EndSession(std::move(r.session));
       });
   opener_->Start();
 }

@@ -62,10 +62,7 @@ void Feeds::Recheck(Feed& feed, bool moves) {
   feed.StopDriver([this, &feed, moves, hold = std::make_shared<FeedHold>(*this, feed)](
                       std::unique_ptr<Session> session) {
     const bool gives_up = moves && session != nullptr;  // else it was lost meanwhile
-    if (session != nullptr) {
-      session->Close();
-      loop_.Retire(std::move(session));
-    }
+    EndSession(std::move(session));
     Recover(feed, gives_up);
   });
 }
@@ -78,10 +75,7 @@ void Feeds::EndAllOf(const User& user) {
   for (Feed* feed : all) {
     feed->StopDriver([this, feed, hold = std::make_shared<FeedHold>(*this, *feed)](
                          std::unique_ptr<Session> session) {
-      if (session != nullptr) {
-        session->Close();
-        loop_.Retire(std::move(session));
-      }
+      EndSession(std::move(session));
       // Else somebody else has stopped the driver. Its subscribers go all the same, in their time.
       if (feed->state() != Feed::State::kDriverless) return;
       feed->user().credentials_refused() ? feed->Kill(std::string(kLoginRefused)) : Recover(*feed);

@@ -32,9 +32,7 @@ Recovery::~Recovery() { DropSession(); }
 void Recovery::DropSession() {
   if (lister_ != nullptr) loop_.Retire(std::move(lister_));
   opener_.reset();
-  if (session_ == nullptr) return;
-  session_->Close();
-  loop_.Retire(std::move(session_));
+  EndSession(std::move(session_));
 }
 
 void Recovery::Start(bool moves) {

@@ -34,9 +34,7 @@ Waking::Waking(Loop& loop, Feeds& feeds, User& user, Wish wish, Done done)
 
 Waking::~Waking() {
   if (lister_ != nullptr) loop_.Retire(std::move(lister_));
-  if (session_ == nullptr) return;
-  session_->Close();
-  loop_.Retire(std::move(session_));
+  EndSession(std::move(session_));
 }
 
 void Waking::Abandon() {
@@ -202,8 +200,7 @@ bool Waking::MayAct() {
   if (session_->master() == user_.dialer().target().masters) {
     Finish(Outcome::kEnded, std::string(kOwnSessionNeeded));
   } else {  // it waited to log in, and the master user is another one by now
-    session_->Close();
-    loop_.Retire(std::move(session_));
+    EndSession(std::move(session_));
     retry_.SetIn(MsToNs(kRetryMs), [this] { OpenSession(); });
   }
   return false;
@@ -252,8 +249,7 @@ void Waking::Again() {
 
 // One that stays behind what the client was told may be with a server that is. It is nobody's next.
 void Waking::TryAnother() {
-  session_->Close();
-  loop_.Retire(std::move(session_));
+  EndSession(std::move(session_));
   if (another_) return Finish(Outcome::kUnavailable, "the store's sessions do not agree yet");
   another_ = true;
   tries_ = 0;
@@ -262,8 +258,7 @@ void Waking::TryAnother() {
 
 // The session's server is behind, or the mailbox was put back to what it was once.
 void Waking::OpenLater() {
-  session_->Close();
-  loop_.Retire(std::move(session_));
+  EndSession(std::move(session_));
   if (++behind_ >= kMaxBehind) {
     feeds_.Recheck(*wish_.feed);  // if it was put back the driver may be silent for ever
     return Finish(Outcome::kUnavailable, "the store's sessions do not agree yet");

@@ -9,17 +9,10 @@ namespace roost {
 
 CapabilityProbe::CapabilityProbe(Loop& loop, std::vector<std::unique_ptr<Dialer>>& dialers,
                                  Shared shared)
-    : loop_(loop),
-      dialers_(dialers),
-      shared_(std::move(shared)),
-      known_(dialers.size()),
-      alarm_(loop) {}
+    : dialers_(dialers), shared_(std::move(shared)), known_(dialers.size()), alarm_(loop) {}
 
 CapabilityProbe::~CapabilityProbe() {
-  for (auto& session : sessions_) {
-    session->Close();
-    loop_.Retire(std::move(session));
-  }
+  for (auto& session : sessions_) EndSession(std::move(session));
 }
 
 void CapabilityProbe::Ask() {
@@ -54,8 +47,7 @@ void CapabilityProbe::Drop(Session& session) {
   auto it = std::find_if(sessions_.begin(), sessions_.end(),
                          [&](const auto& s) { return s.get() == &session; });
   if (it == sessions_.end()) return;
-  (*it)->Close();
-  loop_.Retire(std::move(*it));
+  EndSession(std::move(*it));
   sessions_.erase(it);
 }
 

@@ -32,7 +32,6 @@ class CapabilityProbe final : private SessionSink {
   void Ask();
   void Drop(Session& session);
 
-  Loop& loop_;
   std::vector<std::unique_ptr<Dialer>>& dialers_;
   Shared shared_;
   std::vector<std::optional<CapabilitySet>> known_;

@@ -254,8 +254,7 @@ class DialersOfShards {
   // The oldest of its sessions ends.
   void EndOne(uint32_t shard) {
     std::vector<std::unique_ptr<Session>>& sessions = shards_[shard]->sessions;
-    sessions.front()->Close();
-    shards_[shard]->loop.Retire(std::move(sessions.front()));
+    EndSession(std::move(sessions.front()));
     sessions.erase(sessions.begin());
   }
   void GoAway(uint32_t shard) {
@@ -287,7 +286,7 @@ class DialersOfShards {
     std::vector<std::unique_ptr<Session>> sessions;
   };
   static void Close(OfShard& shard) {
-    for (auto& session : shard.sessions) session->Close();
+    for (auto& session : shard.sessions) EndSession(std::move(session));
     shard.sessions.clear();
   }
 

@@ -99,6 +99,13 @@ void Session::Close() {
   polite ? stream_.Close() : stream_.Abort();
 }
 
+void EndSession(std::unique_ptr<Session> session) {
+  if (session == nullptr) return;
+  session->Close();
+  Loop& loop = session->loop_;
+  loop.Retire(std::move(session));
+}
+
 std::string Session::TagOf(uint32_t number) {
   std::string tag = "R";
   AppendNumber(&tag, number);

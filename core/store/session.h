@@ -13,9 +13,9 @@
 // Place: store -> Stream -> Session -> SessionSink; hidden commands' answers are eaten on the way.
 //
 // Lifetime: owned by its sink (unique_ptr handed around), retired through the Loop, never destroyed
-// in a callback. After OnSessionLost or Close it says nothing more. Thread rule: its shard. Bounds:
-// one receive buffer plus one line. Memory: a feed's session idles for days. What it needs only
-// while something is under way (Work) is given back between two bursts of news.
+// in a callback. After OnSessionLost or EndSession it says nothing more. Thread rule: its shard.
+// Bounds: one receive buffer plus one line. Memory: a feed's session idles for days. What it needs
+// only while something is under way (Work) is given back between two bursts of news.
 //
 // Invariants
 //  1. A hidden command runs only while no client's command is unanswered, so tags never meet (RFC
@@ -197,9 +197,6 @@ class Session final : public Retirable, private StreamOwner {
   void ResumeReading();
   size_t unsent() const { return stream_.unsent(); }
 
-  // Orderly when nothing is in flight (LOGOUT), else at once. Nothing is said to the sink.
-  void Close();
-
   const SessionState& state() const { return state_; }
   // Nothing in flight and no response half received.
   bool Settled() const { return state_.idle() && AtResponseStart(); }
@@ -237,6 +234,8 @@ class Session final : public Retirable, private StreamOwner {
   struct Login;
   struct Work;  // session_work.h
 
+  friend void EndSession(std::unique_ptr<Session> session);
+  void Close();
   void OnConnected(Stream& stream) override;
   void OnInput(Stream& stream) override;
   void OnSecure(Stream& stream) override;
@@ -308,6 +307,10 @@ class Session final : public Retirable, private StreamOwner {
 };
 
 static_assert(sizeof(Session) <= 256, "one for each feed, for days");
+
+// Orderly when nothing is in flight (LOGOUT), else at once. Nothing is said to the sink. It is
+// freed when the turn is over. Null is fine.
+void EndSession(std::unique_ptr<Session> session);
 
 }  // namespace roost
 

@@ -129,8 +129,7 @@ class SessionLogin : public ::testing::Test,
   }
   void End() {
     if (session_ == nullptr) return;
-    session_->Close();
-    loop_.Retire(std::move(session_));
+    EndSession(std::move(session_));
     runner_.RunFor(kNsPerSecond / 10);
   }
 

@@ -46,11 +46,7 @@ class StoreChecks::Place final : public SessionSink {
     judged_(verdict);
   }
 
-  void Drop() {
-    if (session_ == nullptr) return;
-    session_->Close();
-    loop_.Retire(std::move(session_));
-  }
+  void Drop() { EndSession(std::move(session_)); }
 
   Loop& loop_;
   const Judged& judged_;

@@ -264,6 +264,11 @@ class Dialers : public ::testing::Test {
     EXPECT_TRUE(sessions_.back()->ready());
     return *sessions_.back();
   }
+  void End(const Session& session) {
+    for (auto& s : sessions_) {
+      if (s.get() == &session) EndSession(std::move(s));
+    }
+  }
 
   static inline const Dialer::UserHash kAnn = Dialer::HashOf("ann");
   SimNetwork network_{1, SimOptions::Calm()};
@@ -290,10 +295,10 @@ TEST_F(Dialers, KeepAUserWhereItHasASessionAndNowhereElse) {
   EXPECT_EQ(dialer_.AddressOf(kAnn, 0), 0u);
   EXPECT_EQ(dialer_.AddressOf(kAnn, 1), 1u);
   EXPECT_EQ(dialer_.AddressOf(7, 0), 2u) << "nothing of anybody else is there";
-  second.Close();
+  End(second);
   EXPECT_EQ(dialer_.AddressOf(kAnn, 0), 0u);
   EXPECT_EQ(dialer_.AddressOf(kAnn, 1), 2u) << "none of its sessions is there";
-  first.Close();
+  End(first);
   EXPECT_EQ(dialer_.AddressOf(kAnn, 0), 2u);
 }
 
@@ -312,7 +317,7 @@ TEST_F(Dialers, SendAUserWhereItsSessionsAre) {
   known_[0].down = false;
   dialer_.Follow(known_);
   EXPECT_EQ(dialer_.AddressOf(kAnn, 1), 0u);
-  first.Close();
+  End(first);
   EXPECT_EQ(dialer_.AddressOf(kAnn, 1), 1u);
 }
 
@@ -325,7 +330,7 @@ TEST_F(Dialers, SendAUserElsewhereWhoseSessionsAreWhereNobodyIsToBe) {
   dialer_.NoteUnreachable(7, 1);
   ASSERT_EQ(dialer_.address(), 2u);
   EXPECT_EQ(dialer_.AddressOf(kAnn, 2), 1u) << "to the others of it that went";
-  first.Close();
+  End(first);
   EXPECT_EQ(dialer_.AddressOf(kAnn, 2), 1u);
   known_[0].drained = false;
   dialer_.Follow(known_);

@@ -287,9 +287,7 @@ void User::Release(std::unique_ptr<Session> session) {
                    !session->state().notifies() && !session->state().enabled().unknown() &&
                    !credentials_refused() && MayLend(*session) && dialer_.Wants(*session);
   if (!fit || pooled() >= most || table_.config_->parking.pool_keep_s == 0) {
-    session->Close();
-    table_.loop_.Retire(std::move(session));
-    return;
+    return EndSession(std::move(session));
   }
   session->set_sink(*this);
   session->DropView();
@@ -306,11 +304,7 @@ std::unique_ptr<Session> User::TakeAt(size_t place) {
   return session;
 }
 
-void User::CloseAt(size_t place) {
-  std::unique_ptr<Session> session = TakeAt(place);
-  session->Close();
-  table_.loop_.Retire(std::move(session));
-}
+void User::CloseAt(size_t place) { EndSession(TakeAt(place)); }
 
 std::unique_ptr<Session> User::Take(EnabledSet enabled, SessionSink& sink) {
   for (size_t i = 0; i < pooled(); ++i) {
@@ -334,11 +328,7 @@ void User::OnSessionLost(Session& session, SessionLoss, const std::string&) {
 Opener::Opener(Loop& loop, User& user, Wish wish, Done done)
     : loop_(loop), user_(user), wish_(std::move(wish)), done_(std::move(done)) {}
 
-Opener::~Opener() {
-  if (session_ == nullptr) return;
-  session_->Close();
-  loop_.Retire(std::move(session_));
-}
+Opener::~Opener() { EndSession(std::move(session_)); }
 
 void Opener::Start() {
   if (!wish_.fresh) session_ = user_.Take(wish_.enabled, *this);
@@ -385,8 +375,7 @@ void Opener::Select() {
     }
     // Never CLOSE: it deletes mail. Without UNSELECT only a new session has nothing selected.
     if (!IsOffered(CommandKind::kUnselect, session_->state().capabilities())) {
-      session_->Close();
-      loop_.Retire(std::move(session_));
+      EndSession(std::move(session_));
       return OpenNew();
     }
     session_->Run(CommandKind::kUnselect, "UNSELECT", [this](const Response& r) {
@@ -428,9 +417,8 @@ void Opener::Finish(Failure failure, std::string text) {
   if (failure == Failure::kNone) {
     result.session = std::move(session_);
     if (user_.HearsAnew(alerts_)) result.alerts = std::move(alerts_);
-  } else if (session_ != nullptr) {
-    session_->Close();
-    loop_.Retire(std::move(session_));
+  } else {
+    EndSession(std::move(session_));
   }
   Done done = std::move(done_);
   done_ = nullptr;
