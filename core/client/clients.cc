@@ -282,10 +282,8 @@ void Clients::OnDead(Feed& feed, const std::string& reason) {
 
 // Of a store's death thousands of feeds die: their clients must not come back in one moment.
 void Clients::SetByeTimer(uint32_t index) {
-  uint8_t random[2];
-  loop_.io().Random(random);
   const uint64_t spread = SecondsToNs(static_cast<uint64_t>(config_.timeouts.bye_spread_s));
-  SetTimer(index, loop_.now_ns() + spread / 65536 * (random[0] | random[1] << 8));
+  SetTimer(index, loop_.now_ns() + loop_.PartOf(spread));
 }
 
 std::string_view Clients::EndOf(const ClientCell& c) const {

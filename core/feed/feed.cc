@@ -138,11 +138,8 @@ bool Feed::NeedsFlagHashes() const {
 
 // Spread, so that thousands of feeds do not search in one moment.
 void Feed::LearnFlagsIn(uint64_t least_ns, uint64_t most_ns) {
-  uint8_t random[2];
-  loop_.io().Random(random);
-  const uint64_t spread = (most_ns - least_ns) / 65536 * (random[0] | random[1] << 8);
   if (hashing_ == nullptr) hashing_ = std::make_unique<FlagHashing>(loop_);
-  hashing_->learn.SetIn(least_ns + spread, [this] { LearnFlags(); });
+  hashing_->learn.SetIn(least_ns + loop_.PartOf(most_ns - least_ns), [this] { LearnFlags(); });
 }
 
 void Feed::LearnFlags() {

@@ -526,10 +526,7 @@ void IdleDriver::ArmCheck() {
   const uint64_t period = MsToNs(polling_ ? poll_ms_ : check_ms_);
   if (period == 0) return;
   // Spread: thousands of drivers of one store must not check in one moment.
-  uint8_t random[2];
-  loop().io().Random(random);
-  const uint64_t spread = period / 8 / 65536 * (random[0] | random[1] << 8);
-  check_.SetIn(period - spread, [this] {
+  check_.SetIn(period - loop().PartOf(period / 8), [this] {
     work().modseq_wanted = true;
     if (polling_) listener_.OnDriverPolls();
     Flush([](bool) {});

@@ -139,10 +139,7 @@ void Auditor::Remove(Feed& feed) {
 void Auditor::Arm() {
   alarm_.Cancel();
   if (period_ns_ == 0) return;
-  uint8_t random[2];
-  loop_.io().Random(random);
-  const uint64_t spread = period_ns_ / 4 / 65536 * (random[0] | random[1] << 8);
-  alarm_.SetIn(period_ns_ - spread, [this] { AuditNext(); });
+  alarm_.SetIn(period_ns_ - loop_.PartOf(period_ns_ / 4), [this] { AuditNext(); });
 }
 
 void Auditor::AuditNext() {

@@ -48,10 +48,8 @@ void Recovery::Pause(std::string_view reason, bool moves) {
        {"reason", reason},
        {"next_try_ms", pause_ms_}});
   DropSession();
-  uint8_t random[2];
-  loop_.io().Random(random);
-  const uint64_t spread = pause_ms_ * (random[0] | random[1] << 8) / 65536;
-  alarm_.SetIn(MsToNs(pause_ms_ / 2 + spread), [this] { Open(); });
+  const uint64_t pause_ns = MsToNs(pause_ms_);
+  alarm_.SetIn(pause_ns / 2 + loop_.PartOf(pause_ns), [this] { Open(); });
   pause_ms_ =
       std::min<uint64_t>(pause_ms_ * 2, static_cast<uint64_t>(config_.parking.reconnect_max_ms));
 }

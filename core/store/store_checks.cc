@@ -69,10 +69,8 @@ void StoreChecks::Forget(StoreIndex store, StoreAddress address) const {
 
 // Spread, so that several roostd that were started together do not all come at once.
 uint64_t StoreChecks::NextNs(const StoreConfig& config, bool first) {
-  uint8_t random[2];
-  loop_.io().Random(random);
   const uint64_t period = SecondsToNs(static_cast<uint64_t>(config.check_s));
-  const uint64_t part = period / 65536 * (random[0] | random[1] << 8);
+  const uint64_t part = loop_.PartOf(period);
   return loop_.now_ns() + (first ? part : period - period / 8 + part / 4);
 }
 

@@ -20,6 +20,12 @@ void Loop::FreeRetired() {
   }
 }
 
+uint64_t Loop::PartOf(uint64_t ns) {
+  uint8_t random[2];
+  io_.Random(random);
+  return ns / 65536 * (random[0] | random[1] << 8);
+}
+
 void Loop::Retire(std::unique_ptr<Retirable> object) {
   if (object != nullptr) retired_.push_back(std::move(object));
 }

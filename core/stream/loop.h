@@ -45,6 +45,8 @@ class Loop final : public IoHandler {
   StreamSet& streams() { return streams_; }
   const StreamSet& streams() const { return streams_; }
   uint64_t now_ns() const { return io_.NowNs(); }
+  // By chance, from 0 to nearly `ns`, in 65,536 steps: what many do must not come in one moment.
+  uint64_t PartOf(uint64_t ns);
 
   // Frees `object` at the end of the turn. Null is fine.
   void Retire(std::unique_ptr<Retirable> object);
