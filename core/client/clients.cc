@@ -380,18 +380,15 @@ uint32_t Clients::Kick(std::string_view login) {
 uint32_t Clients::KickSome(std::string_view login, uint32_t* place) {
   const uint64_t end = loop_.now_ns() + SecondsToNs(kKickSeconds);
   uint32_t kicked = 0;
-  for (uint32_t i = 0; i < kVisitsPerTurn; ++i) {
-    const uint32_t index = cells_.NextLive(*place);
-    *place = index == kNoIndex ? kNoIndex : index + 1;
-    if (index == kNoIndex) break;
+  VisitSome(place, kVisitsPerTurn, [&](uint32_t index) {
     ClientCell& c = cells_[index];
-    if (LoginOf(c) != login) continue;
+    if (LoginOf(c) != login) return;
     c.kicked = true;
     ++kicked;
     ++services_->stats.kicked;
     kicked_.push_back({Handle(kOwnerKind, index, c.generation), end});
     End(index, kKicked);
-  }
+  });
   return kicked;
 }
 
@@ -432,15 +429,12 @@ void Clients::EndRerouted(uint32_t index) {
 // A part of looking for those. True: more of it waits.
 bool Clients::SweepRoutes() {
   if (reroute_place_ == kNoIndex) return false;
-  for (uint32_t i = 0; i < kVisitsPerTurn; ++i) {
-    const uint32_t index = cells_.NextLive(reroute_place_);
-    reroute_place_ = index == kNoIndex ? kNoIndex : index + 1;
-    if (index == kNoIndex) break;
+  const bool more = VisitSome(&reroute_place_, kVisitsPerTurn, [&](uint32_t index) {
     EndRerouted(index);
     const ClientCell& c = cells_[index];
     for (const auto& router : replaced_) EndIfRerouted(index, router->Route(LoginOf(c)));
-  }
-  if (reroute_place_ != kNoIndex) return true;
+  });
+  if (more) return true;
   replaced_.clear();
   const uint64_t clients = services_->stats.rerouted - rerouted_before_;
   if (clients != 0) Log(LogLevel::kInfo, "clients_rerouted", {{"clients", clients}});
@@ -526,22 +520,15 @@ bool Clients::SweepAges() {
     if (now < age_sweep_.next_ns()) return false;
     age_sweep_.Begin(now, most_s, cells_.size());
   }
-  for (uint32_t i = 0; i < AgeSweep::kVisitsPerTurn; ++i) {
-    const uint32_t index = cells_.NextLive(age_sweep_.place());
-    if (index == kNoIndex) {
-      age_sweep_.End();
-      return false;
-    }
-    age_sweep_.set_place(index + 1);
+  return VisitSome(age_sweep_.place(), AgeSweep::kVisitsPerTurn, [&](uint32_t index) {
     ClientCell& c = cells_[index];
-    if (c.phase == ClientPhase::kEntering || c.leaves()) continue;
-    if (LoginTime::AgeS(c.login_s, now) < LongestAgeS(most_s, c.connection_id)) continue;
-    if (!age_sweep_.Take()) continue;
+    if (c.phase == ClientPhase::kEntering || c.leaves()) return;
+    if (LoginTime::AgeS(c.login_s, now) < LongestAgeS(most_s, c.connection_id)) return;
+    if (!age_sweep_.Take()) return;
     c.parting = Parting::kAged;
     ++services_->stats.aged;
     End(index, kAged);
-  }
-  return true;
+  });
 }
 
 void Clients::Wake(uint32_t index, std::span<const uint8_t> received) {

@@ -164,8 +164,19 @@ class Clients final : public Subscribers {
   // Where it is logged in.
   std::optional<StoreIndex> StoreOf(const ClientCell& cell) const;
 
-  // The first that is there at or above `from`, kNoIndex when there is none: for walks in slices.
-  uint32_t NextLive(uint32_t from) const { return cells_.NextLive(from); }
+  // A slice of a walk over all of them: visit(index) for `most` of them, from *place on, which is
+  // where the next slice goes on. False: that was all, and *place is kNoIndex. What is visited may
+  // be removed.
+  template <typename Visit>
+  bool VisitSome(uint32_t* place, uint32_t most, Visit&& visit) {
+    for (; most > 0; --most) {
+      const uint32_t index = cells_.NextLive(*place);
+      *place = index == kNoIndex ? kNoIndex : index + 1;
+      if (index == kNoIndex) return false;
+      visit(index);
+    }
+    return true;
+  }
   template <typename Fn>
   void ForEach(Fn&& fn) {
     cells_.ForEach(std::forward<Fn>(fn));

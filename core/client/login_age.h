@@ -14,6 +14,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/connection_id.h"
+#include "core/base/handle.h"
 
 namespace roost {
 
@@ -46,10 +47,9 @@ class AgeSweep {
     return std::clamp<uint64_t>(most_s / 400, 1, 60);
   }
 
-  bool under_way() const { return under_way_; }
+  bool under_way() const { return place_ != kNoIndex; }
   uint64_t next_ns() const { return next_ns_; }
   void Begin(uint64_t now_ns, uint32_t most_s, uint32_t clients) {
-    under_way_ = true;
     place_ = 0;
     const uint64_t period_s = PeriodS(most_s);
     next_ns_ = now_ns + SecondsToNs(period_s);
@@ -60,11 +60,8 @@ class AgeSweep {
     left_ = pace_;
     wanted_more_ = false;
   }
-  void End() { under_way_ = false; }
-
-  // Where the walk goes on.
-  uint32_t place() const { return place_; }
-  void set_place(uint32_t place) { place_ = place; }
+  // Where the walk goes on; kNoIndex: it is over.
+  uint32_t* place() { return &place_; }
   // One who is too old. False: not in this sweep.
   bool Take() {
     wanted_more_ = left_ == 0;
@@ -77,8 +74,7 @@ class AgeSweep {
   uint64_t next_ns_ = 0;
   uint64_t pace_ = 0, left_ = 0;  // in a sweep
   bool wanted_more_ = false;
-  uint32_t place_ = 0;
-  bool under_way_ = false;
+  uint32_t place_ = kNoIndex;
 };
 
 }  // namespace roost

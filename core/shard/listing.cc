@@ -84,15 +84,11 @@ void Listing::Drop() {
 // True: that was all.
 bool Listing::VisitClients(Shard& shard, std::vector<std::string>* rows) {
   Clients& clients = shard.client_table();
-  for (uint32_t i = 0; i < kVisitsPerStep; ++i) {
-    const uint32_t index = clients.NextLive(next_cell_);
-    if (index == kNoIndex) return true;
-    next_cell_ = index + 1;
+  return !clients.VisitSome(&next_cell_, kVisitsPerStep, [&](uint32_t index) {
     const ClientCell& cell = clients.cell(index);
     const bool wanted = user_.empty() || clients.LoginOf(cell) == user_;
     if (wanted) rows->push_back(Row(shard, cell));
-  }
-  return false;
+  });
 }
 
 bool Listing::VisitFeeds(Shard& shard, std::vector<std::string>* rows) {

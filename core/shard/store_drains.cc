@@ -50,16 +50,10 @@ bool StoreDrains::Step(uint64_t now_ns) {
     place_ = 0;
     for (Leaving& of_store : leaving_) of_store.counted = 0;
   }
-  for (uint32_t i = 0; i < kVisitsPerTurn; ++i) {
-    const uint32_t index = clients_.NextLive(place_);
-    if (index == kNoIndex) {
-      EndWalk(now_ns);
-      return false;
-    }
-    place_ = index + 1;
-    Visit(index, now_ns);
-  }
-  return true;
+  const bool more =
+      clients_.VisitSome(&place_, kVisitsPerTurn, [&](uint32_t index) { Visit(index, now_ns); });
+  if (!more) EndWalk(now_ns);
+  return more;
 }
 
 // When one of the plans' times comes, and now and then. After the end there are those only who were

@@ -25,10 +25,7 @@ bool Survey::Step(Shard& shard) {
 
 bool Survey::StepClients(Shard& shard) {
   Clients& clients = shard.client_table();
-  for (uint32_t i = 0; i < kCellsPerStep; ++i) {
-    const uint32_t index = clients.NextLive(next_cell_);
-    if (index == kNoIndex) return true;
-    next_cell_ = index + 1;
+  return !clients.VisitSome(&next_cell_, kCellsPerStep, [&](uint32_t index) {
     const ClientCell& cell = clients.cell(index);
     switch (cell.phase) {
       case ClientPhase::kEntering:
@@ -43,8 +40,7 @@ bool Survey::StepClients(Shard& shard) {
     }
     if (cell.awake == nullptr) ++figures_.asleep;
     if (cell.phase == ClientPhase::kParked && cell.idling) ++figures_.idling;
-  }
-  return false;
+  });
 }
 
 bool Survey::StepFeeds(Shard& shard) {
