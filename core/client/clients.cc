@@ -371,12 +371,6 @@ std::optional<StoreIndex> Clients::StoreOf(const ClientCell& c) const {
   return session->target().index;
 }
 
-uint32_t Clients::Kick(std::string_view login) {
-  uint32_t kicked = 0;
-  for (uint32_t place = 0; place != kNoIndex;) kicked += KickSome(login, &place);
-  return kicked;
-}
-
 uint32_t Clients::KickSome(std::string_view login, uint32_t* place) {
   const uint64_t end = loop_.now_ns() + SecondsToNs(kKickSeconds);
   uint32_t kicked = 0;

@@ -128,7 +128,6 @@ class Clients final : public Subscribers {
   // The same for all clients of a user, by login name; who is busy for kKickSeconds is told all the
   // same. Returns how many. In slices: from *place on, which is where the next one goes on, and
   // kNoIndex when there is none.
-  uint32_t Kick(std::string_view login);
   uint32_t KickSome(std::string_view login, uint32_t* place);
 
   // Its store is drained, or the address where its session is: likewise, or, `now`, whatever it

@@ -91,8 +91,7 @@ class Shard final : private IoHandler, private Mover {
   void Drain(const DrainPlan& plan);
   // Accepts nobody any more, and nobody is left.
   bool drained() const { return plan_ && listeners_.empty() && clients_.size() == 0; }
-  // BYE to all clients of a user; returns how many. None where the user is another shard's.
-  uint32_t Kick(std::string_view login) { return clients_.Kick(login); }
+  // BYE to all clients of a user, in slices (clients.h). None where the user is another shard's.
   uint32_t KickSome(std::string_view login, uint32_t* place) {
     return clients_.KickSome(login, place);
   }

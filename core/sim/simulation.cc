@@ -153,7 +153,9 @@ void Simulation::PlanEnd() {
       shards_[end_rng_.Below(shards_.size())]->client_table().Drain(1 + end_rng_.Chance(0.3));
     } else {
       const std::string& user = scenario_.clients[end_rng_.Below(scenario_.clients.size())].user;
-      for (const auto& shard : shards_) shard->Kick(user);
+      for (const auto& shard : shards_) {
+        for (uint32_t place = 0; place != kNoIndex;) shard->KickSome(user, &place);
+      }
     }
     PlanEnd();
   });

@@ -103,6 +103,12 @@ ScriptedWorld::~ScriptedWorld() {
   shard_.reset();
 }
 
+uint32_t ScriptedWorld::Kick(std::string_view login) {
+  uint32_t kicked = 0;
+  for (uint32_t place = 0; place != kNoIndex;) kicked += shard_->KickSome(login, &place);
+  return kicked;
+}
+
 ShardFigures ScriptedWorld::figures() {
   ShardFigures all = shard_->Figures();
   for (auto& shard : others_) all += shard->Figures();

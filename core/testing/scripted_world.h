@@ -155,7 +155,7 @@ class ScriptedWorld {
     shard_->Drain(DrainPlan::Make(network_.NowNs(), over_s, accepting_s));
   }
   bool drained() const { return shard_->drained(); }
-  uint32_t Kick(std::string_view login) { return shard_->Kick(login); }
+  uint32_t Kick(std::string_view login);
   // Of all shards, or of one.
   ShardFigures figures();
   ShardFigures figures(uint32_t shard) { return of(shard).Figures(); }
