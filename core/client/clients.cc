@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/client/awake.h"
 #include "core/client/client.h"
+#include "core/client/login_age.h"
 #include "core/feed/render.h"
 #include "proto/check.h"
 #include "proto/tls/record_layer.h"
@@ -21,22 +22,21 @@ constexpr uint64_t kWakingCheckSeconds = 60;
 // So soon again whoever is to be ended and has a command in progress is looked at.
 constexpr uint64_t kBusySeconds = 1;
 
-constexpr std::string_view kDrained = "[UNAVAILABLE] Server shutting down; please connect again";
-constexpr std::string_view kKicked = "[UNAVAILABLE] Disconnected by the administrator";
-constexpr std::string_view kRerouted =
-    "[UNAVAILABLE] Your mailboxes are on another server now; please connect again";
-constexpr std::string_view kDisplaced =
-    "[UNAVAILABLE] The mail store is going down; please connect again";
-constexpr std::string_view kShed =
-    "[UNAVAILABLE] The server is short of memory; please connect again later";
-constexpr std::string_view kAged = "[UNAVAILABLE] Logged in for too long; please connect again";
-
 }  // namespace
 
 Clients::Clients(Loop& loop, const Config& config, Credits& all)
-    : loop_(loop), config_(config), all_(all), timers_(loop.now_ns()) {}
+    : loop_(loop),
+      config_(config),
+      all_(all),
+      partings_(*this, loop, config),
+      timers_(loop.now_ns()) {}
 
 Clients::~Clients() { RemoveAll(); }
+
+void Clients::set_services(Services* services) {
+  services_ = services;
+  partings_.set_services(services);
+}
 
 void Clients::RemoveAll() {
   std::vector<uint32_t> all;
@@ -68,7 +68,7 @@ void Clients::Remove(uint32_t index) {
   ClientCell& c = cells_[index];
   if (following() && c.connection_id) Follow(c, "disconnected");
   timers_.Cancel(links(), index);
-  if (c.drained) --drained_;
+  partings_.Removed(c);
   if (c.counted) services_->addresses.Leave(c.peer);
   if (c.counted_of_user) of_users_.Leave(services_->hash_key, CountedAs(c));
   Unsubscribe(index);
@@ -208,20 +208,14 @@ bool Clients::Work() {
       services_->stats.fan_out.Add(loop_.io().ReadClockNs() - next.heard_ns);
     }
   }
-  EndKicked();
+  partings_.EndKicked();
   beats_left_ = kBeatsPerTurn;
   timers_.Advance(links(), loop_.now_ns(), kTimersPerTurn, [this](uint32_t index) { Fire(index); });
-  const bool sweeps = SweepAges();
-  const bool sheds = SweepShed();
-  return SweepRoutes() || !news_.empty() || sweeps || sheds;
+  return partings_.Work() || !news_.empty();
 }
 
 uint64_t Clients::NextDeadlineNs() const {
-  if (reroute_place_ != kNoIndex || shed_pass_ != ShedPass::kOver) return loop_.now_ns();
-  uint64_t next = timers_.NextDeadlineNs();
-  if (!kicked_.empty()) next = std::min(next, kicked_.front().at_ns);
-  if (config_.limits.max_login_age_s != 0) next = std::min(next, age_sweep_.next_ns());
-  return next;
+  return std::min(timers_.NextDeadlineNs(), partings_.NextDeadlineNs());
 }
 
 void Clients::Trim(Feed& feed) {
@@ -293,11 +287,7 @@ std::string_view Clients::EndOf(const ClientCell& c) const {
   // It could only be lent a session that has not its rights.
   const bool parked = c.phase == ClientPhase::kParked && c.user != nullptr;
   if (parked && !c.user->may_share()) return kOwnSessionNeeded;
-  if (!c.leaves()) return {};
-  if (c.kicked) return kKicked;
-  if (c.drained) return kDrained;
-  if (c.parting == Parting::kDisplaced) return kDisplaced;
-  return c.parting == Parting::kRerouted ? kRerouted : kAged;
+  return Partings::TextFor(c);
 }
 
 void Clients::EndAllOf(const User& user) {
@@ -337,26 +327,10 @@ void Clients::ByeAll(std::string_view text) {
   for (uint32_t index : all) Bye(index, text);
 }
 
-// As soon as nothing is under way.
 void Clients::End(uint32_t index, std::string_view text) {
   const ClientCell& c = cells_[index];
   if (c.awake == nullptr || !c.awake->talk().Busy()) return Bye(index, text);
   SetTimer(index, loop_.now_ns() + SecondsToNs(kBusySeconds));
-}
-
-void Clients::Drain(uint32_t count) {
-  for (count = std::min(count, staying()); count > 0; --count) {
-    uint32_t index = cells_.NextLive(drained_up_to_);
-    while (index == kNoIndex || cells_[index].drained) {
-      drained_up_to_ = index == kNoIndex ? 0 : index + 1;
-      index = cells_.NextLive(drained_up_to_);
-    }
-    drained_up_to_ = index + 1;
-    cells_[index].drained = true;
-    ++drained_;
-    ++services_->stats.drained;
-    End(index, kDrained);
-  }
 }
 
 std::string_view Clients::LoginOf(const ClientCell& c) const {
@@ -369,120 +343,6 @@ std::optional<StoreIndex> Clients::StoreOf(const ClientCell& c) const {
   const Session* session = c.awake != nullptr ? c.awake->talk().session() : nullptr;
   if (session == nullptr) return {};
   return session->target().index;
-}
-
-uint32_t Clients::KickSome(std::string_view login, uint32_t* place) {
-  const uint64_t end = loop_.now_ns() + SecondsToNs(kKickSeconds);
-  uint32_t kicked = 0;
-  VisitSome(place, kVisitsPerTurn, [&](uint32_t index) {
-    ClientCell& c = cells_[index];
-    if (LoginOf(c) != login) return;
-    c.kicked = true;
-    ++kicked;
-    ++services_->stats.kicked;
-    kicked_.push_back({Handle(kOwnerKind, index, c.generation), end});
-    End(index, kKicked);
-  });
-  return kicked;
-}
-
-void Clients::Reroute(std::shared_ptr<const Router> before) {
-  replaced_.push_back(std::move(before));
-  RerouteDeferred();
-}
-
-void Clients::RerouteDeferred() {
-  reroute_place_ = 0;
-  rerouted_before_ = services_->stats.rerouted;
-}
-
-void Clients::EndIfRerouted(uint32_t index, std::optional<StoreIndex> before) {
-  ClientCell& c = cells_[index];
-  if (c.phase == ClientPhase::kEntering || c.leaves()) return;
-  if (services_->router->service() != nullptr) return;  // nobody is asked without need
-  if (services_->router->Route(LoginOf(c)) == before) return;
-  c.route_changed = true;
-  EndRerouted(index);
-}
-
-// A user whom the routes do not know any more stays: a map that was cut short must not send
-// everybody away. Whose store is drained stays until that ends it, or until the store is wanted
-// again.
-void Clients::EndRerouted(uint32_t index) {
-  ClientCell& c = cells_[index];
-  if (!c.route_changed || c.leaves() || services_->router->service() != nullptr) return;
-  const std::optional<StoreIndex> at = StoreOf(c), belongs = services_->RouteOf(LoginOf(c));
-  if (at && services_->dialers[*at]->drained()) return;
-  c.route_changed = false;
-  if (!at || !belongs || *at == *belongs) return;
-  c.parting = Parting::kRerouted;
-  ++services_->stats.rerouted;
-  SetByeTimer(index);
-}
-
-// A part of looking for those. True: more of it waits.
-bool Clients::SweepRoutes() {
-  if (reroute_place_ == kNoIndex) return false;
-  const bool more = VisitSome(&reroute_place_, kVisitsPerTurn, [&](uint32_t index) {
-    EndRerouted(index);
-    const ClientCell& c = cells_[index];
-    for (const auto& router : replaced_) EndIfRerouted(index, router->Route(LoginOf(c)));
-  });
-  if (more) return true;
-  replaced_.clear();
-  const uint64_t clients = services_->stats.rerouted - rerouted_before_;
-  if (clients != 0) Log(LogLevel::kInfo, "clients_rerouted", {{"clients", clients}});
-  return false;
-}
-
-void Clients::Shed(uint32_t count) {
-  if (shed_pass_ != ShedPass::kOver) return;
-  shed_pass_ = ShedPass::kQuiet;
-  shed_place_ = 0;
-  shed_left_ = count;
-}
-
-bool Clients::MayShed(const ClientCell& c) const {
-  if (c.phase == ClientPhase::kParked) return shed_pass_ == ShedPass::kParked;
-  const bool busy = c.awake != nullptr && c.awake->talk().Busy();
-  return shed_pass_ == (busy ? ShedPass::kBusy : ShedPass::kQuiet);
-}
-
-// A part of sending clients away as memory has run out. True: more of it waits.
-bool Clients::SweepShed() {
-  for (uint32_t i = 0; i < kVisitsPerTurn && shed_pass_ != ShedPass::kOver; ++i) {
-    const uint32_t index = shed_left_ == 0 ? kNoIndex : cells_.NextLive(shed_place_);
-    if (index == kNoIndex) {
-      shed_pass_ = shed_left_ == 0 ? ShedPass::kOver
-                                   : static_cast<ShedPass>(static_cast<int>(shed_pass_) + 1);
-      shed_place_ = 0;
-      continue;
-    }
-    shed_place_ = index + 1;
-    if (!MayShed(cells_[index])) continue;
-    --shed_left_;
-    ++services_->stats.shed;
-    services_->stats.Hit(ClientLimit::kMemory);
-    Bye(index, kShed);
-  }
-  return shed_pass_ != ShedPass::kOver;
-}
-
-void Clients::Displace(uint32_t index, bool now) {
-  ClientCell& c = cells_[index];
-  const bool told = c.leaves();  // or will be
-  if (c.parting != Parting::kDisplaced) ++services_->stats.displaced;
-  c.parting = Parting::kDisplaced;
-  if (now) return Bye(index, kDisplaced);
-  if (!told) End(index, kDisplaced);
-}
-
-void Clients::EndKicked() {
-  while (!kicked_.empty() && kicked_.front().at_ns <= loop_.now_ns()) {
-    const Handle handle = kicked_.front().cell;
-    kicked_.pop_front();
-    if (cells_.Find(handle.index(), handle.generation()) != nullptr) Bye(handle.index(), kKicked);
-  }
 }
 
 bool Clients::following() const { return services_ != nullptr && services_->trace.on(); }
@@ -503,26 +363,6 @@ bool Clients::AdmitLogin(uint32_t index, std::string_view counted_as) {
   if (most != 0 && !c.counted_of_user) return false;
   c.login_s = LoginTime::Of(loop_.now_ns()) & (LoginTime::kWrapSeconds - 1);
   return true;
-}
-
-// A part of looking for logins that are too old. True: more of it waits.
-bool Clients::SweepAges() {
-  const auto most_s = static_cast<uint32_t>(config_.limits.max_login_age_s);
-  if (most_s == 0) return false;
-  const uint64_t now = loop_.now_ns();
-  if (!age_sweep_.under_way()) {
-    if (now < age_sweep_.next_ns()) return false;
-    age_sweep_.Begin(now, most_s, cells_.size());
-  }
-  return VisitSome(age_sweep_.place(), AgeSweep::kVisitsPerTurn, [&](uint32_t index) {
-    ClientCell& c = cells_[index];
-    if (c.phase == ClientPhase::kEntering || c.leaves()) return;
-    if (LoginTime::AgeS(c.login_s, now) < LongestAgeS(most_s, c.connection_id)) return;
-    if (!age_sweep_.Take()) return;
-    c.parting = Parting::kAged;
-    ++services_->stats.aged;
-    End(index, kAged);
-  });
 }
 
 void Clients::Wake(uint32_t index, std::span<const uint8_t> received) {

@@ -5,7 +5,7 @@
 // each class and cursor in use, then sealed and sent for each subscriber; at most kSendsPerTurn of
 // them in one turn, by turns (news.h): an event for a crowd holds others of the shard up for some
 // turns at most. What it is not: it reads nothing from clients; a cell that becomes readable gets a
-// Client (client.h).
+// Client (client.h). Who must go, and when, is said by Partings (partings.h).
 //
 // Invariants
 //  1. A parked client in IDLE is told the log in order, all or nothing: its cursor moves when the
@@ -18,7 +18,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,8 +33,8 @@
 #include "core/base/timer_wheel.h"
 #include "core/client/cell.h"
 #include "core/client/client_ids.h"
-#include "core/client/login_age.h"
 #include "core/client/news.h"
+#include "core/client/partings.h"
 #include "core/client/user_limit.h"
 #include "core/park/feeds.h"
 #include "core/route/route.h"
@@ -56,14 +55,11 @@ class Clients final : public Subscribers {
   // of so many as one turn may not have some come a tick later.
   static constexpr int kBeatsPerTurn = 128;
   static constexpr uint64_t kBeatsApartNs = 100 * kNsPerMs;
-  static constexpr uint64_t kKickSeconds = 10;
-  // Of a walk over all clients, in one turn: a name is looked for on the way of each.
-  static constexpr uint32_t kVisitsPerTurn = 128;
 
   // `all`: how many there are in all shards; each that is here has one of it.
   Clients(Loop& loop, const Config& config, Credits& all);
   ~Clients() override;
-  void set_services(Services* services) { services_ = services; }
+  void set_services(Services* services);
 
   // kNoIndex when full.
   uint32_t Add(const Address& peer, uint8_t listener, Credit credit);
@@ -76,6 +72,8 @@ class Clients final : public Subscribers {
   uint32_t size() const { return cells_.size(); }
   SlabStats cell_stats() const { return cells_.stats(); }
   ClientIds& ids() { return ids_; }
+  Partings& partings() { return partings_; }
+  const Partings& partings() const { return partings_; }
   bool IsLive(uint32_t index, uint32_t generation) {
     return cells_.Find(index, generation) != nullptr;
   }
@@ -115,39 +113,14 @@ class Clients final : public Subscribers {
   void OnSent(Owner owner, int error);
   Owner OwnerOf(uint32_t index);
 
+  // `* BYE text`, and no more.
+  void Bye(uint32_t index, std::string_view text);
+  // The same as soon as nothing is under way; if that is later, with the text of EndOf.
+  void End(uint32_t index, std::string_view text);
   // Without a word; before the loop ends.
   void RemoveAll();
   // `* BYE text` to everybody, and no more.
   void ByeAll(std::string_view text);
-
-  // The turn of `count` more clients to go has come: parked ones and those not logged in are told
-  // BYE at once, others when they have no command in progress.
-  void Drain(uint32_t count);
-  // Whose turn has not come.
-  uint32_t staying() const { return cells_.size() - drained_; }
-  // The same for all clients of a user, by login name; who is busy for kKickSeconds is told all the
-  // same. Returns how many. In slices: from *place on, which is where the next one goes on, and
-  // kNoIndex when there is none.
-  uint32_t KickSome(std::string_view login, uint32_t* place);
-
-  // Its store is drained, or the address where its session is: likewise, or, `now`, whatever it
-  // does.
-  void Displace(uint32_t index, bool now);
-
-  // Memory has run out: `count` clients are told BYE, in some turns: those with a session of their
-  // own or not logged in yet, first of these the ones without a command in progress; then parked
-  // ones. Nothing while that is still under way from the last call.
-  void Shed(uint32_t count);
-
-  // Routes have changed, from `before`. Whose user belongs to another store since is told so within
-  // timeouts.bye_spread_s, or between two commands. Not whoever is where a drained store had it go,
-  // or at one: routes that lead where they led move nobody, and drains have times of their own.
-  void Reroute(std::shared_ptr<const Router> before);
-  // The same for one that has just logged in, when its route was `before`.
-  void EndIfRerouted(uint32_t index, std::optional<StoreIndex> before);
-  // A store that was drained is wanted again: who is still there, and was rerouted meanwhile, is
-  // told now.
-  void RerouteDeferred();
 
   // It has logged in, and counts under this name. False: the name has all the clients that it may
   // have.
@@ -192,14 +165,6 @@ class Clients final : public Subscribers {
   void Wake(uint32_t index, std::span<const uint8_t> received = {});
   bool SendAsleep(ClientCell& cell, std::string_view plaintext);
   void ByeAsleep(uint32_t index, std::string_view text);
-  void Bye(uint32_t index, std::string_view text);
-  void End(uint32_t index, std::string_view text);
-  void EndKicked();
-  bool SweepAges();
-  void EndRerouted(uint32_t index);
-  bool SweepRoutes();
-  bool MayShed(const ClientCell& cell) const;
-  bool SweepShed();
   void Fire(uint32_t index);
   void Trim(Feed& feed);
   void Coalesce(Feed& feed);
@@ -218,24 +183,10 @@ class Clients final : public Subscribers {
   Slab<ClientCell> cells_;
   ClientIds ids_;
   UserLimit of_users_;
-  AgeSweep age_sweep_;
+  Partings partings_;
   int beats_left_ = kBeatsPerTurn;
-  uint32_t reroute_place_ = kNoIndex;                    // where the walk goes on; none: it is over
-  uint64_t rerouted_before_ = 0;                         // stats.rerouted when it began
-  std::vector<std::shared_ptr<const Router>> replaced_;  // while it goes on: routes before
-  enum class ShedPass : uint8_t { kQuiet, kBusy, kParked, kOver };
-  ShedPass shed_pass_ = ShedPass::kOver;
-  uint32_t shed_place_ = 0;  // where the walk goes on
-  uint32_t shed_left_ = 0;   // still to be told
   TimerWheel timers_;
   News news_;
-  struct Kicked {
-    Handle cell;
-    uint64_t at_ns;
-  };
-  std::deque<Kicked> kicked_;   // who was busy, in order of time
-  uint32_t drained_ = 0;        // cells that are
-  uint32_t drained_up_to_ = 0;  // where the next turn's search begins
   // The last rendering: subscribers of one feed mostly share it.
   uint64_t rendered_feed_ = 0;  // Feed::id
   uint64_t rendered_from_ = 0, rendered_to_ = 0;

@@ -649,7 +649,7 @@ void Entering::OnSessionReady(Session& session) {
   if (!proven) relay->set_login(credentials_.user, counted_as_);
   client_.ResetFramer(static_cast<size_t>(services.config.limits.max_line));
   client_.Become(std::move(relay));
-  services.clients.EndIfRerouted(client_.index(), attempt_.route);
+  services.clients.partings().EndIfRerouted(client_.index(), attempt_.route);
   client_.stream().SetReading(true);
   client_.ResumeInput();
 }

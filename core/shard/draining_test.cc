@@ -1,4 +1,4 @@
-// How clients go when a shard is drained, and when an operator sends a user away.
+// How clients go when a shard is drained.
 #include <string>
 #include <vector>
 
@@ -12,11 +12,10 @@ namespace {
 using Uids = std::vector<uint32_t>;
 const Uids kUids = {1, 2};
 constexpr std::string_view kBye = "* BYE [UNAVAILABLE] Server shutting down; please connect again";
-constexpr std::string_view kKicked = "* BYE [UNAVAILABLE] Disconnected by the administrator";
 
 class DrainTest : public ::testing::Test {
  protected:
-  void HearsBye(size_t client, std::string_view bye = kBye) { world_.HearsLast(client, bye); }
+  void HearsBye(size_t client) { world_.HearsLast(client, kBye); }
 
   ScriptedWorld world_;
 };
@@ -199,46 +198,6 @@ TEST_F(DrainTest, TakesAnotherTimeWhenItIsToldAnew) {
   world_.Pass(10);
   HearsBye(other);
   EXPECT_TRUE(world_.drained());
-}
-
-TEST_F(DrainTest, TellsTheUsersClientsAndNobodyElses) {
-  const size_t parked = world_.LogInAndPark(kUids);
-  const size_t attached = world_.LogInAndSelect({.uids = kUids});
-  const size_t other = world_.LogIn("bob");
-  EXPECT_EQ(world_.Kick("ann"), 2u);
-  HearsBye(parked, kKicked);
-  HearsBye(attached, kKicked);
-  EXPECT_EQ(world_.Kick("ann"), 0u);
-  world_.Pass(20);
-  EXPECT_FALSE(world_.closed(other));
-  EXPECT_EQ(world_.figures().clients, 1u);
-}
-
-TEST_F(DrainTest, KicksAfterTheCommandOrATimeWhateverComesFirst) {
-  const size_t quick = world_.LogInAndSelect({.uids = kUids});
-  const size_t stuck = world_.LogInAndSelect({.uids = kUids});
-  world_.Say(quick, "a NOOP");
-  world_.Say(stuck, "a NOOP");
-  EXPECT_EQ(world_.NextAsked(0), "a NOOP");
-  EXPECT_EQ(world_.NextAsked(1), "a NOOP");
-  EXPECT_EQ(world_.Kick("ann"), 2u);
-  world_.Pass(3);
-  world_.Tell(0, "a OK done");
-  EXPECT_EQ(world_.Hear(quick), "a OK done");
-  HearsBye(quick, kKicked);
-  world_.Pass(5);
-  EXPECT_FALSE(world_.closed(stuck));
-  world_.Pass(3);
-  HearsBye(stuck, kKicked);
-}
-
-TEST_F(DrainTest, KicksWhoIsLoggingIn) {
-  world_.HoldLogins(true);
-  const size_t client = world_.Connect();
-  world_.Say(client, "a LOGIN ann secret");
-  world_.Pass(0.1);
-  EXPECT_EQ(world_.Kick("ann"), 1u);
-  HearsBye(client, kKicked);
 }
 
 }  // namespace

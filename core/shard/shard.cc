@@ -102,7 +102,7 @@ void Shard::SetSwitches(std::shared_ptr<const ParkingSwitches> switches) {
 void Shard::SetRouter(std::shared_ptr<const Router> router) {
   std::shared_ptr<const Router> before = std::exchange(services_.router, std::move(router));
   services_.capability_texts = {};  // what is offered may depend on who verifies
-  if (before != services_.router) clients_.Reroute(std::move(before));
+  if (before != services_.router) clients_.partings().Reroute(std::move(before));
 }
 
 void Shard::SetStores(const std::vector<StoreSettings>& stores) {
@@ -317,7 +317,7 @@ uint64_t Shard::NextDrainNs() const {
   if (!plan_) return kNever;
   if (!listeners_.empty()) return plan_->accepting_ns;
   if (clients_.size() == 0) return kNever;
-  return std::min(plan_->end_ns, clients_.staying() != 0 ? pace_->NextNs() : kNever);
+  return std::min(plan_->end_ns, clients_.partings().staying() != 0 ? pace_->NextNs() : kNever);
 }
 
 // True: more of it waits.
@@ -329,12 +329,14 @@ bool Shard::StepDrain() {
     clients_.ByeAll(kStopping);
     return false;
   }
-  const uint32_t due = pace_->Take(now, clients_.staying());
-  clients_.Drain(due);
+  const uint32_t due = pace_->Take(now, clients_.partings().staying());
+  clients_.partings().Drain(due);
   return due == DrainPace::kPerTurn;
 }
 
-void Shard::Shed() { clients_.Shed(std::max(clients_.size() / 100 * kShedPercent, uint32_t{1})); }
+void Shard::Shed() {
+  clients_.partings().Shed(std::max(clients_.size() / 100 * kShedPercent, uint32_t{1}));
+}
 
 void Shard::Stop(std::string_view reason) {
   CloseListeners();

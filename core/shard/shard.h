@@ -91,9 +91,9 @@ class Shard final : private IoHandler, private Mover {
   void Drain(const DrainPlan& plan);
   // Accepts nobody any more, and nobody is left.
   bool drained() const { return plan_ && listeners_.empty() && clients_.size() == 0; }
-  // BYE to all clients of a user, in slices (clients.h). None where the user is another shard's.
+  // BYE to all clients of a user, in slices (partings.h). None where the user is another shard's.
   uint32_t KickSome(std::string_view login, uint32_t* place) {
-    return clients_.KickSome(login, place);
+    return clients_.partings().KickSome(login, place);
   }
   // From kSparing on sessions that are kept are closed, from kFull on nobody new is taken.
   void SetMemoryLevel(MemoryLevel level) { memory_level_ = level; }

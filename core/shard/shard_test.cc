@@ -435,56 +435,6 @@ TEST(ShardShortOfMemory, KeepsNoSessionForLater) {
   EXPECT_EQ(world.figures().parked, 2u);
 }
 
-TEST(ShardShortOfMemory, SendsThoseAwayFirstWhoTakeMost) {
-  static constexpr std::string_view kBye =
-      "* BYE [UNAVAILABLE] The server is short of memory; please connect again later";
-  ScriptedWorld world;
-  const size_t parked = world.LogInAndPark(kUids);
-  const size_t busy = world.LogInAndSelect({.uids = kUids}, "bob");
-  world.Say(busy, "f FETCH 1 (FLAGS)");
-  world.NextAsked(1);
-  const size_t attached = world.LogIn("eve");
-  const size_t entering = world.Connect();
-  const auto told = [&](size_t client) {
-    EXPECT_EQ(world.Hear(client), kBye);
-    world.Pass(0.1);
-    EXPECT_TRUE(world.closed(client));
-  };
-  world.shard().Shed();
-  told(attached);
-  world.shard().Shed();
-  told(entering);
-  EXPECT_FALSE(world.closed(busy));
-  world.shard().Shed();
-  told(busy);
-  EXPECT_EQ(world.figures().clients, 1u);
-  world.Tell(0, "* 1 EXPUNGE");
-  EXPECT_EQ(world.Hear(parked), "* 1 EXPUNGE");
-  world.shard().Shed();
-  told(parked);
-  EXPECT_EQ(world.figures().clients, 0u);
-  EXPECT_EQ(world.figures().client_stats.shed, 4u);
-  EXPECT_EQ(HitsOf(world, ClientLimit::kMemory), 4u);
-  world.shard().Shed();  // nobody is left
-  world.Pass(1);
-  world.Connect();
-  world.Pass(1);
-  EXPECT_EQ(world.figures().clients, 1u);
-}
-
-// What it was: the search began anew each time, and never came to those who are looked for last.
-TEST(ShardShortOfMemory, ReachesParkedClientsThoughItIsAskedAgainBeforeThat) {
-  ScriptedWorld world;
-  for (int i = 0; i < 300; ++i) world.StartIdle(world.LogIn());
-  world.Pass(1);
-  EXPECT_EQ(world.figures().parked, 300u);
-  for (int i = 0; i < 20; ++i) {
-    world.shard().Shed();
-    world.shard().Turn(world.shard().now_ns());
-  }
-  EXPECT_GT(world.figures().client_stats.shed, 0u);
-}
-
 // Two in a hundred each time, so that those who come back do not come in one moment.
 TEST(ShardShortOfMemory, SendsThemAwayByAndBy) {
   ScriptedWorld world;

@@ -25,7 +25,7 @@ void StoreDrains::Set(Plans plans, uint64_t now_ns) {
     const bool drained = planned && plans_[i]->whole;
     const bool wanted_again = dialers_[i]->drained() && !drained;
     dialers_[i]->set_drained(drained);
-    if (wanted_again) clients_.RerouteDeferred();
+    if (wanted_again) clients_.partings().RerouteDeferred();
     if (!planned) {
       leaving_[i] = {};
     } else if (i >= before.size() || before[i] != plans_[i]) {
@@ -89,7 +89,7 @@ void StoreDrains::Visit(uint32_t index, uint64_t now_ns) {
   const bool due = now_ns >= TurnOf(plan, hash);
   if (plan.whole) {
     ++leaving_[store].counted;
-    if (due) clients_.Displace(index, now_ns >= plan.end_ns);
+    if (due) clients_.partings().Displace(index, now_ns >= plan.end_ns);
     return;
   }
   const bool elsewhere = dialer.serves();
@@ -103,7 +103,7 @@ void StoreDrains::Visit(uint32_t index, uint64_t now_ns) {
     if (!due || feed->stopping()) return;
     feeds_.Move(*feed);
   } else if (now_ns >= plan.told_ns) {
-    clients_.Displace(index, now_ns >= plan.end_ns);
+    clients_.partings().Displace(index, now_ns >= plan.end_ns);
   }
 }
 

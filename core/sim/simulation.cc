@@ -150,7 +150,8 @@ void Simulation::PlanEnd() {
   store_wires_.In(static_cast<uint64_t>(seconds * kNsPerSecond), life_, [this] {
     if (!busy_) return;
     if (end_rng_.Chance(0.8)) {
-      shards_[end_rng_.Below(shards_.size())]->client_table().Drain(1 + end_rng_.Chance(0.3));
+      Shard& shard = *shards_[end_rng_.Below(shards_.size())];
+      shard.client_table().partings().Drain(1 + end_rng_.Chance(0.3));
     } else {
       const std::string& user = scenario_.clients[end_rng_.Below(scenario_.clients.size())].user;
       for (const auto& shard : shards_) {
