@@ -6,6 +6,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/client/relay.h"
+#include "core/store/opener.h"
 #include "proto/imap/sasl.h"
 #include "proto/imap/writer.h"
 #include "proto/net/proxy_header.h"

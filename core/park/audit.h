@@ -38,7 +38,7 @@
 #include "core/base/life.h"
 #include "core/feed/feed.h"
 #include "core/park/lister.h"
-#include "core/store/user.h"
+#include "core/store/opener.h"
 
 namespace roost {
 

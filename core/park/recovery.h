@@ -19,7 +19,7 @@
 
 #include "core/feed/feed.h"
 #include "core/park/lister.h"
-#include "core/store/user.h"
+#include "core/store/opener.h"
 
 namespace roost {
 

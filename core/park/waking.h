@@ -26,6 +26,7 @@
 #include "core/park/feeds.h"
 #include "core/park/lister.h"
 #include "core/park/may_serve.h"
+#include "core/store/opener.h"
 
 namespace roost {
 
