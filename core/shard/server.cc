@@ -1,7 +1,6 @@
 #include "core/shard/server.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <ctime>
 #include <utility>
 
@@ -324,52 +323,8 @@ uint64_t Server::Kick(const std::string& login) {
   return kicked;
 }
 
-// One question at all shards; outlives whoever asked.
-class Server::Asking {
- public:
-  Asking(Slice slice, uint32_t shards) : slice_(std::move(slice)), left_(shards) {}
-
-  static std::shared_ptr<ShardJob> Part(std::shared_ptr<Asking> all, uint32_t index) {
-    return std::make_shared<Job>(std::move(all), index);
-  }
-  bool Await() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return left_ == 0; });
-    return !dropped_;
-  }
-
- private:
-  class Job final : public ShardJob {
-   public:
-    Job(std::shared_ptr<Asking> all, uint32_t index) : all_(std::move(all)), index_(index) {}
-    Progress Step(Shard& shard) override {
-      if (!all_->slice_(index_, shard)) return Progress::kMore;
-      std::lock_guard lock(all_->mutex_);
-      --all_->left_;
-      all_->changed_.notify_all();
-      return Progress::kDone;
-    }
-    void Drop() override {
-      std::lock_guard lock(all_->mutex_);
-      --all_->left_;
-      all_->dropped_ = true;
-      all_->changed_.notify_all();
-    }
-
-   private:
-    const std::shared_ptr<Asking> all_;
-    const uint32_t index_;
-  };
-
-  const Slice slice_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  uint32_t left_;
-  bool dropped_ = false;
-};
-
-std::shared_ptr<Server::Asking> Server::AskAll(Slice slice) {
-  auto asking = std::make_shared<Asking>(std::move(slice), common_.shards);
+std::shared_ptr<Asking> Server::AskAll(Slice slice, Asking::Dropped dropped) {
+  auto asking = std::make_shared<Asking>(std::move(slice), common_.shards, std::move(dropped));
   for (uint32_t i = 0; i < common_.shards; ++i) Post(i, Asking::Part(asking, i));
   return asking;
 }
@@ -384,7 +339,7 @@ bool Server::Ask(Question question) {
 }
 
 // Has all shards take what was set under mutex_, which is not held now.
-std::shared_ptr<Server::Asking> Server::Order() {
+std::shared_ptr<Asking> Server::Order() {
   return AskAll([this](uint32_t index, Shard& shard) {
     TakeOrders(index, shard);
     return true;
@@ -563,9 +518,16 @@ bool Server::TendTicketKeys() {
 }
 
 std::vector<ShardFigures> Server::Figures() {
-  const auto all = std::make_shared<SurveyOfAll>(common_.shards);
-  for (uint32_t i = 0; i < common_.shards; ++i) Post(i, SurveyOfAll::Part(all, i));
-  return all->Await(kAnswerNs);
+  const auto surveys = std::make_shared<std::vector<std::optional<Survey>>>(common_.shards);
+  for (std::optional<Survey>& survey : *surveys) survey.emplace();
+  // One that is not finished must end before its shard does.
+  const auto asking =
+      AskAll([surveys](uint32_t index, Shard& shard) { return surveys->at(index)->Step(shard); },
+             [surveys](uint32_t index) { surveys->at(index).reset(); });
+  if (!asking->Await(kAnswerNs)) return {};
+  std::vector<ShardFigures> figures;
+  for (const std::optional<Survey>& survey : *surveys) figures.push_back(survey->figures());
+  return figures;
 }
 
 std::vector<std::string> Server::StoreNames() const {

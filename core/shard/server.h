@@ -23,6 +23,7 @@
 
 #include "core/config/config.h"
 #include "core/io/uring_io.h"
+#include "core/shard/asking.h"
 #include "core/shard/jobs.h"
 #include "core/shard/routes.h"
 #include "core/shard/shard.h"
@@ -85,7 +86,7 @@ class Server {
   using Question = std::function<void(uint32_t index, Shard& shard)>;
   bool Ask(Question question);
   // The same in slices: again in the next turn until it says true.
-  using Slice = std::function<bool(uint32_t index, Shard& shard)>;
+  using Slice = Asking::Slice;
   bool AskInSlices(Slice slice);
   uint32_t shards() const { return common_.shards; }
   std::vector<std::string> StoreNames() const;  // by StoreIndex
@@ -123,7 +124,6 @@ class Server {
   static constexpr uint64_t kPurgeNs = SecondsToNs(10);     // between two purges of freed memory
   static constexpr uint64_t kGiveBackNs = SecondsToNs(10);  // how often GiveBackCached
 
-  class Asking;
   using Stores = std::vector<StoreSettings>;  // by StoreIndex
 
   explicit Server(const Config& config);
@@ -135,7 +135,7 @@ class Server {
   void RunShard(uint32_t index);
   void ServeShard(uint32_t index, Shard& shard);
   void Turn(uint32_t index, Shard& shard);
-  std::shared_ptr<Asking> AskAll(Slice slice);
+  std::shared_ptr<Asking> AskAll(Slice slice, Asking::Dropped dropped = {});
   std::shared_ptr<Asking> Order();
   void TakeOrders(uint32_t index, Shard& shard);
   Reloaded TakeConfig(const Config& config, std::string* told);

@@ -1,8 +1,5 @@
 #include "core/shard/survey.h"
 
-#include <chrono>
-#include <utility>
-
 #include "core/shard/shard.h"
 
 namespace roost {
@@ -73,49 +70,6 @@ bool Survey::StepFeeds(Shard& shard) {
     figures_.memory.logs += bytes.log;
   }
   return false;
-}
-
-class SurveyOfAll::Job final : public ShardJob {
- public:
-  Job(std::shared_ptr<SurveyOfAll> all, size_t index) : all_(std::move(all)), index_(index) {}
-  Progress Step(Shard& shard) override {
-    if (!survey_->Step(shard)) return Progress::kMore;
-    all_->Answer(index_, survey_->figures());
-    return Progress::kDone;
-  }
-  void Drop() override {
-    survey_.reset();
-    all_->Fail();
-  }
-
- private:
-  const std::shared_ptr<SurveyOfAll> all_;
-  const size_t index_;
-  std::unique_ptr<Survey> survey_ = std::make_unique<Survey>();
-};
-
-std::shared_ptr<ShardJob> SurveyOfAll::Part(std::shared_ptr<SurveyOfAll> all, size_t index) {
-  return std::make_shared<Job>(std::move(all), index);
-}
-
-void SurveyOfAll::Answer(size_t index, const ShardFigures& figures) {
-  std::lock_guard lock(mutex_);
-  answers_[index] = figures;
-  if (--left_ == 0) answered_.notify_all();
-}
-
-void SurveyOfAll::Fail() {
-  std::lock_guard lock(mutex_);
-  failed_ = true;
-  answered_.notify_all();
-}
-
-std::vector<ShardFigures> SurveyOfAll::Await(uint64_t wait_ns) {
-  std::unique_lock lock(mutex_);
-  const bool over = answered_.wait_for(lock, std::chrono::nanoseconds(wait_ns),
-                                       [this] { return failed_ || left_ == 0; });
-  if (!over || failed_) return {};
-  return answers_;
 }
 
 }  // namespace roost
