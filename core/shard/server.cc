@@ -8,10 +8,8 @@
 #include "core/base/log.h"
 #include "core/base/resident.h"
 #include "core/config/resolve.h"
-#include "core/config/secret_file.h"
 #include "core/io/listener.h"
 #include "core/shard/survey.h"
-#include "proto/tls/ticket_key_text.h"
 
 namespace roost {
 namespace {
@@ -21,19 +19,6 @@ uint64_t NowNs() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
   return SecondsToNs(static_cast<uint64_t>(now.tv_sec)) + static_cast<uint64_t>(now.tv_nsec);
-}
-
-// True also where no file is named; *keys stay as they are then.
-bool ReadTicketKeys(const TlsConfig& config, TicketKeys* keys, std::string* error) {
-  if (config.ticket_key_file.empty()) return true;
-  std::string text;
-  const bool read = ReadSecretFile(config.ticket_key_file, kMaxTicketKeyText + 1, &text);
-  const bool good = read && ParseTicketKeys(text, keys, error);
-  Cleanse(&text);
-  if (good) return true;
-  if (!read) *error = "cannot be read; roostd must be permitted to, as the user that it runs as";
-  *error = config.ticket_key_file + ": " + *error;
-  return false;
 }
 
 // What shards need not have: Stores have it.
@@ -74,11 +59,10 @@ std::unique_ptr<Server> Server::Create(const Config& config, std::string* error)
   common.shards = ShardsOf(config);
   server->jobs_ = std::make_unique<ShardJobs[]>(common.shards);
   server->turned_ns_ = std::make_unique<std::atomic<uint64_t>[]>(common.shards);
-  if (server->WantsTls()) {
-    server->tls_ = server->MakeTls(config, error);
-    server->tickets_since_ns_ = NowNs();
-    if (server->tls_ == nullptr) return nullptr;
-  }
+  ListenerTls::Context tls;
+  if (!server->listener_tls_.Build(config, &tls, error)) return nullptr;
+  server->listener_tls_.Take(std::move(tls), config.tls, NowNs());
+  server->tls_ = server->listener_tls_.context();
   if (!server->ResolveStores(error)) return nullptr;
   for (uint32_t i = 0; i < common.shards; ++i) {
     server->shard_configs_.push_back(std::make_unique<Config>(WithoutPasswords(server->config_)));
@@ -109,33 +93,6 @@ Server::~Server() {
   for (auto& shard : listeners_) {
     for (ListenerDescriptor& listener : shard) CloseListenerDescriptor(&listener);
   }
-}
-
-bool Server::WantsTls() const {
-  return std::any_of(config_.listeners.begin(), config_.listeners.end(),
-                     [](const ListenerConfig& l) { return l.tls != ListenerConfig::Tls::kNone; });
-}
-
-// Null with *error. Ticket keys that no file gives are those in use.
-std::shared_ptr<const TlsServerContext> Server::MakeTls(const Config& config,
-                                                        std::string* error) const {
-  TlsServerOptions options;
-  options.tls13_only = config.tls.minimum_version == TlsConfig::Version::k13;
-  options.tickets = config.tls.tickets;
-  if (tls_ != nullptr) options.ticket_keys = tls_->ticket_keys();
-  if (!ReadTicketKeys(config.tls, &options.ticket_keys, error)) {
-    Cleanse(&options.ticket_keys, sizeof options.ticket_keys);
-    return nullptr;
-  }
-  for (const CertificateConfig& certificate : config.certificates) {
-    TlsCertificate c;
-    c.chain_file = certificate.chain_file;
-    c.key_file = certificate.key_file;
-    options.certificates.push_back(std::move(c));
-  }
-  std::unique_ptr<TlsServerContext> context = TlsServerContext::Create(options, error);
-  Cleanse(&options.ticket_keys, sizeof options.ticket_keys);
-  return context;
 }
 
 // Null with *error.
@@ -389,23 +346,20 @@ Server::Reloaded Server::TakeConfig(const Config& config, std::string* told) {
   const std::vector<std::string> left = TakeReloadable(config, &wanted);
   Routes::Built routes = Routes::Build(wanted, told);
   if (!routes) return Reloaded::kRefused;
-  std::shared_ptr<const TlsServerContext> tls;
-  if (WantsTls()) {
-    tls = MakeTls(wanted, told);
-    if (tls == nullptr) return Reloaded::kRefused;
-  }
+  ListenerTls::Context tls;
+  if (!listener_tls_.Build(wanted, &tls, told)) return Reloaded::kRefused;
   std::shared_ptr<const Stores> stores = MakeStores(wanted, told);
   if (stores == nullptr) return Reloaded::kRefused;
   if (!resolver_->Change(wanted.stores, NowNs(), told)) return Reloaded::kRefused;
   // From here on nothing is refused.
   *told = Joined(left);
-  if (!wanted.tls.ticket_key_file.empty()) tickets_since_ns_ = NowNs();  // read just now
   drain_on_stop_s_ = wanted.drain.on_stop_s;
   SetLogLevel(static_cast<LogLevel>(wanted.log.level));
   routes_.Take(std::move(routes));
+  listener_tls_.Take(std::move(tls), wanted.tls, NowNs());
   std::lock_guard lock(mutex_);
   wanted_ = std::move(wanted);
-  tls_ = std::move(tls);
+  tls_ = listener_tls_.context();
   router_ = routes_.router();
   stores_ = std::move(stores);
   store_addresses_ = std::make_shared<StoreResolver::Addresses>(resolver_->addresses());
@@ -418,7 +372,7 @@ void Server::Tend() {
   // A reload may be at work for seconds, on names or on a map: what it changes can wait.
   const std::unique_lock renewing(renewing_, std::try_to_lock);
   if (!renewing) return;
-  const bool keys = TendTicketKeys();
+  const bool keys = TendTls();
   const bool routes = TendRoutes();
   const bool addresses = TendResolver();
   if (keys || routes || addresses) Order();
@@ -490,30 +444,11 @@ bool Server::TendRoutes() {
   return true;
 }
 
-// True: there are others now.
-bool Server::TendTicketKeys() {
-  const TlsConfig& tls = wanted_.tls;
-  const uint64_t now = NowNs();
-  if (tls_ == nullptr || !tls.tickets || tls.ticket_rotation_s == 0) return false;
-  const uint64_t period = SecondsToNs(static_cast<uint64_t>(tls.ticket_rotation_s));
-  if (now - tickets_since_ns_ < period) return false;
-  tickets_since_ns_ = now;
-  const TicketKeys& old = tls_->ticket_keys();
-  const bool own = tls.ticket_key_file.empty();
-  TicketKeys keys = own ? Rotated(old) : old;
-  std::string error;
-  const bool read = ReadTicketKeys(tls, &keys, &error);
-  const bool same =
-      keys.current == old.current && keys.next == old.next && keys.previous == old.previous;
-  if (read && !same) {
-    auto tls = TlsServerContext::WithTicketKeys(*tls_, keys);
-    std::lock_guard lock(mutex_);
-    tls_ = std::move(tls);
-  }
-  Cleanse(&keys, sizeof keys);
-  if (!read) Log(LogLevel::kError, "ticket_keys_refused", {{"reason", error}});
-  if (!read || same) return false;
-  Log(LogLevel::kInfo, own ? "ticket_keys_rotated" : "ticket_keys_read");
+// True: it is another one now.
+bool Server::TendTls() {
+  if (!listener_tls_.Tend(wanted_.tls, NowNs())) return false;
+  std::lock_guard lock(mutex_);
+  tls_ = listener_tls_.context();
   return true;
 }
 

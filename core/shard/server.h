@@ -25,6 +25,7 @@
 #include "core/io/uring_io.h"
 #include "core/shard/asking.h"
 #include "core/shard/jobs.h"
+#include "core/shard/listener_tls.h"
 #include "core/shard/routes.h"
 #include "core/shard/shard.h"
 
@@ -128,8 +129,6 @@ class Server {
 
   explicit Server(const Config& config);
   bool OpenListeners(std::string* error);
-  bool WantsTls() const;
-  std::shared_ptr<const TlsServerContext> MakeTls(const Config& config, std::string* error) const;
   static std::shared_ptr<const Stores> MakeStores(const Config& config, std::string* error);
   bool ResolveStores(std::string* error);
   void RunShard(uint32_t index);
@@ -139,7 +138,7 @@ class Server {
   std::shared_ptr<Asking> Order();
   void TakeOrders(uint32_t index, Shard& shard);
   Reloaded TakeConfig(const Config& config, std::string* told);
-  bool TendTicketKeys();
+  bool TendTls();
   bool TendResolver();
   bool TendRoutes();
   void TendMemory();
@@ -162,8 +161,9 @@ class Server {
   std::unique_ptr<ShardJobs[]> jobs_;                   // by shard
   std::unique_ptr<std::atomic<uint64_t>[]> turned_ns_;  // by shard: end of its last turn, or 0
   std::atomic<uint32_t> serving_{0};                    // shards
-  std::mutex renewing_;  // whoever changes the switches, TLS or routes; taken before mutex_
-  Routes routes_;        // under renewing_
+  std::mutex renewing_;       // whoever changes the switches, TLS or routes; taken before mutex_
+  Routes routes_;             // under renewing_
+  ListenerTls listener_tls_;  // under renewing_
   std::unique_ptr<StoreResolver> resolver_;  // under renewing_
   mutable std::mutex mutex_;                 // what follows; never held for long, as shards take it
   Config wanted_;  // config_ with what was reloaded; changed under renewing_ as well
@@ -173,11 +173,10 @@ class Server {
   StoreDrains::Plans store_plans_;
   std::vector<StoreVerdict> verdicts_;  // of checks, not taken by a Tend yet
   std::shared_ptr<const Router> router_;
-  std::shared_ptr<const TlsServerContext> tls_;  // null: no listener has TLS
-  std::mutex looking_;                           // at the memory; taken before mutex_
+  ListenerTls::Context tls_;
+  std::mutex looking_;  // at the memory; taken before mutex_
   std::atomic<MemoryLevel> memory_level_{MemoryLevel::kPlenty};  // changed under looking_
   uint64_t memory_looked_ns_ = 0, memory_purged_ns_ = 0;         // under looking_
-  uint64_t tickets_since_ns_ = 0;                                // their keys were set or looked at
   std::vector<std::unique_ptr<Config>> shard_configs_;  // each its own shard's, without passwords
   std::optional<DrainPlan> plan_;
 };
