@@ -380,40 +380,22 @@ void Server::Tend() {
 
 void Server::TendMemory() {
   std::lock_guard looking(looking_);
-  const uint64_t now = NowNs();
-  if (now - memory_looked_ns_ < kNsPerSecond) return;
-  memory_looked_ns_ = now;
-  const MemoryLevel before = memory_level_;
   uint64_t limit = 0;
   {
     std::lock_guard lock(mutex_);
     limit = static_cast<uint64_t>(wanted_.limits.max_memory_mib) << 20;
   }
-  if (limit == 0 && before == MemoryLevel::kPlenty) return;
-  uint64_t used = ResidentBytes();
-  const MemoryLevel seen = NextMemoryLevel(before, used, limit);
-  // What is free counts for nothing. To give it back is work: it is done at once only before
-  // anybody is turned away, and what else it may change can wait.
-  const bool turns_away =
-      seen == MemoryLevel::kShedding || (seen == MemoryLevel::kFull && seen > before);
-  const bool purges = turns_away || now - memory_purged_ns_ >= kPurgeNs;
-  if (seen != MemoryLevel::kPlenty && purges) {
-    GiveBackFreed();
-    memory_purged_ns_ = now;
-    used = ResidentBytes();
-  } else if (seen > before) {
-    return;
-  }
-  const MemoryLevel level = NextMemoryLevel(before, used, limit);
-  if (level != before) {
-    memory_level_ = level;
-    Log(level > before ? LogLevel::kWarning : LogLevel::kInfo, "memory_level",
-        {{"level", MemoryLevelName(level)},
-         {"used_mib", used >> 20},
+  const MemoryLevel before = memory_level_;
+  const MemoryWatch::Seen seen = memory_.Step(NowNs(), limit, ResidentBytes, GiveBackFreed);
+  if (seen.level != before) {
+    memory_level_ = seen.level;
+    Log(seen.level > before ? LogLevel::kWarning : LogLevel::kInfo, "memory_level",
+        {{"level", MemoryLevelName(seen.level)},
+         {"used_mib", seen.used >> 20},
          {"max_memory_mib", limit >> 20}});
     Order();
   }
-  if (level == MemoryLevel::kShedding && used != 0) {
+  if (seen.sheds) {
     AskAll([](uint32_t, Shard& shard) {
       shard.Shed();
       return true;

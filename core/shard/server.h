@@ -26,6 +26,7 @@
 #include "core/shard/asking.h"
 #include "core/shard/jobs.h"
 #include "core/shard/listener_tls.h"
+#include "core/shard/memory_watch.h"
 #include "core/shard/routes.h"
 #include "core/shard/shard.h"
 
@@ -122,7 +123,6 @@ class Server {
   static constexpr uint64_t kTickNs = 100 * kNsPerMs;  // how soon a shard sees a stop or a question
   static constexpr uint64_t kWaitNs = 2 * kNsPerMs;    // while an asker must take something first
   static constexpr uint64_t kAnswerNs = SecondsToNs(3);
-  static constexpr uint64_t kPurgeNs = SecondsToNs(10);     // between two purges of freed memory
   static constexpr uint64_t kGiveBackNs = SecondsToNs(10);  // how often GiveBackCached
 
   using Stores = std::vector<StoreSettings>;  // by StoreIndex
@@ -176,7 +176,7 @@ class Server {
   ListenerTls::Context tls_;
   std::mutex looking_;  // at the memory; taken before mutex_
   std::atomic<MemoryLevel> memory_level_{MemoryLevel::kPlenty};  // changed under looking_
-  uint64_t memory_looked_ns_ = 0, memory_purged_ns_ = 0;         // under looking_
+  MemoryWatch memory_;                                           // under looking_
   std::vector<std::unique_ptr<Config>> shard_configs_;  // each its own shard's, without passwords
   std::optional<DrainPlan> plan_;
 };
