@@ -129,7 +129,7 @@ class Relay final : public Talk, private SessionSink {
   void ArmForBad();
   void Pin(CommandKind kind);
 
-  // relay_mapped.cc
+  // relay_owed.cc
   Route RouteMapped(const Command& command) const;
   void ForwardedMapped(const Command& command);
   void RunMapped(const Command& command);

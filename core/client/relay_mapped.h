@@ -9,7 +9,7 @@
 //            --kTell, all of it sent--> Tell, over
 //
 // What it is: the state of that, and what becomes of each response. What it is not: it sends and
-// answers nothing (relay.cc does).
+// answers nothing (relay_owed.cc does).
 //
 // Lifetime: from waking until the expunges were told or the mailbox is no longer selected. Whoever
 // owns it sends no second command before the first is answered.
