@@ -47,10 +47,6 @@ void Awake::OnInput() {
     if (!client_.cell().idling && client_.MustReadFirst()) return;
     const Piece piece = client_.NextPiece();
     if (piece.kind == Piece::Kind::kNeedMore) break;
-    if (piece.kind == Piece::Kind::kError) {
-      client_.services().stats.Hit(ClientLimit::kLine);
-      return client_.Bye("[UNAVAILABLE] " + std::string(piece.error));
-    }
     const size_t size = piece.bytes.size();
     TakePiece(piece);
     if (client_.closed()) return;
@@ -148,18 +144,13 @@ void Awake::Execute(const Command& command, const Piece& piece) {
       return Noop(command);
     case CommandKind::kCapability:
       if (!plain) break;
-      client_.Write("* CAPABILITY " + client_.cell().user->capabilities().ToString() + "\r\n");
-      return client_.Answer(command.tag, "OK Capability completed.");
+      return client_.AnswerCapability(command.tag, client_.cell().user->capabilities().ToString());
     case CommandKind::kId:
       if (!plain) break;
-      client_.KeepId(command);
-      client_.Write(OwnIdLine());
-      return client_.Answer(command.tag, "OK ID completed.");
+      return client_.AnswerId(command);
     case CommandKind::kLogout:
       if (!plain) break;
-      client_.Write("* BYE Logging out\r\n");
-      client_.Answer(command.tag, "OK Logout completed.");
-      return client_.Close();
+      return client_.AnswerLogout(command.tag);
     default:
       break;
   }
@@ -203,12 +194,7 @@ void Awake::WakeFor(const Command& command, const Piece& piece) {
                      (command.kind == CommandKind::kUnknown && piece.literal.present);
   tag_ = command.tag;
   waiting_piece_ = piece;
-  if (never) {
-    const bool known =
-        command.kind != CommandKind::kMalformed && command.kind != CommandKind::kUnknown;
-    return RefuseWaiting(known ? "NO [CANNOT] Not possible here"
-                               : "BAD Unknown or malformed command");
-  }
+  if (never) return RefuseWaiting(RefusalOf(command));
   if (services.clients.IsOwedTooMuch(client_.index())) {
     return services.clients.LetGo(client_.index());
   }
@@ -273,7 +259,7 @@ void Awake::RefuseWaiting(std::string_view answer) {
         client_.cell(), "refused",
         {{"command", CommandName(ParseCommand(said).kind)}, {"answer", answer}});
   }
-  client_.Answer(tag_.empty() ? "*" : tag_, answer);
+  client_.Answer(tag_, answer);
   waiting_.clear();
   if (waiting_piece_.literal.present && !waiting_piece_.literal.non_sync) {
     client_.framer().CancelLiteral();

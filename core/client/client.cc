@@ -63,15 +63,42 @@ bool Client::MustReadFirst() {
   return must_read_first_;
 }
 
+Piece Client::NextPiece() {
+  const Piece piece = framer_.Next(stream_.input());
+  if (piece.kind != Piece::Kind::kError) return piece;
+  services_.stats.Hit(ClientLimit::kLine);
+  // Who has logged in is to come again.
+  const bool entering = cell().phase == ClientPhase::kEntering;
+  Bye((entering ? "" : "[UNAVAILABLE] ") + std::string(piece.error));
+  return {};
+}
+
 void Client::OnEnd(Stream&, StreamEnd) {
   if (closed_) return;
   Finish();
 }
 
 void Client::Answer(std::string_view tag, std::string_view status_and_text) {
-  std::string line(tag);
+  std::string line(tag.empty() ? "*" : tag);
   line.append(" ").append(status_and_text).append("\r\n");
   Write(line);
+}
+
+void Client::AnswerCapability(std::string_view tag, const std::string& capabilities) {
+  Write("* CAPABILITY " + capabilities + "\r\n");
+  Answer(tag, "OK Capability completed.");
+}
+
+void Client::AnswerId(const Command& command) {
+  KeepId(command);
+  Write("* ID (\"name\" \"Roost\" \"support-url\" NIL)\r\n");
+  Answer(command.tag, "OK ID completed.");
+}
+
+void Client::AnswerLogout(std::string_view tag) {
+  Write("* BYE Logging out\r\n");
+  Answer(tag, "OK Logout completed.");
+  Close();
 }
 
 void Client::Bye(std::string_view text) {
@@ -155,6 +182,10 @@ void Client::SleepIntoCell() {
   if (!io.ReceivePending(c.socket)) io.WaitReadable(c.socket);
 }
 
-std::string OwnIdLine() { return "* ID (\"name\" \"Roost\" \"support-url\" NIL)\r\n"; }
+std::string_view RefusalOf(const Command& command) {
+  const bool known =
+      command.kind != CommandKind::kMalformed && command.kind != CommandKind::kUnknown;
+  return known ? "NO [CANNOT] Not possible here" : "BAD Unknown or malformed command";
+}
 
 }  // namespace roost

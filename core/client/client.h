@@ -83,8 +83,9 @@ class Client final : public Retirable, private StreamOwner {
   Framer& framer() { return framer_; }
   void ResetFramer(size_t max_line) { framer_ = Framer(Direction::kCommands, {max_line}); }
 
-  // The next piece of the client's input, nothing consumed yet.
-  Piece NextPiece() { return framer_.Next(stream_.input()); }
+  // The next piece of the client's input, nothing consumed yet. Never kError: the client has been
+  // told BYE then, and what is returned is kNeedMore.
+  Piece NextPiece();
   // Asked before a piece is taken that may be answered here. True: more waits for the client than
   // is buffered for it (limits.relay_buffer). Nothing is received until that has left; then OnInput
   // comes.
@@ -96,8 +97,12 @@ class Client final : public Retirable, private StreamOwner {
   void ResumeInput();
 
   void Write(std::string_view bytes) { stream_.Write(bytes); }
-  // "tag OK text"
+  // "tag OK text"; without a tag, which a malformed command has none of, "* BAD text".
   void Answer(std::string_view tag, std::string_view status_and_text);
+  // What Roost answers in every phase.
+  void AnswerCapability(std::string_view tag, const std::string& capabilities);
+  void AnswerId(const Command& command);
+  void AnswerLogout(std::string_view tag);
 
   // `* BYE text` and an orderly close; in the middle of a response an abort, without a word.
   void Bye(std::string_view text);
@@ -110,7 +115,6 @@ class Client final : public Retirable, private StreamOwner {
   // sessions.
   const IdFields& id() { return services_.clients.ids().Get(cell().id); }
   void SetId(IdFields fields);
-  void KeepId(const Command& command);
   SessionClient session_client();
 
   // For a cell that wakes: hands over the connection, with what was received of it. For one that
@@ -128,6 +132,7 @@ class Client final : public Retirable, private StreamOwner {
   void OnEnd(Stream& stream, StreamEnd end) override;
   void Finish();
   bool Full() const;
+  void KeepId(const Command& command);
 
   Services& services_;
   const uint32_t index_, generation_;
@@ -140,8 +145,8 @@ class Client final : public Retirable, private StreamOwner {
   Life life_;
 };
 
-// `* ID ("name" "Roost" …)`, CRLF included.
-std::string OwnIdLine();
+// What a command is answered with that must not reach a store.
+std::string_view RefusalOf(const Command& command);
 
 }  // namespace roost
 

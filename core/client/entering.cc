@@ -256,12 +256,8 @@ void Entering::OnInput() {
     const Piece piece = client_.NextPiece();
     if (piece.kind == Piece::Kind::kNeedMore) {
       // Only now: a connection with a receive outstanding could not move.
-      if (!client_.stream().reading()) client_.stream().SetReading(true);
+      if (!client_.closed() && !client_.stream().reading()) client_.stream().SetReading(true);
       return;
-    }
-    if (piece.kind == Piece::Kind::kError) {
-      client_.services().stats.Hit(ClientLimit::kLine);
-      return client_.Bye(piece.error);
     }
     const size_t size = piece.bytes.size();
     const bool whole = TakePiece(piece);
@@ -295,15 +291,14 @@ bool Entering::TakeLiteralMark(const Piece& piece) {
     return true;
   }
   const Command command = ParseCommand(command_);
-  client_.Answer(command.tag.empty() ? "*" : command.tag,
-                 "BAD [TOOBIG] The literal is too long here");
+  client_.Answer(command.tag, "BAD [TOOBIG] The literal is too long here");
   client_.services().stats.Hit(ClientLimit::kLine);
   client_.Bye("Too long a literal before login");
   return false;
 }
 
 void Entering::BadCommand(std::string_view tag, std::string_view text) {
-  client_.Answer(tag.empty() ? "*" : tag, text);
+  client_.Answer(tag, text);
   if (++bad_commands_ >= client_.services().config.limits.bad_commands_before_login) {
     client_.services().stats.Hit(ClientLimit::kBadCommands);
     client_.Bye("Too many bad commands");
@@ -314,18 +309,13 @@ void Entering::Execute(const std::string& text) {
   const Command command = ParseCommand(text);
   switch (command.kind) {
     case CommandKind::kCapability:
-      client_.Write("* CAPABILITY " + Capabilities() + "\r\n");
-      return client_.Answer(command.tag, "OK Capability completed.");
+      return client_.AnswerCapability(command.tag, Capabilities());
     case CommandKind::kNoop:
       return client_.Answer(command.tag, "OK NOOP completed.");
     case CommandKind::kId:
-      client_.KeepId(command);
-      client_.Write(OwnIdLine());
-      return client_.Answer(command.tag, "OK ID completed.");
+      return client_.AnswerId(command);
     case CommandKind::kLogout:
-      client_.Write("* BYE Logging out\r\n");
-      client_.Answer(command.tag, "OK Logout completed.");
-      return client_.Close();
+      return client_.AnswerLogout(command.tag);
     case CommandKind::kStartTls:
       return StartTls(command);
     case CommandKind::kLogin:

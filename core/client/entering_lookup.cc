@@ -40,7 +40,7 @@ bool FindStore(const std::vector<std::unique_ptr<Dialer>>& dialers, const Addres
 }
 
 // "NO [CODE] text": the service's own code, if it gives one.
-std::string RefusalOf(const std::string& text) {
+std::string AsAnswer(const std::string& text) {
   std::string answer = "NO ";
   if (!text.starts_with('[') || text.find(']') == text.npos) answer += "[AUTHENTICATIONFAILED] ";
   AppendText(&answer, text);
@@ -111,7 +111,7 @@ void Entering::LookedUp(LookupResult result, bool verifies) {
 }
 
 void Entering::TellRefusal(const std::string& text) {
-  const std::string answer = RefusalOf(text);
+  const std::string answer = AsAnswer(text);
   const std::string reason = "the look-up service: " + text;
   if (RefusedForGood(answer)) return LoginRefused(answer, "", reason);
   LoginFailed(LoginResult::kUnavailable, answer, "", reason);

@@ -80,10 +80,6 @@ void Relay::OnInput() {
     if (MustReadFirst()) return;
     const Piece piece = client_.NextPiece();
     if (piece.kind == Piece::Kind::kNeedMore) break;
-    if (piece.kind == Piece::Kind::kError) {
-      client_.services().stats.Hit(ClientLimit::kLine);
-      return client_.Bye("[UNAVAILABLE] " + std::string(piece.error));
-    }
     const size_t size = piece.bytes.size();
     TakePiece(piece);
     if (client_.closed()) return;
@@ -252,31 +248,24 @@ void Relay::ExecuteLocal(const std::string& text) {
   if (route_ != Route::kLocal) TellKnown();
   if (route_ == Route::kExpungeIssued) return client_.Answer(command.tag, kExpungeIssued);
   if (route_ == Route::kRefuse) {
-    const bool known =
-        command.kind != CommandKind::kMalformed && command.kind != CommandKind::kUnknown;
     // NO would say that the mailbox is not selected any more (RFC 3501, 6.3.1).
-    const std::string_view answer = Selects(command.kind) ? "BAD Not possible here"
-                                    : known               ? "NO [CANNOT] Not possible here"
-                                                          : "BAD Unknown or malformed command";
-    return client_.Answer(command.tag.empty() ? "*" : command.tag, answer);
+    return client_.Answer(command.tag,
+                          Selects(command.kind) ? "BAD Not possible here" : RefusalOf(command));
   }
   switch (command.kind) {
     case CommandKind::kCapability:
       TellOwed();
-      client_.Write("* CAPABILITY " + capabilities_.ToString() + "\r\n");
-      return client_.Answer(command.tag, "OK Capability completed.");
+      return client_.AnswerCapability(command.tag, capabilities_.ToString());
     case CommandKind::kId:
-      client_.KeepId(command);
       TellOwed();
-      client_.Write(OwnIdLine());
-      return client_.Answer(command.tag, "OK ID completed.");
+      return client_.AnswerId(command);
     case CommandKind::kIdle:
       if (!command.args.empty()) return client_.Answer(command.tag, "BAD IDLE takes no arguments");
       if (!MayIdle()) return client_.Answer(command.tag, "NO [CANNOT] The mail store has no IDLE");
       TellOwed();
       return StartIdle(command.tag);
     default:
-      return client_.Answer(command.tag.empty() ? "*" : command.tag, "BAD Malformed command");
+      return client_.Answer(command.tag, "BAD Malformed command");
   }
 }
 

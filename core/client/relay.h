@@ -3,7 +3,7 @@
 // What it is: the relay, which reads along just enough to know what is in progress, what is
 // selected and which class the client is of (the session's state says so), and which turns IDLE
 // into parking. What it is not: it answers nothing that the store can answer, except what must not
-// reach a store (see Refusal) and ID and CAPABILITY, which Roost speaks for.
+// reach a store (see RefusalOf) and ID and CAPABILITY, which Roost speaks for.
 //
 //   kRelaying --IDLE, all answered--> kParking --parked--> Awake (talk over)
 //                                     kParking --kept--> kOwnIdle (for this client alone)
