@@ -110,7 +110,8 @@ void Entering::OnTimer() {
   client_.Bye("Autologout; not logged in in time");
 }
 
-void Entering::Begin() {
+void Entering::Begin(SocketId socket) {
+  client_.stream().Open(socket);
   if (AwaitsProxy()) {
     state_ = State::kProxy;
     ++client_.services().awaiting_proxy_header;

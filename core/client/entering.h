@@ -39,7 +39,7 @@ class Entering final : public Talk, private SessionSink {
   ~Entering() override;
 
   // A new connection: TLS or greeting.
-  void Begin();
+  void Begin(SocketId socket);
   // A connection that came from another shard, with credentials to be checked.
   void Continue(std::unique_ptr<MovingClient> moved);
 

@@ -233,13 +233,17 @@ void Shard::Begin(const Arrival& arrival) {
   const uint32_t index = credit ? clients_.Add(peer, listener, std::move(credit)) : kNoIndex;
   if (index == kNoIndex) return Refuse(arrival, ClientLimit::kClients, "Too many connections");
   clients_.cell(index).connection_id = services_.connection_ids.Next();
+  Enter(index).Begin(socket);
+}
+
+// The client of a cell that has just been added.
+Entering& Shard::Enter(uint32_t index) {
   auto* client = new Client(services_, index);  // owned by its cell
   clients_.cell(index).awake = client;
   auto entering = std::make_unique<Entering>(*client);
-  Entering* talk = entering.get();
+  Entering& talk = *entering;
   client->Become(std::move(entering));
-  client->stream().Open(socket);
-  talk->Begin();
+  return talk;
 }
 
 void Shard::OnMoved(uint64_t token, SocketId socket, int error) {
@@ -262,12 +266,7 @@ void Shard::OnMoved(uint64_t token, SocketId socket, int error) {
   clients_.cell(index).connection_id = moved->connection_id;
   ++stats_.moved_in;
   moved->connection.socket = socket;
-  auto* client = new Client(services_, index);  // owned by its cell
-  clients_.cell(index).awake = client;
-  auto entering = std::make_unique<Entering>(*client);
-  Entering* talk = entering.get();
-  client->Become(std::move(entering));
-  talk->Continue(std::move(moved));
+  Enter(index).Continue(std::move(moved));
 }
 
 void Shard::Move(uint32_t shard, std::unique_ptr<MovingClient> client) {

@@ -37,6 +37,8 @@
 
 namespace roost {
 
+class Entering;
+
 // What all shards share; constant, but for Moves, which locks, and for credits and AddressLimits,
 // which do not.
 struct ShardCommon {
@@ -140,6 +142,7 @@ class Shard final : private IoHandler, private Mover {
   void PaceAccepts();
   void NoteRoom();
   void Begin(const Arrival& arrival);
+  Entering& Enter(uint32_t index);
   void Refuse(const Arrival& arrival, ClientLimit limit, std::string_view text);
   void CloseListeners();
   bool StepDrain();
