@@ -87,57 +87,59 @@ class Entering final : public Talk, private SessionSink {
     std::string alerts;         // told already
   };
 
-  // Not one that a master login or a log line could be confused by.
-  static bool IsSaneName(std::string_view user, const StoreConfig& store);
-
-  void OnSessionReady(Session& session) override;
-  void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
-  void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
-
   const ListenerConfig& listener() const;
   bool MayLogIn() const;
-  const std::string& Capabilities() const;
-  CapabilitySet MakeCapabilities(bool may_start_tls) const;
+  bool LoggingIn() const;
+  void LetGo();
+  void Armed();
   bool AwaitsProxy() const;
-  void ProxyHeaderOver();
   bool TakeProxyHeader();
+  void ProxyHeaderOver();
   bool Admit();
   void Start();
   void BeginTls();
   void HandshakeFailed(std::string_view reason);
+  const std::string& Capabilities() const;
+  CapabilitySet MakeCapabilities(bool may_start_tls) const;
   void Greet();
   bool TakePiece(const Piece& piece);
   bool TakeLiteralMark(const Piece& piece);
+  void BadCommand(std::string_view tag, std::string_view text);
   void Execute(const std::string& text);
   void StartTls(const Command& command);
-  void BadCommand(std::string_view tag, std::string_view text);
   void Login(const Command& command);
   void Authenticate(const Command& command);
   void SaslLine(std::string_view line);
   void SaslMessage(std::string message);
+
+  // entering_login.cc
+  void OnSessionReady(Session& session) override;
+  void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
+  void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
+  // Not one that a master login or a log line could be confused by.
+  static bool IsSaneName(std::string_view user, const StoreConfig& store);
+  void GiveTime();
   void Proceed(Credentials credentials);
   void MoveWhenDrained();
+  uint64_t NowSeconds() const;
   void CheckLogin();
+  void ChooseStore();
+  void Unroutable(std::string_view store, std::string_view reason);
+  void OpenSession();
   bool IsProven(const StoreConfig& store) const;
   std::string NameToCount(bool proven) const;
-  void ChooseStore();
+  void TooManyOfUser();
+  void LoginRefused(std::string_view answer, std::string_view store, std::string_view reason);
+  void LoginFailed(LoginResult result, std::string_view answer, std::string_view store,
+                   std::string_view reason);
+  void Audit(LoginResult result, std::string_view store, std::string_view reason);
+
+  // entering_lookup.cc
+  bool TakesTokens() const;
   void LookUp();
   void LookedUp(LookupResult result, bool verifies);
   void TellRefusal(const std::string& text);
   void TakeRoute(LookupResult result);
-  void Unroutable(std::string_view store, std::string_view reason);
-  bool TakesTokens() const;
-  void OpenSession();
-  uint64_t NowSeconds() const;
-  void LoginRefused(std::string_view answer, std::string_view store, std::string_view reason);
-  void LoginFailed(LoginResult result, std::string_view answer, std::string_view store,
-                   std::string_view reason);
-  void TooManyOfUser();
-  void LetGo();
-  bool LoggingIn() const;
-  void Audit(LoginResult result, std::string_view store, std::string_view reason);
-  void Armed();
-  void GiveTime();
 
   State state_ = State::kTalking;
   SaslMechanism mechanism_ = SaslMechanism::kUnknown;
