@@ -5,7 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "proto/imap/sasl.h"
+#include "core/client/sasl_credentials.h"
 #include "proto/net/proxy_header.h"
 
 namespace roost {
@@ -405,36 +405,7 @@ void Entering::SaslLine(std::string_view line) {
 
 void Entering::SaslMessage(std::string message) {
   Credentials credentials;
-  credentials.mechanism = mechanism_;
-  bool good = false;
-  SaslPlain plain;
-  SaslToken token;
-  switch (mechanism_) {
-    case SaslMechanism::kPlain:
-      good = ParseSaslPlain(message, &plain);
-      credentials.kind = Credentials::Kind::kPassword;
-      credentials.user = plain.authcid;
-      credentials.authzid = plain.authzid == plain.authcid ? "" : plain.authzid;
-      credentials.secret = std::move(plain.password);
-      break;
-    case SaslMechanism::kLogin:
-      good = IsValidLoginAnswer(message);
-      credentials.kind = Credentials::Kind::kPassword;
-      credentials.user = sasl_user_;
-      credentials.secret = message;
-      break;
-    case SaslMechanism::kXOAuth2:
-    case SaslMechanism::kOAuthBearer:
-      good = mechanism_ == SaslMechanism::kXOAuth2 ? ParseXOAuth2(message, &token)
-                                                   : ParseOAuthBearer(message, &token);
-      credentials.kind = Credentials::Kind::kToken;
-      credentials.user = token.user;
-      credentials.secret = message;
-      Cleanse(&token.token);
-      break;
-    default:
-      break;
-  }
+  const bool good = TakeSasl(mechanism_, message, sasl_user_, &credentials);
   Cleanse(&message);
   if (!good) return BadCommand(tag_, "BAD Invalid authentication message");
   static constexpr std::string_view kForeign =
