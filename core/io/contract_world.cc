@@ -11,6 +11,7 @@
 #include "core/io/listener.h"
 #include "core/io/simulated.h"
 #include "core/io/uring_io.h"
+#include "core/io/uring_testing.h"
 
 namespace roost {
 namespace {
@@ -181,17 +182,18 @@ void Party::OnBell() {
 
 // --- World ---
 
-std::unique_ptr<World> World::Create(WorldKind kind, uint32_t ios, const IoLimits& limits,
-                                     std::string* why) {
+std::unique_ptr<World> World::Create(WorldKind kind, uint32_t ios, const IoLimits& limits) {
   if (kind == WorldKind::kSimulated) return std::make_unique<SimWorld>(ios, limits);
   UringSet::Options options;
   options.count = ios;
   options.limits = limits;
   options.mode =
       kind == WorldKind::kUringDirect ? DescriptorMode::kDirect : DescriptorMode::kOrdinary;
-  auto set = UringSet::Create(options, why);
-  if (set == nullptr) return nullptr;
-  return std::make_unique<UringWorld>(std::move(set));
+  std::string why;
+  auto set = UringSet::Create(options, &why);
+  if (set != nullptr) return std::make_unique<UringWorld>(std::move(set));
+  SkipOrFail(why, options.mode);
+  return nullptr;
 }
 
 Address World::Listen(size_t party, uint64_t listener, const Address& address,

@@ -81,9 +81,8 @@ class Party final : public IoHandler {
 
 class World {
  public:
-  // `ios` Ios of one set, each with a Party. Null with *why when the kernel cannot.
-  static std::unique_ptr<World> Create(WorldKind kind, uint32_t ios, const IoLimits& limits,
-                                       std::string* why);
+  // `ios` Ios of one set, each with a Party. Null: the test was skipped or has failed.
+  static std::unique_ptr<World> Create(WorldKind kind, uint32_t ios, const IoLimits& limits);
   virtual ~World() = default;
 
   Party& operator[](size_t number) { return *parties_[number]; }
