@@ -269,8 +269,8 @@ void Clients::OnDead(Feed& feed, const std::string& reason) {
   feed.subscribers.ForEach(subscriber_links(), [&](uint32_t index) { all.push_back(index); });
   const bool spread = config_.timeouts.bye_spread_s != 0;
   for (uint32_t index : all) {
-    const bool asleep = cells_[index].awake == nullptr;
-    spread&& asleep ? SetParkedTimer(index) : Bye(index, reason);
+    const bool waits = spread && cells_[index].awake == nullptr;
+    waits ? SetParkedTimer(index) : Bye(index, reason);
   }
 }
 

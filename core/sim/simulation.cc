@@ -86,12 +86,21 @@ void Simulation::MakeShards() {
 }
 
 void Simulation::MakeClients() {
+  const Config& config = scenario_.config;
+  const bool small_log = config.parking.log_entries_max < kSmallLog;
   world_ = std::make_unique<ClientWorld>(
-      ClientWorld{client_wires_, scenario_.direct ? store_address_ : roost_address_, transcript_,
-                  violations_, client_counts_, store_, scenario_.direct, scenario_.faults,
-                  scenario_.config.parking.log_entries_max<kSmallLog, scenario_.ends_per_s> 0,
-                  scenario_.config.limits.max_login_age_s > 0,
-                  scenario_.config.stores[0].login != StoreConfig::Login::kClient});
+      ClientWorld{.wires = client_wires_,
+                  .server = scenario_.direct ? store_address_ : roost_address_,
+                  .transcript = transcript_,
+                  .violations = violations_,
+                  .counts = client_counts_,
+                  .store = store_,
+                  .direct = scenario_.direct,
+                  .faults = scenario_.faults,
+                  .small_log = small_log,
+                  .ends = scenario_.ends_per_s > 0,
+                  .logins_age = config.limits.max_login_age_s > 0,
+                  .by_master = config.stores[0].login != StoreConfig::Login::kClient});
   uint64_t number = 0;
   for (const Scenario::ClientPlan& plan : scenario_.clients) {
     ++number;

@@ -189,7 +189,8 @@ void Session::AfterCapability() {
     return LoggedIn();  // only asked what it can do
   const bool wants_id =
       work_->login->store.config->send_id_originating_ip || !work_->login->client.id.empty();
-  wants_id&& state_.capabilities().Has("ID") ? SendId() : SendLogin();
+  const bool sends_id = wants_id && state_.capabilities().Has("ID");
+  sends_id ? SendId() : SendLogin();
 }
 
 void Session::SendId() {
