@@ -34,23 +34,21 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io, const Config* own)
       users_(loop_),
       clients_(loop_, config_, common.clients),
       feeds_(loop_, config_, clients_),
-      services_{loop_,
-                config_,
-                common.router,
-                lookups_,
-                common.hash_key,
-                dialers_,
-                users_,
-                feeds_,
-                clients_,
-                *this,
-                stats_,
-                *common.addresses,
-                common.tls,
-                {},
-                {},
-                {},
-                std::make_shared<ParkingSwitches>(config_)},
+      services_{.loop = loop_,
+                .config = config_,
+                .router = common.router,
+                .lookups = lookups_,
+                .hash_key = common.hash_key,
+                .dialers = dialers_,
+                .users = users_,
+                .feeds = feeds_,
+                .clients = clients_,
+                .mover = *this,
+                .stats = stats_,
+                .addresses = *common.addresses,
+                .tls = common.tls,
+                .switches = std::make_shared<ParkingSwitches>(config_),
+                .connection_ids = ConnectionIds(common.connection_seed, index, common.shards)},
       drains_(clients_, feeds_, dialers_),
       probe_(loop_, dialers_,
              [this](const CapabilitySet& shared) {
@@ -58,7 +56,6 @@ Shard::Shard(uint32_t index, ShardCommon& common, Io& io, const Config* own)
                services_.capability_texts = {};
              }),
       handshakes_(common.handshakes, index, [&io](uint32_t shard) { io.RingBell(shard); }) {
-  services_.connection_ids = ConnectionIds(common.connection_seed, index, common.shards);
   clients_.set_services(&services_);
   for (auto& dialer : dialers_) {
     dialer->set_trace(&services_.trace);
