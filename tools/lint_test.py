@@ -104,6 +104,12 @@ class LintTest(unittest.TestCase):
         self.write("tools/x.sh", "#!/bin/sh \n")
         self.assert_found("text", "white space at the end")
 
+    def test_a_broken_ruler_is_found(self):
+        self.write("proto/a/a.cc", "// ---- News\n  // ------------ Sends a\n// command.\n")
+        self.assert_found("text", "proto/a/a.cc:2: a ruler that was broken")
+        self.write("proto/a/a.cc", "// ---- News ----\n")
+        self.assertEqual(0, self.lint("text")[0])
+
     def test_a_script_must_be_executable(self):
         self.write("tools/x.sh", "#!/bin/sh\n")
         self.assert_found("scripts", "not executable")

@@ -208,8 +208,7 @@ TEST_F(RefusedLoginTest, DoesNotParkWhoeverHoldsIt) {
   EXPECT_EQ(world_.Hear(attached), kBye);
 }
 
-// ---- A master's
-// ----------------------------------------------------------------------------------------
+// ---- A master's ----
 
 TEST_F(RefusedLoginTest, OfAMasterEndsWhoeverNeedsItNowAndNobodyElse) {
   ByProxy();

@@ -235,7 +235,7 @@ TEST_F(RelayMappedTest, KeepsTheOldNumbersUntilClosedIsSaid) {
   EXPECT_TRUE(mapped_.over());
 }
 
-// ---- Dialogues -------------------------------------------------------------------------------
+// ---- Dialogues ----
 
 // The second of two parked clients believes in UIDs 1 to 5 and is owed the expunge of 2.
 class MappedDialogue : public ::testing::Test {

@@ -27,7 +27,7 @@ Config Running() {
   return config;
 }
 
-// ---- Other values of each type
+// ---- Other values of each type ----
 
 void Change(std::string* value, const Spec&) { *value += 'x'; }
 void Change(bool* value, const Spec&) { *value = !*value; }

@@ -125,8 +125,7 @@ Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session, uint32_t told) {
   return Adoption::kAdopted;
 }
 
-// ---- Flags where there is no MODSEQ
-// --------------------------------------------------------------
+// ---- Flags where there is no MODSEQ ----
 
 // A recovery cannot ask for what has changed since.
 bool Feed::NeedsFlagHashes() const {

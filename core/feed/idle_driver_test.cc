@@ -402,7 +402,7 @@ TEST(Polling, CanBeSwitchedOff) {
   EXPECT_EQ(world.figures().feeds.feeds, 0u);
 }
 
-// ---- NOTIFY (RFC 5465)
+// ---- NOTIFY (RFC 5465) ----
 
 constexpr std::string_view kNotify =
     "NOTIFY SET (SELECTED (MessageNew (UID) MessageExpunge FlagChange))";

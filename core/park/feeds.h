@@ -22,7 +22,7 @@ namespace roost {
 class Auditor;
 class Recovery;
 
-// Who tells the clients (core/client/parked_clients.h).
+// Who tells the clients (core/client/clients.h).
 class Subscribers {
  public:
   virtual ~Subscribers() = default;

@@ -164,8 +164,7 @@ TEST(Shard, StopsWithoutAWordInTheMiddleOfALiteral) {
   EXPECT_TRUE(world.closed(client));
 }
 
-// ---- Several shards
-// ------------------------------------------------------------------------------
+// ---- Several shards ----
 
 class ShardsTest : public ::testing::Test {
  protected:
@@ -251,8 +250,7 @@ TEST_F(ShardsTest, BeginSoManyHandshakesTogetherAndLeaveNobodyOut) {
   for (const uint64_t one : ClientsOfEach()) EXPECT_GT(one, 0u);
 }
 
-// ---- A full shard
-// ------------------------------------------------------------------------------
+// ---- A full shard ----
 
 class FullShardTest : public ::testing::Test {
  protected:
@@ -328,8 +326,7 @@ TEST_F(FullShardTest, ServesOrRefusesEverybodyWhenAllAreFull) {
   EXPECT_EQ(world_.figures().io.listeners_full, 0u);
 }
 
-// ---- More logins than the store answers
-// ------------------------------------------------------------------------------
+// ---- More logins than the store answers ----
 
 class PiledUpLogins : public ::testing::Test {
  protected:

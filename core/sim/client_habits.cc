@@ -57,8 +57,7 @@ void ModelClient::Finish() {
   }
 }
 
-// ---- Coming in
-// -----------------------------------------------------------------------------------
+// ---- Coming in ----
 
 void ModelClient::Connect() {
   ++world_.counts.connections;
@@ -177,8 +176,7 @@ void ModelClient::ListAll() {
   if (rng_.Chance(0.9)) Send("UID FETCH", "1:* (FLAGS)", std::move(sent));
 }
 
-// ---- Going on
-// ------------------------------------------------------------------------------------
+// ---- Going on ----
 
 void ModelClient::Next() {
   if (next_planned_ || quiet_ || !sent_.empty() || stage_ != Stage::kReady) return;

@@ -556,8 +556,7 @@ void ModelClient::HearNumbers(const std::vector<uint32_t>& found,
   }
 }
 
-// ---- what it says
-// --------------------------------------------------------------------------------
+// ---- what it says ----
 
 void ModelClient::Put(std::string_view bytes) {
   world_.transcript.Add(world_.wires.now_ns(), user_, name() + " >", bytes);

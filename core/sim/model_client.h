@@ -146,8 +146,7 @@ class ModelClient final : public WireOwner {
   };
   enum class Stage : uint8_t { kAway, kGreeting, kEntering, kReady };
 
-  // ---- what it hears (model_client.cc)
-  // -----------------------------------------------------------
+  // ---- what it hears (model_client.cc) ----
   void OnWireConnected() override {}
   void OnWireInput() override;
   void OnWireClosed(int error) override;
@@ -176,8 +175,7 @@ class ModelClient final : public WireOwner {
   void Forget();
   void Watch();
 
-  // ---- what it says
-  // ------------------------------------------------------------------------------
+  // ---- what it says ----
   Sent& Send(std::string name, const std::string& arguments, Sent sent);
   Sent& Send(std::string name, const std::string& arguments) {
     return Send(std::move(name), arguments, Sent());
@@ -186,8 +184,7 @@ class ModelClient final : public WireOwner {
   // In a while, if the connection is still the same.
   void Later(double seconds, std::function<void()> action);
 
-  // ---- what it does (client_habits.cc)
-  // -----------------------------------------------------------
+  // ---- what it does (client_habits.cc) ----
   void Connect();
   void Reconnect();
   void Enter();

@@ -168,8 +168,7 @@ void ModelStore::GoBack(const std::string& user, const std::string& name) {
   Replace(user, name, then);
 }
 
-// ---- What may come of it
-// -------------------------------------------------------------------------
+// ---- What may come of it ----
 
 bool ModelStore::TakeAimedCut(std::string_view command) {
   if (aimed_cut_.empty() || aimed_cut_ != command) return false;

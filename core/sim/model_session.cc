@@ -241,8 +241,7 @@ void ModelSession::ExecuteSelected(const std::string& name, const Tokens& tokens
   UnknownCommand();
 }
 
-// ---- Logging in
-// ----------------------------------------------------------------------------------
+// ---- Logging in ----
 
 void ModelSession::Login(const Tokens& tokens) {
   if (tokens.size() != 2) return Answer("BAD LOGIN needs two arguments.");
@@ -295,8 +294,7 @@ void ModelSession::LoggedIn(const std::string& user) {
                           : "OK [CAPABILITY " + store_.CapabilityText(true) + "] Logged in.");
 }
 
-// ---- Selecting
-// -----------------------------------------------------------------------------------
+// ---- Selecting ----
 
 void ModelSession::Enable(const Tokens& tokens) {
   if (mailbox_ != nullptr) return Answer("BAD Not when a mailbox is selected.");
@@ -419,8 +417,7 @@ void ModelSession::SayKeywords() {
   Say("* OK [PERMANENTFLAGS (" + (read_only_ ? std::string() : flags + " \\*") + ")] Permitted.");
 }
 
-// ---- Changing
-// -----------------------------------------------------------------------------------
+// ---- Changing ----
 
 void ModelSession::CatchUp() {
   if (on_replica_) store_.ReplicaOf(truth_).CatchUp();
@@ -441,8 +438,7 @@ void ModelSession::TakeRecent(uint32_t uid) {
   truth_->TakeRecent(uid);
 }
 
-// ---- News
-// ----------------------------------------------------------------------------------------
+// ---- News ----
 
 uint64_t ModelSession::DueAfterDelay() {
   const uint64_t max = store_.traits().max_delay_ns;

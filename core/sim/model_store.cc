@@ -153,8 +153,7 @@ void ModelStore::Report(const std::string& user, const std::string& who, const s
   violations_.Add(wires_.now_ns(), user, who, text);
 }
 
-// ---- What other sessions do, and what goes wrong
-// -------------------------------------------------
+// ---- What other sessions do, and what goes wrong ----
 
 void ModelStore::DeliverTo(ModelMailbox& mailbox) {
   if (mailbox.frozen()) return;
@@ -197,8 +196,7 @@ void ModelStore::ToggleReadOnly(ModelMailbox& mailbox) {
                   mailbox.name() + (mailbox.read_only() ? " is read-only" : " can be written"));
 }
 
-// ---- What it sees
-// --------------------------------------------------------------------------------
+// ---- What it sees ----
 
 size_t ModelStore::sessions_open() const {
   return static_cast<size_t>(std::count_if(sessions_.begin(), sessions_.end(), [](const auto& s) {

@@ -118,7 +118,7 @@ class ModelStore {
   std::shared_ptr<ModelMailbox> FindByValidity(std::string_view user, uint32_t validity) const;
   std::vector<std::string> MailboxesOf(std::string_view user) const;
 
-  // ---- What other sessions do, and what goes wrong ----------------------------------------------
+  // ---- What other sessions do, and what goes wrong ----
   void DeliverTo(ModelMailbox& mailbox);
   void ExpungeFrom(ModelMailbox& mailbox);
   void ReflagIn(ModelMailbox& mailbox);
@@ -129,8 +129,7 @@ class ModelStore {
   // What was restored may change again.
   void Thaw();
 
-  // ---- What it sees
-  // ------------------------------------------------------------------------------
+  // ---- What it sees ----
   size_t sessions_open() const;  // logged in
   size_t sessions_of(std::string_view user) const;
   size_t idling() const;
@@ -143,8 +142,7 @@ class ModelStore {
   // Another mailbox has, or nobody has, this name since.
   bool DisturbedSince(const std::string& user, const std::string& mailbox, uint64_t ns) const;
 
-  // ---- For its sessions
-  // --------------------------------------------------------------------------
+  // ---- For its sessions ----
   Wires& wires() { return wires_; }
   Rng& rng() { return rng_; }
   const StoreTraits& traits() const { return traits_; }

@@ -130,8 +130,7 @@ void Simulation::RunFor(double seconds) {
   }
 }
 
-// ---- Busy
-// ----------------------------------------------------------------------------------------
+// ---- Busy ----
 
 void Simulation::PlanChange() {
   const double seconds = static_cast<double>(rng_.Below(2000)) / 1000 / scenario_.changes_per_s;
@@ -221,8 +220,7 @@ void Simulation::Busy() {
   store_.EndFaults();
 }
 
-// ---- Quiet
-// ---------------------------------------------------------------------------------------
+// ---- Quiet ----
 
 // One session for each mailbox that somebody watches, and one for each client that is bound to its
 // own. A client that is quiet may be either: what it is owed cannot always be owed by a log. So may

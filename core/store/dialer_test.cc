@@ -213,8 +213,7 @@ TEST(Dialer, GivesThePlaceOfWhoLeftToTheNext) {
   world.HearsBeginning(third, "l OK");
 }
 
-// ---- Between shards
-// ------------------------------------------------------------------------------
+// ---- Between shards ----
 
 struct NoSink final : SessionSink {
   void OnStoreData(Session&, const Piece&, const Response*) override {}
@@ -412,8 +411,7 @@ TEST(DialersOfShards, DoNotShareWhatOneUserMayHave) {
   EXPECT_EQ(dialers.LoggingIn(), Each({5, 5, 5, 5}));
 }
 
-// ---- However a login ends, another may begin
-// ------------------------------------------------------------------------------
+// ---- However a login ends, another may begin ----
 
 class EndOfALogin : public ::testing::Test {
  protected:

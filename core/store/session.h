@@ -161,11 +161,11 @@ class Session final : public Retirable, private StreamOwner {
     ResumeReading();
   }
 
-  // ---- After OnSessionReady
-  // ------------------------------------------------------------------------------------ Sends a
-  // hidden command: `text` without tag and CRLF. `done` gets the tagged answer (never called if the
-  // session is lost first). `untagged` sees what arrives while it is the oldest unanswered.
-  // Precondition: no client's command is unanswered.
+  // ---- After OnSessionReady ----
+
+  // Sends a hidden command: `text` without tag and CRLF. `done` gets the tagged answer (never
+  // called if the session is lost first). `untagged` sees what arrives while it is the oldest
+  // unanswered. Precondition: no client's command is unanswered.
   void Run(CommandKind kind, std::string_view text, Done done, Untagged untagged = {});
   void RunSelect(std::string_view mailbox, bool examine, Done done);
   // IDLE as a hidden command; the sink hears of its beginning and its end. EndIdle writes DONE;

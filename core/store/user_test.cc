@@ -34,8 +34,7 @@ void LogInByToken(ScriptedWorld& world, const std::string& user) {
   world.HearsBeginning(client, "l OK");
 }
 
-// ---- Who shares
-// ----------------------------------------------------------------------------------
+// ---- Who shares ----
 
 TEST(User, IsSharedUnderTheVerySameBytesOfTheNameOnly) {
   ScriptedWorld world;
@@ -95,8 +94,7 @@ TEST(User, IsNobodyWhomATokenMerelyClaimsToBe) {
   EXPECT_EQ(world.figures().clients, 3u);
 }
 
-// ---- What an operator changes meanwhile
-// ----------------------------------------------------------
+// ---- What an operator changes meanwhile ----
 
 TEST(User, LogsInAgainWithTheProxyCredentialOfNow) {
   ScriptedWorld world;
@@ -131,8 +129,7 @@ TEST(User, WhoseNameCameToHoldTheSeparatorIsNotLoggedInByProxy) {
   EXPECT_EQ(world.sessions_seen(), 1u);
 }
 
-// ---- How later sessions log in
-// -------------------------------------------------------------------
+// ---- How later sessions log in ----
 
 TEST(User, LogsInAgainWithTheClientsOwnCredentialInClientMode) {
   ScriptedWorld world;
@@ -191,8 +188,7 @@ TEST(RefusedForGood, IsWhatNoLaterTryWillMend) {
   }
 }
 
-// ---- The pool
-// ------------------------------------------------------------------------------------
+// ---- The pool ----
 
 // Clients that park on INBOX, where session 0 drives; the sessions of those that join are kept.
 class UserPool : public ::testing::Test {

@@ -238,8 +238,7 @@ void ScriptedWorld::AnswerLogin() {
   holds_logins_ = holds;
 }
 
-// ---- Clients
-// -------------------------------------------------------------------------------------
+// ---- Clients ----
 
 size_t ScriptedWorld::Dial() {
   clients_.push_back(std::make_unique<Peer>(client_wires_, nullptr));
@@ -303,8 +302,7 @@ void ScriptedWorld::SetReading(size_t client, bool reading) {
 
 bool ScriptedWorld::stalled(size_t client) const { return clients_[client]->stalled(); }
 
-// ---- Sessions
-// ------------------------------------------------------------------------------------
+// ---- Sessions ----
 
 size_t ScriptedWorld::sessions_open() const {
   return static_cast<size_t>(std::count_if(sessions_.begin(), sessions_.end(), [](const Peer* p) {
@@ -355,8 +353,7 @@ void ScriptedWorld::Cut(size_t session) { sessions_[session]->wire.Abort(); }
 
 void ScriptedWorld::Hang(size_t client) { clients_[client]->wire.Abort(); }
 
-// ---- Common ways
-// ---------------------------------------------------------------------------------
+// ---- Common ways ----
 
 size_t ScriptedWorld::LogIn(std::string_view user) {
   const size_t client = Connect();

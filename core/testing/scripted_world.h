@@ -35,7 +35,8 @@ class ScriptedWorld {
                          const IoLimits& limits = {});
   ~ScriptedWorld();
 
-  // ---- Clients, by number ----------------------------------------------------------------------
+  // ---- Clients, by number ----
+
   // Connected and greeted.
   size_t Connect();
   // On its way: whatever comes of it.
@@ -58,8 +59,7 @@ class ScriptedWorld {
   // This, whole, is the last that it hears; then its connection is over.
   void HearsLast(size_t client, std::string_view line);
 
-  // ---- Sessions of the store, by number, in the order of their logins
-  // ----------------------------
+  // ---- Sessions of the store, by number, in the order of their logins ----
   size_t sessions_seen() const { return sessions_.size(); }
   size_t sessions_open() const;
   // The line it logged in with, without its tag.
@@ -104,9 +104,9 @@ class ScriptedWorld {
   // Connections to the store that begin meanwhile come to nothing.
   void NobodyAtTheStore(bool nobody);
 
-  // ---- Common ways
-  // ------------------------------------------------------------------------------- Connects and
-  // logs in; the session is the next one.
+  // ---- Common ways ----
+
+  // Connects and logs in; the session is the next one.
   size_t LogIn(std::string_view user = "ann");
   struct Mailbox {
     std::vector<uint32_t> uids;

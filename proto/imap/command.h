@@ -114,8 +114,7 @@ std::string_view CommandName(CommandKind kind);
 // DONE in any case, ended by CRLF or LF (RFC 2177).
 bool IsDoneLine(std::string_view line);
 
-// ---- Classification
-// -----------------------------------------------------------------------------------------
+// ---- Classification ----
 
 // The command leaves nothing behind in a session that is not tracked anyway (selected mailbox and
 // mode, ENABLEd set, CONDSTORE, ID). A whitelist: anything else pins the client to its session. Not
@@ -161,9 +160,9 @@ struct SearchTraits {
 // sets among the keys (not those behind UID), in order, as views into the command.
 SearchTraits AnalyzeSearch(const Command& command, std::vector<std::string_view>* sets = nullptr);
 
-// ---- Typed arguments
-// ---------------------------------------------------------------------------------------- Each
-// expects a complete command of its kind and returns false on any syntax error, with *out
+// ---- Typed arguments ----
+
+// Each expects a complete command of its kind and returns false on any syntax error, with *out
 // unspecified.
 
 struct LoginArgs {

@@ -202,8 +202,7 @@ TEST(MailboxView, UidsLearnedOutOfOrderAreRememberedUpToABound) {
   EXPECT_LT(view.memory_bytes(), 512u * 1024u);
 }
 
-// ---- Against a store that nobody doubts
-// ------------------------------------------------------------
+// ---- Against a store that nobody doubts ----
 
 // A store's session, and a view that is told of it in random order.
 class ModelSession {

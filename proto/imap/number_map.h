@@ -59,8 +59,7 @@ class NumberMap {
   UidSet gone_;
 };
 
-// ---- Commands
-// -----------------------------------------------------------------------------------
+// ---- Commands ----
 
 // Which literals the session takes without being asked for them (RFC 7888). Others become quoted
 // strings where they can.
@@ -80,8 +79,7 @@ enum class Rewriting : uint8_t {
 Rewriting RewriteCommand(const NumberMap& map, const Command& command, uint32_t client_count,
                          LiteralsTaken literals, std::string* out);
 
-// ---- Responses
-// ----------------------------------------------------------------------------------
+// ---- Responses ----
 
 // Rewrites one response after the other, each as it comes in pieces, cut anywhere. The map must not
 // change within a response.

@@ -195,7 +195,7 @@ TEST(ParseStatus, ReadsWhatAPollerNeeds) {
   EXPECT_FALSE(ParseStatus("{5}", &info));
 }
 
-// ---- SearchListParser --------------------------------------------------------------------------
+// ---- SearchListParser ----
 
 struct Listing {
   bool ok;

@@ -194,8 +194,7 @@ TEST(UidSet, HashDependsOnMembersOnly) {
   EXPECT_NE((UidSet{{1, 2}}.Hash()), (UidSet{{1, 1}}.Hash()));
 }
 
-// ---- Against a model that nobody doubts
-// ----------------------------------------------------------
+// ---- Against a model that nobody doubts ----
 
 using Model = std::set<uint32_t>;
 

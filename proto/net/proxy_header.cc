@@ -41,8 +41,7 @@ bool Agrees(std::string_view buffered, std::string_view expected) {
   return buffered.substr(0, common) == expected.substr(0, common);
 }
 
-// ---- Addresses as text
-// ---------------------------------------------------------------------------
+// ---- Addresses as text ----
 
 // Decimal without leading zeros, as the protocol asks for.
 bool ReadDecimal(std::string_view text, uint32_t max, uint32_t* value) {
@@ -114,8 +113,7 @@ bool ReadIpv6(std::string_view text, std::array<uint8_t, 16>* bytes) {
   return true;
 }
 
-// ---- Version 1
-// -------------------------------------------------------------------------------------
+// ---- Version 1 ----
 
 ProxyParse ParseV1Line(std::string_view line, size_t consumed) {
   ProxyHeader header;
@@ -154,8 +152,7 @@ ProxyParse ParseV1(std::string_view buffered) {
   return ParseV1Line(window.substr(0, end - 1), end + 1);
 }
 
-// ---- Version 2
-// -------------------------------------------------------------------------------------
+// ---- Version 2 ----
 
 uint16_t ReadBig16(std::string_view bytes) {
   return static_cast<uint16_t>(static_cast<uint8_t>(bytes[0]) << 8 |

@@ -197,7 +197,7 @@ TEST(Dialogue, ANameThatCannotBeQuotedIsNeverSent) {
   EXPECT_EQ(host.failures.size(), 1u);
 }
 
-// ---- against the embedded store's own sessions
+// ---- against the embedded store's own sessions ----
 
 struct Couriers final : DeliveryHost {
   void Send(std::string_view bytes) override { sent.append(bytes); }

@@ -72,7 +72,7 @@ struct Watched {
   std::optional<double> KernelUncertainty(uint64_t connections) const;
 };
 
-// ---- pure: texts of /proc
+// ---- pure: texts of /proc ----
 
 // "Pss:  12 kB" of smaps_rollup, in bytes.
 std::optional<uint64_t> ParsePss(std::string_view smaps_rollup);
