@@ -27,7 +27,6 @@ Feed* Feeds::Find(const User& user, std::string_view mailbox) { return feeds_.Fi
 Feed* Feeds::Create(User& user, const SharedText& mailbox) {
   Feed* created = feeds_.Add(std::make_unique<Feed>(loop_, config_, *this, user, mailbox));
   user.Ref();
-  stats_.feeds = feeds_.size();
   return created;
 }
 
@@ -49,8 +48,6 @@ void Feeds::DropIfUnused(Feed* feed) {
   auditor_->Remove(*feed);
   loop_.Retire(std::move(unused));
   user.Unref();
-  stats_.feeds = feeds_.size();
-  stats_.recovering = recoveries_.size();
 }
 
 void Feeds::Move(Feed& feed) {
@@ -92,7 +89,6 @@ void Feeds::Recover(Feed& feed, bool moves) {
   auto recovery = std::make_unique<Recovery>(loop_, config_, *this, feed);
   Recovery* started = recovery.get();
   recoveries_.emplace(&feed, std::move(recovery));
-  stats_.recovering = recoveries_.size();
   started->Start(moves);
 }
 
@@ -101,7 +97,6 @@ void Feeds::RecoveryOver(Feed& feed) {
   if (it == recoveries_.end()) return;
   loop_.Retire(std::move(it->second));
   recoveries_.erase(it);
-  stats_.recovering = recoveries_.size();
 }
 
 void Feeds::OnFeedDead(Feed& feed, const std::string& reason) {
@@ -113,7 +108,6 @@ void Feeds::OnFeedDead(Feed& feed, const std::string& reason) {
   if (std::unique_ptr<Feed> dead = feeds_.Take(feed)) {
     auditor_->Remove(feed);
     dying_.emplace(&feed, std::move(dead));
-    stats_.feeds = feeds_.size();
   }
   DropIfUnused(&feed);
 }

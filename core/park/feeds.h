@@ -36,8 +36,8 @@ class Subscribers {
 };
 
 struct FeedStats {
-  uint64_t feeds = 0, recovering = 0;
-  uint64_t moved = 0;  // left an address that is drained
+  uint64_t feeds = 0, recovering = 0;  // there are; Shard::AddSums fills them in
+  uint64_t moved = 0;                  // left an address that is drained
   uint64_t adopted = 0, raised = 0, joined = 0, handed_over = 0, woken = 0, recovered = 0,
            refused_wakes = 0;
   // With a verdict; those that found another view, or another mailbox; those that came to no end.
@@ -74,6 +74,7 @@ class Feeds final : public FeedHost {
   void EndAllOf(const User& user);
   // A recovery is under way: nobody else may adopt.
   bool recovering(const Feed& feed) const { return recoveries_.count(&feed) != 0; }
+  size_t recovering() const { return recoveries_.size(); }  // so many feeds
   // Makes sure that a feed without driver gets one. `moves`: it gave up the one it had.
   void Recover(Feed& feed, bool moves = false);
 

@@ -126,11 +126,10 @@ ShardFigures& ShardFigures::operator+=(const ShardFigures& other) {
   }
   io.connected_received_bytes += from.io.connected_received_bytes;
   io.connected_sent_bytes += from.io.connected_sent_bytes;
-  io.accepted += from.io.accepted, io.connected += from.io.connected;
   io.buffer_bytes += from.io.buffer_bytes, io.turns += from.io.turns;
   io.max_sockets += from.io.max_sockets, io.listeners_full += from.io.listeners_full;
   io.times_full += from.io.times_full, io.reset_when_full += from.io.reset_when_full;
-  io.short_sends += from.io.short_sends, io.blocked_sends += from.io.blocked_sends;
+  io.blocked_sends += from.io.blocked_sends;
   return *this;
 }
 

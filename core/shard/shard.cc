@@ -360,6 +360,7 @@ void Shard::AddSums(ShardFigures* figures) const {
   }
   f.feeds = feeds_.stats();
   f.feeds.feeds = feeds_.all().size();
+  f.feeds.recovering = feeds_.recovering();
   f.client_stats = stats_;
   f.lookups = lookups_.stats();
   f.streams = loop_.streams().stats();

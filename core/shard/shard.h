@@ -102,7 +102,7 @@ class Shard final : private IoHandler, private Mover {
   // Sends kShedPercent of the clients away: to be called each second of kShedding.
   void Shed();
   // Feeds in search of a session.
-  uint64_t recovering() { return feeds_.stats().recovering; }
+  uint64_t recovering() const { return feeds_.recovering(); }
   // All at once, however much there is to count: where nobody waits (see survey.h).
   ShardFigures Figures();
   // Of Figures what needs no walk.
