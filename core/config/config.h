@@ -70,6 +70,8 @@ struct HostPort {
   friend bool operator==(const HostPort&, const HostPort&) = default;
 };
 
+using StoreIndex = uint32_t;  // position in Config::stores
+
 struct StoreConfig {
   enum class Tls : uint8_t { kNone, kStartTls, kImplicit };
   enum class Login : uint8_t {

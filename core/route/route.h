@@ -35,8 +35,6 @@
 
 namespace roost {
 
-using StoreIndex = uint32_t;  // position in Config::stores
-
 struct LookupService;
 
 class Router {

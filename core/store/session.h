@@ -40,7 +40,6 @@
 #include "core/base/connection_id.h"
 #include "core/base/credits.h"
 #include "core/config/config.h"
-#include "core/route/route.h"
 #include "core/store/credentials.h"
 #include "core/store/session_state.h"
 #include "core/store/store_resolver.h"
