@@ -70,8 +70,6 @@ MailboxView& MailboxView::operator=(MailboxView other) noexcept {
 
 MailboxView::~MailboxView() = default;
 
-void MailboxView::Reset() { *this = MailboxView(); }
-
 bool MailboxView::Fail() {
   ok_ = false;
   return false;

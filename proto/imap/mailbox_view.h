@@ -92,9 +92,6 @@ class MailboxView {
   // 0: no message is known to have it.
   uint32_t NumberOf(uint32_t uid) const;
 
-  // Forgets everything; another mailbox was selected.
-  void Reset();
-
   size_t memory_bytes() const;
 
  private:
