@@ -109,6 +109,7 @@ void Relay::TakePiece(const Piece& piece) {
   }
   if (piece.literal.present && !piece.literal.non_sync) {
     if (route_ == Route::kForward) {
+      if (Answered()) return CancelCommand();
       awaits_plus_ = true;  // until `+`, or a tagged answer that refuses it
     } else if ((route_ == Route::kLocal || route_ == Route::kMapped) &&
                piece.literal.size <= kKeptCommandBytes / 8 &&
@@ -120,14 +121,24 @@ void Relay::TakePiece(const Piece& piece) {
     }
   }
   if (!piece.ends_message) return;
-  // Only now a command is in progress (RFC 3501, 5.5), unless it was answered before its end.
-  const bool answered = route_ == Route::kForward && session_->state().idle();
-  const bool owed = !withheld_.empty() && !answered;
-  if (owed) {
+  // Only now a command is in progress (RFC 3501, 5.5).
+  if (!withheld_.empty() && !Answered()) {
     const Command command = ParseCommand(command_);
     if (TakesWithheld(command) && !ForbidsWithheld(command)) TellWithheld();
   }
   EndCommand();
+}
+
+// The store has answered the command under way before its end: it is not in progress any more.
+bool Relay::Answered() const {
+  const auto& sent = session_->state().in_flight();
+  return route_ == Route::kForward && (sent.empty() || sent.back().tag != forwarded_tag_);
+}
+
+// It was answered, and the literal that it announced is not asked for: what follows is another one.
+void Relay::CancelCommand() {
+  client_.framer().CancelLiteral();
+  command_.clear();
 }
 
 Relay::Route Relay::RouteOf(const Command& command, const Piece& piece) const {
@@ -207,7 +218,7 @@ void Relay::EndCommand() {
     }
     // Perhaps by what came behind a literal, which nobody had seen when it was sent.
     if (SwitchesOnCondstore(command)) session_->NoteCondstore(command.tag);
-    if (mapped_ != nullptr) ForwardedMapped(command);
+    if (mapped_ != nullptr && !Answered()) ForwardedMapped(command);
     command_.clear();
     return;
   }
@@ -346,9 +357,8 @@ void Relay::OnAnswered(Session& session, const SentCommand& command, const Respo
         {{"mailbox", command.mailbox}, {"good", session.state().selected() != nullptr}});
   }
   if (awaits_plus_ && command.tag == forwarded_tag_) {
-    awaits_plus_ = false;  // refused instead of `+`: the command is over
-    client_.framer().CancelLiteral();
-    command_.clear();
+    awaits_plus_ = false;  // refused instead of `+`
+    CancelCommand();
   }
   if (session.state().idle()) {  // no untagged BAD was all the answer that one of them gets
     untagged_bad_ = false;

@@ -120,6 +120,8 @@ class Relay final : public Talk, private SessionSink {
   void ForwardFirst(const Command& command, const Piece& piece);
   Route RouteOf(const Command& command, const Piece& piece) const;
   bool Carries(const Piece& piece);
+  bool Answered() const;
+  void CancelCommand();
   void EndCommand();
   void RunLocal();
   void ExecuteLocal(const std::string& text);

@@ -461,6 +461,29 @@ TEST_F(MappedDialogue, MapsUntilASelectIsWhole) {
   Completes("s");
 }
 
+// What it was: the end of such a command was taken for one in progress. Expunges were told behind
+// its answer, and the next command ran by numbers that were not the client's yet.
+TEST_F(MappedDialogue, TellsNothingAtTheEndOfACommandThatWasAnsweredBefore) {
+  ParkAndFetchMapped();
+  world_.SayRaw(second_, "a APPEND Sent {5+}\r\nhe");
+  world_.Pass(0.1);
+  Tell("a NO [TRYCREATE] no such mailbox");
+  Hears("a NO [TRYCREATE] no such mailbox");
+  world_.Say(second_, "llo\r\nb STORE 3 +FLAGS (\\Deleted)");
+  Asked("a APPEND Sent {5+}\r\nhello");
+  Asked("b STORE 2 +FLAGS (\\Deleted)");
+  world_.HearsNothing(second_, 0.1);
+  Completes("b");
+  world_.SayRaw(second_, "s SELECT {5+}\r\not");
+  world_.Pass(0.1);
+  Tell("s BAD not so");
+  Hears("s BAD not so");
+  world_.Say(second_, "her");
+  Asked("s SELECT {5+}\r\nother");
+  Tell("* 4 FETCH (FLAGS ())");
+  Hears("* 5 FETCH (FLAGS ())");
+}
+
 TEST_F(MappedDialogue, LetsTheClientGoWhenAnAnswerNeverComes) {
   Park();
   Wake("f FETCH 3 (UID)");

@@ -54,6 +54,20 @@ TEST_F(RelayTest, SendsACommandToItsEndWhereOneMayBeInProgress) {
   EXPECT_EQ(world_.NextAsked(0), "c APPEND INBOX {3}\r\nabc");
 }
 
+// What it was: they waited for a `+` that no store sends any more, and the client with them.
+TEST(Relay, TakesNoBytesForALiteralOfACommandThatWasAnsweredBefore) {
+  ScriptedWorld world(std::string(ScriptedWorld::kCapabilities) + " MULTIAPPEND");
+  const size_t client = world.LogIn();
+  world.SayRaw(client, "a APPEND Sent {3+}\r\nab");
+  world.Pass(0.1);
+  world.Tell(0, "a NO [TRYCREATE] no such mailbox");
+  EXPECT_EQ(world.Hear(client), "a NO [TRYCREATE] no such mailbox");
+  world.Say(client, "c {6}\r\nn NOOP");  // so long as the store of this test takes it for one
+  EXPECT_EQ(world.NextAsked(0), "a APPEND Sent {3+}\r\nabc {6}\r\nn NOOP");
+  world.Tell(0, "n OK done");
+  EXPECT_EQ(world.Hear(client), "n OK done");
+}
+
 TEST_F(RelayTest, RefusesWhatMustNotReachAStore) {
   for (const char* command : {"LOGIN bob secret", "STARTTLS", "COMPRESS DEFLATE", "NOTIFY NONE",
                               "ENABLE UidOnly", "ENABLE CONDSTORE UIDONLY"}) {
