@@ -212,6 +212,16 @@ TEST_F(RelayTest, PassesTheStoresGoodbyeOnAndGoes) {
   EXPECT_TRUE(world_.closed(client_));
 }
 
+// What it was: closed without a word, as after a LOGOUT that was obeyed.
+TEST_F(RelayTest, SaysGoodbyeWhenTheSessionDiesAfterALogoutThatWasRefused) {
+  world_.Say(client_, "a LOGOUT now");
+  EXPECT_EQ(world_.NextAsked(0), "a LOGOUT now");
+  world_.Tell(0, "a BAD No arguments");
+  EXPECT_EQ(world_.Hear(client_), "a BAD No arguments");
+  world_.Cut(0);
+  world_.HearsBeginning(client_, "* BYE [UNAVAILABLE]");
+}
+
 TEST_F(RelayTest, EndsWithoutAWordWhenTheSessionDiesInALiteral) {
   world_.Say(client_, "a FETCH 1 (BODY[])");
   world_.NextAsked(0);

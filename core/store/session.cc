@@ -243,6 +243,7 @@ void Session::HandleTagged(const Piece& piece, const Response& response) {
   }
   if (Selects(ended->kind) || !state_.selected()) view_.reset();
   if (Selects(ended->kind) && place_ != nullptr) place_->Share(&state_);
+  if (ended->kind == CommandKind::kLogout && response.status != Status::kOk) saw_logout_ = false;
   if (!ended->hidden) {
     sink_->OnAnswered(*this, *ended, response);
     if (phase_ != Phase::kLost) sink_->OnStoreData(*this, piece, &response);
