@@ -104,6 +104,8 @@ bool RelayMapped::Map(const Piece& piece, const Response* first, EnabledSet enab
 
 bool RelayMapped::MapFirst(const Piece& piece, const Response& first, EnabledSet enabled,
                            std::string* out) {
+  // A status in parts: the numbers in its code are not all here.
+  if (!piece.ends_message && !first.text.empty()) return false;
   if (running_ == Running::kSelecting) {
     // Where [CLOSED] is announced what comes before is of the mailbox before; else nobody can tell
     // (RFC 7162, 3.2.11; RFC 9051, 7.1).

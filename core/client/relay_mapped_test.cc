@@ -515,6 +515,30 @@ TEST_F(MappedDialogue, KeepsAClientWhoseCommandIsAnsweredBehindABad) {
   is_kept_by_a_slow_answer("h");
 }
 
+// Its numbers would be the session's.
+TEST_F(MappedDialogue, LetsTheClientGoWhenACodeIsTooLongToBeMapped) {
+  ParkAndFetchMapped();
+  world_.Say(second_, "s STORE 3 (UNCHANGEDSINCE 1) FLAGS ()");
+  Asked("s STORE 2 (UNCHANGEDSINCE 1) FLAGS ()");
+  std::string numbers = "2";
+  while (numbers.size() < 100'000) numbers += ",2";
+  Tell("s OK [MODIFIED " + numbers + "] done");
+  world_.HearsNothing(second_, 0.5);
+  EXPECT_TRUE(world_.closed(second_));
+}
+
+// By UID it is as it is.
+TEST_F(MappedDialogue, CarriesALongCodeOfACommandThatAllowsToTell) {
+  ParkAndFetchMapped();
+  world_.Say(second_, "c COPY 3 INBOX");
+  Asked("c COPY 2 INBOX");
+  Hears("* 2 EXPUNGE");
+  std::string uids = "9";
+  while (uids.size() < 100'000) uids += ",9";
+  Tell("c OK [COPYUID 7 3 " + uids + "] done");
+  Hears("c OK [COPYUID 7 3 " + uids + "] done");
+}
+
 TEST_F(MappedDialogue, SaysGoodbyeWhenItsSessionDiesDuringAMappedCommand) {
   Park();
   Wake("f FETCH 3 (UID)");

@@ -1,6 +1,8 @@
 #include "core/client/relay.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -196,6 +198,50 @@ TEST_F(RelayTest, StripsCapabilitiesThatItCannotCarry) {
   world_.Tell(0, "* CAPABILITY IMAP4rev1 NOTIFY COMPRESS=DEFLATE IDLE");
   world_.Tell(0, "a OK done");
   EXPECT_EQ(world_.Hear(client_), "* CAPABILITY IMAP4rev1 IDLE");
+}
+
+// UIDs of which no two make a range, a little more than `bytes` of them.
+std::string ListOf(size_t bytes) {
+  std::string list = "1";
+  for (uint32_t uid = 3; list.size() < bytes; uid += 2) list += "," + std::to_string(uid);
+  return list;
+}
+
+// What it was: the client was cut off after the store had done the work, and came to do it again.
+TEST_F(RelayTest, CarriesCodesThatListManyMessages) {
+  const auto answers = [this](const std::string& command, const std::vector<std::string>& lines) {
+    world_.Say(client_, command + "\r\nc CAPABILITY");
+    EXPECT_EQ(world_.NextAsked(0), command);
+    for (const std::string& line : lines) world_.Tell(0, line);
+    for (const std::string& line : lines) EXPECT_EQ(world_.Hear(client_), line);
+    world_.HearsBeginning(client_, "* CAPABILITY ");  // not before the line has ended
+    world_.HearsBeginning(client_, "c OK");
+  };
+  const std::string list = ListOf(200'000);
+  answers("a UID COPY 1:* Old", {"a OK [COPYUID 7 " + list + " " + list + "] done"});
+  answers("a UID MOVE 1:* Old", {"* OK [COPYUID 7 " + list + " " + list + "]", "a OK done"});
+  answers("a UID STORE 1:* (UNCHANGEDSINCE 1) FLAGS ()", {"a OK [modified " + list + "] done"});
+  for (size_t bytes = 65'470; bytes < 65'540; bytes += 6) {
+    answers("a UID COPY 1:* Old", {"a OK [COPYUID 7 1 " + ListOf(bytes) + "] All done"});
+  }
+}
+
+TEST_F(RelayTest, EndsTheSessionWhoseStatusLinesDoNotEnd) {
+  const std::string list = ListOf(200'000);
+  for (const std::string& line : {"a OK " + list, "a OK [CAPABILITY " + list + "] done",
+                                  "* OK [HIGHESTMODSEQ " + list, "a OK [X] " + list}) {
+    client_ = world_.LogIn();
+    const size_t session = world_.sessions_seen() - 1;
+    world_.Say(client_, "a NOOP");
+    EXPECT_EQ(world_.NextAsked(session), "a NOOP");
+    world_.Tell(session, line);
+    world_.HearsNothing(client_, 0.5);
+    EXPECT_TRUE(world_.closed(client_));
+  }
+  client_ = world_.LogIn();  // nobody has asked for this
+  world_.Tell(world_.sessions_seen() - 1, "* OK [COPYUID 7 " + list + " " + list + "]");
+  world_.HearsNothing(client_, 0.5);
+  EXPECT_TRUE(world_.closed(client_));
 }
 
 TEST_F(RelayTest, SaysGoodbyeWhenTheSessionDiesWithACommandInFlight) {

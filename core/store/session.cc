@@ -9,6 +9,7 @@
 #include "core/store/dialer.h"
 #include "core/store/session_work.h"
 #include "core/stream/shortage.h"
+#include "proto/ascii.h"
 #include "proto/check.h"
 #include "proto/imap/writer.h"
 
@@ -18,10 +19,27 @@ namespace {
 // Of a response's line: a SEARCH that lists some million messages fits.
 constexpr size_t kMaxLineBytes = size_t{32} << 20;
 
-// Responses whose text is for people, and short.
+// Responses whose text is for people, and short, but for some codes.
 bool IsStatus(ResponseKind kind) { return kind <= ResponseKind::kPreauth; }
 static_assert(ResponseKind::kTagged < ResponseKind::kPreauth &&
               ResponseKind::kPreauth < ResponseKind::kCapability);
+
+// Of messages, as many as the command was about. The code may be cut, and is none yet then.
+bool HasCodeThatLists(const Response& status) {
+  std::string_view code = status.code_name;
+  if (code.empty() && status.text.starts_with('[')) {
+    code = status.text.substr(1, status.text.find(' ') - 1);
+  }
+  return EqualsIgnoreCase(code, "COPYUID") || EqualsIgnoreCase(code, "APPENDUID") ||
+         EqualsIgnoreCase(code, "MODIFIED");
+}
+
+// It passes in parts, unread, to the client whose command it answers.
+bool MayBeLong(const Session& session, const Response& status) {
+  const SessionState& state = session.state();
+  const bool relayed = session.ready() && !state.idle() && !state.in_flight().front().hidden;
+  return relayed && HasCodeThatLists(status);
+}
 
 }  // namespace
 
@@ -190,9 +208,9 @@ void Session::HandlePiece(const Piece& piece) {
   work_->line_bytes =
       piece.begins_message || piece.kind == Piece::Kind::kLiteral ? 0 : work_->line_bytes;
   work_->line_bytes += piece.bytes.size();
-  const bool endless =
-      piece.kind == Piece::Kind::kText && !piece.ends_line &&
-      (work_->line_bytes > kMaxLineBytes || (first != nullptr && IsStatus(first->kind)));
+  const bool status = first != nullptr && IsStatus(first->kind);
+  const bool endless = piece.kind == Piece::Kind::kText && !piece.ends_line &&
+                       (work_->line_bytes > kMaxLineBytes || (status && !MayBeLong(*this, *first)));
   if (endless) return Lose(SessionLoss::kProtocol, "the store sent an endless line");
   if (phase_ == Phase::kReady) return HandleReady(piece, first);
   if (first != nullptr) HandleLoginPhase(piece, *first);
