@@ -77,6 +77,12 @@ void Session::OnDrained(Stream&) {
 
 void Session::OnEnd(Stream&, StreamEnd end) {
   if (phase_ == Phase::kLost) return;
+  // What had come before and was not read yet, since whoever has the session wanted no more for
+  // now: a receive or two.
+  do {
+    paused_ = false;
+    ProcessInput();
+  } while (paused_);
   const bool early = phase_ < Phase::kLogin;
   const bool ours = IsShortage(stream_.error());  // the store was not even asked
   std::string text = early ? "cannot reach the store" : "the store closed the connection";

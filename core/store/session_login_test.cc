@@ -133,6 +133,13 @@ class SessionLogin : public ::testing::Test,
     runner_.RunFor(kNsPerSecond / 10);
   }
 
+  // The last that the store says; it goes at once.
+  void SayLast(std::string_view lines) {
+    stream_->Write(lines);
+    stream_->Close();
+    runner_.RunFor(kNsPerSecond / 10);
+  }
+
   StoreConfig config_;
   Credentials credentials_;
   std::string greeting_ = "* OK hello";
@@ -142,10 +149,13 @@ class SessionLogin : public ::testing::Test,
   std::string login_;              // as the store was sent it, without its tag
   std::vector<std::string> told_;  // to whoever has the session
   std::optional<SessionLoss> loss_;
+  bool pauses_ = false;  // whoever has the session wants no more after each piece
+  std::unique_ptr<Session> session_;
 
  private:
-  void OnStoreData(Session&, const Piece& piece, const Response*) override {
+  void OnStoreData(Session& session, const Piece& piece, const Response*) override {
     told_.emplace_back(piece.bytes);
+    if (pauses_) session.PauseReading();
   }
   void OnSessionLost(Session&, SessionLoss loss, const std::string&) override { loss_ = loss; }
   void OnAccept(uint64_t, SocketId socket, const Address& peer) override {
@@ -178,7 +188,6 @@ class SessionLogin : public ::testing::Test,
   std::shared_ptr<const TlsServerContext> tls_;
   StoreTarget target_;
   std::unique_ptr<Stream> stream_;
-  std::unique_ptr<Session> session_;
 };
 
 // Whoever is on the way could have said it: it is nobody's to see, and decides nothing.
@@ -202,6 +211,23 @@ TEST_F(SessionLogin, KeepsSoMuchOfAlertsAndNoMore) {
   }
   Open();
   EXPECT_EQ(told_.size(), 4096u / 64);
+}
+
+// What it was: thrown away, where it had come with the end of the TLS connection.
+TEST_F(SessionLogin, TellsWhatCameBeforeTheEndThoughReadingWasPaused) {
+  config_.tls = StoreConfig::Tls::kStartTls;
+  pauses_ = true;
+  Open();
+  SayLast("* 1 EXISTS\r\n* 2 EXISTS\r\n* 3 EXISTS\r\n* 4 EX");
+  EXPECT_EQ(told_,
+            std::vector<std::string>({"* 1 EXISTS\r\n", "* 2 EXISTS\r\n", "* 3 EXISTS\r\n"}));
+  EXPECT_EQ(std::exchange(loss_, {}), SessionLoss::kClosed);
+  told_.clear();
+  Open();
+  session_->PauseReading();
+  SayLast("* 1 EXISTS\r\n* BYE Down\r\n* 2 EXISTS\r\n");
+  EXPECT_EQ(told_, std::vector<std::string>({"* 1 EXISTS\r\n", "* BYE Down\r\n"}));
+  EXPECT_EQ(loss_, SessionLoss::kBye);
 }
 
 // No other address of the store would be sent it.
