@@ -6,6 +6,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/client/sasl_credentials.h"
+#include "core/store/told_capabilities.h"
 #include "proto/net/proxy_header.h"
 
 namespace roost {
@@ -192,14 +193,11 @@ CapabilitySet Entering::MakeCapabilities(bool may_start_tls) const {
   } else {
     // Also where nothing is known of the stores, or they have neither in common.
     if (!services.shared_capabilities.Has("IMAP4rev2")) set.Add("IMAP4rev1");
-    CapabilitySet shared = services.shared_capabilities;
-    StripUncarried(&shared);
-    shared.RemovePrefix("AUTH=");
+    const CapabilitySet shared = ToldCapabilities(services.shared_capabilities, services.config);
     shared.ForEach([&](std::string_view name) { set.Add(name); });
     // What is answered here does not depend on the store.
     set.Remove("LITERAL-");
     for (std::string_view own : {"SASL-IR", "LITERAL+", "ID", "ENABLE"}) set.Add(own);
-    if (services.config.parking.poll_s != 0) set.Add("IDLE");  // else only where the store has it
   }
   if (may_start_tls) set.Add("STARTTLS");
   if (!MayLogIn()) {

@@ -7,6 +7,7 @@
 #include "core/client/entering.h"
 #include "core/client/relay.h"
 #include "core/store/opener.h"
+#include "core/store/told_capabilities.h"
 
 namespace roost {
 namespace {
@@ -178,7 +179,7 @@ void Entering::OnSessionReady(Session& session) {
   if (!services.clients.AdmitLogin(client_.index(), counted_as_)) return TooManyOfUser();
   services.addresses.LoginSucceeded(client_.cell().peer, NowSeconds());
   ClientCell& cell = client_.cell();
-  CapabilitySet offered = session.state().capabilities();
+  const CapabilitySet& offered = session.state().capabilities();
   if (proven) {
     const uint64_t hash = SipHash24(services.hash_key, credentials_.secret);
     Dialer& dialer = *services.dialers[session.target().index];
@@ -188,16 +189,15 @@ void Entering::OnSessionReady(Session& session) {
     cell.user->NoteCapabilities(offered);
     cell.user->HearsAnew(attempt_.alerts);  // not again when it wakes
   }
-  StripUncarried(&offered);
-  offered.RemovePrefix("AUTH=");
+  CapabilitySet told = ToldCapabilities(offered, services.config);
   Audit(LoginResult::kOk, store.name, "");
   state_ = State::kOver;
   std::string_view text = session.login_answer();
   text.remove_prefix(std::min<size_t>(text.size(), 3));  // "OK "
-  client_.Answer(tag_, "OK [CAPABILITY " + offered.ToString() + "] " + std::string(text));
+  client_.Answer(tag_, "OK [CAPABILITY " + told.ToString() + "] " + std::string(text));
   services.clients.SetTimer(client_.index(), kNever);
   cell.phase = ClientPhase::kAttached;
-  auto relay = std::make_unique<Relay>(client_, std::move(session_), std::move(offered));
+  auto relay = std::make_unique<Relay>(client_, std::move(session_), std::move(told));
   if (!proven) relay->set_login(credentials_.user, counted_as_);
   client_.ResetFramer(static_cast<size_t>(services.config.limits.max_line));
   client_.Become(std::move(relay));

@@ -40,6 +40,36 @@ TEST(Entering, OffersIdleWhereNewsCanBeHad) {
   EXPECT_FALSE(Offers("IDLE", "IMAP4rev1 AUTH=PLAIN"));
 }
 
+// What it was: withdrawn by the answer to the login.
+TEST(Entering, OffersIdleAfterTheLoginAsBefore) {
+  for (const bool polls : {true, false}) {
+    ScriptedWorld world("IMAP4rev1 AUTH=PLAIN SASL-IR");
+    world.config().parking.poll_s = polls ? 60 : 0;
+    world.config().parking.quiet_park_s = 5;
+    const std::string offered = polls ? "IMAP4rev1 SASL-IR IDLE" : "IMAP4rev1 SASL-IR";
+    const size_t client = world.Connect();
+    const auto hears_offered = [&] {
+      world.Say(client, "c CAPABILITY");
+      EXPECT_EQ(world.Hear(client), "* CAPABILITY " + offered);
+      world.HearsBeginning(client, "c OK");
+    };
+    world.Say(client, "l LOGIN ann secret");
+    EXPECT_EQ(world.Hear(client), "l OK [CAPABILITY " + offered + "] Logged in");
+    hears_offered();
+    world.Tell(0, "* CAPABILITY IMAP4rev1 COMPRESS=DEFLATE SASL-IR");
+    EXPECT_EQ(world.Hear(client), "* CAPABILITY " + offered);
+    hears_offered();
+    world.Pass(7);
+    EXPECT_EQ(world.figures().parked, polls ? 1u : 0u);
+    hears_offered();
+    world.Say(client, "n LIST \"\" *");  // polls: on another session
+    EXPECT_EQ(world.NextAsked(polls ? 1 : 0), "n LIST \"\" *");
+    world.Tell(polls ? 1 : 0, "n OK done");
+    world.HearsBeginning(client, "n OK");
+    hears_offered();
+  }
+}
+
 TEST(Entering, OffersTheProtocolsThatTheStoresSpeak) {
   EXPECT_TRUE(Offers("IMAP4rev1", "IMAP4rev1 IMAP4rev2 AUTH=PLAIN"));
   EXPECT_TRUE(Offers("IMAP4rev1", "AUTH=PLAIN"));

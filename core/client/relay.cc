@@ -6,6 +6,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/client/awake.h"
+#include "core/store/told_capabilities.h"
 #include "proto/ascii.h"
 #include "proto/check.h"
 
@@ -340,13 +341,11 @@ bool Relay::RewriteCapabilities(const Piece& piece, const Response& first, std::
   const bool untagged = first.kind == ResponseKind::kCapability;
   if (!untagged && !first.CodeIs("CAPABILITY")) return false;
   if ((untagged ? first.rest : first.code_args).empty()) return false;
-  CapabilitySet set = CapabilitySet::Parse(untagged ? first.rest : first.code_args);
-  StripUncarried(&set);
-  set.RemovePrefix("AUTH=");
-  capabilities_ = set;
   const std::string_view old = untagged ? first.rest : first.code_args;
+  capabilities_ = ToldCapabilities(CapabilitySet::Parse(old), client_.services().config);
   line->assign(piece.bytes);
-  line->replace(static_cast<size_t>(old.data() - piece.bytes.data()), old.size(), set.ToString());
+  line->replace(static_cast<size_t>(old.data() - piece.bytes.data()), old.size(),
+                capabilities_.ToString());
   return true;
 }
 

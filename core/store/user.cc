@@ -7,6 +7,7 @@
 #include "core/base/hash.h"
 #include "core/base/heap_size.h"
 #include "core/base/log.h"
+#include "core/store/told_capabilities.h"
 
 namespace roost {
 
@@ -260,10 +261,7 @@ bool User::HearsAnew(std::string_view alerts) {
 }
 
 void User::NoteCapabilities(const CapabilitySet& offered) {
-  capabilities_ = offered;
-  StripUncarried(&capabilities_);
-  capabilities_.RemovePrefix("AUTH=");
-  capabilities_ = dialer_.Shared(capabilities_);
+  capabilities_ = dialer_.Shared(ToldCapabilities(offered, *table_.config_));
 }
 
 std::unique_ptr<Session> User::Open(const SessionClient& client, Dialer::Urgency urgency,
