@@ -117,9 +117,9 @@ void Awake::IdleLine(std::string_view line) {
 std::string Awake::Completed(std::string_view name, bool heard) const {
   const ClientCell& cell = client_.cell();
   std::string answer = "OK ";
-  if (cell.feed != nullptr && !heard && cell.enabled.condstore() && !cell.feed->no_modseq() &&
-      cell.feed->confirmed_modseq() != 0) {
-    answer += "[HIGHESTMODSEQ " + std::to_string(cell.feed->confirmed_modseq()) + "] ";
+  if (cell.feed != nullptr && !heard && cell.enabled.condstore() && !cell.feed->no_modseq()) {
+    const uint64_t known = std::max(uint64_t{1}, cell.feed->confirmed_modseq());
+    answer += "[HIGHESTMODSEQ " + std::to_string(known) + "] ";
   }
   return answer.append(name).append(" completed.");
 }

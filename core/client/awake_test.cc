@@ -83,6 +83,74 @@ TEST(AwakeWithCondstore, IsToldFromWhereOnToAskWhileNobodyCanTellOfExpunges) {
   EXPECT_EQ(world.Hear(client), "n OK [HIGHESTMODSEQ 7] NOOP completed.");
 }
 
+// A client with CONDSTORE whose IDLE has just begun.
+class IdleWithCondstore : public ::testing::Test {
+ protected:
+  void Selects(uint64_t modseq) {
+    client_ = world_.LogIn();
+    world_.Enable(client_, 0, "CONDSTORE");
+    world_.Select(client_, 0, {.uids = {1, 2}, .modseq = modseq});
+    world_.StartIdle(client_);
+  }
+  // It is told of a flag, and an expunge that is older is still owed: so says the last answer.
+  void Parks() {
+    world_.Tell(0, "* 2 FETCH (UID 2 MODSEQ (17) FLAGS (\\Seen))");
+    world_.Answer(0, "NOOP");
+    const std::string list = world_.AskedList(0);
+    world_.Tell(0, "* ESEARCH (TAG \"" + list + "\") UID ALL 1:2");
+    world_.Tell(0, list + " OK [HIGHESTMODSEQ 12] done");
+    Drives(0);
+    EXPECT_EQ(world_.Hear(client_), "* 2 FETCH (UID 2 MODSEQ (17) FLAGS (\\Seen))");
+  }
+  void Drives(size_t session) {
+    world_.Asked(session, "IDLE");
+    world_.Tell(session, "+ idling");
+    world_.Pass(0.1);
+  }
+
+  ScriptedWorld world_;
+  size_t client_ = 0;
+};
+
+// Its DONE was answered as if all had been told.
+TEST_F(IdleWithCondstore, IsToldFromWhereOnToAskWhenAnExpungeIsOwedSinceItParked) {
+  Selects(7);
+  Parks();
+  world_.Say(client_, "DONE");
+  EXPECT_EQ(world_.Hear(client_), "i OK [HIGHESTMODSEQ 7] Idle completed.");
+  world_.Pass(2);
+  world_.Say(client_, "n NOOP");
+  world_.AnswerFlush(0, {"* 1 EXPUNGE"});
+  EXPECT_EQ(world_.Hear(client_), "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(client_), "n OK NOOP completed.");
+}
+
+TEST_F(IdleWithCondstore, IsToldToAskForAllWhereTheStoreHasConfirmedNothing) {
+  Selects(0);
+  Parks();
+  world_.Say(client_, "DONE");
+  EXPECT_EQ(world_.Hear(client_), "i OK [HIGHESTMODSEQ 1] Idle completed.");
+}
+
+// An expunge and then a flag, both between the list and the FETCH of flags: the expunge is told
+// when the new driver's IDLE comes to it.
+TEST_F(IdleWithCondstore, IsToldFromWhereOnToAskWhenARecoveryHasFoundFlags) {
+  Selects(7);
+  world_.AnswerList(0, {1, 2});
+  Drives(0);
+  world_.Cut(0);
+  world_.AnswerEnable(1, "CONDSTORE");
+  world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 2}, .modseq = 31});
+  world_.AnswerList(1, {1, 2});
+  const std::string fetch = world_.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 7)");
+  world_.Tell(1, "* 2 FETCH (UID 2 MODSEQ (33) FLAGS (\\Seen))");
+  world_.Tell(1, fetch + " OK done");
+  Drives(1);
+  EXPECT_EQ(world_.Hear(client_), "* 2 FETCH (UID 2 MODSEQ (33) FLAGS (\\Seen))");
+  world_.Say(client_, "DONE");
+  EXPECT_EQ(world_.Hear(client_), "i OK [HIGHESTMODSEQ 31] Idle completed.");
+}
+
 TEST_F(AwakeTest, HoldsWhatComesBehindANoopThatWaits) {
   world_.Say(second_, "n NOOP\r\nx LOGOUT");
   world_.HearsNothing(second_, 0.2);

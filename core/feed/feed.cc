@@ -111,6 +111,8 @@ Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session, uint32_t told) {
     if (!selected.flags.empty() && flags != flags_) OnDriverLine("* FLAGS " + flags + "\r\n");
   }
   Describe(selected);
+  // Its last answer says that expunges are owed which are older than flags that it has told.
+  if (selected.answered_modseq != 0) flags_ns_ = loop_.now_ns();
   state_ = State::kLive;
   const uint64_t check = SecondsToNs(static_cast<uint64_t>(config_.parking.driver_check_s));
   const uint64_t poll = SecondsToNs(static_cast<uint64_t>(config_.parking.poll_s));
@@ -339,6 +341,7 @@ void Feed::OnDriverFlags(uint32_t uid, std::string_view flags, uint64_t modseq) 
 }
 
 void Feed::LogFlags(const std::vector<FlagChange>& changes) {
+  if (!changes.empty()) flags_ns_ = loop_.now_ns();
   for (FeedEvent& event : GroupFlags(changes, view_)) {
     event.uids.ForEach([&](uint32_t uid) { NoteFlags(uid, event.text); });
     MakeRoom();

@@ -253,7 +253,7 @@ class Feed final : public Retirable, private DriverListener {
   SharedText flags_;
   uint64_t horizon_ = 1;
   uint64_t confirmed_modseq_ = 0;
-  uint64_t flags_ns_ = 0;  // when the driver told flags last
+  uint64_t flags_ns_ = 0;  // when flags were told last
   UidSet view_;
   std::unique_ptr<FlagHashing> hashing_;             // null where MODSEQ serves
   std::unique_ptr<std::multiset<uint64_t>> places_;  // null: none
