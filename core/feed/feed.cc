@@ -412,6 +412,14 @@ bool Feed::ExpungesBetween(uint64_t from, uint64_t to) const {
   return any;
 }
 
+bool Feed::FlagsSince(uint64_t from) const {
+  bool any = false;
+  log_.ForEach(from, head(), [&](uint64_t, const FeedEvent& event) {
+    any = any || event.kind == FeedEvent::Kind::kFlags;
+  });
+  return any;
+}
+
 bool Feed::ArrivedSince(uint64_t from, const UidSet& uids) const {
   bool any = false;
   log_.ForEach(from, head(), [&](uint64_t, const FeedEvent& event) {

@@ -185,6 +185,8 @@ class Feed final : public Retirable, private DriverListener {
   // Highest UID that it may know of, plus one.
   uint64_t HorizonAt(uint64_t cursor) const;
   bool ExpungesBetween(uint64_t from, uint64_t to) const;
+  // Flags are among what was logged since.
+  bool FlagsSince(uint64_t from) const;
   // Some of `uids` were logged as arrivals since. Of flags that changed before, the driver said
   // nothing: it did not know the message.
   bool ArrivedSince(uint64_t from, const UidSet& uids) const;

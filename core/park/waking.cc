@@ -101,6 +101,7 @@ void Waking::DriverStopped(std::unique_ptr<Session> session) {
   }
   feed.Render(wish_.cursor, head, wish_.client.enabled, &tell_);
   TellSelected(&tell_);
+  TellKnownModseq(feed.FlagsSince(wish_.cursor), &tell_);
   if (session_->state().selected()->exists > feed.view().size()) {
     RenderExists(session_->state().selected()->exists, &tell_);  // announced, UID not asked for yet
   }
@@ -359,16 +360,24 @@ bool Waking::TellDifference(const UidSet& now, const Difference& d) {
     if (number == 0) continue;
     RenderFlags(number, uid, news.modseq, news.flags, enabled, feed.no_modseq(), &tell);
   }
-  // The session will tell them, but perhaps only behind the command that waits, and flags that are
-  // younger are told now (RFC 7162, 3.2). Before a SELECT it would be taken for one of the next
-  // mailbox where nothing says that this one is closed.
-  const bool heeded = !wish_.leaves_mailbox || enabled.qresync() || enabled.rev2();
-  if (heeded && enabled.condstore() && !feed.no_modseq() && OwesExpunges(now, feed)) {
-    const uint64_t known = std::max(uint64_t{1}, feed.ModseqBeforeExpunges(wish_.cursor));
-    tell += "* OK [HIGHESTMODSEQ " + std::to_string(known) + "] Not all expunges are told yet\r\n";
-  }
+  TellKnownModseq(OwesExpunges(now, feed), &tell);
   tell_ = std::move(tell);
   return true;
+}
+
+// The session will tell expunges, but perhaps only behind the command that waits, and flags that
+// are younger are told now (RFC 7162, 3.2). Of those that it `owes`, or that the answer to its last
+// command spoke of, which was ours. Before a SELECT it would be taken for one of the next mailbox
+// where nothing says that this one is closed.
+void Waking::TellKnownModseq(bool owes, std::string* tell) const {
+  const Feed& feed = *wish_.feed;
+  const EnabledSet enabled = wish_.client.enabled;
+  const uint64_t answered = session_->state().selected()->answered_modseq;
+  const bool heeded = !wish_.leaves_mailbox || enabled.qresync() || enabled.rev2();
+  if (!heeded || !enabled.condstore() || feed.no_modseq() || (!owes && answered == 0)) return;
+  uint64_t known = std::max(uint64_t{1}, feed.ModseqBeforeExpunges(wish_.cursor));
+  if (answered != 0) known = std::min(known, answered);
+  *tell += "* OK [HIGHESTMODSEQ " + std::to_string(known) + "] Not all expunges are told yet\r\n";
 }
 
 // Flags that the session tells meanwhile it tells nobody again, and the feed may not have heard of

@@ -113,6 +113,7 @@ class Waking final : public Retirable, private SessionSink {
   bool IsTooMuch(const Difference& d) const;
   bool TellDifference(const UidSet& now, const Difference& difference);
   void TellSelected(std::string* tell) const;
+  void TellKnownModseq(bool owes, std::string* tell) const;
   void Again();
   void TryAnother();
   void OpenLater();

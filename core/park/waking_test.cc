@@ -72,6 +72,69 @@ TEST_F(WakingAlone, TellsOfArrivalsInTheClientsNumbersWhenItOwesExpunges) {
   EXPECT_EQ(world_.NextAsked(0), "f FETCH 3 (FLAGS)");
 }
 
+// What the answer to the driver's DONE said of expunges it said to us alone.
+class HandOverWithCondstore : public ::testing::Test {
+ protected:
+  HandOverWithCondstore() {
+    client_ = world_.LogIn();
+    world_.Enable(client_, 0, "CONDSTORE");
+    world_.Select(client_, 0, {.uids = {1, 2, 3}, .modseq = 7});
+    driver_idle_ = world_.ParkFirst(client_, 0, {1, 2, 3});
+    world_.EndIdle(client_);
+  }
+  void Wakes(const std::string& command, const std::string& answer) {
+    world_.Say(client_, command);
+    EXPECT_EQ(world_.NextAsked(0), "DONE");
+    world_.Tell(0, driver_idle_ + answer);
+  }
+
+  const std::string flags_ = "* 3 FETCH (UID 3 MODSEQ (9) FLAGS (\\Seen))";
+  ScriptedWorld world_;
+  size_t client_ = 0;
+  std::string driver_idle_;
+};
+
+TEST_F(HandOverWithCondstore, TellsUpToWhereTheStoreHasToldOfAll) {
+  world_.Tell(0, flags_);
+  world_.Pass(0.1);
+  Wakes("l LIST \"\" *", " OK [HIGHESTMODSEQ 6] done");
+  EXPECT_EQ(world_.Hear(client_), flags_);
+  EXPECT_EQ(world_.Hear(client_), "* OK [HIGHESTMODSEQ 6] Not all expunges are told yet");
+  EXPECT_EQ(world_.NextAsked(0), "l LIST \"\" *");
+}
+
+// A store may say nothing of it at DONE, which flushes nothing.
+TEST_F(HandOverWithCondstore, ClaimsNoModseqOfFlagsThatWereToldSinceTheFlush) {
+  world_.Tell(0, flags_);
+  world_.Pass(0.1);
+  Wakes("l LIST \"\" *", " OK done");
+  EXPECT_EQ(world_.Hear(client_), flags_);
+  EXPECT_EQ(world_.Hear(client_), "* OK [HIGHESTMODSEQ 7] Not all expunges are told yet");
+  EXPECT_EQ(world_.NextAsked(0), "l LIST \"\" *");
+}
+
+TEST_F(HandOverWithCondstore, TellsItWithExpungesThatItOwes) {
+  world_.Tell(0, "* 1 EXPUNGE");
+  world_.Pass(0.1);
+  Wakes("f FETCH 3 (FLAGS)", " OK [HIGHESTMODSEQ 6] done");
+  EXPECT_EQ(world_.Hear(client_), "* OK [HIGHESTMODSEQ 6] Not all expunges are told yet");
+  EXPECT_EQ(world_.NextAsked(0), "f FETCH 2 (FLAGS)");
+}
+
+TEST_F(HandOverWithCondstore, ClaimsNothingWhereNothingIsOwed) {
+  Wakes("l LIST \"\" *", " OK done");
+  EXPECT_EQ(world_.NextAsked(0), "l LIST \"\" *");
+  world_.Tell(0, "l OK done");
+  EXPECT_EQ(world_.Hear(client_), "l OK done");
+}
+
+// It would be taken for one of the next mailbox.
+TEST_F(HandOverWithCondstore, TellsItNotBeforeASelect) {
+  Wakes("s SELECT other", " OK [HIGHESTMODSEQ 6] done");
+  EXPECT_EQ(world_.NextAsked(0), "s SELECT other");
+  world_.HearsNothing(client_, 0.1);
+}
+
 TEST_F(WakingOfOneOfTwo, AnswersWhatNeedsNoStoreWithoutIt) {
   world_.Say(second_, "a CAPABILITY");
   EXPECT_EQ(world_.HearUntil(second_, "a").size(), 2u);
