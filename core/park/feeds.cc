@@ -92,6 +92,10 @@ void Feeds::Recover(Feed& feed, bool moves) {
   started->Start(moves);
 }
 
+void Feeds::Hurry(Feed& feed) {
+  if (auto it = recoveries_.find(&feed); it != recoveries_.end()) it->second->Hurry();
+}
+
 void Feeds::RecoveryOver(Feed& feed) {
   auto it = recoveries_.find(&feed);
   if (it == recoveries_.end()) return;

@@ -77,6 +77,8 @@ class Feeds final : public FeedHost {
   size_t recovering() const { return recoveries_.size(); }  // so many feeds
   // Makes sure that a feed without driver gets one. `moves`: it gave up the one it had.
   void Recover(Feed& feed, bool moves = false);
+  // The store is there, as a session shows: a recovery that pauses has no reason to wait for long.
+  void Hurry(Feed& feed);
 
   FeedTable& all() { return feeds_; }
   const FeedTable& all() const { return feeds_; }

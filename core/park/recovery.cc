@@ -29,6 +29,10 @@ Recovery::Recovery(Loop& loop, const Config& config, Feeds& feeds, Feed& feed)
 
 Recovery::~Recovery() { DropSession(); }
 
+uint64_t Recovery::Longer(uint64_t pause_ms) const {
+  return std::min<uint64_t>(pause_ms * 2, static_cast<uint64_t>(config_.parking.reconnect_max_ms));
+}
+
 void Recovery::DropSession() {
   if (lister_ != nullptr) loop_.Retire(std::move(lister_));
   opener_.reset();
@@ -48,10 +52,22 @@ void Recovery::Pause(std::string_view reason, bool moves) {
        {"reason", reason},
        {"next_try_ms", pause_ms_}});
   DropSession();
+  Wait();
+}
+
+void Recovery::Wait() {
   const uint64_t pause_ns = MsToNs(pause_ms_);
   alarm_.SetIn(pause_ns / 2 + loop_.PartOf(pause_ns), [this] { Open(); });
-  pause_ms_ =
-      std::min<uint64_t>(pause_ms_ * 2, static_cast<uint64_t>(config_.parking.reconnect_max_ms));
+  pause_ms_ = Longer(pause_ms_);
+}
+
+// Who hurries has waited for a login of its own, so there are no more of these than twice as many.
+void Recovery::Hurry() {
+  const auto least = static_cast<uint64_t>(config_.parking.reconnect_min_ms);
+  const bool soon = pause_ms_ <= Longer(least);
+  if (!alarm_.armed() || soon || behind_ != 0) return;
+  pause_ms_ = least;
+  Wait();
 }
 
 void Recovery::Open() {

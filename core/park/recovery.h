@@ -31,6 +31,8 @@ class Recovery final : public Retirable, private SessionSink {
   ~Recovery() override;
   // `moves`: the feed gave its session up, which is no reason to worry.
   void Start(bool moves);
+  // Tries soon if it pauses, and not because of doubt about what the store says.
+  void Hurry();
 
  private:
   // Sessions that are behind so often are not so by delay.
@@ -41,7 +43,9 @@ class Recovery final : public Retirable, private SessionSink {
   void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
 
+  uint64_t Longer(uint64_t pause_ms) const;
   void Pause(std::string_view reason, bool moves = false);
+  void Wait();
   void Open();
   void Opened(Opener::Result result);
   void ListNow();

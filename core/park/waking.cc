@@ -270,6 +270,7 @@ void Waking::OpenLater() {
 // The feed is finding a new driver. Meanwhile our session is at hand and hears what comes.
 void Waking::AwaitDriver() {
   if (++waits_ > kMaxWaits) return Finish(Outcome::kUnavailable, "the mailbox has no driver yet");
+  if (waits_ == 1) feeds_.Hurry(*wish_.feed);
   retry_.SetIn(MsToNs(kRetryMs), [this] {
     if (session_ != nullptr) FlushFeed();
   });

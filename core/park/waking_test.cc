@@ -72,6 +72,26 @@ TEST_F(WakingAlone, TellsOfArrivalsInTheClientsNumbersWhenItOwesExpunges) {
   EXPECT_EQ(world_.NextAsked(0), "f FETCH 3 (FLAGS)");
 }
 
+// Its pauses had become long by then, and until one was over all commands were refused.
+TEST_F(WakingAlone, HurriesTheRecoveryWhenItsOwnSessionShowsThatTheStoreIsBack) {
+  world_.RefuseLogins("NO [UNAVAILABLE] not now");
+  world_.Cut(0);
+  world_.Pass(120);
+  world_.RefuseLogins("");
+  world_.Say(client_, "u UID FETCH 1 (FLAGS)");
+  world_.AnswerSelect(1, "SELECT INBOX", {.uids = {1, 2, 3}});
+  world_.Pass(0.5);
+  EXPECT_EQ(world_.sessions_seen(), 3u);
+  world_.AnswerEnable(2, "CONDSTORE");
+  world_.AnswerSelect(2, "EXAMINE INBOX", {.uids = {1, 2, 3}});
+  world_.AnswerList(2, {1, 2, 3});
+  world_.Answer(2, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  world_.Asked(2, "IDLE");
+  world_.Tell(2, "+ idling");
+  world_.AnswerFlush(2);
+  EXPECT_EQ(world_.NextAsked(1), "u UID FETCH 1 (FLAGS)");
+}
+
 // What the answer to the driver's DONE said of expunges it said to us alone.
 class HandOverWithCondstore : public ::testing::Test {
  protected:
