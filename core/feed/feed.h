@@ -165,6 +165,12 @@ class Feed final : public Retirable, private DriverListener {
   uint64_t confirmed_modseq() const { return confirmed_modseq_; }
   void set_confirmed_modseq(uint64_t modseq) { confirmed_modseq_ = modseq; }
   const std::string& flags() const { return flags_; }
+  // When it got the driver that it has or had.
+  uint64_t adopted_ns() const { return adopted_ns_; }
+  // The first of the next recovery, if the driver that this one finds is lost young. 0: there was
+  // no recovery.
+  uint64_t next_pause_ms() const { return next_pause_ms_; }
+  void set_next_pause_ms(uint64_t ms) { next_pause_ms_ = static_cast<uint32_t>(ms); }
 
   const UidSet& view() const { return view_; }
   uint64_t horizon() const { return horizon_; }
@@ -265,6 +271,8 @@ class Feed final : public Retirable, private DriverListener {
   uint32_t uid_validity_ = 0;
   State state_ = State::kNew;
   bool no_modseq_ = false;
+  uint64_t adopted_ns_ = 0;
+  uint32_t next_pause_ms_ = 0;
 };
 
 static_assert(sizeof(Feed) <= 256, "one for each mailbox that is watched");

@@ -24,10 +24,18 @@ Recovery::Recovery(Loop& loop, const Config& config, Feeds& feeds, Feed& feed)
       config_(config),
       feeds_(feeds),
       feed_(feed),
-      pause_ms_(static_cast<uint64_t>(config.parking.reconnect_min_ms)),
+      pause_ms_(FirstPauseMs()),
       alarm_(loop) {}
 
 Recovery::~Recovery() { DropSession(); }
+
+// Drivers that are lost as soon as they are found would else cost a login each moment, for ever.
+uint64_t Recovery::FirstPauseMs() const {
+  const auto least = static_cast<uint64_t>(config_.parking.reconnect_min_ms);
+  const auto most = static_cast<uint64_t>(config_.parking.reconnect_max_ms);
+  const bool young = loop_.now_ns() - feed_.adopted_ns() < MsToNs(most);
+  return young ? std::clamp(feed_.next_pause_ms(), least, most) : least;
+}
 
 uint64_t Recovery::Longer(uint64_t pause_ms) const {
   return std::min<uint64_t>(pause_ms * 2, static_cast<uint64_t>(config_.parking.reconnect_max_ms));
@@ -40,6 +48,7 @@ void Recovery::DropSession() {
 }
 
 void Recovery::Start(bool moves) {
+  feed_.set_next_pause_ms(Longer(pause_ms_));
   Pause(moves ? "its address is drained" : "the session was lost", moves);
 }
 

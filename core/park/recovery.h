@@ -4,6 +4,9 @@
 //   kPausing -> kOpening -> kListing -> kFlags -> adopted
 //   any failure -> kPausing (twice as long)
 //
+// So is the first pause, where the driver that the recovery before has found was lost young: within
+// reconnect_max_ms.
+//
 // Subscribers stay connected and hear nothing meanwhile; afterwards the difference is logged as
 // ordinary events: messages by comparing lists, flags by CHANGEDSINCE the confirmed MODSEQ, or by
 // comparing all of them with their hashes where the store has no CONDSTORE. Where nothing true can
@@ -43,6 +46,7 @@ class Recovery final : public Retirable, private SessionSink {
   void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
 
+  uint64_t FirstPauseMs() const;
   uint64_t Longer(uint64_t pause_ms) const;
   void Pause(std::string_view reason, bool moves = false);
   void Wait();

@@ -27,6 +27,14 @@ class RecoveryTest : public ::testing::Test {
     world_.Tell(session, "+ idling");
   }
 
+  // The recovery, to its end; nothing has changed.
+  void GoesOn(size_t session) {
+    Reopens(session, {.uids = {1, 2, 3}});
+    world_.AnswerList(session, {1, 2, 3});
+    world_.Answer(session, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+    Drives(session);
+  }
+
   // The recovery's session up to its list.
   void Reopens(size_t session, const ScriptedWorld::Mailbox& mailbox) {
     world_.AnswerEnable(session, "CONDSTORE");
@@ -185,6 +193,22 @@ TEST_F(RecoveryTest, WaitsForAPlaceAmongTheUsersSessions) {
   world_.AnswerList(1, {2, 3});
   world_.Answer(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
   EXPECT_EQ(world_.Hear(client_), "* 1 EXPUNGE");
+}
+
+// Each took a login, some three in a second and for ever.
+TEST_F(RecoveryTest, WaitsLongerAndLongerWhereEachDriverIsLostAtOnce) {
+  world_.config().parking.reconnect_max_ms = 3000;
+  for (size_t session = 1; session <= 5; ++session) {
+    GoesOn(session);
+    world_.Cut(session);
+  }
+  world_.Pass(1.4);  // of 3 s, half of which at least
+  EXPECT_EQ(world_.sessions_seen(), 6u);
+  GoesOn(6);
+  world_.Pass(3);  // this one lives
+  world_.Cut(6);
+  world_.Pass(0.4);
+  EXPECT_EQ(world_.sessions_seen(), 8u);
 }
 
 TEST_F(RecoveryTest, SaysGoodbyeWhenTheLoginIsRefusedForGood) {
