@@ -252,6 +252,13 @@ void Clients::OnLogFull(Feed& feed) {
   services_->feeds.DropIfUnused(&feed);  // retired: it lives until the turn is over
 }
 
+bool Clients::HaveCondstore(Feed& feed) {
+  bool any = false;
+  feed.subscribers.ForEach(subscriber_links(),
+                           [&](uint32_t index) { any = any || cells_[index].enabled.condstore(); });
+  return any;
+}
+
 void Clients::Coalesce(Feed& feed) {
   const uint64_t before = feed.log().size();
   std::vector<uint64_t> cursors;

@@ -160,6 +160,7 @@ class Clients final : public Subscribers {
   void OnLogFull(Feed& feed) override;
   void OnDead(Feed& feed, const std::string& reason) override;
   void OnReleased(Feed& feed) override { Trim(feed); }
+  bool HaveCondstore(Feed& feed) override;
 
   uint32_t Find(Owner owner);
   void Wake(uint32_t index, std::span<const uint8_t> received = {});

@@ -33,6 +33,8 @@ class Subscribers {
   virtual void OnDead(Feed& feed, const std::string& reason) = 0;
   // Nobody holds the feed any more: its log may be cut to what subscribers still need.
   virtual void OnReleased(Feed& feed) = 0;
+  // Some subscriber must be told MODSEQ.
+  virtual bool HaveCondstore(Feed& feed) = 0;
 };
 
 struct FeedStats {

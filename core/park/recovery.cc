@@ -74,7 +74,7 @@ void Recovery::Wait() {
 void Recovery::Hurry() {
   const auto least = static_cast<uint64_t>(config_.parking.reconnect_min_ms);
   const bool soon = pause_ms_ <= Longer(least);
-  if (!alarm_.armed() || soon || behind_ != 0) return;
+  if (!alarm_.armed() || soon || behind_ != 0 || unable_ != 0) return;
   pause_ms_ = least;
   Wait();
 }
@@ -84,8 +84,9 @@ void Recovery::Open() {
   // With MODSEQ the driver serves clients of every class, and the next recovery finds flags at
   // once.
   const CapabilitySet& can = feed_.user().capabilities();
-  if (IsOffered(CommandKind::kEnable, can) && (can.Has("CONDSTORE") || can.Has("QRESYNC")))
-    wish.enabled.Add(EnabledSet::kCondstore);
+  const bool offered =
+      IsOffered(CommandKind::kEnable, can) && (can.Has("CONDSTORE") || can.Has("QRESYNC"));
+  if (offered && needs_condstore_) wish.enabled.Add(EnabledSet::kCondstore);
   wish.mailbox = feed_.mailbox();
   wish.examine = true;  // so as not to eat \Recent
   wish.fresh = true;
@@ -103,6 +104,8 @@ void Recovery::Opened(Opener::Result result) {
       return feed_.Kill(std::string(kLoginRefused));
     case Opener::Failure::kMailbox:
       return feed_.Kill("[NONEXISTENT] The selected mailbox cannot be opened any more");
+    case Opener::Failure::kClass:
+      return NotEnabled(result.text);
     default:
       return Pause(result.text);
   }
@@ -128,6 +131,15 @@ void Recovery::Behind() {
     return feed_.Kill("[UNAVAILABLE] The mailbox went back in time; please select it again");
   }
   Pause("the session is behind what clients were told");
+}
+
+// Who has no CONDSTORE is served without. The others would wait for news in vain.
+void Recovery::NotEnabled(std::string_view reason) {
+  needs_condstore_ = feeds_.subscribers_.HaveCondstore(feed_);
+  if (needs_condstore_ && ++unable_ >= kMaxUnable) {
+    return feed_.Kill("[UNAVAILABLE] The mail store tells no MODSEQ; please connect again");
+  }
+  Pause(reason);
 }
 
 void Recovery::ListNow() {

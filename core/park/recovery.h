@@ -40,6 +40,8 @@ class Recovery final : public Retirable, private SessionSink {
  private:
   // Sessions that are behind so often are not so by delay.
   static constexpr int kMaxBehind = 5;
+  // Nor do stores fail to ENABLE so often what they offer.
+  static constexpr int kMaxUnable = 5;
   // Of flags that changed while the store was away; each message counts about 100.
   static constexpr size_t kMostFlagBytes = size_t{256} << 20;
 
@@ -59,6 +61,7 @@ class Recovery final : public Retirable, private SessionSink {
   void Fetched(const Piece& piece, const Response& fetch);
   void Adopt();
   void Behind();
+  void NotEnabled(std::string_view reason);
   void DropSession();
 
   Loop& loop_;
@@ -67,6 +70,8 @@ class Recovery final : public Retirable, private SessionSink {
   Feed& feed_;
   uint64_t pause_ms_;
   int behind_ = 0;
+  int unable_ = 0;  // times that CONDSTORE was not enabled
+  bool needs_condstore_ = true;
   std::unique_ptr<Opener> opener_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<Lister> lister_;

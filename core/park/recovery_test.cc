@@ -211,6 +211,31 @@ TEST_F(RecoveryTest, WaitsLongerAndLongerWhereEachDriverIsLostAtOnce) {
   EXPECT_EQ(world_.sessions_seen(), 8u);
 }
 
+// It was tried again and again, and all the while nobody was told anything.
+TEST_F(RecoveryTest, DoesWithoutCondstoreWhereTheStoreDoesNotEnableItAndNobodyHasIt) {
+  world_.Answer(1, "ENABLE CONDSTORE");
+  world_.AnswerSelect(2, "EXAMINE INBOX", {.uids = {1, 2, 3}});
+  world_.AnswerList(2, {1, 2, 3});
+  world_.Answer(2, "UID FETCH 1:* (FLAGS)");
+  Drives(2);
+  world_.Tell(2, "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(client_), "* 1 EXPUNGE");
+}
+
+TEST(RecoveryOfCondstore, SaysGoodbyeWhereTheStoreDoesNotEnableItAnyMore) {
+  ScriptedWorld world;
+  world.config().parking.reconnect_max_ms = 1000;
+  const size_t client = world.LogIn();
+  world.Enable(client, 0, "CONDSTORE");
+  world.Select(client, 0, {.uids = {1, 2}});
+  world.ParkFirst(client, 0, {1, 2});
+  world.Cut(0);
+  for (size_t session = 1; session < 5; ++session) world.Answer(session, "ENABLE CONDSTORE");
+  world.HearsNothing(client, 0.1);
+  world.Answer(5, "ENABLE CONDSTORE");
+  world.HearsBeginning(client, "* BYE [UNAVAILABLE] The mail store tells no MODSEQ");
+}
+
 TEST_F(RecoveryTest, SaysGoodbyeWhenTheLoginIsRefusedForGood) {
   world_.RefuseLogins("NO [AUTHENTICATIONFAILED] who are you");
   world_.Pass(1);
