@@ -153,7 +153,8 @@ void Visit(V& v, StoreConfig& c) {
   v.Field("connect_timeout_s", c.connect_timeout_s,
           {.why = "Connection, TLS and greeting together.", .minimum = 1, .maximum = 300});
   v.Field("command_timeout_s", c.command_timeout_s,
-          {.why = "An answer to one of Roost's own commands; past it the session is given up.",
+          {.why = "An answer to one of Roost's own commands; past it the session is given up. As "
+                  "long as the store says anything, ten times as long.",
            .minimum = 1,
            .maximum = 3600});
   v.Field("source_addresses", c.source_addresses,

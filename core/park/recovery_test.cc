@@ -418,6 +418,54 @@ TEST_F(RecoveryWithHashes, LearnsNothingFromAListThatDoesNotSayItIsOfUids) {
   });
 }
 
+// A client that is parked alone, and the recovery of its feed has asked for the flags of all
+// messages: in a large mailbox a store may be at that for long.
+class RecoveryByALongFetch : public ::testing::Test {
+ protected:
+  RecoveryByALongFetch() : world_("IMAP4rev1 IDLE ESEARCH AUTH=PLAIN SASL-IR") {
+    world_.config().stores[0].command_timeout_s = 10;
+    client_ = world_.LogInAndPark({1, 2, 3});
+    world_.Cut(0);
+    world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 2, 3}});
+    world_.AnswerList(1, {1, 2, 3});
+    fetch_ = world_.Asked(1, "UID FETCH 1:* (FLAGS)");
+  }
+
+  ScriptedWorld world_;
+  size_t client_ = 0;
+  std::string fetch_;
+};
+
+// It was given up after a minute, and so was the next.
+TEST_F(RecoveryByALongFetch, GoesOnAsLongAsMoreOfItComes) {
+  for (const std::string n : {"1", "2", "3"}) {
+    world_.Pass(8);
+    world_.Tell(1, "* " + n + " FETCH (UID " + n + " FLAGS (\\Seen))");
+  }
+  world_.Pass(8);
+  world_.Tell(1, fetch_ + " OK done");
+  EXPECT_EQ(world_.Hear(client_), "* 1 FETCH (FLAGS (\\Seen))");
+}
+
+TEST_F(RecoveryByALongFetch, IsGivenUpWhenNothingComesAnyMore) {
+  world_.Pass(8);
+  world_.Tell(1, "* 1 FETCH (UID 1 FLAGS ())");
+  world_.Pass(9);
+  EXPECT_EQ(world_.sessions_seen(), 2u);
+  world_.Pass(2);
+  EXPECT_EQ(world_.sessions_seen(), 3u);
+}
+
+TEST_F(RecoveryByALongFetch, IsGivenUpWhenItComesToNoEnd) {
+  int said = 0;
+  for (; said < 100 && world_.sessions_seen() == 2; ++said) {
+    world_.Tell(1, "* 1 FETCH (UID 1 FLAGS ())");
+    world_.Pass(2);
+  }
+  EXPECT_GT(said, 45);
+  EXPECT_LT(said, 55);
+}
+
 // So long a line comes in pieces, of which the rest is not read.
 TEST(Recovery, FindsOutWhatAVanishedTooLongToReadHasTaken) {
   ScriptedWorld world("IMAP4rev1 IDLE ESEARCH ENABLE CONDSTORE QRESYNC AUTH=PLAIN SASL-IR");

@@ -19,6 +19,9 @@ namespace {
 // Of a response's line: a SEARCH that lists some million messages fits.
 constexpr size_t kMaxLineBytes = size_t{32} << 20;
 
+// So many timeouts an answer may take of which some comes within each.
+constexpr uint64_t kMostTimeouts = 10;
+
 // Responses whose text is for people, and short, but for some codes.
 bool IsStatus(ResponseKind kind) { return kind <= ResponseKind::kPreauth; }
 static_assert(ResponseKind::kTagged < ResponseKind::kPreauth &&
@@ -399,11 +402,21 @@ void Session::SetDeadline() {
 
 void Session::Expect(uint64_t seconds, const char* what) {
   work().awaited = what;
-  work().deadline.SetIn(SecondsToNs(seconds), [this] {
-    const bool early = phase_ < Phase::kReady;
-    Lose(early ? SessionLoss::kUnreachable : SessionLoss::kTimeout,
-         std::string("the store let us wait too long for ") + work().awaited);
-  });
+  work().awaited_since_ns = loop_.now_ns();
+  const uint64_t timeout_ns = SecondsToNs(seconds);
+  work().deadline.SetIn(timeout_ns, [this, timeout_ns] { Overdue(timeout_ns); });
+}
+
+// A long answer takes its time: more of it may be coming all the while.
+void Session::Overdue(uint64_t timeout_ns) {
+  const bool early = phase_ < Phase::kReady;
+  const uint64_t end_ns =
+      std::min(last_heard_ns_ + timeout_ns, work().awaited_since_ns + timeout_ns * kMostTimeouts);
+  if (!early && end_ns > loop_.now_ns()) {
+    return work().deadline.Set(end_ns, [this, timeout_ns] { Overdue(timeout_ns); });
+  }
+  Lose(early ? SessionLoss::kUnreachable : SessionLoss::kTimeout,
+       std::string("the store let us wait too long for ") + work().awaited);
 }
 
 void Session::Run(CommandKind kind, std::string_view text, Done done, Untagged untagged) {

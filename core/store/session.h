@@ -277,6 +277,7 @@ class Session final : public Retirable, private StreamOwner {
   void ListEnd(bool ok);
   void Lose(SessionLoss loss, std::string text);
   void Expect(uint64_t seconds, const char* what);
+  void Overdue(uint64_t timeout_ns);
   std::string NextTag();
   static std::string TagOf(uint32_t number);
   Work& work();

@@ -72,6 +72,7 @@ struct Session::Work {
   std::string login_answer;
   const char* awaited = "";
   Alarm deadline;
+  uint64_t awaited_since_ns = 0;
 };
 
 }  // namespace roost
