@@ -77,7 +77,9 @@ TEST_F(WakingAlone, HurriesTheRecoveryWhenItsOwnSessionShowsThatTheStoreIsBack) 
   world_.RefuseLogins("NO [UNAVAILABLE] not now");
   world_.Cut(0);
   world_.Pass(120);
-  world_.RefuseLogins("");
+  const size_t refused = world_.logins_refused();
+  for (int s = 0; s < 60 && world_.logins_refused() == refused; ++s) world_.Pass(1);
+  world_.RefuseLogins("");  // its next pause has just begun
   world_.Say(client_, "u UID FETCH 1 (FLAGS)");
   world_.AnswerSelect(1, "SELECT INBOX", {.uids = {1, 2, 3}});
   world_.Pass(0.5);
