@@ -140,11 +140,11 @@ struct LookupConfig {
 };
 
 struct TimeoutsConfig {
-  int handshake_s = 10;     // accept, or the answer to STARTTLS, to TLS complete
-  int login_s = 60;         // accept to logged in, the handshake included
-  int autologout_s = 1800;  // RFC 3501, 5.4: at least 30 minutes
-  int heartbeat_s = 120;    // "* OK Still here" to clients in IDLE; 0: none
-  int tcp_user_timeout_s = 60;
+  int handshake_s = 10;          // accept, or the answer to STARTTLS, to TLS complete
+  int login_s = 60;              // accept to logged in, the handshake included
+  int autologout_s = 1800;       // RFC 3501, 5.4: at least 30 minutes
+  int heartbeat_s = 120;         // "* OK Still here" to clients in IDLE; 0: none
+  int tcp_user_timeout_s = 420;  // all probes fit in: see KeepaliveSeconds
   int tcp_keepalive_s = 300;
   int bye_spread_s = 10;  // when feeds die: their sleeping clients are told so within; 0: at once
   int stop_s = 5;         // from the last BYE until clients that do not take it are cut off

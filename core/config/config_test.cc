@@ -367,6 +367,24 @@ TEST(ConfigRelations, PasswordsInClearToAStoreFarAwayAreWarnedOf) {
   EXPECT_EQ(loaded.warnings[0].key, "stores[0].tls");
 }
 
+// Once the defaults themselves were so.
+TEST(ConfigRelations, AUserTimeoutThatMakesOneLostProbeTheEndIsWarnedOf) {
+  const auto warnings = [](const std::string& timeouts) {
+    std::string keys;
+    for (const ConfigError& w : Load(kSmallest + ("timeouts: {" + timeouts + "}\n")).warnings) {
+      keys += w.key + " ";
+    }
+    return keys;
+  };
+  EXPECT_EQ(warnings("tcp_user_timeout_s: 419"), "timeouts.tcp_user_timeout_s ");
+  EXPECT_EQ(warnings("tcp_keepalive_s: 301"), "timeouts.tcp_user_timeout_s ");
+  EXPECT_EQ(warnings("tcp_user_timeout_s: 60, tcp_keepalive_s: 300"),
+            "timeouts.tcp_user_timeout_s ");
+  EXPECT_EQ(warnings("tcp_user_timeout_s: 0"), "");
+  EXPECT_EQ(warnings("tcp_user_timeout_s: 60, tcp_keepalive_s: 0"), "");
+  EXPECT_EQ(warnings("tcp_user_timeout_s: 42, tcp_keepalive_s: 30"), "");
+}
+
 TEST(ConfigRelations, EachShardMayHaveASession) {
   const auto errors = [](const std::string& shards) {
     return ErrorsAfterSmallest("    max_sessions: 3\nshards: " + shards + "\n");

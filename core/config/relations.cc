@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <iterator>
 #include <set>
+#include <string>
 #include <thread>
 
 #include "core/config/report.h"
+#include "core/io/listener.h"
 
 namespace roost::config_detail {
 namespace {
@@ -247,6 +249,17 @@ void CheckTickets(LoadedConfig* loaded) {
            "remove one of them");
 }
 
+// Linux would end a silent client at the first probe that is lost.
+void CheckKeepalive(LoadedConfig* loaded) {
+  const TimeoutsConfig& t = loaded->config.timeouts;
+  const int least_s = KeepaliveSeconds(t.tcp_keepalive_s);
+  if (t.tcp_keepalive_s == 0 || t.tcp_user_timeout_s == 0 || t.tcp_user_timeout_s >= least_s)
+    return;
+  AddWarning(loaded, "timeouts.tcp_user_timeout_s",
+             "is so short that one lost probe of tcp_keepalive_s ends a silent client",
+             "raise it to " + std::to_string(least_s) + ", or lower tcp_keepalive_s");
+}
+
 void CheckNumbers(LoadedConfig* loaded) {
   const Config& config = loaded->config;
   if (config.timeouts.handshake_s > config.timeouts.login_s) {
@@ -277,6 +290,7 @@ void CheckRelations(LoadedConfig* loaded) {
   CheckLookup(loaded);
   CheckPreLogin(loaded);
   CheckNumbers(loaded);
+  CheckKeepalive(loaded);
   CheckTickets(loaded);
 }
 

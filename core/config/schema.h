@@ -246,14 +246,18 @@ void Visit(V& v, TimeoutsConfig& c) {
            .minimum = 10,
            .maximum = 1740,
            .zero_too = true});
-  v.Field("tcp_user_timeout_s", c.tcp_user_timeout_s,
-          {.why = "Sent but unacknowledged for so long: the client is gone; 0: the kernel's own.",
-           .minimum = 5,
-           .maximum = 3600,
-           .zero_too = true,
-           .restart = true});
+  v.Field(
+      "tcp_user_timeout_s", c.tcp_user_timeout_s,
+      {.why = "Sent but unacknowledged for so long: the client is gone; 0: the kernel's own. At "
+              "least 1.4 times `tcp_keepalive_s`: Linux lets one lost probe end a silent client "
+              "whose silence is longer than this. A phone without coverage meanwhile stays.",
+       .minimum = 5,
+       .maximum = 3600,
+       .zero_too = true,
+       .restart = true});
   v.Field("tcp_keepalive_s", c.tcp_keepalive_s,
-          {.why = "Keepalive probes for clients that may be told nothing; 0: none.",
+          {.why = "Silence before keepalive probes, for clients that may be told nothing; the "
+                  "client is gone when four were not answered, a tenth of it apart. 0: none.",
            .minimum = 30,
            .maximum = 7200,
            .zero_too = true,

@@ -1,7 +1,11 @@
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -91,8 +95,71 @@ TEST(ListenerTest, WhatAcceptedSocketsInheritIsSet) {
   EXPECT_EQ(Option(listener.fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 7000);
   EXPECT_EQ(Option(listener.fd, SOL_SOCKET, SO_KEEPALIVE), 1);
   EXPECT_EQ(Option(listener.fd, IPPROTO_TCP, TCP_KEEPIDLE), 120);
+  EXPECT_EQ(Option(listener.fd, IPPROTO_TCP, TCP_KEEPINTVL), 12);
+  EXPECT_EQ(Option(listener.fd, IPPROTO_TCP, TCP_KEEPCNT), 4);
   CloseListenerDescriptor(&listener);
   EXPECT_EQ(listener.fd, -1);
+}
+
+// A connection whose other end hears nothing any more, not even what the kernel would answer by
+// itself.
+class DeafPeer {
+ public:
+  DeafPeer(int keepalive_s, int user_timeout_ms) {
+    Address any;
+    EXPECT_TRUE(Address::Parse("127.0.0.1:0", &any));
+    ListenOptions options;
+    options.keepalive_s = keepalive_s;
+    options.user_timeout_ms = user_timeout_ms;
+    std::string error;
+    ListenerDescriptor listener = OpenListener(any, options, &error);
+    sockaddr_storage storage;
+    const socklen_t length = ToSockaddr(listener.bound, &storage);
+    peer_ = OpenConnectSocket(listener.bound, {});
+    EXPECT_EQ(connect(peer_, reinterpret_cast<sockaddr*>(&storage), length), 0) << error;
+    accepted_ = accept(listener.fd, nullptr, nullptr);
+    CloseListenerDescriptor(&listener);
+    sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+    const sock_fprog filter = {1, &nothing};
+    EXPECT_EQ(setsockopt(peer_, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)), 0);
+  }
+  ~DeafPeer() {
+    close(peer_);
+    close(accepted_);
+  }
+  void Hears() {
+    const int unused = 0;
+    EXPECT_EQ(setsockopt(peer_, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused)), 0);
+  }
+  // Waits until so many probes are not answered. False: the connection ended before.
+  bool Unanswered(int least, int most) {
+    pollfd end = {accepted_, POLLIN, 0};
+    for (int i = 0; i < 1000; ++i) {
+      tcp_info info = {};
+      socklen_t length = sizeof(info);
+      EXPECT_EQ(getsockopt(accepted_, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+      if (info.tcpi_probes >= least && info.tcpi_probes <= most) return true;
+      if (poll(&end, 1, 10) != 0) return false;
+    }
+    return false;
+  }
+  int error() const { return Option(accepted_, SOL_SOCKET, SO_ERROR); }
+
+ private:
+  int peer_ = -1;
+  int accepted_ = -1;
+};
+
+// Where TCP_USER_TIMEOUT was short, once one lost probe ended a client, whatever TCP_KEEPCNT was.
+TEST(ListenerTest, OneProbeMayBeLostWhereTheUserTimeoutLeavesTimeForAll) {
+  DeafPeer in_time(1, KeepaliveSeconds(1) * 1000);
+  DeafPeer hurried(1, 1000);
+  EXPECT_TRUE(in_time.Unanswered(2, kKeepaliveProbes));
+  in_time.Hears();
+  EXPECT_TRUE(in_time.Unanswered(0, 0));
+  EXPECT_EQ(in_time.error(), 0);
+  EXPECT_FALSE(hurried.Unanswered(2, kKeepaliveProbes));
+  EXPECT_EQ(hurried.error(), ETIMEDOUT);
 }
 
 TEST(ListenerTest, ErrorsSayWhatToDo) {

@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -13,10 +12,6 @@
 
 namespace roost {
 namespace {
-
-// Probes that may go unanswered before a silent peer counts as dead; they are
-// spread over one idle time.
-constexpr int kKeepaliveProbes = 4;
 
 // From linux/in.h; the C library's header has it only from 2.36 on, with _DEFAULT_SOURCE.
 constexpr int kBindAddressNoPort = 24;
@@ -27,7 +22,7 @@ bool Set(int fd, int level, int name, int value) {
 
 bool SetKeepalive(int fd, int idle_s) {
   return Set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) && Set(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_s) &&
-         Set(fd, IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, idle_s / kKeepaliveProbes)) &&
+         Set(fd, IPPROTO_TCP, TCP_KEEPINTVL, KeepaliveIntervalSeconds(idle_s)) &&
          Set(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepaliveProbes);
 }
 

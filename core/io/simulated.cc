@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/io/listener.h"
 #include "core/io/simulated_io.h"
 
 namespace roost {
@@ -25,6 +26,19 @@ bool Serves(const Address& listener, const Address& to) {
 
 SimConnection::Side& SideOf(const SimEnd& end) { return end.connection->sides[end.side]; }
 SimEnd OtherEnd(const SimEnd& end) { return {end.connection, 1 - end.side}; }
+
+// As Linux does it: see KeepaliveSeconds. With a user timeout the second probe may be one too many,
+// and none is counted.
+uint64_t KeepaliveNs(const SimConnection::Side& side) {
+  const int interval_s = KeepaliveIntervalSeconds(side.keepalive_s);
+  int probes = 1;
+  while (side.user_timeout_ms != 0
+             ? (side.keepalive_s + probes * interval_s) * 1000 < side.user_timeout_ms
+             : probes < kKeepaliveProbes) {
+    ++probes;
+  }
+  return SecondsToNs(static_cast<uint64_t>(side.keepalive_s + probes * interval_s));
+}
 
 }  // namespace
 
@@ -236,8 +250,7 @@ void SimNetwork::Silence(Io* io, SocketId socket, bool silent) {
     const SimEnd end{connection, side};
     if (SideOf(end).on_the_way != 0) ArmTimeout(end);
     if (SideOf(end).keepalive_s == 0) continue;
-    const auto idle_ns = SecondsToNs(static_cast<uint64_t>(SideOf(end).keepalive_s));
-    Schedule(2 * idle_ns, [this, end, silences = connection->silences] {
+    Schedule(KeepaliveNs(SideOf(end)), [this, end, silences = connection->silences] {
       if (end.connection->silences == silences) Fail(end, ETIMEDOUT);
     });
   }

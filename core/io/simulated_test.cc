@@ -167,8 +167,25 @@ TEST(SimulatedTest, TimeoutsEndASilentConnection) {
   quiet.Listen(keepalive);
   const SocketId other = quiet.Join();
   quiet.network.Silence(&quiet.client().io(), other);
-  quiet.runner.RunFor(SecondsToNs(121));
+  quiet.runner.RunFor(SecondsToNs(83));
+  EXPECT_FALSE(quiet.server().log(quiet.accepted()).over());
+  quiet.runner.RunFor(SecondsToNs(2));
   EXPECT_EQ(quiet.server().log(quiet.accepted()).receive_error, ETIMEDOUT);
+}
+
+// Linux counts no keepalive probes then.
+TEST(SimulatedTest, AUserTimeoutShorterThanTheSilenceEndsItAtTheFirstProbeThatIsLost) {
+  Net net(1);
+  ListenOptions options;
+  options.keepalive_s = 60;
+  options.user_timeout_ms = 60'000;
+  net.Listen(options);
+  const SocketId socket = net.Join();
+  net.network.Silence(&net.client().io(), socket);
+  net.runner.RunFor(SecondsToNs(65));
+  EXPECT_FALSE(net.server().log(net.accepted()).over());
+  net.runner.RunFor(SecondsToNs(2));
+  EXPECT_EQ(net.server().log(net.accepted()).receive_error, ETIMEDOUT);
 }
 
 TEST(SimulatedTest, AnUnreachableAddressTimesOut) {

@@ -15,7 +15,7 @@ from harness.roost import RoostStore
 
 USER_TIMEOUT_S = 5
 HEARTBEAT_S = 10
-KEEPALIVE_S = 30  # and a third of it until the probe that was not answered counts
+KEEPALIVE_S = 30  # and a tenth of it until the probe that was not answered counts
 DRIVER_CHECK_S = 10
 PLACES = 3
 SLACK_S = 10 * SLOWNESS
@@ -97,13 +97,13 @@ class VanishedTest(EmbeddedStoreCase):
                 if there.count(user) == (user == told):
                     left.setdefault(user, time.monotonic() - since)
             return len(left) == PLACES
-        end = KEEPALIVE_S * 4 / 3 + SLACK_S
+        end = KEEPALIVE_S * 11 / 10 + SLACK_S
         while not all_gone() and time.monotonic() < since + end:
             time.sleep(0.2)
         # Who is told something is missed first, then who is sent a heartbeat; last who is told nothing.
         for user, soonest, latest in ((told, USER_TIMEOUT_S - 1, USER_TIMEOUT_S),
                                       (beating, USER_TIMEOUT_S - 1, HEARTBEAT_S + USER_TIMEOUT_S),
-                                      (quiet, KEEPALIVE_S - 1, KEEPALIVE_S * 4 / 3)):
+                                      (quiet, KEEPALIVE_S - 1, KEEPALIVE_S * 11 / 10)):
             self.assertGreater(left.get(user, end), soonest, left)
             self.assertLess(left.get(user, end), latest + SLACK_S, left)
         self.assertEqual(self.there(), [told])
