@@ -446,8 +446,7 @@ void Clients::Fire(uint32_t index) {
     return SetParkedTimer(index);
   }
   if (config_.timeouts.heartbeat_s == 0) return SetParkedTimer(index);  // it was to be ended
-  static constexpr std::string_view kBeat = "* OK Still here\r\n";
-  if (--beats_left_ < 0) return SetTimer(index, now);  // in the next tick
+  if (--beats_left_ < 0) return SetTimer(index, now);                   // in the next tick
   if (c.awake != nullptr) {
     if (c.awake->stream().unsent() == 0) c.awake->Write(kBeat);
   } else if (!loop_.io().SendPending(c.socket)) {

@@ -54,6 +54,7 @@ class Clients final : public Subscribers {
   // Heartbeats fall on multiples of it: one that goes out with others costs less. Each is a send;
   // of so many as one turn may not have some come a tick later.
   static constexpr int kBeatsPerTurn = 128;
+  static constexpr std::string_view kBeat = "* OK Still here\r\n";
   static constexpr uint64_t kBeatsApartNs = 100 * kNsPerMs;
 
   // `all`: how many there are in all shards; each that is here has one of it.

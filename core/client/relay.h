@@ -7,7 +7,7 @@
 //
 //   kRelaying --IDLE, all answered--> kParking --parked--> Awake (talk over)
 //                                     kParking --kept--> kOwnIdle (for this client alone)
-//   kOwnIdle --the next try--> kParking
+//   kOwnIdle --the next try, or a look whether the store is there--> kParking
 //   kParking, kOwnIdle --DONE--> kEnding --hidden commands answered--> kRelaying
 //   kRelaying --silent for quiet_park_s, all answered--> kQuietParking --parked--> Awake
 //                                                        kQuietParking --kept--> kRelaying
@@ -152,6 +152,10 @@ class Relay final : public Talk, private SessionSink {
   void Park(const Parking::Result& result);
   void ParkUnselected();
   void StartOwnIdle(Kept why);
+  void ArmIdleTimer();
+  void OnIdleTimer();
+  void SetCheck();
+  void EndOwnIdle();
   bool OwnIdlePolls() const;
   void PollLater();
   void EndIdle(bool properly);
@@ -195,6 +199,7 @@ class Relay final : public Talk, private SessionSink {
   uint32_t rechecked_for_ = 0;  // UIDVALIDITY; the feed of its name was seen to be of another one
   uint64_t retry_ms_ = kFirstRetryMs;
   uint64_t active_ns_ = 0;  // when either side said something last
+  uint64_t check_ns_ = 0;   // kOwnIdle: when the session is to prove that it is there
   // What the session said while the client was quiet, told at its next command. In kQuietParking
   // no command of it is in progress, so EXPUNGE must not be told at once.
   std::string withheld_;

@@ -22,7 +22,45 @@ void Relay::StartIdle(std::string_view tag) {
   client_.Write("+ idling\r\n");
   client_.framer().ExpectRawLine();
   client_.stream().SetQuiet(true);  // it will be silent for long
+  check_ns_ = kNever;
+  ArmIdleTimer();
   StartParking();
+}
+
+// Until DONE, or until it is parked, the cell's timer is for these.
+void Relay::ArmIdleTimer() {
+  Clients& clients = client_.services().clients;
+  if (!EndOf().empty()) return clients.SetByeTimer(client_.index());
+  const auto beat_s = static_cast<uint64_t>(client_.services().config.timeouts.heartbeat_s);
+  const uint64_t beat_ns = beat_s == 0 ? kNever : active_ns_ + SecondsToNs(beat_s);
+  clients.SetTimer(client_.index(), std::min(beat_ns, check_ns_));
+}
+
+void Relay::OnIdleTimer() {
+  Services& services = client_.services();
+  const uint64_t now = services.loop.now_ns();
+  const uint64_t beat = SecondsToNs(static_cast<uint64_t>(services.config.timeouts.heartbeat_s));
+  if (beat != 0 && now - active_ns_ >= beat) {
+    active_ns_ = now;
+    if (MayInterject() && client_.stream().unsent() == 0) {
+      client_.Write(Clients::kBeat);
+      ++services.stats.heartbeats;
+    }
+  }
+  if (now >= check_ns_) {
+    // What it says while the client is slow waits, its answer too.
+    store_paused_ ? SetCheck() : EndOwnIdle();
+  }
+  ArmIdleTimer();
+}
+
+// Its connection may have died without a word; then nobody would ever tell the client of mail.
+// Spread: thousands of sessions of one store must not be asked in one moment.
+void Relay::SetCheck() {
+  Services& services = client_.services();
+  const uint64_t period =
+      SecondsToNs(static_cast<uint64_t>(services.config.parking.driver_check_s));
+  check_ns_ = services.loop.now_ns() + period - services.loop.PartOf(period / 8);
 }
 
 // A session of a master user can be compared with what this one has told its client. EXAMINE shows
@@ -139,9 +177,7 @@ void Relay::ParkingDone(const Parking::Result& result) {
     retry_.SetIn(MsToNs(wait_ms), [this] {
       if (state_ != State::kOwnIdle) return;
       if (!own_idle_started_) return session_->state().idle() ? StartParking() : void();
-      own_idle_started_ = false;
-      session_->EndIdle();  // its answer starts parking anew
-      state_ = State::kParking;
+      EndOwnIdle();
     });
     retry_ms_ = std::min(retry_ms_ * 2, kLastRetryMs);
   }
@@ -214,15 +250,24 @@ void Relay::StartOwnIdle(Kept why) {
   session_->RunIdle();
 }
 
-void Relay::OnIdleStarted(Session&) {
-  own_idle_started_ = true;
-  if (state_ != State::kEnding) return;
+// Its answer starts parking anew; where none comes the session is lost.
+void Relay::EndOwnIdle() {
+  check_ns_ = kNever;
   own_idle_started_ = false;
   session_->EndIdle();
+  state_ = State::kParking;
+}
+
+void Relay::OnIdleStarted(Session&) {
+  if (state_ == State::kEnding) return session_->EndIdle();
+  own_idle_started_ = true;
+  SetCheck();
+  ArmIdleTimer();
 }
 
 void Relay::OnIdleEnded(Session&, const Response& response) {
   own_idle_started_ = false;
+  check_ns_ = kNever;
   if (state_ == State::kEnding) return IdleEnded();
   state_ = State::kOwnIdle;
   // Refused: as if the store had none. Asking again would never end.
@@ -266,6 +311,7 @@ void Relay::IdleEnded() {
   state_ = State::kRelaying;
   retry_ms_ = kFirstRetryMs;
   client_.stream().SetQuiet(false);
+  ArmQuiet(0);
   client_.Answer(idle_tag_, IdleAnswer(session_->state()));
   client_.ResumeInput();
 }

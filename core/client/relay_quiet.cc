@@ -18,6 +18,7 @@ void Relay::ArmQuiet(uint64_t in_ns) {
 }
 
 void Relay::OnTimer() {
+  if (state_ == State::kParking || state_ == State::kOwnIdle) return OnIdleTimer();
   const Services& services = client_.services();
   const uint64_t limit = SecondsToNs(static_cast<uint64_t>(services.config.parking.quiet_park_s));
   if (limit == 0) return;

@@ -429,6 +429,61 @@ TEST_F(PinnedTest, GoesWhenTheStoreRefusesItsIdleAndNothingIsPolled) {
   world_.HearsBeginning(client_, "* BYE [UNAVAILABLE]");
 }
 
+// Once nobody noticed, and the client waited for mail for ever.
+TEST_F(PinnedTest, AsksASilentSessionThatIdlesForOneClientWhetherItIsThere) {
+  world_.config().parking.driver_check_s = 100;
+  world_.StartIdle(client_);
+  for (int i = 0; i < 2; ++i) {
+    const std::string idle = world_.Asked(0, "IDLE");
+    world_.Tell(0, "+ idling");
+    world_.AsksNothing(0, 87);  // spread over the last eighth
+    world_.Pass(12);
+    EXPECT_EQ(world_.NextAsked(0), "DONE");
+    world_.Tell(0, "* 3 EXISTS");
+    world_.Tell(0, idle + " OK done");
+    EXPECT_EQ(world_.Hear(client_), "* 3 EXISTS");
+  }
+  const std::string idle = world_.Asked(0, "IDLE");
+  world_.Tell(0, "+ idling");
+  world_.Pass(100);
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  world_.HearsNothing(client_, world_.config().stores[0].command_timeout_s - 5);
+  world_.Pass(5);
+  world_.HearsLast(client_, "* BYE [UNAVAILABLE] The connection to the mail store was lost");
+}
+
+TEST_F(PinnedTest, MayEndIdleWhileItsSessionIsAsked) {
+  world_.config().parking.driver_check_s = 100;
+  world_.StartIdle(client_);
+  const std::string idle = world_.Asked(0, "IDLE");
+  world_.Tell(0, "+ idling");
+  world_.Pass(100);
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+  world_.Say(client_, "DONE");
+  world_.HearsNothing(client_, 0.1);
+  world_.Tell(0, "* 1 EXPUNGE");
+  world_.Tell(0, idle + " OK done");
+  EXPECT_EQ(world_.Hear(client_), "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(client_), "i OK Idle completed.");
+  world_.AsksNothing(0, 200);
+}
+
+TEST_F(PinnedTest, HearsInIdleThatItIsStillThere) {
+  world_.config().timeouts.heartbeat_s = 30;
+  world_.StartIdle(client_);
+  world_.Asked(0, "IDLE");
+  world_.Tell(0, "+ idling");
+  world_.HearsNothing(client_, 29);
+  world_.Tell(0, "* 1 EXPUNGE");
+  EXPECT_EQ(world_.Hear(client_), "* 1 EXPUNGE");
+  world_.HearsNothing(client_, 29);
+  world_.Pass(2);
+  EXPECT_EQ(world_.Hear(client_), "* OK Still here");
+  world_.Tell(0, "* 1 FETCH (BODY[] {100}");  // the rest is to come: nothing may fall into it
+  world_.Pass(60);
+  EXPECT_EQ(world_.figures().client_stats.heartbeats, 1u);
+}
+
 // IDLE itself is the one.
 TEST_F(PinnedTest, EndsIdleWhereOneCommandMayBeInProgress) {
   world_.config().limits.commands_in_progress = 1;
