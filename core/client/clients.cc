@@ -211,10 +211,12 @@ bool Clients::Work() {
   partings_.EndKicked();
   beats_left_ = kBeatsPerTurn;
   timers_.Advance(links(), loop_.now_ns(), kTimersPerTurn, [this](uint32_t index) { Fire(index); });
-  return partings_.Work() || !news_.empty();
+  const bool beats = SweepBeats();
+  return partings_.Work() || beats || !news_.empty();
 }
 
 uint64_t Clients::NextDeadlineNs() const {
+  if (beat_place_ != kNoIndex) return loop_.now_ns();
   return std::min(timers_.NextDeadlineNs(), partings_.NextDeadlineNs());
 }
 
@@ -421,6 +423,22 @@ void Clients::SetParkedTimer(uint32_t index) {
   const uint64_t earliest = now + period / 2;
   const uint64_t beats = (earliest + period - offset) / period;
   SetTimer(index, beats * period + offset);
+}
+
+// After a change of heartbeat_s: whoever sleeps by the old one would never hear of it. True: more
+// of it waits.
+bool Clients::SweepBeats() {
+  if (heartbeat_s_ != config_.timeouts.heartbeat_s) {
+    heartbeat_s_ = config_.timeouts.heartbeat_s;
+    beat_place_ = 0;
+  }
+  if (beat_place_ == kNoIndex) return false;
+  return VisitSome(&beat_place_, Partings::kVisitsPerTurn, [this](uint32_t index) {
+    const ClientCell& c = cells_[index];
+    if (!EndOf(c).empty()) return;  // its timer is for that
+    if (c.phase == ClientPhase::kParked && c.idling && !c.waking) SetParkedTimer(index);
+    if (c.phase == ClientPhase::kAttached && c.awake != nullptr) c.awake->talk().OnTimer();
+  });
 }
 
 void Clients::Fire(uint32_t index) {

@@ -167,6 +167,7 @@ class Clients final : public Subscribers {
   void Wake(uint32_t index, std::span<const uint8_t> received = {});
   bool SendAsleep(ClientCell& cell, std::string_view plaintext);
   void ByeAsleep(uint32_t index, std::string_view text);
+  bool SweepBeats();
   void Fire(uint32_t index);
   void Trim(Feed& feed);
   void Coalesce(Feed& feed);
@@ -187,6 +188,8 @@ class Clients final : public Subscribers {
   UserLimit of_users_;
   Partings partings_;
   int beats_left_ = kBeatsPerTurn;
+  int heartbeat_s_ = 0;             // that timers were set by
+  uint32_t beat_place_ = kNoIndex;  // where the walk to set them anew goes on; none: it is over
   TimerWheel timers_;
   News news_;
   // The last rendering: subscribers of one feed mostly share it.

@@ -80,6 +80,26 @@ TEST(Clients, BeatsForThoseInIdleOnly) {
   world.HearsNothing(client, 90);
 }
 
+// Once whoever slept had no timer, and heard of it at its next IDLE.
+TEST(Clients, BeatsForThoseWhoAreThereWhenHeartbeatsAreSwitchedOn) {
+  ScriptedWorld world;
+  const size_t parked = world.LogInAndPark({1});
+  const size_t own = world.LogInAndSelect({.uids = {1, 2}}, "bob");
+  world.config().parking.enabled = false;
+  world.TakeSwitches();
+  world.StartIdle(own);
+  world.Asked(1, "IDLE");
+  world.Tell(1, "+ idling");
+  world.HearsNothing(parked, 100);
+  world.HearsNothing(own, 100);
+  for (const int period_s : {1000, 30}) {  // shortened as well
+    world.config().timeouts.heartbeat_s = period_s;
+    world.Pass(60);
+  }
+  EXPECT_EQ(world.Hear(parked), "* OK Still here");
+  EXPECT_EQ(world.Hear(own), "* OK Still here");
+}
+
 TEST(Clients, BeatsForManyAtOnce) {
   ScriptedWorld world;
   world.config().timeouts.heartbeat_s = 30;
