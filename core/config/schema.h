@@ -304,8 +304,8 @@ void Visit(V& v, ParkingConfig& c) {
           {.why = "How long a session nobody uses waits for the next wake; 0: not at all.",
            .maximum = 600});
   v.Field("pool_per_user", c.pool_per_user,
-          {.why = "Sessions of one user waiting so; of all together one for 32 users of a shard at "
-                  "most, or 16.",
+          {.why = "Sessions of one user waiting so; of all together 16 in a shard that came with a "
+                  "login, and of those that a client has woken on one for 32 users.",
            .maximum = 100});
   v.Field("log_entries_max", c.log_entries_max,
           {.why = "Events a feed keeps for clients that lag behind; past it what they are owed is "

@@ -212,6 +212,9 @@ class Session final : public Retirable, private StreamOwner {
   // Opened by a master user rather than with the user's own credentials; by which: as
   // target().masters was then, or kNoMaster for one who was another's predecessor already.
   bool as_proxy() const { return as_proxy_; }
+  // Somebody had use for it since it came with a client's own login.
+  bool asked_for() const { return asked_for_; }
+  void set_asked_for() { asked_for_ = true; }
   uint16_t master() const { return master_; }
   // kRefused, inside OnSessionLost: the store's words, "NO [AUTHENTICATIONFAILED] …". Inside
   // OnSessionReady: the tagged OK.
@@ -302,6 +305,7 @@ class Session final : public Retirable, private StreamOwner {
   bool secured_ : 1 = false;
   bool saw_logout_ : 1 = false;
   bool as_proxy_ : 1 = false;
+  bool asked_for_ : 1 = false;
   uint16_t master_ = 0;
   uint16_t address_generation_ = 0;
 };

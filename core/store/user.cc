@@ -175,6 +175,11 @@ void UserTable::Expire() {
   if (!kept_.empty()) expires_.Set(kept_.front().until_ns, [this] { Expire(); });
 }
 
+bool UserTable::MayKeep(const Session& session) const {
+  if (config_->parking.pool_keep_s == 0) return false;
+  return session.asked_for() || kept_.size() < kKeptAtLeast;
+}
+
 void UserTable::Keep(User& user, std::unique_ptr<Session> session) {
   const uint64_t keep = SecondsToNs(static_cast<uint64_t>(config_->parking.pool_keep_s));
   if (user.pool_ == nullptr) user.pool_ = std::make_unique<User::Pool>();
@@ -275,7 +280,9 @@ std::unique_ptr<Session> User::Open(const SessionClient& client, Dialer::Urgency
     credentials = LaterCredentials(store(), credentials);
   }
   address_ = static_cast<uint32_t>(dialer_.AddressOf(Dialer::HashOf(login_), address_));
-  return dialer_.Open(credentials, client, address_, urgency, sink);
+  std::unique_ptr<Session> session = dialer_.Open(credentials, client, address_, urgency, sink);
+  session->set_asked_for();
+  return session;
 }
 
 void User::Release(std::unique_ptr<Session> session) {
@@ -283,7 +290,7 @@ void User::Release(std::unique_ptr<Session> session) {
   const bool fit = session->ready() && session->Settled() && !session->state().uncertain() &&
                    !session->state().notifies() && !session->state().enabled().unknown() &&
                    !credentials_refused() && MayLend(*session) && dialer_.Wants(*session);
-  if (!fit || pooled() >= most || table_.config_->parking.pool_keep_s == 0) {
+  if (!fit || pooled() >= most || !table_.MayKeep(*session)) {
     return EndSession(std::move(session));
   }
   session->set_sink(*this);
@@ -309,6 +316,7 @@ std::unique_ptr<Session> User::Take(EnabledSet enabled, SessionSink& sink) {
     if (!session.ready() || session.state().enabled() != enabled || !session.Settled()) continue;
     std::unique_ptr<Session> taken = TakeAt(i);
     taken->set_sink(sink);
+    taken->set_asked_for();
     return taken;
   }
   return nullptr;

@@ -91,7 +91,8 @@ class UserTable {
   };
 
   // When many come at once each leaves the session it came with: stores would have them all on top
-  // of those of the feeds. One for so many users is kept then, and a few where there are few users.
+  // of those of the feeds. A few of these are kept; of those that a client has woken on, one for so
+  // many users.
   static constexpr size_t kUsersOfOneKept = 32;
   static constexpr size_t kKeptAtLeast = 16;
 
@@ -104,6 +105,7 @@ class UserTable {
   };
 
   void Drop(User& user);
+  bool MayKeep(const Session& session) const;
   void Keep(User& user, std::unique_ptr<Session> session);
   void Expire();
   void TellEnds(User& user);

@@ -274,21 +274,37 @@ TEST_F(UserPool, KeepsFewOfAllThatComeAtOnce) {
   world_.config().parking.pool_per_user = 100;
   ParkDriver();
   for (int i = 0; i < 16; ++i) ParkJoiner();
-  world_.AsksNothing(1, 0.1);
   ParkJoiner();
-  EndedPolitely(1);  // whoever waits for longest
+  EndedPolitely(17);
+  world_.AsksNothing(1, 0.1);
   EXPECT_EQ(world_.sessions_open(), 17u);
 }
 
-TEST_F(UserPool, KeepsMoreWhereThereAreManyUsers) {
-  world_.config().parking.pool_per_user = 100;
-  ParkDriver();
-  for (int i = 0; i < 16; ++i) ParkJoiner();
-  for (int i = 1; i < 17 * 32; ++i) world_.LogIn("user" + std::to_string(i));
-  ParkJoiner();
+// Sixteen are kept, and one that a client woke on comes back.
+class FullUserPool : public UserPool {
+ protected:
+  void GiveBackOneMore(int other_users) {
+    world_.config().parking.pool_per_user = 100;
+    ParkDriver("CONDSTORE");
+    const size_t woken = ParkJoiner("CONDSTORE");
+    WakesOn(woken, 1);
+    for (int i = 0; i < 16; ++i) ParkJoiner();
+    for (int i = 0; i < other_users; ++i) world_.LogIn("user" + std::to_string(i));
+    world_.Join(woken, 1, 0, kUids);
+    world_.EndIdle(woken);
+  }
+};
+
+TEST_F(FullUserPool, KeepsWhatAClientWokeOnRatherThanWhatIsKeptForLongest) {
+  GiveBackOneMore(0);
+  EndedPolitely(2);
   world_.AsksNothing(1, 0.1);
-  ParkJoiner();
-  EndedPolitely(1);
+}
+
+TEST_F(FullUserPool, HasMoreRoomForItWhereThereAreManyUsers) {
+  GiveBackOneMore(17 * 32 - 1);
+  world_.AsksNothing(1, 0.1);
+  world_.AsksNothing(2, 0.1);
 }
 
 TEST_F(UserPool, GivesASessionToTheExactSetEnabledOnly) {
