@@ -165,8 +165,9 @@ class Feed final : public Retirable, private DriverListener {
   uint64_t confirmed_modseq() const { return confirmed_modseq_; }
   void set_confirmed_modseq(uint64_t modseq) { confirmed_modseq_ = modseq; }
   const std::string& flags() const { return flags_; }
-  // When it got the driver that it has or had.
-  uint64_t adopted_ns() const { return adopted_ns_; }
+  // When a recovery last found it a driver. 0: none has.
+  uint64_t recovered_ns() const { return recovered_ns_; }
+  void set_recovered_ns(uint64_t now_ns) { recovered_ns_ = now_ns; }
   // The first of the next recovery, if the driver that this one finds is lost young. 0: there was
   // no recovery.
   uint64_t next_pause_ms() const { return next_pause_ms_; }
@@ -271,7 +272,7 @@ class Feed final : public Retirable, private DriverListener {
   uint32_t uid_validity_ = 0;
   State state_ = State::kNew;
   bool no_modseq_ = false;
-  uint64_t adopted_ns_ = 0;
+  uint64_t recovered_ns_ = 0;
   uint32_t next_pause_ms_ = 0;
 };
 

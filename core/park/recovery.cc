@@ -33,7 +33,7 @@ Recovery::~Recovery() { DropSession(); }
 uint64_t Recovery::FirstPauseMs() const {
   const auto least = static_cast<uint64_t>(config_.parking.reconnect_min_ms);
   const auto most = static_cast<uint64_t>(config_.parking.reconnect_max_ms);
-  const bool young = loop_.now_ns() - feed_.adopted_ns() < MsToNs(most);
+  const bool young = loop_.now_ns() - feed_.recovered_ns() < MsToNs(most);
   return young ? std::clamp(feed_.next_pause_ms(), least, most) : least;
 }
 
@@ -111,6 +111,10 @@ void Recovery::Opened(Opener::Result result) {
   }
   session_ = std::move(result.session);
   session_->set_sink(*this);
+  const bool condstore = session_->state().enabled().condstore();
+  if (!condstore && feeds_.subscribers_.HaveCondstore(feed_)) {
+    return NotEnabled("the store no longer offers CONDSTORE");
+  }
   const FeedHold hold(feeds_, feed_);
   if (!result.alerts.empty()) feed_.TellLines(result.alerts);
   const SelectedMailbox& m = *session_->state().selected();
@@ -218,7 +222,10 @@ void Recovery::Adopt() {
     return feed_.Kill("[UNAVAILABLE] Too much has changed; please select the mailbox again");
   }
   const uint64_t told_below = feed_.horizon();
-  const uint64_t modseq = session_->state().selected()->highest_modseq;
+  // Without CONDSTORE the next recovery has nothing to ask since: flags are known by their hashes.
+  const bool condstore = session_->state().enabled().condstore();
+  const uint64_t modseq = condstore ? session_->state().selected()->highest_modseq : 0;
+  if (!condstore) feed_.set_confirmed_modseq(0);
   switch (feed_.Adopt(session_)) {
     case Feed::Adoption::kBehind:
       return Behind();
@@ -228,6 +235,7 @@ void Recovery::Adopt() {
       break;
   }
   feed_.set_confirmed_modseq(modseq);
+  feed_.set_recovered_ns(loop_.now_ns());
   std::vector<FlagChange> changes;
   for (auto& [uid, change] : flags_) {
     if (uid >= told_below) {

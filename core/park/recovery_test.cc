@@ -236,6 +236,33 @@ TEST(RecoveryOfCondstore, SaysGoodbyeWhereTheStoreDoesNotEnableItAnyMore) {
   world.HearsBeginning(client, "* BYE [UNAVAILABLE] The mail store tells no MODSEQ");
 }
 
+// Its clients were served by a driver that tells no MODSEQ, and could not wake.
+TEST(RecoveryOfCondstore, SaysGoodbyeWhereTheStoreDoesNotOfferItAnyMore) {
+  ScriptedWorld world;
+  world.config().parking.reconnect_max_ms = 1000;
+  const size_t client = world.LogIn();
+  world.Enable(client, 0, "CONDSTORE");
+  world.Select(client, 0, {.uids = {1, 2}});
+  world.ParkFirst(client, 0, {1, 2});
+  world.set_capabilities("IMAP4rev1 IDLE ESEARCH AUTH=PLAIN SASL-IR");
+  world.Cut(0);
+  for (size_t session = 2; session < 6; ++session) {  // the first finds out
+    world.AnswerSelect(session, "EXAMINE INBOX", {.uids = {1, 2}});
+  }
+  world.HearsBeginning(client, "* BYE [UNAVAILABLE] The mail store tells no MODSEQ");
+}
+
+// Each recovery told all flags anew.
+TEST_F(RecoveryTest, KnowsWhatFlagsWereToldWhereTheStoreDoesNotEnableCondstore) {
+  world_.Answer(1, "ENABLE CONDSTORE");
+  world_.AnswerSelect(2, "EXAMINE INBOX", {.uids = {1, 2, 3}});
+  world_.AnswerList(2, {1, 2, 3});
+  world_.Answer(2, "UID FETCH 1:* (FLAGS)");
+  Drives(2);
+  world_.Pass(30);
+  EXPECT_TRUE(world_.NextAsked(2).find("DONE") != std::string::npos);  // to learn them
+}
+
 TEST_F(RecoveryTest, SaysGoodbyeWhenTheLoginIsRefusedForGood) {
   world_.RefuseLogins("NO [AUTHENTICATIONFAILED] who are you");
   world_.Pass(1);

@@ -129,7 +129,7 @@ void Waking::OweFromDriver() {
     return OpenSession();
   }
   const bool too_much = IsTooMuch(d);
-  if (too_much || !TellDifference(now, d)) {
+  if (too_much || !TellDifference(now, d, feed.FlagsSince(wish_.cursor))) {
     ReturnDriver();
     return Finish(too_much ? Outcome::kTooFarBehind : Outcome::kExpungeIssued, {});
   }
@@ -313,7 +313,7 @@ void Waking::Compared() {
     if (d.destination_behind) return Again();
   }
   if (IsTooMuch(d)) return Finish(Outcome::kTooFarBehind, {});
-  if (!TellDifference(proven_ ? frozen : session_->view()->known(), d)) {
+  if (!TellDifference(proven_ ? frozen : session_->view()->known(), d, false)) {
     return Finish(Outcome::kExpungeIssued, {});
   }
   ++feeds_.stats().woken;
@@ -329,7 +329,7 @@ bool Waking::IsTooMuch(const Difference& d) const {
 }
 
 // `now`: the session's messages of known UID. False: what would be owed is too large.
-bool Waking::TellDifference(const UidSet& now, const Difference& d) {
+bool Waking::TellDifference(const UidSet& now, const Difference& d, bool owes) {
   Feed& feed = *wish_.feed;
   const EnabledSet enabled = wish_.client.enabled;
   const uint32_t count = proven_ ? now.size() : session_->view()->size();
@@ -361,7 +361,7 @@ bool Waking::TellDifference(const UidSet& now, const Difference& d) {
     if (number == 0) continue;
     RenderFlags(number, uid, news.modseq, news.flags, enabled, feed.no_modseq(), &tell);
   }
-  TellKnownModseq(OwesExpunges(now, feed), &tell);
+  TellKnownModseq(owes || OwesExpunges(now, feed), &tell);
   tell_ = std::move(tell);
   return true;
 }

@@ -111,7 +111,8 @@ class Waking final : public Retirable, private SessionSink {
   void Flushed(bool ok);
   void Compared();
   bool IsTooMuch(const Difference& d) const;
-  bool TellDifference(const UidSet& now, const Difference& difference);
+  // `owes`: the session has told flags, and may know of expunges that are older.
+  bool TellDifference(const UidSet& now, const Difference& difference, bool owes);
   void TellSelected(std::string* tell) const;
   void TellKnownModseq(bool owes, std::string* tell) const;
   void Again();

@@ -35,6 +35,9 @@ class ScriptedWorld {
                          const IoLimits& limits = {});
   ~ScriptedWorld();
 
+  // Of sessions that log in from now on.
+  void set_capabilities(std::string_view names) { capabilities_ = names; }
+
   // ---- Clients, by number ----
 
   // Connected and greeted.
@@ -184,7 +187,7 @@ class ScriptedWorld {
   bool TakeLogin(Peer& peer, const std::string& line);
   void SayMailbox(size_t session, const Mailbox& mailbox);
 
-  const std::string capabilities_;
+  std::string capabilities_;
   std::string refusal_;
   std::string alert_;
   size_t logins_refused_ = 0;
