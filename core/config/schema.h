@@ -152,11 +152,13 @@ void Visit(V& v, StoreConfig& c) {
            .maximum = 10'000'000});
   v.Field("connect_timeout_s", c.connect_timeout_s,
           {.why = "Connection, TLS and greeting together.", .minimum = 1, .maximum = 300});
-  v.Field("command_timeout_s", c.command_timeout_s,
-          {.why = "An answer to one of Roost's own commands; past it the session is given up. As "
-                  "long as the store says anything, ten times as long.",
-           .minimum = 1,
-           .maximum = 3600});
+  v.Field(
+      "command_timeout_s", c.command_timeout_s,
+      {.why =
+           "An answer to one of Roost's own commands; past it the session is given up. While more "
+           "of an answer to SELECT, SEARCH or FETCH comes, ten times as long.",
+       .minimum = 1,
+       .maximum = 3600});
   v.Field("source_addresses", c.source_addresses,
           {.why = "Connect from one of these, chosen at random among those of the family of the "
                   "store's address (none: the kernel chooses). One address pair has about 28,000 "

@@ -407,12 +407,14 @@ void Session::Expect(uint64_t seconds, const char* what) {
   work().deadline.SetIn(timeout_ns, [this, timeout_ns] { Overdue(timeout_ns); });
 }
 
-// A long answer takes its time: more of it may be coming all the while.
+// A long answer takes its time: more of it may be coming all the while. Of a short one nothing is.
 void Session::Overdue(uint64_t timeout_ns) {
   const bool early = phase_ < Phase::kReady;
   const uint64_t end_ns =
       std::min(last_heard_ns_ + timeout_ns, work().awaited_since_ns + timeout_ns * kMostTimeouts);
-  if (!early && end_ns > loop_.now_ns()) {
+  const CommandKind kind = state_.idle() ? CommandKind::kNoop : state_.in_flight().front().kind;
+  const bool is_long = kind == CommandKind::kFetch || kind == CommandKind::kSearch || Selects(kind);
+  if (!early && is_long && end_ns > loop_.now_ns()) {
     return work().deadline.Set(end_ns, [this, timeout_ns] { Overdue(timeout_ns); });
   }
   Lose(early ? SessionLoss::kUnreachable : SessionLoss::kTimeout,
