@@ -7,17 +7,26 @@
 namespace roost {
 
 Opener::Opener(Loop& loop, User& user, Wish wish, Done done)
-    : loop_(loop), user_(user), wish_(std::move(wish)), done_(std::move(done)) {}
+    : loop_(loop), user_(user), wish_(std::move(wish)), doubt_(loop), done_(std::move(done)) {}
 
 Opener::~Opener() { EndSession(std::move(session_)); }
 
 void Opener::Start() {
   if (!wish_.fresh) session_ = user_.Take(wish_.enabled, *this);
   pooled_ = session_ != nullptr;
-  pooled_ ? Select() : OpenNew();
+  if (!pooled_) return OpenNew();
+  doubt_.SetIn(SecondsToNs(kDoubtSeconds), [this] { GiveUpKept(); });
+  Select();
+}
+
+void Opener::GiveUpKept() {
+  pooled_ = false;
+  EndSession(std::move(session_));
+  OpenNew();
 }
 
 void Opener::OpenNew() {
+  doubt_.Cancel();
   if (user_.credentials_refused()) {
     return FinishLater(Failure::kCredentials, "the store has refused this login before");
   }
@@ -92,6 +101,7 @@ void Opener::FinishLater(Failure failure, std::string text) {
 }
 
 void Opener::Finish(Failure failure, std::string text) {
+  doubt_.Cancel();
   Result result;
   result.failure = failure;
   result.text = std::move(text);

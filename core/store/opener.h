@@ -62,7 +62,11 @@ class Opener final : private SessionSink {
   void OnStoreData(Session& session, const Piece& piece, const Response* first) override;
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
   static constexpr size_t kMostAlertBytes = 4096;
+  // A session that was kept may have died without a word, and whoever waits does not wait for the
+  // store's command_timeout_s.
+  static constexpr uint64_t kDoubtSeconds = 10;
 
+  void GiveUpKept();
   void OpenNew();
   void FinishLater(Failure failure, std::string text);
   void Enabled();
@@ -73,6 +77,7 @@ class Opener final : private SessionSink {
   User& user_;
   Wish wish_;
   bool pooled_ = false;  // session_ was kept, not opened for this
+  Alarm doubt_;          // it says nothing
   Done done_;
   std::unique_ptr<Session> session_;
   std::string alerts_;

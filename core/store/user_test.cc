@@ -345,6 +345,19 @@ TEST_F(UserPool, ReplacesAKeptSessionThatTurnsOutToBeDead) {
   FinishWake(client, 2);
 }
 
+// Once the client was told that the store cannot be reached.
+TEST_F(UserPool, ReplacesAKeptSessionThatSaysNothing) {
+  ParkDriver();
+  const size_t client = ParkJoiner();
+  world_.Say(client, "f FETCH 1 (FLAGS)");
+  world_.Asked(1, "SELECT INBOX");
+  world_.Pass(9.5);
+  EXPECT_EQ(world_.sessions_seen(), 2u);
+  world_.Pass(1);
+  EXPECT_EQ(world_.sessions_seen(), 3u);
+  FinishWake(client, 2);
+}
+
 TEST_F(UserPool, GoesWithTheLastClientOfTheUser) {
   const size_t first = ParkDriver();
   const size_t second = ParkJoiner();
