@@ -46,6 +46,8 @@ class Talk : public Retirable {
   virtual void OnDrained() {}
   // The deadline set by Clients::SetTimer, while it enters and while attached.
   virtual void OnTimer() {}
+  // timeouts.heartbeat_s is another.
+  virtual void OnBeatChanged() {}
   // It is in Services::awaiting_tls, and its turn has come.
   virtual void OnTurnForTls() {}
   // The client is gone; the cell is freed right after.

@@ -437,7 +437,7 @@ bool Clients::SweepBeats() {
     const ClientCell& c = cells_[index];
     if (!EndOf(c).empty()) return;  // its timer is for that
     if (c.phase == ClientPhase::kParked && c.idling && !c.waking) SetParkedTimer(index);
-    if (c.phase == ClientPhase::kAttached && c.awake != nullptr) c.awake->talk().OnTimer();
+    if (c.phase == ClientPhase::kAttached && c.awake != nullptr) c.awake->talk().OnBeatChanged();
   });
 }
 

@@ -49,7 +49,8 @@ void Relay::OnIdleTimer() {
   }
   if (now >= check_ns_) {
     // What it says while the client is slow waits, its answer too.
-    store_paused_ ? SetCheck() : EndOwnIdle();
+    checks_ = !store_paused_;
+    checks_ ? EndOwnIdle() : SetCheck();
   }
   ArmIdleTimer();
 }
@@ -245,6 +246,8 @@ void Relay::StartOwnIdle(Kept why) {
                                       {{"reason", KeptName(why)}});
   }
   state_ = State::kOwnIdle;
+  kept_why_ = why;
+  checks_ = false;
   own_idle_started_ = false;
   if (OwnIdlePolls()) return PollLater();
   session_->RunIdle();
@@ -272,7 +275,9 @@ void Relay::OnIdleEnded(Session&, const Response& response) {
   state_ = State::kOwnIdle;
   // Refused: as if the store had none. Asking again would never end.
   idle_refused_ = response.status != Status::kOk;
+  const bool may_park = kept_why_ == Kept::kNotNow || kept_why_ == Kept::kOtherMailbox;
   if (idle_refused_) return PollLater();
+  if (std::exchange(checks_, false) && !may_park) return session_->RunIdle();
   StartParking();  // a retry, or the store ended it by itself
 }
 

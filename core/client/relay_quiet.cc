@@ -27,6 +27,10 @@ void Relay::OnTimer() {
   Quiet() ? StartQuietParking() : ArmQuiet(0);
 }
 
+void Relay::OnBeatChanged() {
+  if (state_ == State::kParking || state_ == State::kOwnIdle) OnIdleTimer();
+}
+
 std::string_view Relay::EndOf() { return client_.services().clients.EndOf(client_.cell()); }
 
 // What the store has begun it may end.

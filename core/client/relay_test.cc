@@ -452,6 +452,24 @@ TEST_F(PinnedTest, AsksASilentSessionThatIdlesForOneClientWhetherItIsThere) {
   world_.HearsLast(client_, "* BYE [UNAVAILABLE] The connection to the mail store was lost");
 }
 
+TEST(Relay, ListsALargeMailboxOnceThoughItsSessionIsAskedWhetherItIsThere) {
+  ScriptedWorld world;
+  world.config().parking.view_bytes_max = 1;
+  world.config().parking.driver_check_s = 100;
+  const std::vector<uint32_t> uids = {1, 5, 9};
+  const size_t client = world.LogInAndSelect({.uids = uids});
+  world.StartIdle(client);
+  world.AnswerList(0, uids);
+  for (int i = 0; i < 2; ++i) {
+    const std::string idle = world.Asked(0, "IDLE");
+    world.Tell(0, "+ idling");
+    world.Pass(100);
+    EXPECT_EQ(world.NextAsked(0), "DONE");
+    world.Tell(0, idle + " OK done");
+  }
+  world.Asked(0, "IDLE");
+}
+
 TEST_F(PinnedTest, MayEndIdleWhileItsSessionIsAsked) {
   world_.config().parking.driver_check_s = 100;
   world_.StartIdle(client_);
