@@ -153,6 +153,7 @@ class Relay final : public Talk, private SessionSink {
   void Park(const Parking::Result& result);
   void ParkUnselected();
   void StartOwnIdle(Kept why);
+  void Retry();
   void ArmIdleTimer();
   void OnIdleTimer();
   void SetCheck();

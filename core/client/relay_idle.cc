@@ -175,11 +175,7 @@ void Relay::ParkingDone(const Parking::Result& result) {
     const auto poll_ms = static_cast<uint64_t>(client_.services().config.parking.poll_s) * 1000;
     const uint64_t wait_ms =
         OwnIdlePolls() && poll_ms != 0 ? std::min(retry_ms_, poll_ms) : retry_ms_;
-    retry_.SetIn(MsToNs(wait_ms), [this] {
-      if (state_ != State::kOwnIdle) return;
-      if (!own_idle_started_) return session_->state().idle() ? StartParking() : void();
-      EndOwnIdle();
-    });
+    retry_.SetIn(MsToNs(wait_ms), [this] { Retry(); });
     retry_ms_ = std::min(retry_ms_ * 2, kLastRetryMs);
   }
   StartOwnIdle(result.other_mailbox ? Kept::kOtherMailbox
@@ -251,6 +247,14 @@ void Relay::StartOwnIdle(Kept why) {
   own_idle_started_ = false;
   if (OwnIdlePolls()) return PollLater();
   session_->RunIdle();
+}
+
+void Relay::Retry() {
+  if (state_ != State::kOwnIdle) return;
+  if (!own_idle_started_) return session_->state().idle() ? StartParking() : void();
+  // What it says while the client is slow waits, its answer too.
+  if (store_paused_) return retry_.SetIn(MsToNs(kLastRetryMs), [this] { Retry(); });
+  EndOwnIdle();
 }
 
 // Its answer starts parking anew; where none comes the session is lost.

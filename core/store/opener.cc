@@ -15,11 +15,13 @@ void Opener::Start() {
   if (!wish_.fresh) session_ = user_.Take(wish_.enabled, *this);
   pooled_ = session_ != nullptr;
   if (!pooled_) return OpenNew();
-  doubt_.SetIn(SecondsToNs(kDoubtSeconds), [this] { GiveUpKept(); });
+  doubt_.SetIn(SecondsToNs(kDoubtSeconds), [this] { Doubt(); });
   Select();
 }
 
-void Opener::GiveUpKept() {
+void Opener::Doubt() {
+  const uint64_t end_ns = session_->last_heard_ns() + SecondsToNs(kDoubtSeconds);
+  if (end_ns > loop_.now_ns()) return doubt_.Set(end_ns, [this] { Doubt(); });
   pooled_ = false;
   EndSession(std::move(session_));
   OpenNew();

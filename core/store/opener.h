@@ -63,10 +63,10 @@ class Opener final : private SessionSink {
   void OnSessionLost(Session& session, SessionLoss loss, const std::string& text) override;
   static constexpr size_t kMostAlertBytes = 4096;
   // A session that was kept may have died without a word, and whoever waits does not wait for the
-  // store's command_timeout_s.
+  // store's command_timeout_s. One that only stands on a lock is no other to look at.
   static constexpr uint64_t kDoubtSeconds = 10;
 
-  void GiveUpKept();
+  void Doubt();
   void OpenNew();
   void FinishLater(Failure failure, std::string text);
   void Enabled();
