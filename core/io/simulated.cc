@@ -30,14 +30,15 @@ SimEnd OtherEnd(const SimEnd& end) { return {end.connection, 1 - end.side}; }
 // As Linux does it: see KeepaliveSeconds. With a user timeout the second probe may be one too many,
 // and none is counted.
 uint64_t KeepaliveNs(const SimConnection::Side& side) {
-  const int interval_s = KeepaliveIntervalSeconds(side.keepalive_s);
-  int probes = 1;
-  while (side.user_timeout_ms != 0
-             ? (side.keepalive_s + probes * interval_s) * 1000 < side.user_timeout_ms
-             : probes < kKeepaliveProbes) {
+  const auto idle = static_cast<uint64_t>(side.keepalive_s);
+  const auto interval = static_cast<uint64_t>(KeepaliveIntervalSeconds(side.keepalive_s));
+  const auto user_timeout_ms = static_cast<uint64_t>(side.user_timeout_ms);
+  uint64_t probes = 1;
+  while (user_timeout_ms != 0 ? (idle + probes * interval) * 1000 < user_timeout_ms
+                              : probes < kKeepaliveProbes) {
     ++probes;
   }
-  return SecondsToNs(static_cast<uint64_t>(side.keepalive_s + probes * interval_s));
+  return SecondsToNs(idle + probes * interval);
 }
 
 }  // namespace
