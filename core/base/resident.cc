@@ -39,10 +39,6 @@ uint64_t ResidentBytes() {
   return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-void GiveBackCached() {
-  if (mallctl != nullptr) mallctl("thread.tcache.flush", nullptr, nullptr, nullptr, 0);
-}
-
 void GiveBackFreed() {
   if (mallctl == nullptr) {
     malloc_trim(0);

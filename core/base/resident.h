@@ -10,9 +10,6 @@ namespace roost {
 // from the first call on.
 uint64_t ResidentBytes();
 
-// Has the allocator take back what this thread freed and has at hand for its next allocations.
-void GiveBackCached();
-
 // Has the allocator give what was freed back to the system at once, rather than by and by.
 void GiveBackFreed();
 

@@ -166,10 +166,7 @@ void Server::Turn(uint32_t index, Shard& shard) {
   if (progress == ShardJob::Progress::kDone) deadline += kTickNs;
   if (progress == ShardJob::Progress::kWaits) deadline += kWaitNs;
   shard.Turn(deadline);
-  const uint64_t now = io.NowNs();
-  const uint64_t before = turned_ns_[index].exchange(now, std::memory_order_relaxed);
-  // A quarter of a megabyte in each shard after a storm, in blocks that hold pages of their own.
-  if (now / kGiveBackNs != before / kGiveBackNs) GiveBackCached();
+  turned_ns_[index].store(io.NowNs(), std::memory_order_relaxed);
 }
 
 void Server::RunShard(uint32_t index) {

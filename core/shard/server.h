@@ -123,7 +123,6 @@ class Server {
   static constexpr uint64_t kTickNs = 100 * kNsPerMs;  // how soon a shard sees a stop or a question
   static constexpr uint64_t kWaitNs = 2 * kNsPerMs;    // while an asker must take something first
   static constexpr uint64_t kAnswerNs = SecondsToNs(3);
-  static constexpr uint64_t kGiveBackNs = SecondsToNs(10);  // how often GiveBackCached
 
   using Stores = std::vector<StoreSettings>;  // by StoreIndex
 
