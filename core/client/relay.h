@@ -200,10 +200,9 @@ class Relay final : public Talk, private SessionSink {
   std::string idle_tag_;
   uint32_t rechecked_for_ = 0;  // UIDVALIDITY; the feed of its name was seen to be of another one
   uint64_t retry_ms_ = kFirstRetryMs;
-  uint64_t active_ns_ = 0;         // when either side said something last
-  uint64_t check_ns_ = 0;          // kOwnIdle: when the session is to prove that it is there
-  bool checks_ = false;            // IDLE is ended for that alone
-  Kept kept_why_ = Kept::kPinned;  // in kOwnIdle
+  uint64_t active_ns_ = 0;       // when either side said something last
+  uint64_t check_ns_ = 0;        // kOwnIdle: when the session is to prove that it is there
+  bool may_park_later_ = false;  // kOwnIdle: what keeps it from parking may pass by itself
   // What the session said while the client was quiet, told at its next command. In kQuietParking
   // no command of it is in progress, so EXPUNGE must not be told at once.
   std::string withheld_;

@@ -49,8 +49,7 @@ void Relay::OnIdleTimer() {
   }
   if (now >= check_ns_) {
     // What it says while the client is slow waits, its answer too.
-    checks_ = !store_paused_;
-    checks_ ? EndOwnIdle() : SetCheck();
+    store_paused_ ? SetCheck() : EndOwnIdle();
   }
   ArmIdleTimer();
 }
@@ -242,8 +241,7 @@ void Relay::StartOwnIdle(Kept why) {
                                       {{"reason", KeptName(why)}});
   }
   state_ = State::kOwnIdle;
-  kept_why_ = why;
-  checks_ = false;
+  may_park_later_ = why == Kept::kNotNow || why == Kept::kOtherMailbox;
   own_idle_started_ = false;
   if (OwnIdlePolls()) return PollLater();
   session_->RunIdle();
@@ -257,7 +255,7 @@ void Relay::Retry() {
   EndOwnIdle();
 }
 
-// Its answer starts parking anew; where none comes the session is lost.
+// Its answer starts parking anew, or IDLE; where none comes the session is lost.
 void Relay::EndOwnIdle() {
   check_ns_ = kNever;
   own_idle_started_ = false;
@@ -279,10 +277,8 @@ void Relay::OnIdleEnded(Session&, const Response& response) {
   state_ = State::kOwnIdle;
   // Refused: as if the store had none. Asking again would never end.
   idle_refused_ = response.status != Status::kOk;
-  const bool may_park = kept_why_ == Kept::kNotNow || kept_why_ == Kept::kOtherMailbox;
   if (idle_refused_) return PollLater();
-  if (std::exchange(checks_, false) && !may_park) return session_->RunIdle();
-  StartParking();  // a retry, or the store ended it by itself
+  may_park_later_ ? StartParking() : session_->RunIdle();
 }
 
 // Without IDLE of the store the client hears what a NOOP brings now and then, or an attempt to
