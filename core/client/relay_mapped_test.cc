@@ -465,19 +465,19 @@ TEST_F(MappedDialogue, MapsUntilASelectIsWhole) {
 // its answer, and the next command ran by numbers that were not the client's yet.
 TEST_F(MappedDialogue, TellsNothingAtTheEndOfACommandThatWasAnsweredBefore) {
   ParkAndFetchMapped();
-  world_.SayRaw(second_, "a APPEND Sent {5+}\r\nhe");
-  world_.Pass(0.1);
-  Tell("a NO [TRYCREATE] no such mailbox");
-  Hears("a NO [TRYCREATE] no such mailbox");
+  const auto answered = [this](std::string_view said, const std::string& answer) {
+    world_.SayRaw(second_, said);
+    world_.Pass(0.1);
+    Tell(answer);
+    Hears(answer);
+  };
+  answered("a APPEND Sent {5+}\r\nhe", "a NO [TRYCREATE] no such mailbox");
   world_.Say(second_, "llo\r\nb STORE 3 +FLAGS (\\Deleted)");
   Asked("a APPEND Sent {5+}\r\nhello");
   Asked("b STORE 2 +FLAGS (\\Deleted)");
   world_.HearsNothing(second_, 0.1);
   Completes("b");
-  world_.SayRaw(second_, "s SELECT {5+}\r\not");
-  world_.Pass(0.1);
-  Tell("s BAD not so");
-  Hears("s BAD not so");
+  answered("s SELECT {5+}\r\not", "s BAD not so");
   world_.Say(second_, "her");
   Asked("s SELECT {5+}\r\nother");
   Tell("* 4 FETCH (FLAGS ())");

@@ -35,6 +35,15 @@ class RecoveryTest : public ::testing::Test {
     Drives(session);
   }
 
+  // The same where the store does not enable what it offers.
+  void GoesOnWithoutCondstore() {
+    world_.Answer(1, "ENABLE CONDSTORE");
+    world_.AnswerSelect(2, "EXAMINE INBOX", {.uids = {1, 2, 3}});
+    world_.AnswerList(2, {1, 2, 3});
+    world_.Answer(2, "UID FETCH 1:* (FLAGS)");
+    Drives(2);
+  }
+
   // The recovery's session up to its list.
   void Reopens(size_t session, const ScriptedWorld::Mailbox& mailbox) {
     world_.AnswerEnable(session, "CONDSTORE");
@@ -213,54 +222,51 @@ TEST_F(RecoveryTest, WaitsLongerAndLongerWhereEachDriverIsLostAtOnce) {
 
 // It was tried again and again, and all the while nobody was told anything.
 TEST_F(RecoveryTest, DoesWithoutCondstoreWhereTheStoreDoesNotEnableItAndNobodyHasIt) {
-  world_.Answer(1, "ENABLE CONDSTORE");
-  world_.AnswerSelect(2, "EXAMINE INBOX", {.uids = {1, 2, 3}});
-  world_.AnswerList(2, {1, 2, 3});
-  world_.Answer(2, "UID FETCH 1:* (FLAGS)");
-  Drives(2);
+  GoesOnWithoutCondstore();
   world_.Tell(2, "* 1 EXPUNGE");
   EXPECT_EQ(world_.Hear(client_), "* 1 EXPUNGE");
 }
 
-TEST(RecoveryOfCondstore, SaysGoodbyeWhereTheStoreDoesNotEnableItAnyMore) {
-  ScriptedWorld world;
-  world.config().parking.reconnect_max_ms = 1000;
-  const size_t client = world.LogIn();
-  world.Enable(client, 0, "CONDSTORE");
-  world.Select(client, 0, {.uids = {1, 2}});
-  world.ParkFirst(client, 0, {1, 2});
-  world.Cut(0);
-  for (size_t session = 1; session < 5; ++session) world.Answer(session, "ENABLE CONDSTORE");
-  world.HearsNothing(client, 0.1);
-  world.Answer(5, "ENABLE CONDSTORE");
-  world.HearsBeginning(client, "* BYE [UNAVAILABLE] The mail store tells no MODSEQ");
+class RecoveryOfCondstore : public ::testing::Test {
+ protected:
+  RecoveryOfCondstore() {
+    world_.config().parking.reconnect_max_ms = 1000;
+    client_ = world_.LogIn();
+    world_.Enable(client_, 0, "CONDSTORE");
+    world_.Select(client_, 0, {.uids = {1, 2}});
+    world_.ParkFirst(client_, 0, {1, 2});
+  }
+  void SaysGoodbye() {
+    world_.HearsBeginning(client_, "* BYE [UNAVAILABLE] The mail store tells no MODSEQ");
+  }
+
+  ScriptedWorld world_;
+  size_t client_ = 0;
+};
+
+TEST_F(RecoveryOfCondstore, SaysGoodbyeWhereTheStoreDoesNotEnableItAnyMore) {
+  world_.Cut(0);
+  for (size_t session = 1; session < 5; ++session) world_.Answer(session, "ENABLE CONDSTORE");
+  world_.HearsNothing(client_, 0.1);
+  world_.Answer(5, "ENABLE CONDSTORE");
+  SaysGoodbye();
 }
 
 // Its clients were served by a driver that tells no MODSEQ, and could not wake.
-TEST(RecoveryOfCondstore, SaysGoodbyeWhereTheStoreDoesNotOfferItAnyMore) {
-  ScriptedWorld world;
-  world.config().parking.reconnect_max_ms = 1000;
-  const size_t client = world.LogIn();
-  world.Enable(client, 0, "CONDSTORE");
-  world.Select(client, 0, {.uids = {1, 2}});
-  world.ParkFirst(client, 0, {1, 2});
-  world.set_capabilities("IMAP4rev1 IDLE ESEARCH AUTH=PLAIN SASL-IR");
-  world.Cut(0);
+TEST_F(RecoveryOfCondstore, SaysGoodbyeWhereTheStoreDoesNotOfferItAnyMore) {
+  world_.set_capabilities("IMAP4rev1 IDLE ESEARCH AUTH=PLAIN SASL-IR");
+  world_.Cut(0);
   for (size_t session = 2; session < 6; ++session) {  // the first finds out
-    world.AnswerSelect(session, "EXAMINE INBOX", {.uids = {1, 2}});
+    world_.AnswerSelect(session, "EXAMINE INBOX", {.uids = {1, 2}});
   }
-  world.HearsBeginning(client, "* BYE [UNAVAILABLE] The mail store tells no MODSEQ");
+  SaysGoodbye();
 }
 
 // Each recovery told all flags anew.
 TEST_F(RecoveryTest, KnowsWhatFlagsWereToldWhereTheStoreDoesNotEnableCondstore) {
-  world_.Answer(1, "ENABLE CONDSTORE");
-  world_.AnswerSelect(2, "EXAMINE INBOX", {.uids = {1, 2, 3}});
-  world_.AnswerList(2, {1, 2, 3});
-  world_.Answer(2, "UID FETCH 1:* (FLAGS)");
-  Drives(2);
+  GoesOnWithoutCondstore();
   world_.Pass(30);
-  EXPECT_TRUE(world_.NextAsked(2).find("DONE") != std::string::npos);  // to learn them
+  EXPECT_EQ(world_.NextAsked(2), "DONE");  // to learn them
 }
 
 TEST_F(RecoveryTest, SaysGoodbyeWhenTheLoginIsRefusedForGood) {
@@ -491,6 +497,23 @@ TEST_F(RecoveryByALongFetch, IsGivenUpWhenItComesToNoEnd) {
   }
   EXPECT_GT(said, 45);
   EXPECT_LT(said, 55);
+}
+
+// Of a short answer no more is coming: who waits for it waited ten times as long.
+TEST(Recovery, FollowsAFlushThatIsNotAnsweredThoughTheStoreSaysOtherThings) {
+  ScriptedWorld world;
+  world.config().stores[0].command_timeout_s = 10;
+  const size_t client = world.LogInAndPark({1, 2, 3});
+  world.EndIdle(client);
+  world.Pass(2);
+  world.Say(client, "n NOOP");
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  for (int i = 0; i < 3; ++i) {
+    world.Pass(4);
+    world.Tell(0, "* OK Still here");
+  }
+  EXPECT_EQ(world.sessions_seen(), 2u);
+  world.HearsBeginning(client, "n OK");
 }
 
 // So long a line comes in pieces, of which the rest is not read.

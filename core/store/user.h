@@ -7,8 +7,8 @@
 // user to another.
 //
 // Lifetime: refcounted by its clients and feeds through the UserTable. Thread rule: the shard that
-// owns the name. Bounds: pool_per_user sessions for pool_keep_s each, and of all users one
-// for kUsersOfOneKept.
+// owns the name. Bounds: pool_per_user sessions for pool_keep_s each, and of all users
+// kKeptAtLeast or one for kUsersOfOneKept.
 #ifndef ROOST_CORE_STORE_USER_H_
 #define ROOST_CORE_STORE_USER_H_
 

@@ -334,28 +334,44 @@ TEST_F(UserPool, ReplacesAKeptSessionThatDied) {
   WakesOn(client, 2);
 }
 
-TEST_F(UserPool, ReplacesAKeptSessionThatTurnsOutToBeDead) {
-  ParkDriver();
-  const size_t client = ParkJoiner();
-  world_.Say(client, "f FETCH 1 (FLAGS)");
-  world_.Asked(1, "SELECT INBOX");
+// A client wakes, and the session that was kept has been asked for the mailbox.
+class WakingOnAKeptSession : public UserPool {
+ protected:
+  WakingOnAKeptSession() {
+    ParkDriver();
+    client_ = ParkJoiner();
+    world_.Say(client_, "f FETCH 1 (FLAGS)");
+    world_.Asked(1, "SELECT INBOX");
+  }
+  void IsReplaced() {
+    EXPECT_EQ(world_.sessions_seen(), 3u);
+    FinishWake(client_, 2);
+  }
+
+  size_t client_ = 0;
+};
+
+TEST_F(WakingOnAKeptSession, ReplacesOneThatTurnsOutToBeDead) {
   world_.Cut(1);
-  world_.Pass(0.02);
-  EXPECT_EQ(world_.sessions_seen(), 3u);  // at once: it says nothing about the store
-  FinishWake(client, 2);
+  world_.Pass(0.02);  // at once: it says nothing about the store
+  IsReplaced();
 }
 
 // Once the client was told that the store cannot be reached.
-TEST_F(UserPool, ReplacesAKeptSessionThatSaysNothing) {
-  ParkDriver();
-  const size_t client = ParkJoiner();
-  world_.Say(client, "f FETCH 1 (FLAGS)");
-  world_.Asked(1, "SELECT INBOX");
+TEST_F(WakingOnAKeptSession, ReplacesOneThatSaysNothing) {
   world_.Pass(9.5);
   EXPECT_EQ(world_.sessions_seen(), 2u);
   world_.Pass(1);
-  EXPECT_EQ(world_.sessions_seen(), 3u);
-  FinishWake(client, 2);
+  IsReplaced();
+}
+
+TEST_F(WakingOnAKeptSession, WaitsForOneThatIsStillTalking) {
+  world_.Pass(8);
+  world_.Tell(1, "* 3 EXISTS");
+  world_.Pass(8);
+  EXPECT_EQ(world_.sessions_seen(), 2u);
+  world_.Pass(3);
+  IsReplaced();
 }
 
 TEST_F(UserPool, GoesWithTheLastClientOfTheUser) {
