@@ -48,4 +48,8 @@ void GiveBackFreed() {
   mallctl(kAllArenas, nullptr, nullptr, nullptr, 0);
 }
 
+void GiveBackKept() {
+  if (mallctl != nullptr) mallctl("thread.tcache.flush", nullptr, nullptr, nullptr, 0);
+}
+
 }  // namespace roost

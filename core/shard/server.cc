@@ -203,8 +203,13 @@ void Server::RunShard(uint32_t index) {
 
 void Server::ServeShard(uint32_t index, Shard& shard) {
   bool gone = false;
+  uint64_t given_back_ns = 0;
   while (!stopping()) {
     Turn(index, shard);
+    if (shard.now_ns() >= given_back_ns + kGiveBackNs) {
+      given_back_ns = shard.now_ns();
+      GiveBackKept();
+    }
     if (ends_asked_.load(std::memory_order_relaxed) != 0) BeginEnd();
     if (shard.drained() != gone) {
       gone = !gone;

@@ -122,6 +122,7 @@ class Server {
  private:
   static constexpr uint64_t kTickNs = 100 * kNsPerMs;  // how soon a shard sees a stop or a question
   static constexpr uint64_t kWaitNs = 2 * kNsPerMs;    // while an asker must take something first
+  static constexpr uint64_t kGiveBackNs = SecondsToNs(5);  // how often a shard's GiveBackKept
   static constexpr uint64_t kAnswerNs = SecondsToNs(3);
 
   using Stores = std::vector<StoreSettings>;  // by StoreIndex
