@@ -105,7 +105,7 @@ void Awake::IdleLine(std::string_view line) {
   ClientCell& cell = client_.cell();
   // Still in IDLE until the answer: what is known by now is told.
   if (!TellOwed()) return;
-  const bool heard = cell.feed == nullptr || cell.feed->FlushedSinceFlags();
+  const bool heard = cell.feed() == nullptr || cell.feed()->FlushedSinceFlags();
   client_.Answer(idle_tag(), IsDoneLine(line) ? Completed("Idle", heard) : "BAD Expected DONE.");
   cell.idling = false;
   long_tag_.clear();
@@ -117,8 +117,8 @@ void Awake::IdleLine(std::string_view line) {
 std::string Awake::Completed(std::string_view name, bool heard) const {
   const ClientCell& cell = client_.cell();
   std::string answer = "OK ";
-  if (cell.feed != nullptr && !heard && cell.enabled.condstore() && !cell.feed->no_modseq()) {
-    const uint64_t known = std::max(uint64_t{1}, cell.feed->confirmed_modseq());
+  if (cell.feed() != nullptr && !heard && cell.enabled.condstore() && !cell.feed()->no_modseq()) {
+    const uint64_t known = std::max(uint64_t{1}, cell.feed()->confirmed_modseq());
     answer += "[HIGHESTMODSEQ " + std::to_string(known) + "] ";
   }
   return answer.append(name).append(" completed.");
@@ -144,7 +144,8 @@ void Awake::Execute(const Command& command, const Piece& piece) {
       return Noop(command);
     case CommandKind::kCapability:
       if (!plain) break;
-      return client_.AnswerCapability(command.tag, client_.cell().user->capabilities().ToString());
+      return client_.AnswerCapability(command.tag,
+                                      client_.cell().user()->capabilities().ToString());
     case CommandKind::kId:
       if (!plain) break;
       return client_.AnswerId(command);
@@ -161,7 +162,7 @@ void Awake::Noop(const Command& command) {
   ClientCell& cell = client_.cell();
   tag_ = command.tag;
   name_ = CommandName(command.kind);
-  Feed* feed = cell.feed;
+  Feed* feed = cell.feed();
   const Services& services = client_.services();
   const uint64_t age = MsToNs(static_cast<uint64_t>(services.config.parking.flush_max_age_ms));
   // While the store is away: with what is known.
@@ -172,7 +173,7 @@ void Awake::Noop(const Command& command) {
   feed->Flush([this, life = life_.watch()](bool flushed) {
     if (life.expired() || client_.closed() || &client_.talk() != this) return;
     state_ = State::kListening;
-    const Feed* feed = client_.cell().feed;
+    const Feed* feed = client_.cell().feed();
     NoopDone(flushed && (feed == nullptr || feed->FlushedSinceFlags()));
     client_.ResumeInput();
   });
@@ -204,22 +205,22 @@ void Awake::WakeFor(const Command& command, const Piece& piece) {
   Waking::Wish wish;
   wish.client.enabled = cell.enabled;
   wish.peer = client_.session_client();
-  wish.feed = cell.feed;
+  wish.feed = cell.feed();
   wish.cursor = cell.cursor;
   wish.read_only_told = cell.read_only;
   wish.rights = cell.rights;
-  wish.own_rights = cell.own_rights && cell.feed != nullptr;
+  wish.own_rights = cell.own_rights && cell.feed() != nullptr;
   wish.permanent_flags = cell.permanent_flags;
   wish.uses_numbers = UsesSequenceNumbers(command);
   wish.incomplete = !piece.ends_message;
   wish.leaves_mailbox = Selects(command.kind);
-  if (cell.feed != nullptr) {
-    wish.client.mailbox = cell.feed->mailbox();
-    wish.client.uid_validity = cell.feed->uid_validity();
-    wish.client.mailbox_id = cell.feed->mailbox_id();
+  if (cell.feed() != nullptr) {
+    wish.client.mailbox = cell.feed()->mailbox();
+    wish.client.uid_validity = cell.feed()->uid_validity();
+    wish.client.mailbox_id = cell.feed()->mailbox_id();
     wish.client.examine = cell.examine;
   }
-  waking_ = std::make_unique<Waking>(services.loop, services.feeds, *cell.user, std::move(wish),
+  waking_ = std::make_unique<Waking>(services.loop, services.feeds, *cell.user(), std::move(wish),
                                      [this](Waking::Result r) { Woken(std::move(r)); });
   waking_->Start();
 }
@@ -283,7 +284,7 @@ void Awake::Attach(Waking::Result result) {
   }
   client_.stream().SetQuiet(false);
   auto relay =
-      std::make_unique<Relay>(client_, std::move(result.session), cell.user->capabilities());
+      std::make_unique<Relay>(client_, std::move(result.session), cell.user()->capabilities());
   if (!result.owed.empty()) relay->Owe(std::move(result.owed));
   Relay* talk = relay.get();
   Piece first = waiting_piece_;

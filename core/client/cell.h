@@ -47,8 +47,9 @@ struct ClientCell {
   static constexpr uint8_t kMaxTag = 23;
 
   uint32_t generation = 0;
-  SocketId socket;  // kParked and asleep: ours
   ClientPhase phase : 2 = ClientPhase::kEntering;
+  bool asleep : 1 = false;
+  bool watching : 1 = false;
   bool route_changed : 1 = false;  // and it was not told, as its store was drained
   bool own_rights : 1 = false;     // `rights`: by a session of its own login, not a master user's
   EnabledSet enabled;              // class
@@ -69,10 +70,16 @@ struct ClientCell {
   uint32_t login_s : 24 = 0;  // LoginTime
   uint32_t heard_s = 0;       // when it said something last (monotonic)
   uint64_t cursor = 0;        // next event of the feed's log to be told
-  Feed* feed = nullptr;       // kParked: null when nothing is selected
-  User* user = nullptr;
-  Client* awake = nullptr;  // holds the connection; null while asleep
-  ListLinks subscribers;    // of the feed
+  union Watched {
+    User* user = nullptr;
+    Feed* feed;  // watching: it knows the user
+  } of;
+  union Holder {
+    Holder() : client(nullptr) {}
+    Client* client;
+    SocketId socket;  // asleep
+  } held_by;
+  ListLinks subscribers;  // of the feed
   TimerLinks timer;
   uint32_t permanent_flags = 0;  // HashOfFlags of the PERMANENTFLAGS that it was told
   uint32_t id = 0;               // what it said by ID, in Clients::ids
@@ -80,12 +87,36 @@ struct ClientCell {
   ConnectionId connection_id;  // goes with the client from shard to shard
   TlsState tls{};
 
+  // What is selected; kParked only.
+  Feed* feed() const { return watching ? of.feed : nullptr; }
+  void Watch(Feed& feed);  // precondition: its user's
+  void Unwatch();
+  // Null until it has logged in; a reference to it is the cell's.
+  User* user() const;
+  // Who holds the connection; null while asleep, when it is the cell that does.
+  Client* awake() const { return asleep ? nullptr : held_by.client; }
+  SocketId socket() const { return asleep ? held_by.socket : SocketId(); }
+  void Wake(Client* client) {
+    asleep = false;
+    held_by.client = client;
+  }
+  void Sleep(SocketId socket) {
+    asleep = true;
+    held_by.socket = socket;
+  }
+  // Nobody holds it from then on.
+  SocketId TakeSocket() {
+    const SocketId taken = socket();
+    Wake(nullptr);
+    return taken;
+  }
+
   // Is to be told BYE as soon as nothing is under way.
   bool leaves() const { return drained || kicked || parting != Parting::kNone; }
   std::string_view idle_tag() const { return {tag, tag_bytes}; }
 };
 
-static_assert(sizeof(ClientCell) <= 256, "exists a million times");
+static_assert(sizeof(ClientCell) <= 240, "exists a million times");
 static_assert(ClientCell::kMaxTag < 32);
 
 }  // namespace roost

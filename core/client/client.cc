@@ -157,9 +157,9 @@ SessionClient Client::session_client() {
 
 void Client::OpenFromCell(std::span<const uint8_t> received) {
   ClientCell& c = cell();
-  c.awake = this;
   Stream::Detached connection;
-  connection.socket = std::exchange(c.socket, {});
+  connection.socket = c.TakeSocket();
+  c.Wake(this);
   connection.tls = c.tls;
   Wipe(c.tls);
   std::string& early =
@@ -172,14 +172,13 @@ void Client::OpenFromCell(std::span<const uint8_t> received) {
 void Client::SleepIntoCell() {
   ClientCell& c = cell();
   Stream::Detached connection = stream_.Detach();
-  c.socket = connection.socket;
+  c.Sleep(connection.socket);
   c.tls = connection.tls;
   Wipe(connection.tls);
-  c.awake = nullptr;
   closed_ = true;
   Io& io = services_.loop.io();
-  io.SetOwner(c.socket, services_.clients.OwnerOf(index_));
-  if (!io.ReceivePending(c.socket)) io.WaitReadable(c.socket);
+  io.SetOwner(c.socket(), services_.clients.OwnerOf(index_));
+  if (!io.ReceivePending(c.socket())) io.WaitReadable(c.socket());
 }
 
 std::string_view RefusalOf(const Command& command) {

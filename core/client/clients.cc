@@ -24,6 +24,20 @@ constexpr uint64_t kBusySeconds = 1;
 
 }  // namespace
 
+void ClientCell::Watch(Feed& feed) {
+  ROOST_CHECK(&feed.user() == user());
+  watching = true;
+  of.feed = &feed;
+}
+
+void ClientCell::Unwatch() {
+  User* const owner = user();
+  watching = false;
+  of.user = owner;
+}
+
+User* ClientCell::user() const { return watching ? &of.feed->user() : of.user; }
+
 Clients::Clients(Loop& loop, const Config& config, Credits& all)
     : loop_(loop),
       config_(config),
@@ -72,14 +86,14 @@ void Clients::Remove(uint32_t index) {
   if (c.counted) services_->addresses.Leave(c.peer);
   if (c.counted_of_user) of_users_.Leave(services_->hash_key, CountedAs(c));
   Unsubscribe(index);
-  if (c.awake != nullptr) {
-    loop_.Retire(std::unique_ptr<Retirable>(std::exchange(c.awake, nullptr)));
-  } else if (c.socket) {
-    loop_.io().Abort(c.socket);
+  if (c.awake() != nullptr) {
+    loop_.Retire(std::unique_ptr<Retirable>(c.awake()));
+  } else if (c.socket()) {
+    loop_.io().Abort(c.socket());
   }
   Wipe(c.tls);
   ids_.Drop(c.id);
-  User* user = std::exchange(c.user, nullptr);
+  User* user = c.user();
   cells_.Free(index);
   all_.GiveBack();
   if (services_ != nullptr) ++services_->stats.closed;
@@ -89,16 +103,17 @@ void Clients::Remove(uint32_t index) {
 void Clients::Subscribe(uint32_t index) {
   ClientCell& c = cells_[index];
   c.phase = ClientPhase::kParked;
-  if (c.feed != nullptr) {
-    c.feed->subscribers.PushBack(subscriber_links(), index);
-    ++c.feed->subscriber_count;
+  if (c.feed() != nullptr) {
+    c.feed()->subscribers.PushBack(subscriber_links(), index);
+    ++c.feed()->subscriber_count;
   }
   SetParkedTimer(index);
 }
 
 void Clients::Unsubscribe(uint32_t index) {
   ClientCell& c = cells_[index];
-  Feed* feed = std::exchange(c.feed, nullptr);
+  Feed* feed = c.feed();
+  c.Unwatch();
   if (feed == nullptr || !c.subscribers.linked()) return;
   feed->subscribers.Remove(subscriber_links(), index);
   --feed->subscriber_count;
@@ -122,16 +137,16 @@ const std::string* Clients::Rendered(const Feed& feed, uint64_t cursor, EnabledS
 
 bool Clients::IsOwedTooMuch(uint32_t index) const {
   const ClientCell& c = cells_[index];
-  if (c.feed == nullptr) return false;
-  return c.feed->RenderedAtMost(c.cursor, c.feed->head(), c.enabled) > kMostOwedBytes;
+  if (c.feed() == nullptr) return false;
+  return c.feed()->RenderedAtMost(c.cursor, c.feed()->head(), c.enabled) > kMostOwedBytes;
 }
 
 std::optional<std::string_view> Clients::TakeOwed(uint32_t index) {
   ClientCell& c = cells_[index];
-  if (c.feed == nullptr || c.cursor == c.feed->head()) return std::string_view();
-  const std::string* owed = Rendered(*c.feed, c.cursor, c.enabled);
+  if (c.feed() == nullptr || c.cursor == c.feed()->head()) return std::string_view();
+  const std::string* owed = Rendered(*c.feed(), c.cursor, c.enabled);
   if (owed == nullptr) return std::nullopt;
-  c.cursor = c.feed->head();
+  c.cursor = c.feed()->head();
   return *owed;
 }
 
@@ -143,24 +158,24 @@ void Clients::LetGo(uint32_t index) {
 
 void Clients::CatchUp(uint32_t index) {
   ClientCell& c = cells_[index];
-  if (c.phase != ClientPhase::kParked || !c.idling || c.waking || c.feed == nullptr) return;
-  if (c.cursor == c.feed->head()) return;
+  if (c.phase != ClientPhase::kParked || !c.idling || c.waking || c.feed() == nullptr) return;
+  if (c.cursor == c.feed()->head()) return;
   const uint64_t owed_from = c.cursor;
-  if (c.awake != nullptr) {
-    if (c.awake->stream().unsent() > kMaxUnsentForNews) return;  // OnDrained comes back to it
-  } else if (loop_.io().SendPending(c.socket)) {
+  if (c.awake() != nullptr) {
+    if (c.awake()->stream().unsent() > kMaxUnsentForNews) return;  // OnDrained comes back to it
+  } else if (loop_.io().SendPending(c.socket())) {
     return;  // OnSent comes back to it
   }
   const std::optional<std::string_view> owed = TakeOwed(index);
   if (!owed) return LetGo(index);
-  if (c.awake != nullptr) {
-    c.awake->Write(*owed);
+  if (c.awake() != nullptr) {
+    c.awake()->Write(*owed);
   } else if (!SendAsleep(c, *owed)) {
     return Remove(index);
   }
   ++services_->stats.events_sent;
   if (following()) {
-    Follow(c, "told", {{"mailbox", c.feed->mailbox()}, {"events", c.cursor - owed_from}});
+    Follow(c, "told", {{"mailbox", c.feed()->mailbox()}, {"events", c.cursor - owed_from}});
   }
   SetParkedTimer(index);
 }
@@ -169,12 +184,12 @@ void Clients::CatchUp(uint32_t index) {
 bool Clients::SendAsleep(ClientCell& c, std::string_view plaintext) {
   if (plaintext.empty()) return true;
   if (c.tls.suite == TlsSuite::kNone) {
-    loop_.io().Send(c.socket, std::string(plaintext));
+    loop_.io().Send(c.socket(), std::string(plaintext));
     return true;
   }
   std::string sealed;
   if (!Seal(c.tls, plaintext, &sealed)) return false;
-  loop_.io().Send(c.socket, std::move(sealed));
+  loop_.io().Send(c.socket(), std::move(sealed));
   return true;
 }
 
@@ -197,7 +212,7 @@ bool Clients::Work() {
     if (cells_.Find(next.cell.index(), next.cell.generation()) != nullptr) {
       ClientCell& c = cells_[next.cell.index()];
       c.queued = false;
-      if (c.feed != nullptr) told = c.feed;
+      if (c.feed() != nullptr) told = c.feed();
       CatchUp(next.cell.index());
       --budget;
     }
@@ -278,7 +293,7 @@ void Clients::OnDead(Feed& feed, const std::string& reason) {
   feed.subscribers.ForEach(subscriber_links(), [&](uint32_t index) { all.push_back(index); });
   const bool spread = config_.timeouts.bye_spread_s != 0;
   for (uint32_t index : all) {
-    const bool waits = spread && cells_[index].awake == nullptr;
+    const bool waits = spread && cells_[index].awake() == nullptr;
     waits ? SetParkedTimer(index) : Bye(index, reason);
   }
 }
@@ -290,19 +305,19 @@ void Clients::SetByeTimer(uint32_t index) {
 }
 
 std::string_view Clients::EndOf(const ClientCell& c) const {
-  if (c.feed != nullptr && c.feed->dead()) return c.feed->death();
-  if (c.user != nullptr && c.user->credentials_refused()) return kLoginRefused;
+  if (c.feed() != nullptr && c.feed()->dead()) return c.feed()->death();
+  if (c.user() != nullptr && c.user()->credentials_refused()) return kLoginRefused;
   if (c.waking) return {};
   // It could only be lent a session that has not its rights.
-  const bool parked = c.phase == ClientPhase::kParked && c.user != nullptr;
-  if (parked && !c.user->may_share()) return kOwnSessionNeeded;
+  const bool parked = c.phase == ClientPhase::kParked && c.user() != nullptr;
+  if (parked && !c.user()->may_share()) return kOwnSessionNeeded;
   return Partings::TextFor(c);
 }
 
 void Clients::EndAllOf(const User& user) {
   std::vector<uint32_t> waking;
   cells_.ForEach([&](uint32_t index, ClientCell& c) {
-    if (c.user != &user || EndOf(c).empty()) return;
+    if (c.user() != &user || EndOf(c).empty()) return;
     c.waking ? waking.push_back(index) : SetByeTimer(index);
   });
   for (uint32_t index : waking) Bye(index, std::string(EndOf(cells_[index])));
@@ -310,7 +325,7 @@ void Clients::EndAllOf(const User& user) {
 
 void Clients::Bye(uint32_t index, std::string_view text) {
   ClientCell& c = cells_[index];
-  if (c.awake != nullptr) return c.awake->Bye(text);
+  if (c.awake() != nullptr) return c.awake()->Bye(text);
   ByeAsleep(index, text);
 }
 
@@ -326,7 +341,7 @@ void Clients::ByeAsleep(uint32_t index, std::string_view text) {
     Seal(c.tls, line, &last);
     SealCloseNotify(c.tls, &last);
   }
-  loop_.io().Close(std::exchange(c.socket, {}), std::move(last));
+  loop_.io().Close(c.TakeSocket(), std::move(last));
   Remove(index);
 }
 
@@ -338,18 +353,18 @@ void Clients::ByeAll(std::string_view text) {
 
 void Clients::End(uint32_t index, std::string_view text) {
   const ClientCell& c = cells_[index];
-  if (c.awake == nullptr || !c.awake->talk().Busy()) return Bye(index, text);
+  if (c.awake() == nullptr || !c.awake()->talk().Busy()) return Bye(index, text);
   SetTimer(index, loop_.now_ns() + SecondsToNs(kBusySeconds));
 }
 
 std::string_view Clients::LoginOf(const ClientCell& c) const {
-  if (c.user != nullptr) return c.user->login();
-  return c.awake != nullptr ? c.awake->talk().login() : std::string_view();
+  if (c.user() != nullptr) return c.user()->login();
+  return c.awake() != nullptr ? c.awake()->talk().login() : std::string_view();
 }
 
 std::optional<StoreIndex> Clients::StoreOf(const ClientCell& c) const {
-  if (c.user != nullptr) return c.user->dialer().target().index;
-  const Session* session = c.awake != nullptr ? c.awake->talk().session() : nullptr;
+  if (c.user() != nullptr) return c.user()->dialer().target().index;
+  const Session* session = c.awake() != nullptr ? c.awake()->talk().session() : nullptr;
   if (session == nullptr) return {};
   return session->target().index;
 }
@@ -361,8 +376,8 @@ void Clients::Follow(const ClientCell& c, std::string_view event, LogFields fiel
 }
 
 std::string_view Clients::CountedAs(const ClientCell& c) const {
-  if (c.user != nullptr) return c.user->login();
-  return c.awake != nullptr ? c.awake->talk().counted_as() : std::string_view();
+  if (c.user() != nullptr) return c.user()->login();
+  return c.awake() != nullptr ? c.awake()->talk().counted_as() : std::string_view();
 }
 
 bool Clients::AdmitLogin(uint32_t index, std::string_view counted_as) {
@@ -383,7 +398,7 @@ void Clients::Wake(uint32_t index, std::span<const uint8_t> received) {
 
 void Clients::OnReadable(Owner owner) {
   const uint32_t index = Find(owner);
-  if (index == kNoIndex || cells_[index].awake != nullptr) return;
+  if (index == kNoIndex || cells_[index].awake() != nullptr) return;
   Wake(index);
 }
 
@@ -391,7 +406,7 @@ void Clients::OnReadable(Owner owner) {
 // asleep may still bring its bytes.
 void Clients::OnReceive(Owner owner, std::span<uint8_t> data, int error) {
   const uint32_t index = Find(owner);
-  if (index == kNoIndex || cells_[index].awake != nullptr) return;
+  if (index == kNoIndex || cells_[index].awake() != nullptr) return;
   error != 0 ? Remove(index) : Wake(index, data);
 }
 
@@ -400,7 +415,7 @@ void Clients::OnSent(Owner owner, int error) {
   if (index == kNoIndex) return;
   if (error != 0) return Remove(index);
   ClientCell& c = cells_[index];
-  if (c.awake == nullptr) CatchUp(index);
+  if (c.awake() == nullptr) CatchUp(index);
 }
 
 void Clients::SetTimer(uint32_t index, uint64_t at_ns) { timers_.Arm(links(), index, at_ns); }
@@ -418,7 +433,7 @@ void Clients::SetParkedTimer(uint32_t index) {
   const uint64_t period = SecondsToNs(static_cast<uint64_t>(config_.timeouts.heartbeat_s));
   if (period == 0) return SetTimer(index, kNever);
   std::string_view address(reinterpret_cast<const char*>(c.peer.bytes), sizeof c.peer.bytes);
-  const HashKey key{c.user->spread(), services_->hash_key.k1};
+  const HashKey key{c.user()->spread(), services_->hash_key.k1};
   const uint64_t offset = SipHash13(key, address) % (period / kBeatsApartNs) * kBeatsApartNs;
   const uint64_t earliest = now + period / 2;
   const uint64_t beats = (earliest + period - offset) / period;
@@ -437,7 +452,8 @@ bool Clients::SweepBeats() {
     const ClientCell& c = cells_[index];
     if (!EndOf(c).empty()) return;  // its timer is for that
     if (c.phase == ClientPhase::kParked && c.idling && !c.waking) SetParkedTimer(index);
-    if (c.phase == ClientPhase::kAttached && c.awake != nullptr) c.awake->talk().OnBeatChanged();
+    if (c.phase == ClientPhase::kAttached && c.awake() != nullptr)
+      c.awake()->talk().OnBeatChanged();
   });
 }
 
@@ -445,12 +461,12 @@ void Clients::Fire(uint32_t index) {
   ClientCell& c = cells_[index];
   // Whatever ends the client ends its cell, and perhaps the memory around it.
   if (c.phase == ClientPhase::kEntering) {
-    if (c.awake == nullptr) return;
-    return c.awake->talk().OnTimer();
+    if (c.awake() == nullptr) return;
+    return c.awake()->talk().OnTimer();
   }
   if (const std::string_view end = EndOf(c); !end.empty()) return End(index, std::string(end));
   if (c.phase == ClientPhase::kAttached) {
-    if (c.awake != nullptr) c.awake->talk().OnTimer();
+    if (c.awake() != nullptr) c.awake()->talk().OnTimer();
     return;
   }
   const uint64_t now = loop_.now_ns();
@@ -465,9 +481,9 @@ void Clients::Fire(uint32_t index) {
   }
   if (config_.timeouts.heartbeat_s == 0) return SetParkedTimer(index);  // it was to be ended
   if (--beats_left_ < 0) return SetTimer(index, now);                   // in the next tick
-  if (c.awake != nullptr) {
-    if (c.awake->stream().unsent() == 0) c.awake->Write(kBeat);
-  } else if (!loop_.io().SendPending(c.socket)) {
+  if (c.awake() != nullptr) {
+    if (c.awake()->stream().unsent() == 0) c.awake()->Write(kBeat);
+  } else if (!loop_.io().SendPending(c.socket())) {
     if (!SendAsleep(c, kBeat)) return Remove(index);
   }
   ++services_->stats.heartbeats;

@@ -135,7 +135,7 @@ void Partings::Shed(uint32_t count) {
 
 bool Partings::MayShed(const ClientCell& c) const {
   if (c.phase == ClientPhase::kParked) return shed_pass_ == ShedPass::kParked;
-  const bool busy = c.awake != nullptr && c.awake->talk().Busy();
+  const bool busy = c.awake() != nullptr && c.awake()->talk().Busy();
   return shed_pass_ == (busy ? ShedPass::kBusy : ShedPass::kQuiet);
 }
 

@@ -329,7 +329,7 @@ void Relay::CheckSettled() {
   client_.services().loop.Post(
       [this, &client = client_, index = client_.index(), generation = client_.cell().generation] {
         if (!client.services().clients.IsLive(index, generation)) return;
-        if (client.cell().awake != &client || &client.talk() != this) return;
+        if (client.cell().awake() != &client || &client.talk() != this) return;
         RunLocal();
         if (!Leaves()) OnInput();
       });

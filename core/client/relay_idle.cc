@@ -73,7 +73,7 @@ bool Relay::KnowsOwnRights(const Session& session) {
 Relay::Kept Relay::WhyKept() const {
   const Services& services = client_.services();
   const SessionState& state = session_->state();
-  const User* user = client_.cell().user;
+  const User* user = client_.cell().user();
   if (user == nullptr) return Kept::kNameNotProven;
   if (pinned_) return Kept::kPinned;
   if (!user->may_share()) return Kept::kProxySeesOtherwise;
@@ -150,7 +150,7 @@ void Relay::StartParking() {
 void Relay::StartParkingAs(Parking::Mode mode) {
   Services& services = client_.services();
   parking_ = std::make_unique<Parking>(services.loop, services.config, services.feeds,
-                                       *client_.cell().user, session_, mode,
+                                       *client_.cell().user(), session_, mode,
                                        [this](const Parking::Result& r) { ParkingDone(r); });
   parking_->set_may_recheck(rechecked_for_ != session_->state().selected()->uid_validity);
   parking_->Start();
@@ -205,8 +205,8 @@ void Relay::Park(const Parking::Result& result) {
   }
   const bool ended = state_ == State::kEnding;
   const std::string answer = ended ? IdleAnswer(state) : "";
-  if (!result.took_session) cell.user->Release(std::move(session_));
-  cell.feed = result.feed;
+  if (!result.took_session) cell.user()->Release(std::move(session_));
+  if (result.feed != nullptr) cell.Watch(*result.feed);
   cell.cursor = result.cursor;
   const bool idling = !ended && state_ != State::kQuietParking;
   cell.idling = idling;
@@ -215,7 +215,7 @@ void Relay::Park(const Parking::Result& result) {
   if (!idling && !ended) ++services.stats.quiet_parks;
   if (services.trace.on()) {
     const std::string_view mailbox =
-        cell.feed == nullptr ? std::string_view() : cell.feed->mailbox();
+        cell.feed() == nullptr ? std::string_view() : cell.feed()->mailbox();
     services.clients.Follow(cell, "parked",
                             {{"mailbox", mailbox},
                              {"cause", ended || idling ? "idle" : "quiet"},

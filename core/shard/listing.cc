@@ -115,12 +115,12 @@ std::string Listing::Row(Shard& shard, const ClientCell& cell) const {
   o.Text("state", NameOf(cell.phase));
   o.Bool("idling", cell.idling);
   o.Bool("waking", cell.waking);
-  o.Bool("asleep", cell.awake == nullptr);
+  o.Bool("asleep", cell.awake() == nullptr);
   o.Number("silent_s", now_s - std::min<uint64_t>(now_s, cell.heard_s));
-  o.Number("owed", cell.feed == nullptr ? 0 : cell.feed->head() - cell.cursor);
-  o.Text("store", cell.user == nullptr ? "" : cell.user->store().name);
+  o.Number("owed", cell.feed() == nullptr ? 0 : cell.feed()->head() - cell.cursor);
+  o.Text("store", cell.user() == nullptr ? "" : cell.user()->store().name);
   o.Number("shard", shard_);
-  o.Text("mailbox", cell.feed == nullptr ? "" : cell.feed->mailbox());
+  o.Text("mailbox", cell.feed() == nullptr ? "" : cell.feed()->mailbox());
   o.End();
   return row;
 }

@@ -186,7 +186,7 @@ void Shard::PaceAccepts() {
     const Handle next = waiting.front();
     waiting.pop_front();
     if (!clients_.IsLive(next.index(), next.generation())) continue;
-    if (Client* client = clients_.cell(next.index()).awake) client->talk().OnTurnForTls();
+    if (Client* client = clients_.cell(next.index()).awake()) client->talk().OnTurnForTls();
   }
   while (!arrivals_.empty() && !logins_pile_up_ && handshakes_.Reserve(Handshakes() + 1, most)) {
     const Arrival arrival = arrivals_.front();
@@ -236,7 +236,7 @@ void Shard::Begin(const Arrival& arrival) {
 // The client of a cell that has just been added.
 Entering& Shard::Enter(uint32_t index) {
   auto* client = new Client(services_, index);  // owned by its cell
-  clients_.cell(index).awake = client;
+  clients_.cell(index).Wake(client);
   auto entering = std::make_unique<Entering>(*client);
   Entering& talk = *entering;
   client->Become(std::move(entering));

@@ -79,13 +79,14 @@ void StoreDrains::EndWalk(uint64_t now_ns) {
 void StoreDrains::Visit(uint32_t index, uint64_t now_ns) {
   const ClientCell& c = clients_.cell(index);
   if (c.phase == ClientPhase::kEntering) return;
-  const Session* own = c.awake != nullptr ? c.awake->talk().session() : nullptr;
-  if (c.user == nullptr && own == nullptr) return;  // it ends just now
-  const Dialer& dialer = c.user != nullptr ? c.user->dialer() : *dialers_[own->target().index];
+  const Session* own = c.awake() != nullptr ? c.awake()->talk().session() : nullptr;
+  if (c.user() == nullptr && own == nullptr) return;  // it ends just now
+  const Dialer& dialer = c.user() != nullptr ? c.user()->dialer() : *dialers_[own->target().index];
   const StoreIndex store = dialer.target().index;
   if (!plans_[store]) return;
   const StoreDrainPlan& plan = *plans_[store];
-  const uint64_t hash = c.user != nullptr ? c.user->spread() : SipHash13({}, clients_.LoginOf(c));
+  const uint64_t hash =
+      c.user() != nullptr ? c.user()->spread() : SipHash13({}, clients_.LoginOf(c));
   const bool due = now_ns >= TurnOf(plan, hash);
   if (plan.whole) {
     ++leaving_[store].counted;
@@ -93,8 +94,8 @@ void StoreDrains::Visit(uint32_t index, uint64_t now_ns) {
     return;
   }
   const bool elsewhere = dialer.serves();
-  if (due && elsewhere && c.user != nullptr) c.user->LeaveDrained();
-  Feed* feed = c.phase == ClientPhase::kParked ? c.feed : nullptr;
+  if (due && elsewhere && c.user() != nullptr) c.user()->LeaveDrained();
+  Feed* feed = c.phase == ClientPhase::kParked ? c.feed() : nullptr;
   const Session* session = own != nullptr ? own : feed != nullptr ? feed->session() : nullptr;
   if (session == nullptr || !dialer.Drains(*session)) return;
   ++leaving_[store].counted;

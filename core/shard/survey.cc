@@ -35,7 +35,7 @@ bool Survey::StepClients(Shard& shard) {
         ++figures_.parked;
         break;
     }
-    if (cell.awake == nullptr) ++figures_.asleep;
+    if (cell.awake() == nullptr) ++figures_.asleep;
     if (cell.phase == ClientPhase::kParked && cell.idling) ++figures_.idling;
   });
 }
