@@ -57,10 +57,11 @@ class UnreadNews : public UnreadAnswers {
  protected:
   void TellMuch() {
     world_.SetReading(client_, false);
-    for (int i = 0; i < 300; ++i) world_.Tell(0, "* OK " + std::string(1000, 'x'));
+    for (int i = 0; i < kTold; ++i) world_.Tell(0, "* OK " + std::string(1000, 'x'));
     world_.Pass(0.1);
   }
 
+  static constexpr int kTold = 300;
   const size_t client_ = world_.LogIn();
 };
 
@@ -73,6 +74,24 @@ TEST_F(UnreadNews, KeepNobodyFromEndingIdle) {
   world_.Tell(0, "+ idling");
   TellMuch();
   world_.Say(client_, "DONE");
+  EXPECT_EQ(world_.NextAsked(0), "DONE");
+}
+
+// The answer to DONE waits as well: the session was lost for it a minute later.
+TEST_F(UnreadNews, PutOffTheNextAttemptToPark) {
+  world_.Select(client_, 0, {.uids = {1, 2}});
+  world_.LogInAndPark({1, 2});
+  world_.RefuseLogins("NO [UNAVAILABLE] not now");
+  world_.Cut(1);  // the feed finds no other session: nobody can join it now
+  world_.StartIdle(client_);
+  world_.AnswerList(0, {1, 2});
+  world_.Asked(0, "IDLE");
+  world_.Tell(0, "+ idling");
+  TellMuch();
+  world_.AsksNothing(0, 5);  // the attempt is due after 2 s
+  world_.SetReading(client_, true);
+  for (int i = 0; i < kTold; ++i) world_.HearsBeginning(client_, "* OK x");
+  world_.Pass(120);
   EXPECT_EQ(world_.NextAsked(0), "DONE");
 }
 
