@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -218,6 +219,56 @@ TEST_F(RecoveryTest, WaitsLongerAndLongerWhereEachDriverIsLostAtOnce) {
   world_.Cut(6);
   world_.Pass(0.4);
   EXPECT_EQ(world_.sessions_seen(), 8u);
+}
+
+// The driver that the second recovery has found is taken by the only client, which EXAMINEs with
+// CONDSTORE as a recovery does, and is given back since another client comes.
+class RecoveryOfADriverHandedRound : public RecoveryTest {
+ protected:
+  RecoveryOfADriverHandedRound() {
+    world_.config().parking.reconnect_max_ms = 1000;
+    GoesOn(1);
+    world_.Cut(1);
+    GoesOn(2);
+    const size_t plain = std::exchange(client_, world_.LogIn());
+    world_.Enable(client_, 3, "CONDSTORE");
+    world_.Say(client_, "s EXAMINE INBOX");
+    world_.AnswerSelect(3, "EXAMINE INBOX", {.uids = {1, 2, 3}});
+    world_.HearUntil(client_, "s");
+    world_.StartIdle(client_);
+    world_.AnswerList(3, {1, 2, 3});
+    driver_idle_ = world_.AnswerFlush(2);
+    world_.EndIdle(client_);
+    world_.Hang(plain);
+    world_.Pass(0.1);
+  }
+  void HandRound() {
+    world_.Say(client_, "f FETCH 1 (FLAGS)");
+    EXPECT_EQ(world_.NextAsked(2), "DONE");
+    world_.StartIdle(world_.LogInAndSelect({.uids = {1, 2, 3}}));
+    world_.Tell(2, driver_idle_ + " OK done");
+    Drives(2);
+    world_.AwaitSession(5);  // what the client has instead
+    EXPECT_EQ(world_.figures().feeds.recovered, 2u);
+  }
+
+  std::string driver_idle_;
+};
+
+// A pause of long ago came back.
+TEST_F(RecoveryOfADriverHandedRound, WaitsNoLongerWhereTheRecoveryBeforeIsLongAgo) {
+  world_.Pass(1);
+  HandRound();
+  world_.Cut(2);
+  world_.Pass(0.4);
+  EXPECT_EQ(world_.sessions_seen(), 7u);
+}
+
+TEST_F(RecoveryOfADriverHandedRound, WaitsLongerWhereTheDriverWasFoundJustBefore) {
+  HandRound();
+  world_.Cut(2);
+  world_.Pass(0.45);  // of 1 s, half of which at least
+  EXPECT_EQ(world_.sessions_seen(), 6u);
 }
 
 // It was tried again and again, and all the while nobody was told anything.
