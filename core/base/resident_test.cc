@@ -2,10 +2,17 @@
 
 #include <sys/resource.h>
 
+#include <cstdint>
 #include <cstring>
 #include <memory>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
+
+#ifdef ROOST_JEMALLOC
+extern "C" int mallctl(const char*, void*, size_t*, void*, size_t);
+#endif
 
 namespace roost {
 namespace {
@@ -37,6 +44,29 @@ TEST(ResidentBytes, AreToldWhenNoDescriptorIsLeft) {
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
   EXPECT_GT(bytes, 0u);
 }
+
+#ifdef ROOST_JEMALLOC
+// Of all threads.
+size_t KeptBytes() {
+  uint64_t epoch = 1;
+  EXPECT_EQ(mallctl("epoch", nullptr, nullptr, &epoch, sizeof epoch), 0);
+  size_t bytes = 0, size = sizeof bytes;
+  EXPECT_EQ(mallctl("stats.arenas.4096.tcache_bytes", &bytes, &size, nullptr, 0), 0);
+  return bytes;
+}
+
+TEST(KeptBlocks, AreGivenBackByTheThreadThatFreedThem) {
+  std::thread([] {
+    const size_t before = KeptBytes();
+    std::vector<std::unique_ptr<char[]>> blocks(1000);
+    for (auto& block : blocks) block = std::make_unique<char[]>(1000);
+    blocks.clear();
+    EXPECT_GT(KeptBytes(), before + 10'000);
+    GiveBackKept();
+    EXPECT_LE(KeptBytes(), before);
+  }).join();
+}
+#endif
 
 }  // namespace
 }  // namespace roost
