@@ -151,8 +151,8 @@ std::optional<SentCommand> SessionState::Seen(const Response& response) {
                              [&](const SentCommand& c) { return c.tag == response.tag; });
       if (it == in_flight_.end()) return std::nullopt;
       if (it == in_flight_.begin()) SeenCode(response);
+      SeenTagged(*it, response);  // which may look for it in its place
       SentCommand ended = std::move(*it);
-      SeenTagged(ended, response);
       in_flight_.erase(it);
       return ended;
     }

@@ -39,6 +39,14 @@ TEST_F(SessionStateTest, ChangesAtTheAnswerNotAtTheCommand) {
   EXPECT_EQ(state_.selected()->exists, 99u);
 }
 
+TEST_F(SessionStateTest, KnowsWhatIsSelectedWhereTheStoreSaysNothingOfIt) {
+  Send("s", CommandKind::kExamine, "Other");
+  See("s OK done");
+  ASSERT_TRUE(state_.selected());
+  EXPECT_EQ(state_.selected()->name, "Other");
+  EXPECT_TRUE(state_.selected()->examine);
+}
+
 TEST_F(SessionStateTest, KeepsTheIdOfItsMailboxWhenAnotherIsCreated) {
   Send("s", CommandKind::kSelect, "INBOX");
   See("* OK [MAILBOXID (F1)] x");
