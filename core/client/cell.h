@@ -93,6 +93,7 @@ struct ClientCell {
   void Unwatch();
   // Null until it has logged in; a reference to it is the cell's.
   User* user() const;
+  void SetUser(User* proven) { of.user = proven; }  // precondition: it had none
   // Who holds the connection; null while asleep, when it is the cell that does.
   Client* awake() const { return asleep ? nullptr : held_by.client; }
   SocketId socket() const { return asleep ? held_by.socket : SocketId(); }

@@ -183,11 +183,12 @@ void Entering::OnSessionReady(Session& session) {
   if (proven) {
     const uint64_t hash = SipHash24(services.hash_key, credentials_.secret);
     Dialer& dialer = *services.dialers[session.target().index];
-    cell.of.user =
+    User* const user =
         services.users.Enter(services.config, dialer, credentials_, hash, session.address());
-    cell.user()->NoteLoginOf(session);
-    cell.user()->NoteCapabilities(offered);
-    cell.user()->HearsAnew(attempt_.alerts);  // not again when it wakes
+    cell.SetUser(user);
+    user->NoteLoginOf(session);
+    user->NoteCapabilities(offered);
+    user->HearsAnew(attempt_.alerts);  // not again when it wakes
   }
   CapabilitySet told = ToldCapabilities(offered, services.config);
   Audit(LoginResult::kOk, store.name, "");
