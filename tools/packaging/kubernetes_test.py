@@ -35,7 +35,7 @@ CLOUDS = ("aws", "gcp", "azure")
 SECCOMP_DIRECTORY = "/var/lib/kubelet/seccomp/"
 # What the kernel needs for an idle socket and Roost for a client alone in its mailbox, or one of four, in bytes;
 # README.md says where they are from.
-SOCKET, CLIENT, ONE_OF_FOUR = 3785, 1440, 650
+SOCKET, CLIENT, ONE_OF_FOUR = 3785, 1320, 566
 # The autoscaler leaves a tenth above its target alone.
 TOLERANCE = 1.1
 # The shortest time after which a common balancer forgets a quiet connection (Azure), in seconds.
