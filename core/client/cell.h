@@ -75,7 +75,8 @@ struct ClientCell {
     Feed* feed;  // watching: it knows the user
   } of;
   union Holder {
-    Holder() : client(nullptr) {}
+    explicit Holder(Client* c = nullptr) : client(c) {}
+    explicit Holder(SocketId s) : socket(s) {}
     Client* client;
     SocketId socket;  // asleep
   } held_by;
@@ -99,11 +100,11 @@ struct ClientCell {
   SocketId socket() const { return asleep ? held_by.socket : SocketId(); }
   void Wake(Client* client) {
     asleep = false;
-    held_by.client = client;
+    held_by = Holder(client);
   }
   void Sleep(SocketId socket) {
     asleep = true;
-    held_by.socket = socket;
+    held_by = Holder(socket);
   }
   // Nobody holds it from then on.
   SocketId TakeSocket() {
