@@ -250,7 +250,8 @@ bool IdleDriver::modseqs() const {
 }
 
 // STATUS tells a MODSEQ, and a UIDNEXT, that the NOOP behind it brings this session to. The MODSEQ
-// only where the session speaks of it anyway: it would from then on.
+// only where the session speaks of it anyway: it would from then on. It asks by name, which may be
+// another mailbox's by now: what that one says is not taken for this one's.
 void IdleDriver::AskStatus() {
   Work& w = work();
   w.modseq = w.uid_next = 0;
@@ -260,14 +261,17 @@ void IdleDriver::AskStatus() {
   if ((!modseq && !uid_next) || AstringFormOf(mailbox) == StringForm::kLiteral) return;
   std::string status = "STATUS ";
   AppendAstring(&status, mailbox, LiteralStyle::kNonSync);
-  status += uid_next ? " (UIDNEXT" : " (HIGHESTMODSEQ";
-  status += uid_next && modseq ? " HIGHESTMODSEQ)" : ")";
+  status += " (UIDVALIDITY";
+  if (uid_next) status += " UIDNEXT";
+  if (modseq) status += " HIGHESTMODSEQ";
+  status += ')';
   auto heard = std::make_shared<StatusInfo>();
   session_->Run(
       CommandKind::kStatus, status,
       [this, heard](const Response& response) {
         // Only if it is answered before the NOOP.
-        if (response.status == Status::kOk && !noop_answered_) {
+        if (response.status == Status::kOk && !noop_answered_ &&
+            heard->uid_validity == session_->state().selected()->uid_validity) {
           work().modseq = heard->highest_modseq.value_or(0);
           work().uid_next = heard->uid_next.value_or(0);
         }

@@ -382,11 +382,11 @@ TEST(Polling, GoesOnWhenStatusIsAnsweredBehindTheNoop) {
   world.AnswerList(0, {1, 2, 3});
   for (int poll = 0; poll < 3; ++poll) {
     world.Pass(8);
-    const std::string status = world.Asked(0, "STATUS INBOX (HIGHESTMODSEQ)");
+    const std::string status = world.Asked(0, "STATUS INBOX (UIDVALIDITY HIGHESTMODSEQ)");
     const std::string noop = world.Asked(0, "NOOP");
     world.Tell(0, noop + " OK done");
     world.Pass(0.1);
-    world.Tell(0, "* STATUS INBOX (HIGHESTMODSEQ 30)");
+    world.Tell(0, "* STATUS INBOX (UIDVALIDITY 7 HIGHESTMODSEQ 30)");
     world.Tell(0, status + " OK done");
   }
 }
@@ -627,11 +627,11 @@ TEST(Confirmed, ModseqMovesWithAFlushBehindStatus) {
   world.ParkFirst(client, 0, {1});
   world.Pass(9);
   EXPECT_EQ(world.NextAsked(0), "DONE");
-  const std::string status = world.Asked(0, "STATUS INBOX (HIGHESTMODSEQ)");
+  const std::string status = world.Asked(0, "STATUS INBOX (UIDVALIDITY HIGHESTMODSEQ)");
   const std::string noop = world.Asked(0, "NOOP");
   world.Asked(0, "IDLE");
   world.Tell(0, "R4 OK done");
-  world.Tell(0, "* STATUS INBOX (HIGHESTMODSEQ 30)");
+  world.Tell(0, "* STATUS INBOX (UIDVALIDITY 7 HIGHESTMODSEQ 30)");
   world.Tell(0, status + " OK done");
   world.Tell(0, "* 1 FETCH (UID 1 MODSEQ (30) FLAGS (\\Seen))");
   world.Tell(0, noop + " OK done");
@@ -643,6 +643,32 @@ TEST(Confirmed, ModseqMovesWithAFlushBehindStatus) {
   world.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1}, .modseq = 31});
   world.AnswerList(1, {1});
   world.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 30)");
+}
+
+// A rename may have put another mailbox in its place, and another may take that away again.
+TEST(Confirmed, ModseqOfAnotherMailboxOfThatNameIsNotThisOnes) {
+  ScriptedWorld world;
+  world.config().parking.driver_check_s = 10;
+  const size_t client = world.LogIn();
+  world.Enable(client, 0, "CONDSTORE");
+  world.Select(client, 0, {.uids = {1}, .modseq = 20});
+  world.ParkFirst(client, 0, {1});
+  world.Pass(9);
+  EXPECT_EQ(world.NextAsked(0), "DONE");
+  const std::string status = world.Asked(0, "STATUS INBOX (UIDVALIDITY HIGHESTMODSEQ)");
+  const std::string noop = world.Asked(0, "NOOP");
+  world.Asked(0, "IDLE");
+  world.Tell(0, "R4 OK done");
+  world.Tell(0, "* STATUS INBOX (UIDVALIDITY 8 HIGHESTMODSEQ 30)");
+  world.Tell(0, status + " OK done");
+  world.Tell(0, noop + " OK done");
+  world.Tell(0, "+ idling");
+  world.Pass(0.1);
+  world.Cut(0);
+  world.AnswerEnable(1, "CONDSTORE");
+  world.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1}, .modseq = 35});
+  world.AnswerList(1, {1});
+  world.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 20)");
 }
 
 // STATUS (HIGHESTMODSEQ) would raise the class of a session that a plain client may get.

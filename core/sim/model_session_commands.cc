@@ -431,7 +431,8 @@ void ModelSession::Status(const Tokens& tokens) {
     modseq = " HIGHESTMODSEQ " + std::to_string(of->highest_modseq());
   }
   Say("* STATUS " + of->name() + " (MESSAGES " + std::to_string(of->messages().size()) +
-      " UIDNEXT " + std::to_string(of->uid_next()) + modseq + ")");
+      " UIDNEXT " + std::to_string(of->uid_next()) + " UIDVALIDITY " +
+      std::to_string(of->uid_validity()) + modseq + ")");
   Tell(false, true);
   AnswerDone();
 }
