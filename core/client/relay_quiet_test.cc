@@ -257,5 +257,42 @@ TEST_F(QuietTest, KeepsItsSessionWhereParkingWithoutIdleIsOff) {
   world_.AsksNothing(1, 100);
 }
 
+// A store may name in VANISHED what it never announced (RFC 7162, 3.2.10.2, forbids it): the count
+// that is left may be too low, and what the list has beyond it be the client's already.
+TEST(QuietQresync, StaysWhereItsCountIsInDoubt) {
+  ScriptedWorld world(
+      "IMAP4rev1 IDLE ESEARCH ENABLE CONDSTORE QRESYNC UNSELECT SASL-IR AUTH=PLAIN");
+  world.config().parking.quiet_park_s = static_cast<int>(kSilence);
+  for (const bool arrives : {true, false}) {
+    const size_t session = arrives ? 0 : 1;
+    const size_t client = world.LogIn();
+    world.Enable(client, session, "QRESYNC");
+    world.Select(client, session, {.uids = {1, 2, 3, 4, 5}});
+    world.Say(client, "a NOOP");
+    const std::string own = world.Asked(session, "NOOP");
+    world.Tell(session, arrives ? "* VANISHED 3,9" : "* VANISHED 3,5");
+    world.Tell(session, own + " OK done");
+    EXPECT_EQ(world.Hear(client), arrives ? "* VANISHED 3,9" : "* VANISHED 3,5");
+    world.HearsBeginning(client, "a OK");
+    world.Pass(kSilence - 1);
+    const std::string noop = world.Asked(session, "NOOP");
+    if (arrives) world.Tell(session, "* 5 EXISTS");
+    world.Tell(session, noop + " OK done");
+    const std::string list = world.AskedList(session);
+    world.TellList(session, list, arrives ? "1:2,4:5,10" : "1:2,4");
+    world.Pass(0.5);
+    if (arrives) {
+      EXPECT_EQ(world.figures().parked, 0u);
+      world.Say(client, "n NOOP");
+      EXPECT_EQ(world.Hear(client), "* 5 EXISTS");
+    } else {
+      world.Asked(session, "IDLE");
+      world.Tell(session, "+ idling");
+      world.Pass(0.5);
+      EXPECT_EQ(world.figures().parked, 1u);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace roost

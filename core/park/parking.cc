@@ -66,6 +66,14 @@ UidSet Parking::ToldView() const {
   return told;
 }
 
+// Whether the list holds what the client knew of, and which of it that is can be told.
+// Precondition: as for ToldView. A count in doubt is at most too low: it is right where nothing
+// more is listed.
+bool Parking::FitsTold() const {
+  const uint32_t listed = session_->view()->size();
+  return told_in_doubt_ ? listed == told_ : listed >= told_;
+}
+
 void Parking::Abandon() {
   retry_.Cancel();
   if (std::exchange(done_, nullptr) == nullptr) return;
@@ -81,6 +89,7 @@ std::function<void(bool)> Parking::Guarded(void (Parking::*method)(bool)) {
 
 void Parking::Start() {
   told_ = session_->state().selected()->exists;
+  told_in_doubt_ = session_->state().selected()->exists_doubtful;
   List();
 }
 
@@ -136,7 +145,7 @@ void Parking::Listed(bool ok) {
       session_->view()->size() > Feed::kMostMessages) {
     return Keep(false);
   }
-  if (mode_ == Mode::kQuiet && session_->view()->size() < told_) return Keep(false);
+  if (mode_ == Mode::kQuiet && !FitsTold()) return Keep(false);
   Feed* feed = feeds_.Find(user_, session_->state().selected()->name);
   if (feed != feed_) return List();  // it came or went while we listed: its head was not noted
   if (feed_ == nullptr) {

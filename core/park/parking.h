@@ -88,6 +88,7 @@ class Parking final : public Retirable {
   void JoinQuietly();
   bool AwaitsUidNext();
   UidSet ToldView() const;
+  bool FitsTold() const;
   void NoteWithheld(const Piece& piece, const Response& response);
   void Keep(bool try_again);
   void KeepOfAnotherMailbox();
@@ -112,6 +113,7 @@ class Parking final : public Retirable {
   bool heard_ = false;     // the session told flags since the feed was asked to flush
   // kQuiet: what the client is owed.
   uint32_t told_ = 0;                   // messages it knew of at the start
+  bool told_in_doubt_ = false;          // more than those, perhaps (exists_doubtful)
   bool unowable_ = false;               // something that no log entry could stand for
   std::vector<FlagChange> owed_flags_;  // uid: the number, until all are known
   bool cancelled_ = false;
