@@ -617,58 +617,45 @@ TEST(Notify, IsNotUsedUnlessTheOperatorWantsIt) {
   world.LogInAndJoin({1, 2, 3});
 }
 
+// A client with CONDSTORE, parked at MODSEQ 20, whose driver is about to prove itself alive.
+class ConfirmedModseq : public ::testing::Test {
+ protected:
+  ConfirmedModseq() {
+    world_.config().parking.driver_check_s = 10;
+    client_ = world_.LogIn();
+    world_.Enable(client_, 0, "CONDSTORE");
+    world_.Select(client_, 0, {.uids = {1}, .modseq = 20});
+    world_.ParkFirst(client_, 0, {1});
+    world_.Pass(9);
+  }
+  void HearsOfStatus(const std::string& answers, const std::vector<std::string>& news = {}) {
+    world_.AnswerStatusFlush(0, "UIDVALIDITY HIGHESTMODSEQ", answers, news);
+  }
+  // Which is what was confirmed.
+  void RecoversFrom(const std::string& modseq) {
+    world_.Cut(0);
+    world_.AnswerEnable(1, "CONDSTORE");
+    world_.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1}, .modseq = 35});
+    world_.AnswerList(1, {1});
+    world_.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE " + modseq + ")");
+  }
+
+  ScriptedWorld world_;
+  size_t client_ = 0;
+};
+
 // Confirmed is what a flush that began after the store spoke of it has brought.
-TEST(Confirmed, ModseqMovesWithAFlushBehindStatus) {
-  ScriptedWorld world;
-  world.config().parking.driver_check_s = 10;
-  const size_t client = world.LogIn();
-  world.Enable(client, 0, "CONDSTORE");
-  world.Select(client, 0, {.uids = {1}});
-  world.ParkFirst(client, 0, {1});
-  world.Pass(9);
-  EXPECT_EQ(world.NextAsked(0), "DONE");
-  const std::string status = world.Asked(0, "STATUS INBOX (UIDVALIDITY HIGHESTMODSEQ)");
-  const std::string noop = world.Asked(0, "NOOP");
-  world.Asked(0, "IDLE");
-  world.Tell(0, "R4 OK done");
-  world.Tell(0, "* STATUS INBOX (UIDVALIDITY 7 HIGHESTMODSEQ 30)");
-  world.Tell(0, status + " OK done");
-  world.Tell(0, "* 1 FETCH (UID 1 MODSEQ (30) FLAGS (\\Seen))");
-  world.Tell(0, noop + " OK done");
-  world.Tell(0, "+ idling");
-  EXPECT_EQ(world.Hear(client), "* 1 FETCH (UID 1 MODSEQ (30) FLAGS (\\Seen))");
-  world.Pass(0.1);
-  world.Cut(0);
-  world.AnswerEnable(1, "CONDSTORE");
-  world.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1}, .modseq = 31});
-  world.AnswerList(1, {1});
-  world.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 30)");
+TEST_F(ConfirmedModseq, MovesWithAFlushBehindStatus) {
+  const std::string flags = "* 1 FETCH (UID 1 MODSEQ (30) FLAGS (\\Seen))";
+  HearsOfStatus("UIDVALIDITY 7 HIGHESTMODSEQ 30", {flags});
+  EXPECT_EQ(world_.Hear(client_), flags);
+  RecoversFrom("30");
 }
 
 // A rename may have put another mailbox in its place, and another may take that away again.
-TEST(Confirmed, ModseqOfAnotherMailboxOfThatNameIsNotThisOnes) {
-  ScriptedWorld world;
-  world.config().parking.driver_check_s = 10;
-  const size_t client = world.LogIn();
-  world.Enable(client, 0, "CONDSTORE");
-  world.Select(client, 0, {.uids = {1}, .modseq = 20});
-  world.ParkFirst(client, 0, {1});
-  world.Pass(9);
-  EXPECT_EQ(world.NextAsked(0), "DONE");
-  const std::string status = world.Asked(0, "STATUS INBOX (UIDVALIDITY HIGHESTMODSEQ)");
-  const std::string noop = world.Asked(0, "NOOP");
-  world.Asked(0, "IDLE");
-  world.Tell(0, "R4 OK done");
-  world.Tell(0, "* STATUS INBOX (UIDVALIDITY 8 HIGHESTMODSEQ 30)");
-  world.Tell(0, status + " OK done");
-  world.Tell(0, noop + " OK done");
-  world.Tell(0, "+ idling");
-  world.Pass(0.1);
-  world.Cut(0);
-  world.AnswerEnable(1, "CONDSTORE");
-  world.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1}, .modseq = 35});
-  world.AnswerList(1, {1});
-  world.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 20)");
+TEST_F(ConfirmedModseq, OfAnotherMailboxOfThatNameIsNotThisOnes) {
+  HearsOfStatus("UIDVALIDITY 8 HIGHESTMODSEQ 30");
+  RecoversFrom("20");
 }
 
 // STATUS (HIGHESTMODSEQ) would raise the class of a session that a plain client may get.

@@ -131,16 +131,7 @@ class ParkingBeyondTheDriver : public ::testing::Test {
   }
   // The flush by which the driver finds out how far it is; `uid_next` is what STATUS says.
   void AnswerUidNext(const std::string& uid_next) {
-    EXPECT_EQ(world_.NextAsked(0), "DONE");
-    const std::string status = world_.Asked(0, "STATUS INBOX (UIDVALIDITY UIDNEXT)");
-    const std::string noop = world_.Asked(0, "NOOP");
-    idle_ = world_.Asked(0, "IDLE");
-    world_.Tell(0, "R" + std::to_string(ToNumber(status.substr(1)) - 1) + " OK done");
-    world_.Tell(0, "* STATUS INBOX (UIDVALIDITY 7 UIDNEXT " + uid_next + ")");
-    world_.Tell(0, status + " OK done");
-    world_.Tell(0, noop + " OK done");
-    world_.Tell(0, "+ idling");
-    world_.Pass(0.1);
+    idle_ = world_.AnswerStatusFlush(0, "UIDVALIDITY UIDNEXT", "UIDVALIDITY 7 UIDNEXT " + uid_next);
   }
 
   ScriptedWorld world_;

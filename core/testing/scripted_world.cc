@@ -461,12 +461,24 @@ std::string ScriptedWorld::ParkFirst(size_t client, size_t session,
 }
 
 std::string ScriptedWorld::AnswerFlush(size_t session, const std::vector<std::string>& news) {
+  return AnswerStatusFlush(session, "", "", news);
+}
+
+std::string ScriptedWorld::AnswerStatusFlush(size_t session, std::string_view items,
+                                             std::string_view answers,
+                                             const std::vector<std::string>& news) {
   EXPECT_EQ(NextAsked(session), "DONE");
+  std::string status;
+  if (!items.empty()) status = Asked(session, "STATUS INBOX (" + std::string(items) + ")");
   const std::string noop = Asked(session, "NOOP");
   std::string idle = Asked(session, "IDLE");
   // The IDLE that ends was the command before.
-  const uint64_t number = ToNumber(std::string_view(noop).substr(1));
-  Tell(session, "R" + std::to_string(number - 1) + " OK done");
+  const std::string& first = status.empty() ? noop : status;
+  Tell(session, "R" + std::to_string(ToNumber(std::string_view(first).substr(1)) - 1) + " OK done");
+  if (!status.empty()) {
+    Tell(session, "* STATUS INBOX (" + std::string(answers) + ")");
+    Tell(session, status + " OK done");
+  }
   for (const std::string& line : news) Tell(session, line);
   Tell(session, noop + " OK done");
   Tell(session, "+ idling");

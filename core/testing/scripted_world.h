@@ -149,6 +149,10 @@ class ScriptedWorld {
   std::string ParkFirst(size_t client, size_t session, const std::vector<uint32_t>& uids);
   // DONE, NOOP, IDLE of a driver; `news` come before NOOP's answer. Returns the new IDLE's tag.
   std::string AnswerFlush(size_t session, const std::vector<std::string>& news = {});
+  // The same where STATUS is asked for first; `answers` are what it says of itself, and `items`
+  // what it is asked for.
+  std::string AnswerStatusFlush(size_t session, std::string_view items, std::string_view answers,
+                                const std::vector<std::string>& news = {});
   // IDLE of one that joins: lists its session, flushes the driver.
   void Join(size_t client, size_t session, size_t driver, const std::vector<uint32_t>& uids);
 
