@@ -125,6 +125,45 @@ TEST_F(IdleWithCondstore, IsToldFromWhereOnToAskWhenAnExpungeIsOwedSinceItParked
   EXPECT_EQ(world_.Hear(client_), "n OK NOOP completed.");
 }
 
+// Its session pushed the flag behind the last command that tells of expunges.
+TEST_F(IdleWithCondstore, IsToldFromWhereOnToAskWhenAFlagWasPushedWhileItParked) {
+  Selects(7);
+  world_.Answer(0, "NOOP");
+  const std::string list = world_.AskedList(0);
+  world_.Tell(0, "* 2 FETCH (UID 2 MODSEQ (17) FLAGS (\\Seen))");
+  world_.TellList(0, list, "1:2");
+  Drives(0);
+  EXPECT_EQ(world_.Hear(client_), "* 2 FETCH (UID 2 MODSEQ (17) FLAGS (\\Seen))");
+  world_.Say(client_, "DONE");
+  EXPECT_EQ(world_.Hear(client_), "i OK [HIGHESTMODSEQ 7] Idle completed.");
+}
+
+// The same of one who joins: the driver has not come to that flag, nor to the expunge before it.
+TEST_F(IdleWithCondstore, IsToldFromWhereOnToAskWhenAFlagWasPushedWhileItJoined) {
+  Selects(7);
+  world_.AnswerList(0, {1, 2});
+  Drives(0);
+  for (const size_t session : {1, 2}) {
+    const bool pushed = session == 1;  // the next one's flush has come to it
+    const size_t joins = world_.LogIn();
+    world_.Enable(joins, session, "CONDSTORE");
+    world_.Select(joins, session, {.uids = {1, 2}, .modseq = 9});
+    world_.StartIdle(joins);
+    world_.AnswerList(session, {1, 2});
+    world_.Pass(0.01);
+    if (pushed) {
+      world_.Tell(session, "* 2 FETCH (UID 2 MODSEQ (17) FLAGS (\\Seen))");
+      EXPECT_EQ(world_.Hear(joins), "* 2 FETCH (UID 2 MODSEQ (17) FLAGS (\\Seen))");
+    }
+    world_.AnswerFlush(0);
+    EXPECT_EQ(world_.figures().parked, session + 1);
+    world_.Say(joins, "DONE");
+    EXPECT_EQ(world_.Hear(joins),
+              pushed ? "i OK [HIGHESTMODSEQ 7] Idle completed." : "i OK Idle completed.");
+    world_.StartIdle(joins);
+  }
+}
+
 TEST_F(IdleWithCondstore, IsToldToAskForAllWhereTheStoreHasConfirmedNothing) {
   Selects(0);
   Parks();

@@ -112,7 +112,7 @@ Feed::Adoption Feed::Adopt(std::unique_ptr<Session>& session, uint32_t told) {
   }
   Describe(selected);
   // Its last answer says that expunges are owed which are older than flags that it has told.
-  if (selected.answered_modseq != 0) flags_ns_ = loop_.now_ns();
+  if (selected.answered_modseq != 0) NoteFlagsUnflushed();
   state_ = State::kLive;
   const uint64_t check = SecondsToNs(static_cast<uint64_t>(config_.parking.driver_check_s));
   const uint64_t poll = SecondsToNs(static_cast<uint64_t>(config_.parking.poll_s));

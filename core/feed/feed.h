@@ -106,6 +106,8 @@ class Feed final : public Retirable, private DriverListener {
   // Nothing older than the flags that were logged can still be untold: a flush was asked for since.
   // Stores tell flags with their MODSEQ before expunges of a lower one.
   bool FlushedSinceFlags() const { return live() && flushed_ns() >= flags_ns_; }
+  // A client was told flags by a session of its own, which no flush is known to cover.
+  void NoteFlagsUnflushed() { flags_ns_ = loop_.now_ns(); }
   // Takes the session out, idle no more, everything it said logged. Null when it was lost, or at
   // once when somebody else is about to get it.
   void StopDriver(std::function<void(std::unique_ptr<Session>)> done);

@@ -165,12 +165,16 @@ void Parking::Listed(bool ok) {
 void Parking::Join() {
   if (Gone()) return;
   feed_->ExpectMany();
+  heard_ = false;
   feed_->Flush(Guarded(&Parking::Flushed));
 }
 
 void Parking::Flushed(bool ok) {
   if (Gone()) return;
-  if (!ok) return TryLater([this] { List(); });
+  if (!ok) {
+    heard_ = true;  // perhaps, since a flush that did not fail
+    return TryLater([this] { List(); });
+  }
   const MailboxView* view = session_->view();
   if (view == nullptr || !view->ok()) return List();
   // The log was cut since: flags that the feed heard before this session was listed could be
@@ -210,6 +214,8 @@ void Parking::Flushed(bool ok) {
   }
   // Flags that the feed heard of since: the session may have been listed before them.
   feed_->RenderFlagsSince(mark_, feed_->view(), enabled, &result.tell);
+  // An expunge that is older than what its own session pushed may be untold to the driver still.
+  if (heard_) feed_->NoteFlagsUnflushed();
   ++feeds_.stats().joined;
   result.parked = true;
   result.feed = feed_;
@@ -307,6 +313,7 @@ void Parking::Adopt() {
     case Feed::Adoption::kAdopted:
       break;
   }
+  if (heard_) feed_->NoteFlagsUnflushed();
   ++feeds_.stats().adopted;
   if (!first) ++feeds_.stats().raised;
   Result result;
