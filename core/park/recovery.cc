@@ -157,7 +157,18 @@ void Recovery::ListNow() {
 void Recovery::ListRest() {
   loop_.Retire(std::move(lister_));
   lister_ = std::make_unique<Lister>(*session_);
-  lister_->Complete([this](bool ok) { ok ? Adopt() : Pause(kDoesNotAddUp); });
+  lister_->Complete([this](bool ok) { RestListed(ok); });
+}
+
+// What clients know and this session came to only now has flags that were not asked for.
+void Recovery::RestListed(bool ok) {
+  if (!ok) return Pause(kDoesNotAddUp);
+  const uint64_t first = uint64_t{flags_asked_to_} + 1;
+  const uint64_t end = feed_.horizon();
+  const UidSet& known = session_->view()->known();
+  const bool owed =
+      first < end && known.Intersects(static_cast<uint32_t>(first), static_cast<uint32_t>(end - 1));
+  owed ? FetchFlags() : Adopt();
 }
 
 void Recovery::Listed(bool ok) {
@@ -170,6 +181,7 @@ void Recovery::FetchFlags() {
   flags_.clear();
   flag_bytes_ = 0;
   unreadable_ = false;
+  flags_asked_to_ = session_->view()->known().Last();
   const bool condstore =
       session_->state().enabled().condstore() && !session_->state().selected()->no_modseq;
   std::string fetch = "UID FETCH 1:* (FLAGS)";

@@ -59,6 +59,7 @@ class Recovery final : public Retirable, private SessionSink {
   void Listed(bool ok);
   void FetchFlags();
   void Fetched(const Piece& piece, const Response& fetch);
+  void RestListed(bool ok);
   void Adopt();
   void Behind();
   void NotEnabled(std::string_view reason);
@@ -76,6 +77,7 @@ class Recovery final : public Retirable, private SessionSink {
   std::unique_ptr<Session> session_;
   std::unique_ptr<Lister> lister_;
   std::map<uint32_t, FlagChange> flags_;  // by UID: those that clients were not told
+  uint32_t flags_asked_to_ = 0;           // the last UID known when they were asked for
   bool unreadable_ = false;               // one of the answers was
   size_t flag_bytes_ = 0;                 // of flags_, about
   Alarm alarm_;

@@ -386,6 +386,28 @@ TEST_F(RecoveryWithoutCondstore, AsksForNoFlagsAgainWhileMailKeepsComingIn) {
   EXPECT_EQ(world_.Hear(client_), "* 1 FETCH (FLAGS (\\Deleted))");
 }
 
+// Its server is behind, and says no UIDNEXT by which that could be told.
+TEST(RecoveryBehind, AsksForFlagsOfWhatItCameToLate) {
+  ScriptedWorld world;
+  const size_t client = world.LogInAndPark({1, 2, 3});
+  world.Cut(0);
+  world.AnswerEnable(1, "CONDSTORE");
+  world.AnswerSelect(1, "EXAMINE INBOX", {.uids = {1, 2}, .tells_uid_next = false});
+  world.AnswerList(1, {1, 2});
+  const std::string fetch = world.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  world.Tell(1, "* 3 EXISTS");
+  world.Tell(1, fetch + " OK done");
+  const std::string rest = world.Asked(1, "UID FETCH 3:* (UID)");
+  world.Tell(1, "* 3 FETCH (UID 3)");
+  world.Tell(1, rest + " OK done");
+  const std::string again = world.Asked(1, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)");
+  world.Tell(1, "* 3 FETCH (UID 3 FLAGS (\\Seen) MODSEQ (8))");
+  world.Tell(1, again + " OK done");
+  world.Asked(1, "IDLE");
+  world.Tell(1, "+ idling");
+  EXPECT_EQ(world.Hear(client), "* 3 FETCH (FLAGS (\\Seen))");
+}
+
 // A feed without MODSEQ whose flags were learned: 1 is \\Seen, 3 is \\Seen \\Deleted.
 class RecoveryWithHashes : public ::testing::Test {
  protected:
